@@ -1,0 +1,49 @@
+"""The exceptions of nbzero, and how an unknown name is worded.
+
+Every message says what was given, what is allowed and what to do. `ValueError` (malformed input) is raised as it is;
+the classes here are for what a caller may want to tell apart.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class NBZeroError(Exception):
+    """Base of every exception that nbzero defines."""
+
+
+class UnknownNameError(NBZeroError, LookupError):
+    """A space, dataset, recipe, protocol, proxy or column that does not exist; the message names near matches."""
+
+
+class NotAMemberError(NBZeroError, LookupError):
+    """An arch of the grid that is no member of its space, so no table has a row for it; `nearest` lists members."""
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+class ReleaseError(NBZeroError):
+    """A release or a shard that cannot be trusted: missing, truncated, corrupted, foreign or contradictory."""
+
+
+class ImagesError(NBZeroError):
+    """Images that are absent, or have the wrong shape or checksum."""
+
+
+class ProxyError(NBZeroError):
+    """A score that cannot be computed for this network; the reason becomes the null's reason."""
+
+
+def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:
+    """The error for a name that does not exist, with near matches and all that is known.
+
+    >>> print(unknown_name("proxy", "zen_score", ["naswot", "zen", "zico"]))
+    no proxy named 'zen_score'; did you mean 'zen'? Known: naswot, zen, zico
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    listed = ", ".join(known) if known else "none"
+    return UnknownNameError(f"no {kind} named {given!r}; {hint}Known: {listed}")

@@ -1,0 +1,240 @@
+"""Every column of every table of a release: type, unit, range, meaning. The only place where columns are named.
+
+    archs/{space}.parquet             one row per arch, key arch_id
+    runs/{space}/{dataset}.parquet    one row per training run, key arch_id, recipe, seed
+    scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
+
+A shard holds rows of a runs or scores table with the arch string in place of the file's space and with the dataset beside it, so that it can
+be read without knowing where it came from. Torch-free; pyarrow is imported where a table is made.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbzero.errors import ReleaseError, unknown_name
+from nbzero.proxies import PROXIES
+from nbzero.spaces import MAX_STAGES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 1
+DATA_VERSION = "0.1.0"
+
+DATASETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
+RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
+PROTOCOLS = ("std-32", "std-16")
+PASSES = ("trace", "synflow", "zen")  # what the scoring job times; a pass may serve several proxies
+STATUSES = ("ok", "diverged")
+
+Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
+Table = Literal["archs", "runs", "scores"]
+
+
+def standard_protocol(space: str) -> str:
+    """The scoring protocol of a space where the caller names none: std-16 for the mini spaces, std-32 for the others."""
+    return "std-16" if space.endswith("-mini") else "std-32"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: how it is stored, its unit, the values it may take (inclusive), whether it may be null, and what it means.
+
+    `same` is False for what may differ between two honest repetitions (times, host, device, software, commit): merging ignores it.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    low: float = -math.inf
+    high: float = math.inf
+    nullable: bool = False
+    same: bool = True
+    values: tuple[str, ...] = ()
+
+
+def _archs() -> tuple[Column, ...]:
+    columns = [
+        Column("arch_id", "int32", "", "position in the space's build order, from 0", 0),
+        Column("arch", "string", "", "canonical architecture string"),
+        Column("stem", "int16", "channels", "output channels of the stem convolution", 1),
+    ]
+    for s in range(1, MAX_STAGES + 1):
+        absent = s == MAX_STAGES
+        note = "; null where there is no fourth stage" if absent else ""
+        columns += [
+            Column(f"s{s}_in", "int16", "channels", f"input channels of stage {s}{note}", 1, nullable=absent),
+            Column(f"s{s}_out", "int16", "channels", f"output channels (width) of stage {s}{note}", 1, nullable=absent),
+            Column(f"s{s}_depth", "int16", "blocks", f"blocks of stage {s}{note}", 1, nullable=absent),
+            Column(f"s{s}_stride", "int16", "", f"stride of stage {s}'s first block{note}", 1, 2, nullable=absent),
+        ]
+    return (
+        *columns,
+        Column("macs", "int64", "multiply-adds", "of convolutions and linear layers, one 3x32x32 image, 100 classes", 1),
+        Column("params", "int64", "numbers", "trainable numbers with 100 classes", 1),
+        Column("depth", "int16", "blocks", "blocks summed over the stages", 1),
+    )
+
+
+_ARCH_ID = Column("arch_id", "int32", "", "the arch, as in archs/", 0)
+_PROVENANCE = (
+    Column("device", "string", "", "what it ran on", same=False),
+    Column("software", "string", "", "versions of what computed it", same=False),
+    Column("builder_commit", "string", "", "commit of this project's code that computed it", same=False),
+)
+
+_RUNS = (
+    _ARCH_ID,
+    Column("recipe", "string", "", "versioned name of the training settings"),
+    Column("seed", "int32", "", "of the initial weights and of the batch stream", 0),
+    Column("status", "string", "", "ok, or diverged: the loss or a logit stopped being finite", values=STATUSES),
+    Column("val_acc", "float64", "fraction", "val accuracy after the last epoch; null where diverged", 0, 1, nullable=True),
+    Column(
+        "test_acc",
+        "float64",
+        "fraction",
+        "test accuracy after the last epoch; null where diverged",
+        0,
+        1,
+        nullable=True,
+    ),
+    Column("train_loss", "float64", "nats", "mean training loss of the last epoch; null where diverged", 0, nullable=True),
+    Column("curve", "list<float64>", "fraction", "val accuracy after each epoch that was finished", 0, 1),
+    Column("train_time_s", "float64", "s", "wall time of training and evaluation", 0, same=False),
+    _PROVENANCE[0],
+    Column("engine", "string", "", "how the runs were spread over the machine", same=False),
+    *_PROVENANCE[1:],
+)
+
+
+def _scores() -> tuple[Column, ...]:
+    return (
+        _ARCH_ID,
+        Column("protocol", "string", "", "versioned name of the scoring settings"),
+        Column("seed", "int32", "", "of the initial weights, the images and the noise", 0),
+        *(Column(row.name, "float64", row.unit, row.meaning, nullable=True) for row in PROXIES.values()),
+        *(
+            Column(
+                f"{name}_s",
+                "float64",
+                "s",
+                f"wall time of the {name} pass and the proxies it serves",
+                0,
+                nullable=True,
+                same=False,
+            )
+            for name in PASSES
+        ),
+        Column(
+            "failures",
+            "string",
+            "",
+            "JSON object of null scores and their reasons; null where none failed",
+            nullable=True,
+        ),
+        *_PROVENANCE,
+    )
+
+
+TABLES: dict[Table, tuple[Column, ...]] = {"archs": _archs(), "runs": _RUNS, "scores": _scores()}
+KEYS: dict[Table, tuple[str, ...]] = {
+    "archs": ("arch_id",),
+    "runs": ("arch_id", "recipe", "seed"),
+    "scores": ("arch_id", "protocol", "seed"),
+}
+
+
+def column(table: Table, name: str) -> Column:
+    """One column; UnknownNameError with near matches for any other name."""
+    for candidate in TABLES[table]:
+        if candidate.name == name:
+            return candidate
+    raise unknown_name(f"column of {table}", name, (c.name for c in TABLES[table]))
+
+
+def path_of(table: Table, space: str, dataset: str | None = None) -> str:
+    """Where a table lies in a release.
+
+    >>> path_of("runs", "r1-mini", "cifar10")
+    'runs/r1-mini/cifar10.parquet'
+    """
+    return f"{table}/{space}.parquet" if table == "archs" else f"{table}/{space}/{dataset}.parquet"
+
+
+def parse_path(path: str) -> tuple[Table, str, str | None]:
+    """The inverse of `path_of`; ReleaseError for a path that is no table's."""
+    match = re.fullmatch(r"(archs)/([^/]+)\.parquet|(runs|scores)/([^/]+)/([^/]+)\.parquet", path)
+    if not match:
+        raise ReleaseError(f"{path!r} is no table of a release; tables are archs/SPACE.parquet, runs|scores/SPACE/DATASET.parquet")
+    archs, space, table, data_space, dataset = match.groups()
+    return ("archs", space, None) if archs else (table, data_space, dataset)  # type: ignore[return-value]
+
+
+def safe_path(path: str) -> str:
+    """`path` itself where it stays inside the directory it is joined to; ReleaseError for absolute paths, "..", drives, backslashes."""
+    parts = path.split("/")
+    if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path or ":" in path or "\0" in path:
+        raise ReleaseError(f"the manifest names {path!r}, which does not stay inside its directory; refuse this release and fetch it anew")
+    return path
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow schema of a table, with unit and meaning in each field's metadata and the schema's version in its own."""
+    import pyarrow as pa
+
+    types = {
+        "int16": pa.int16(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "string": pa.string(),
+        "list<float64>": pa.list_(pa.float64()),
+    }
+    fields = [pa.field(c.name, types[c.kind], nullable=c.nullable, metadata={"unit": c.unit, "meaning": c.meaning}) for c in TABLES[table]]
+    return pa.schema(
+        fields,
+        metadata={"nbzero.table": table, "nbzero.schema_version": str(SCHEMA_VERSION), "key": " ".join(KEYS[table])},
+    )
+
+
+def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> None:
+    """Raise ReleaseError unless every row has exactly the table's columns with allowed types and values; `where` names the file."""
+    columns = TABLES[table]
+    names = {c.name for c in columns}
+    for number, row in enumerate(rows):
+        if row.keys() != names:
+            extra, missing = sorted(row.keys() - names), sorted(names - row.keys())
+            raise ReleaseError(
+                f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema"
+            )
+        for c in columns:
+            fault = _value_fault(c, row[c.name])
+            if fault:
+                raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
+        if table == "runs" and (row["status"] == "ok") != all(row[name] is not None for name in ("val_acc", "test_acc", "train_loss")):
+            raise ReleaseError(f"{where}: row {number} has status {row['status']!r} but val_acc {row['val_acc']!r}")
+
+
+def _value_fault(c: Column, value: Any) -> str | None:
+    """What is wrong with one value of a column, in words, or None."""
+    if value is None:
+        return None if c.nullable else "null where a value is required"
+    if c.kind == "string":
+        if not isinstance(value, str):
+            return f"{value!r} is no text"
+        return f"{value!r} is none of {', '.join(c.values)}" if c.values and value not in c.values else None
+    numbers = value if c.kind == "list<float64>" else [value]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int if c.kind.startswith("int") else (int, float)):
+            return f"{number!r} is no {c.kind}"
+        if math.isnan(number):
+            return "NaN; what is absent is null"
+        if not c.low <= number <= c.high:
+            return f"{number!r} outside [{c.low:g}, {c.high:g}] {c.unit}".rstrip()
+    return None

@@ -1,0 +1,500 @@
+"""The six search spaces: their choices, architecture strings, closed-form costs, members and moves.
+
+A net is a 3x3 stem convolution, three or four stages of residual blocks, global average pooling and a linear classifier. Exactly
+three stages halve the resolution in their first block. The grid of a space is every combination of its choices; its members are a
+fixed pseudo-random sample of the grid points within 700 M macs and 14 M params (at 3x32x32 and 100 classes), half of them with 3 stages.
+Which grid points are members, and in which order they are built (`arch_id`), follows from SHA-256 alone.
+
+    arch string   r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2    space, stem width, then depth, width, stride of each stage
+
+Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which were never published; its counts, its
+3-or-4-stage rule and its ranges were.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero.errors import NotAMemberError, unknown_name
+
+Family = Literal["r1", "r2", "mb"]
+
+MAX_MACS = 700_000_000
+MAX_PARAMS = 14_000_000
+RESOLUTION = 32  # of the tables' macs
+NUM_CLASSES = 100  # of the tables' macs and params
+NUM_HALVINGS = 3  # stages with stride 2
+MAX_STAGES = 4
+EXPANSION = 6  # mb: hidden channels per input channel
+SQUEEZE = 4  # r2: output channels per inner channel
+
+
+class Stage(NamedTuple):
+    """Blocks of one stage: how many, their output channels, and the stride of the first."""
+
+    depth: int
+    width: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a space may choose from: block family, stem widths, stage widths (non-decreasing), depths, and the number of members."""
+
+    name: str
+    family: Family
+    stems: tuple[int, ...]
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    num_members: int
+
+
+_SIX = tuple(range(1, 7))
+_FOUR = tuple(range(1, 5))
+CHOICES: dict[str, Choices] = {
+    choices.name: choices
+    for choices in (
+        Choices("r1", "r1", (16, 32, 64), (16, 32, 48, 64, 96, 128, 192, 256), _SIX, 14_964),
+        Choices("r2", "r2", (32, 64), (64, 128, 192, 256, 384, 512, 768, 1024), _SIX, 10_187),
+        Choices("mb", "mb", (16, 32), (8, 16, 24, 32, 48, 64, 96, 128, 160, 192), _SIX, 9_743),
+        Choices("r1-mini", "r1", (4, 8, 16), (4, 8, 12, 16, 24, 32, 48, 64), _FOUR, 1_000),
+        Choices("r2-mini", "r2", (8, 16), (16, 32, 48, 64, 96, 128, 192, 256), _FOUR, 1_000),
+        Choices("mb-mini", "mb", (8, 16), (4, 8, 12, 16, 24, 32, 48), _FOUR, 1_000),
+    )
+}
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Arch:
+    """One grid point of a space: immutable, hashable, ordered by its fields.
+
+    `Arch.parse` and `str` are inverse to each other, one string per arch. Making an Arch that is not in its space's grid raises
+    ValueError naming the part that is wrong and what is allowed.
+
+    >>> arch = Arch.parse("r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2")
+    >>> arch.stages[1]
+    Stage(depth=3, width=128, stride=1)
+    >>> str(arch)
+    'r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2'
+    """
+
+    space: str
+    stem: int
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if self.space not in CHOICES:
+            raise ValueError(f"{_text(self)!r}: {unknown_name('space', self.space, CHOICES)}")
+        object.__setattr__(self, "stages", tuple(Stage(*stage) for stage in self.stages))
+        fault = _fault(CHOICES[self.space], self.stem, self.stages)
+        if fault:
+            raise ValueError(f"{_text(self)!r}: {fault}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Arch":
+        """The arch that `text` names; ValueError saying what is wrong with any other string."""
+        if not isinstance(text, str):
+            raise ValueError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
+        name, parts = _split_name(text)
+        if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
+            given = repr(parts[0]) if parts else "nothing"
+            raise ValueError(f"{text!r}: after {name!r} comes the stem, like 's32', not {given}")
+        stages = []
+        for number, part in enumerate(parts[1:], start=1):
+            match = re.fullmatch(f"d({_NUMBER})w({_NUMBER})s({_NUMBER})", part)
+            if not match:
+                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like 'd2w64s2' (depth, width, stride)")
+            stages.append(Stage(*map(int, match.groups())))
+        return cls(name, int(parts[0][1:]), tuple(stages))
+
+    def __str__(self) -> str:
+        return _text(self)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds at 3x32x32 with 100 classes, as in the tables; `macs(arch, ...)` takes other sizes."""
+        return macs(self)
+
+    @property
+    def params(self) -> int:
+        """Trainable numbers with 100 classes, as in the tables; `params(arch, ...)` takes other numbers of classes."""
+        return params(self)
+
+    @property
+    def depth(self) -> int:
+        """Blocks summed over the stages."""
+        return sum(stage.depth for stage in self.stages)
+
+    def edits(self) -> tuple["Arch", ...]:
+        """The grid archs one choice away, members or not, without repeats: for live search.
+
+        One choice is: the stem; one stage's depth; one stage's width, where widths stay non-decreasing; which of four stages keeps the
+        resolution; or the number of stages (4 to 3 drops the stage that keeps the resolution; 3 to 4 inserts one of the smallest depth
+        with the width of the stage before it, or after it where it becomes the first).
+        """
+        choices = CHOICES[self.space]
+        stages = self.stages
+        archs = [Arch(self.space, stem, stages) for stem in choices.stems if stem != self.stem]
+
+        def put(*new: Stage) -> None:
+            if all(a.width <= b.width for a, b in itertools.pairwise(new)):
+                archs.append(Arch(self.space, self.stem, new))
+
+        for s, stage in enumerate(stages):
+            for depth in choices.depths:
+                if depth != stage.depth:
+                    put(*stages[:s], stage._replace(depth=depth), *stages[s + 1 :])
+            for width in choices.widths:
+                if width != stage.width:
+                    put(*stages[:s], stage._replace(width=width), *stages[s + 1 :])
+        if len(stages) == MAX_STAGES:
+            kept = next(s for s, stage in enumerate(stages) if stage.stride == 1)
+            for keep in range(MAX_STAGES):
+                if keep != kept:
+                    put(*(stage._replace(stride=1 if s == keep else 2) for s, stage in enumerate(stages)))
+            put(*stages[:kept], *stages[kept + 1 :])
+        else:
+            for s in range(MAX_STAGES):
+                width = stages[max(s - 1, 0)].width
+                put(*stages[:s], Stage(choices.depths[0], width, 1), *stages[s:])
+        return tuple(archs)
+
+
+_NUMBER = r"[1-9][0-9]*"  # no leading zero: one string per arch
+
+
+def _text(arch: Arch) -> str:
+    return f"{arch.space}-s{arch.stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in arch.stages)
+
+
+def _split_name(text: str) -> tuple[str, list[str]]:
+    for name in sorted(CHOICES, key=len, reverse=True):
+        if text == name or text.startswith(name + "-"):
+            return name, text[len(name) + 1 :].split("-") if len(text) > len(name) else []
+    head = text.split("-s")[0]
+    raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', head, CHOICES)}")
+
+
+def _fault(choices: Choices, stem: int, stages: Sequence[Stage]) -> str | None:
+    """What keeps these choices out of the grid, in words, or None."""
+    if stem not in choices.stems:
+        return f"stem {stem}; the stems of {choices.name} are {_listed(choices.stems)}"
+    if len(stages) not in (NUM_HALVINGS, MAX_STAGES):
+        return f"{len(stages)} stages; an arch has {NUM_HALVINGS} or {MAX_STAGES}"
+    for number, (depth, width, stride) in enumerate(stages, start=1):
+        if depth not in choices.depths:
+            return f"stage {number} has depth {depth}; the depths of {choices.name} are {_listed(choices.depths)}"
+        if width not in choices.widths:
+            return f"stage {number} has width {width}; the widths of {choices.name} are {_listed(choices.widths)}"
+        if stride not in (1, 2):
+            return f"stage {number} has stride {stride}; a stride is 1 or 2"
+    for number, (before, after) in enumerate(itertools.pairwise(stages), start=2):
+        if before.width > after.width:
+            return f"stage {number} has width {after.width}, less than {before.width} before it; widths never decrease"
+    halvings = sum(stage.stride == 2 for stage in stages)
+    if halvings != NUM_HALVINGS:
+        return f"{halvings} stages have stride 2; exactly {NUM_HALVINGS} of the {len(stages)} halve the resolution"
+    return None
+
+
+def _listed(values: Sequence[int]) -> str:
+    return " ".join(map(str, values))
+
+
+def as_arch(arch: "str | Arch") -> Arch:
+    """`arch` itself where it is an Arch, else the parsed string."""
+    return arch if isinstance(arch, Arch) else Arch.parse(arch)
+
+
+# Costs. Every formula is written in operators that ints and integer arrays share, so the tables' 16 M grid points and a single
+# arch go through the same lines.
+
+
+def _costs(family: Family, stem: Any, stages: Sequence[Sequence[Any]], resolution: int, num_classes: int) -> tuple[Any, Any]:
+    """(macs, params) of archs given as ints or as equally long int64 arrays: stem, and (depth, width, stride) per stage."""
+    side, width = resolution, stem
+    macs = 9 * 3 * stem * side * side
+    params = 9 * 3 * stem + 2 * stem
+    for depth, out, stride in stages:
+        first = _block_costs(family, width, out, stride, side)
+        side = (side + stride - 1) // stride
+        rest = _block_costs(family, out, out, 1, side)
+        macs = macs + first[0] + (depth - 1) * rest[0]
+        params = params + first[1] + (depth - 1) * rest[1]
+        width = out
+    return macs + width * num_classes, params + width * num_classes + num_classes
+
+
+def _block_costs(family: Family, width: Any, out: Any, stride: Any, side: Any) -> tuple[Any, Any]:
+    """(macs, params) of one block from `width` to `out` channels, entered at `side` x `side`."""
+    area = side * side
+    side = (side + stride - 1) // stride
+    area_out = side * side
+    projected = 1 * ((stride != 1) | (width != out))  # 1x1 convolution and batch norm on the shortcut of r1, r2
+    if family == "r1":
+        weights = 9 * width * out + 9 * out * out + projected * width * out
+        return weights * area_out, weights + 2 * (2 + projected) * out
+    if family == "r2":
+        inner = out // SQUEEZE
+        after = 9 * inner * inner + inner * out + projected * width * out
+        return width * inner * area + after * area_out, width * inner + after + 2 * (2 * inner + (1 + projected) * out)
+    hidden = EXPANSION * width
+    after = 9 * hidden + hidden * out
+    return width * hidden * area + after * area_out, width * hidden + after + 2 * (2 * hidden + out)
+
+
+def macs(arch: str | Arch, resolution: int = RESOLUTION, num_classes: int = NUM_CLASSES) -> int:
+    """Multiply-adds of convolutions and linear layers for one 3 x `resolution` x `resolution` image; flops are 2 * macs.
+
+        macs = sum over convolutions of C_in / groups * k^2 * C_out * H_out * W_out  +  C_in * num_classes
+
+    Args:
+        arch: a grid arch, member or not.
+        resolution: side of the image in pixels, at least 1.
+        num_classes: outputs of the classifier, at least 1.
+
+    Raises:
+        ValueError: a malformed arch, or a size below 1.
+
+    >>> macs("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2")
+    6154624
+    """
+    arch = as_arch(arch)
+    _positive(resolution=resolution, num_classes=num_classes)
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, resolution, num_classes)[0])
+
+
+def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
+    """Trainable numbers: convolution and linear weights, the classifier's biases, batch-norm gamma and beta.
+
+    Args and errors as `macs`.
+    """
+    arch = as_arch(arch)
+    _positive(num_classes=num_classes)
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, num_classes)[1])
+
+
+def _positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{name} is {size!r}; it is a whole number, at least 1")
+
+
+# Enumeration
+
+
+def _grid_part(choices: Choices, num_stages: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]:
+    widths = list(itertools.combinations_with_replacement(choices.widths, num_stages))
+    depths = list(itertools.product(choices.depths, repeat=num_stages))
+    halving = itertools.combinations(range(num_stages), NUM_HALVINGS)
+    strides = [tuple(2 if s in chosen else 1 for s in range(num_stages)) for chosen in halving]
+    return widths, depths, strides
+
+
+def grid_size(name: str) -> int:
+    """How many grid points a space has, within the limits of macs and params or not."""
+    choices = _choices(name)
+    parts = (_grid_part(choices, n) for n in (NUM_HALVINGS, MAX_STAGES))
+    return sum(len(choices.stems) * len(w) * len(d) * len(s) for w, d, s in parts)
+
+
+def _choices(name: str) -> Choices:
+    if name not in CHOICES:
+        raise unknown_name("space", name, CHOICES)
+    return CHOICES[name]
+
+
+def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
+    """The `count` grid archs of `num_stages` stages within the limits whose strings have the smallest SHA-256."""
+    widths, depths, strides = _grid_part(choices, num_stages)
+    depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
+    stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
+    found: list[tuple[bytes, str]] = []
+    sha256 = hashlib.sha256
+    for stem, width in itertools.product(choices.stems, widths):
+        stages = list(zip(depth_columns, width, stride_columns, strict=True))
+        num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
+        kept = np.argwhere((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS)).tolist()
+        tails = [{(d, s): f"-d{d}w{w}s{s}" for d in choices.depths for s in (1, 2)} for w in width]
+        head = f"{choices.name}-s{stem}"
+        for d, s in kept:
+            picks = zip(depths[d], strides[s], strict=True)
+            text = head + "".join([tail[pick] for tail, pick in zip(tails, picks, strict=True)])
+            found.append((sha256(text.encode()).digest(), text))
+        if len(found) > 4 * count:
+            found.sort()
+            del found[count:]
+    found.sort()
+    if len(found) < count:
+        raise AssertionError(f"{choices.name}: {len(found)} archs of {num_stages} stages, {count} wanted")
+    return [text for _, text in found[:count]]
+
+
+def enumerate_members(name: str) -> list[str]:
+    """The members of a space in build order, from its definition alone (half a minute for the largest; reading a release is faster).
+
+    Raises:
+        UnknownNameError: no such space.
+    """
+    choices = _choices(name)
+    three = choices.num_members // 2
+    members = _first_by_hash(choices, NUM_HALVINGS, three)
+    members += _first_by_hash(choices, MAX_STAGES, choices.num_members - three)
+    return sorted(members, key=lambda arch: hashlib.sha256(b"build:" + arch.encode()).digest())
+
+
+# Spaces
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """A search space: its members in build order, moves among them, and vectors.
+
+    `Bench.space` gives a space whose members come from the release; `space(name)` enumerates them when they are first needed.
+    `arch in space` means member. `space[i]` is the arch string with `arch_id` i.
+    """
+
+    name: str
+    _members: tuple[str, ...] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _choices(self.name)
+
+    @property
+    def choices(self) -> Choices:
+        return CHOICES[self.name]
+
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """Arch strings in build order; the position is `arch_id`."""
+        return tuple(enumerate_members(self.name)) if self._members is None else self._members
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {arch: arch_id for arch_id, arch in enumerate(self.members)}
+
+    @cached_property
+    def vectors(self) -> npt.NDArray[np.int16]:
+        """`encode` of every member, (N, 13), in build order."""
+        vectors = np.array([self.encode(arch) for arch in self.members], dtype=np.int16)
+        vectors.flags.writeable = False
+        return vectors
+
+    def __len__(self) -> int:
+        return self.choices.num_members if self._members is None else len(self._members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.members)
+
+    def __getitem__(self, arch_id: int) -> str:
+        return self.members[arch_id]
+
+    def __contains__(self, arch: object) -> bool:
+        return (str(arch) if isinstance(arch, Arch) else arch) in self._ids
+
+    def arch_id(self, arch: str | Arch) -> int:
+        """The position of a member in the build order.
+
+        Raises:
+            ValueError: malformed, out of the grid, or of another space.
+            NotAMemberError: in the grid but no member; names its nearest members.
+        """
+        found = self._ids.get(str(arch))
+        if found is not None:
+            return found
+        parsed = self._own(arch)
+        nearest = tuple(self._nearest(self.encode(parsed), 3))
+        raise NotAMemberError(
+            f"{parsed} is in the grid of {self.name} but is no member, so no table has it; nearest members: {', '.join(nearest)}",
+            nearest,
+        )
+
+    def _own(self, arch: str | Arch) -> Arch:
+        parsed = as_arch(arch)
+        if parsed.space != self.name:
+            raise ValueError(f"{parsed} is an arch of {parsed.space}, not of {self.name}")
+        return parsed
+
+    def encode(self, arch: str | Arch) -> npt.NDArray[np.int16]:
+        """The choices of a grid arch as 13 ordinals: the stem's index, then depth, width index from 1, and stride of four stages.
+
+        A missing fourth stage is three zeros. One unit is one step in one choice's ordered list.
+        """
+        parsed = self._own(arch)
+        choices = self.choices
+        vector = [choices.stems.index(parsed.stem)]
+        for depth, width, stride in parsed.stages:
+            vector += [choices.depths.index(depth) + 1, choices.widths.index(width) + 1, stride]
+        return np.array(vector + [0] * (3 * MAX_STAGES + 1 - len(vector)), dtype=np.int16)
+
+    def decode(self, vector: npt.ArrayLike) -> Arch:
+        """The grid arch that `encode` gives `vector` for; ValueError for any other vector."""
+        values = np.asarray(vector)
+        if values.shape != (3 * MAX_STAGES + 1,) or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"a vector of {self.name} is {3 * MAX_STAGES + 1} integers, not {values.dtype} of shape {values.shape}")
+        choices = self.choices
+        stem, *rest = values.tolist()
+        if not 0 <= stem < len(choices.stems):
+            raise ValueError(f"entry 0 (stem) is {stem}; allowed: 0 to {len(choices.stems) - 1}")
+        stages = []
+        for s in range(MAX_STAGES):
+            depth, width, stride = rest[3 * s : 3 * s + 3]
+            if s == MAX_STAGES - 1 and (depth, width, stride) == (0, 0, 0):
+                break
+            if not 1 <= depth <= len(choices.depths):
+                raise ValueError(f"entry {3 * s + 1} (depth of stage {s + 1}) is {depth}; allowed: 1 to {len(choices.depths)}")
+            if not 1 <= width <= len(choices.widths):
+                raise ValueError(f"entry {3 * s + 2} (width of stage {s + 1}) is {width}; allowed: 1 to {len(choices.widths)}")
+            stages.append(Stage(choices.depths[depth - 1], choices.widths[width - 1], stride))
+        return Arch(self.name, choices.stems[stem], tuple(stages))
+
+    def sample(self, n: int, seed: int) -> list[str]:
+        """`n` distinct members, the same for the same seed on every machine and version: those with the smallest SHA-256 of
+        "sample:{seed}:{arch}". The first k of a larger sample are the sample of k.
+
+        Raises:
+            ValueError: n below 0 or above the number of members.
+        """
+        if not 0 <= n <= len(self):
+            raise ValueError(f"n is {n}; {self.name} has {len(self)} members to sample without repeats")
+        key = f"sample:{int(seed)}:".encode()
+        return sorted(self.members, key=lambda arch: hashlib.sha256(key + arch.encode()).digest())[:n]
+
+    def neighbours(self, arch: str | Arch, k: int = 8) -> list[str]:
+        """The `k` members nearest to a grid arch (itself left out) in L1 distance over `encode`; ties by build order."""
+        if not 1 <= k < len(self):
+            raise ValueError(f"k is {k}; allowed: 1 to {len(self) - 1}")
+        return self._nearest(self.encode(arch), k, leave_out=str(arch))
+
+    def mutate(self, arch: str | Arch, rng: np.random.Generator, k: int = 8) -> str:
+        """One of the `k` nearest members, drawn evenly by `rng`."""
+        return self.neighbours(arch, k)[int(rng.integers(k))]
+
+    def crossover(self, a: str | Arch, b: str | Arch, rng: np.random.Generator) -> str:
+        """The member nearest to a mix of two archs: each of the 13 choices is drawn from one of them by `rng`.
+
+        Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build order.
+        """
+        first, second = self.encode(a), self.encode(b)
+        mixed = np.where(rng.integers(2, size=first.size), first, second)
+        fourth = slice(3 * (MAX_STAGES - 1) + 1, None)
+        if first[fourth].any() != second[fourth].any():
+            mixed[fourth] = (first, second)[int(rng.integers(2))][fourth]
+        return self._nearest(mixed, 1)[0]
+
+    def _nearest(self, vector: npt.NDArray[np.int16], k: int, leave_out: str | None = None) -> list[str]:
+        distance = np.abs(self.vectors - vector).sum(axis=1)
+        order = np.argsort(distance, kind="stable")[: k + 1]
+        return [self.members[i] for i in order if self.members[i] != leave_out][:k]
+
+
+def space(name: str) -> Space:
+    """The space of that name, its members enumerated when first needed; UnknownNameError with near matches for any other name."""
+    return Space(_choices(name).name)

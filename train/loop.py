@@ -1,0 +1,152 @@
+"""From initial weights to one row of results: one training of one arch with one recipe and one seed.
+
+The weights follow from (arch, seed), the stream of augmented batches from (dataset, recipe, seed): it is the same for every arch. On one
+type of CPU and one version of torch, with one thread, the same arguments give the same row bit for bit.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nbzero.spaces import CHOICES, Arch, as_arch
+from train.augment import auto_augment, crop_flip, mixup, normalise, smooth_targets
+from train.images import ImageData, dataset
+from train.networks import build_net, seed_of
+from train.recipe import Precision, Recipe
+
+EVAL_BATCH = 500  # images; evaluation does not depend on it
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run measured.
+
+    Attributes:
+        status: "ok", or "diverged" where the loss or the logits stopped being finite; then every accuracy and the loss is None.
+        val_acc, test_acc: fractions after the last epoch.
+        train_loss: mean loss of the last epoch's steps, with label smoothing (and mixup), in nats.
+        curve: val accuracy after each epoch; of a diverged run, after those it finished.
+        train_time_s: wall seconds of training and evaluation, loading the images aside.
+    """
+
+    status: Literal["ok", "diverged"]
+    val_acc: float | None
+    test_acc: float | None
+    train_loss: float | None
+    curve: tuple[float, ...]
+    train_time_s: float
+
+
+def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: str | torch.device = "cpu") -> Result:
+    """Train one network as the recipe says and measure it.
+
+    Args:
+        arch: a grid arch, member or not.
+        data: `train.images.load` of the recipe's resolution and number of training images.
+        recipe: one of `train.recipe.RECIPES`.
+        seed: of the weights and of the batch stream.
+        device: where to train; `data` is moved there.
+
+    Raises:
+        ValueError: fewer training images than one batch.
+    """
+    arch = as_arch(arch)
+    device = torch.device(device)
+    data = data.to(device)
+    started = time.perf_counter()
+    precision = recipe.precision[CHOICES[arch.space].family]
+    num_classes = dataset(data.dataset).num_classes
+    net = build_net(arch, num_classes, seed).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(
+        net.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+        fused=True,
+    )
+    steps_per_epoch = len(data.train_labels) // recipe.batch
+    if steps_per_epoch == 0:
+        raise ValueError(f"{len(data.train_labels)} training images are fewer than one batch of {recipe.batch}")
+    batches = batch_stream(data, recipe, seed)
+    curve: list[float] = []
+    mean_loss = math.nan
+    for epoch in range(recipe.epochs):
+        net.train()
+        loss_sum = torch.zeros((), device=device, dtype=torch.float64)
+        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(recipe, step, recipe.epochs * steps_per_epoch)
+            images, targets = next(batches)
+            with _autocast(device, precision):
+                logits = net(images)
+            loss = nn.functional.cross_entropy(logits.float(), targets)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            loss_sum += loss.detach()
+        mean_loss = loss_sum.item() / steps_per_epoch
+        val_acc = accuracy(net, data.val_images, data.val_labels, data, precision) if math.isfinite(mean_loss) else None
+        if val_acc is None:
+            return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
+        curve.append(val_acc)
+    test_acc = accuracy(net, data.test_images, data.test_labels, data, precision)
+    if test_acc is None:
+        return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
+    return Result("ok", curve[-1], test_acc, mean_loss, tuple(curve), time.perf_counter() - started)
+
+
+def batch_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The augmented batches of one run: (B, 3, H, W) float32 channels_last and (B, C) target probabilities, without end.
+
+    Every draw comes from one CPU generator seeded by SHA-256 of `"{dataset}|{recipe}|{seed}"`, so all archs, on all devices, see one stream.
+    """
+    generator = torch.Generator().manual_seed(seed_of(f"{data.dataset}|{recipe.name}|{seed}"))
+    spec = dataset(data.dataset)
+    num_images = len(data.train_labels)
+    while True:
+        order = torch.randperm(num_images, generator=generator).to(data.train_labels.device)
+        for chosen in order[: num_images - num_images % recipe.batch].split(recipe.batch):
+            images = crop_flip(data.train_images[chosen], recipe.crop, generator)
+            if recipe.auto_augment:
+                images = auto_augment(images, generator)
+            batch = normalise(images, spec.mean, spec.std)
+            targets = smooth_targets(data.train_labels[chosen], spec.num_classes, recipe.label_smoothing)
+            if recipe.mixup:
+                batch, targets = mixup(batch, targets, recipe.mixup, generator)
+            yield batch.contiguous(memory_format=torch.channels_last), targets
+
+
+def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
+    """The rate of step 0 .. num_steps - 1: linear from 0 to `lr` over the warm-up, then cosine to 0 (the step after the last has 0).
+
+    step < W: lr (step + 1) / W        else: lr/2 (1 + cos(pi (step - W) / (num_steps - W))),   W = warmup num_steps
+    """
+    warm = recipe.warmup * num_steps
+    if step < warm:
+        return recipe.lr * min(1.0, (step + 1) / warm)
+    return recipe.lr / 2 * (1 + math.cos(math.pi * (step - warm) / (num_steps - warm)))
+
+
+def accuracy(net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, precision: Precision) -> float | None:
+    """The fraction of (N, 3, H, W) uint8 images that the net classifies right in eval mode; None where a logit is not finite."""
+    net.eval()
+    spec = dataset(data.dataset)
+    right = torch.zeros((), device=labels.device, dtype=torch.int64)
+    finite = torch.ones((), device=labels.device, dtype=torch.bool)
+    with torch.no_grad(), _autocast(labels.device, precision):
+        for chosen, wanted in zip(images.split(EVAL_BATCH), labels.split(EVAL_BATCH), strict=True):
+            batch = normalise(chosen, spec.mean, spec.std)
+            logits = net(batch.contiguous(memory_format=torch.channels_last))
+            finite &= torch.isfinite(logits).all()
+            right += (logits.argmax(dim=1) == wanted).sum()
+    return right.item() / len(labels) if finite.item() else None
+
+
+def _autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
