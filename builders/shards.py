@@ -36,6 +36,7 @@ import fsspec
 import numpy as np
 
 from nbzero.errors import NBZeroError, ReleaseError
+from nbzero.release import write_whole
 from nbzero.schema import DATA_VERSION, KEYS, SCHEMA_VERSION, TABLES, Table, arrow_schema, check_rows
 
 if TYPE_CHECKING:
@@ -107,40 +108,17 @@ class Folder:
             ReleaseError: the disk is full or the folder cannot be written; nothing of the file is left.
         """
         path = self.path(name)
+        if self.local:
+            write_whole(Path(path), data)
+            return
         try:
-            if self.local:
-                write_whole(Path(path), data)
-            else:
-                self.fs.pipe_file(path, data)
+            self.fs.pipe_file(path, data)
         except OSError as error:
-            raise ReleaseError(_cannot_write(path, error)) from error
+            raise ReleaseError(f"cannot write {path}: {error}; run the same command again: what is finished is kept") from error
 
     def remove(self, name: str) -> None:
         if self.fs.exists(self.path(name)):
             self.fs.rm(self.path(name), recursive=True)
-
-
-def _cannot_write(path: str | Path, error: OSError) -> str:
-    return (
-        f"cannot write {path}: {error.strerror or error}; free space or choose another folder, then run the same command again: "
-        "what is finished is kept"
-    )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `path` through `<name>.part`, flushed to the disk, then renamed; after an OSError neither the file nor its part is new."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
 
 
 # Rows as files
@@ -216,9 +194,7 @@ def _head(table: Any, schema_version: Any, data_version: Any, name: str) -> tupl
     if table not in KEYS or not isinstance(data_version, str):
         raise ReleaseError(f"{name} is no shard of this project: it names no table; remove it or choose another folder")
     if int(schema_version) != SCHEMA_VERSION:
-        raise ReleaseError(
-            f"{name} has schema version {int(schema_version)}, this code reads {SCHEMA_VERSION}; use the version that wrote it"
-        )
+        raise ReleaseError(f"{name} has schema version {int(schema_version)}, this code reads {SCHEMA_VERSION}; use the version that wrote it")
     return table, data_version
 
 
@@ -534,13 +510,6 @@ def all_devices(workers: int | None, device: str) -> list[str]:
     if not chosen:
         raise ValueError(f"device {device!r}; this machine has cpu {' '.join(cards)}".rstrip())
     return [chosen[i % len(chosen)] for i in range(workers or len(chosen))]
-
-
-def members_in_build_order(space: str) -> list[str]:
-    """The archs of a space by arch_id."""
-    from nbzero.spaces import enumerate_members
-
-    return enumerate_members(space)
 
 
 def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:

@@ -18,7 +18,6 @@ from builders.shards import (
     builder_commit,
     default_format,
     device_name,
-    members_in_build_order,
     parse_range,
     parse_shard,
     planned_units,
@@ -79,7 +78,7 @@ def job_of(
     chosen = space(given.space)
     images.dataset(given.dataset)
     source = images.find_source(given.dataset, given.images)
-    members = members_in_build_order(chosen.name)
+    members = chosen.members
     seeds = sorted(set(given.seeds))
     if seeds[0] < 0:
         raise ValueError(f"seed {seeds[0]}; seeds are whole numbers from 0")

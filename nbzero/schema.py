@@ -210,9 +210,7 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> N
     for number, row in enumerate(rows):
         if row.keys() != names:
             extra, missing = sorted(row.keys() - names), sorted(names - row.keys())
-            raise ReleaseError(
-                f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema"
-            )
+            raise ReleaseError(f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema")
         for c in columns:
             fault = _value_fault(c, row[c.name])
             if fault:

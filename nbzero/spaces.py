@@ -316,29 +316,39 @@ def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
     widths, depths, strides = _grid_part(choices, num_stages)
     depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
     stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
-    found: list[tuple[bytes, str]] = []
+    cut = num_stages - 2  # a string is put together from two halves: the head with the first stages, and the last two stages
+    last_depths = len(choices.depths) ** 2
+    halves = (list(itertools.product(choices.depths, repeat=cut)), list(itertools.product(choices.depths, repeat=2)))
+    found: list[tuple[bytes, bytes]] = []
+    limit = b"\xff" * 32  # no digest above it can be among the first any more
     sha256 = hashlib.sha256
     for stem, width in itertools.product(choices.stems, widths):
         stages = list(zip(depth_columns, width, stride_columns, strict=True))
         num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
-        kept = np.argwhere((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS)).tolist()
-        tails = [{(d, s): f"-d{d}w{w}s{s}" for d in choices.depths for s in (1, 2)} for w in width]
-        head = f"{choices.name}-s{stem}"
-        for d, s in kept:
-            picks = zip(depths[d], strides[s], strict=True)
-            text = head + "".join([tail[pick] for tail, pick in zip(tails, picks, strict=True)])
-            found.append((sha256(text.encode()).digest(), text))
+        depth_index, stride_index = np.nonzero((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS))
+        heads = [[f"{choices.name}-s{stem}{_stages(d, width[:cut], s[:cut])}".encode() for d in halves[0]] for s in strides]
+        tails = [[_stages(d, width[cut:], s[cut:]).encode() for d in halves[1]] for s in strides]
+        firsts, lasts = np.divmod(depth_index, last_depths)
+        for s, first, last in zip(stride_index.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            text = heads[s][first] + tails[s][last]
+            digest = sha256(text).digest()
+            if digest <= limit:
+                found.append((digest, text))
         if len(found) > 4 * count:
             found.sort()
             del found[count:]
+            limit = found[-1][0]
     found.sort()
-    if len(found) < count:
-        raise AssertionError(f"{choices.name}: {len(found)} archs of {num_stages} stages, {count} wanted")
-    return [text for _, text in found[:count]]
+    assert len(found) >= count, f"{choices.name}: {len(found)} archs of {num_stages} stages, {count} wanted"
+    return [text.decode() for _, text in found[:count]]
+
+
+def _stages(depths: Sequence[int], widths: Sequence[int], strides: Sequence[int]) -> str:
+    return "".join(f"-d{d}w{w}s{s}" for d, w, s in zip(depths, widths, strides, strict=True))
 
 
 def enumerate_members(name: str) -> list[str]:
-    """The members of a space in build order, from its definition alone (half a minute for the largest; reading a release is faster).
+    """The members of a space in build order, from its definition alone (seconds; reading a release is faster).
 
     Raises:
         UnknownNameError: no such space.

@@ -1,0 +1,106 @@
+"""Check a release: python -m builders.verify DIR_OR_URL
+
+Every file against the manifest; every table against the schema (columns, types, ranges, keys unique and sorted); every arch against the closed forms
+and the build order; every run and score against the archs; every index against its Parquet files, value by value. Prints a line per file; exits
+with 2 and the reason at the first thing that does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from builders.enumerate_archs import row_of
+from builders.releases import read_tables
+from builders.shards import say_errors
+from nbzero.errors import ReleaseError
+from nbzero.index import Index, build_index, index_path, sort_keys
+from nbzero.release import MANIFEST, Release
+from nbzero.schema import Table, arrow_schema, check_rows, path_of
+from nbzero.spaces import CHOICES
+
+
+def verify(path_or_url: str | None) -> list[str]:
+    """A line per file of a release in which everything holds.
+
+    Raises:
+        ReleaseError: naming the file and what is wrong with it.
+    """
+    release = Release.open(path_or_url)
+    lines = []
+    if release.folder is not None:
+        _check_no_strangers(release)
+    tables = read_tables(release)
+    num_archs = {key[1]: table.num_rows for key, table in tables.items() if key[0] == "archs"}
+    for (kind, space, dataset), table in tables.items():
+        path = path_of(kind, space, dataset)
+        if release.manifest.files[path].rows != table.num_rows:
+            raise ReleaseError(f"{path} has {table.num_rows} rows, its manifest says {release.manifest.files[path].rows}")
+        _check_schema(table, kind, path)
+        rows = table.to_pylist()
+        check_rows(kind, rows, path)
+        keys = [tuple(row[name] for name in sort_keys(kind)) for row in rows]
+        if any(a >= b for a, b in itertools.pairwise(keys)):
+            raise ReleaseError(f"{path}: its keys ({', '.join(sort_keys(kind))}) are not sorted or not unique")
+        if kind == "archs":
+            _check_archs(rows, space, path)
+        elif space not in num_archs or any(row["arch_id"] >= num_archs[space] for row in rows):
+            raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
+        lines.append(f"{path}: {table.num_rows} rows")
+    for space in num_archs:
+        named = {f"{kind}/{ds}" if ds else kind: t for (kind, of, ds), t in tables.items() if of == space}
+        sources = {path_of(kind, of, ds): release.manifest.files[path_of(kind, of, ds)].sha256 for kind, of, ds in tables if of == space}
+        if index_path(space) in release.manifest.files:
+            opened = Index(release.path(index_path(space)))
+            if opened.path.read_bytes() != build_index(space, named, sources):
+                raise ReleaseError(f"{index_path(space)} differs from the Parquet files it is derived from; run builders.merge_shards again")
+            lines.append(f"{index_path(space)}: equals its {len(named)} tables")
+    return lines
+
+
+def _check_no_strangers(release: Release) -> None:
+    assert release.folder is not None
+    known = {*release.manifest.files, MANIFEST}
+    for folder in ("archs", "runs", "scores", "index"):
+        for path in sorted((release.folder / folder).rglob("*")):
+            name = path.relative_to(release.folder).as_posix()
+            if path.is_file() and name not in known:
+                raise ReleaseError(f"{path} is not in the manifest; remove it, or run builders.merge_shards again if it was cut off")
+
+
+def _check_schema(table: Any, kind: Table, path: str) -> None:
+    wanted = arrow_schema(kind)
+    if not table.schema.equals(wanted, check_metadata=False):
+        raise ReleaseError(f"{path}: columns {table.schema.names} with types {[str(t) for t in table.schema.types]} are not those of {kind}")
+
+
+def _check_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
+    hashes = [hashlib.sha256(f"build:{row['arch']}".encode()).digest() for row in rows]
+    if any(a >= b for a, b in itertools.pairwise(hashes)):
+        raise ReleaseError(f"{path}: its archs are not in the build order")
+    if space in CHOICES and len(rows) != CHOICES[space].num_members:
+        raise ReleaseError(f"{path} has {len(rows)} archs, the space has {CHOICES[space].num_members}")
+    for number, row in enumerate(rows):
+        if row != row_of(number, row["arch"]):
+            raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero")
+    given = parser.parse_args(argv)
+    lines = verify(given.release)
+    release = Release.open(given.release)
+    for line in lines:
+        print(line)
+    print(f"{Path(release.url) if release.folder else release.url}: data version {release.manifest.data_version}, all {len(lines)} files hold")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""The memory-mappable copy of one space's tables that look-ups read; derived from the Parquet files, which are the truth.
+
+Byte layout, little-endian throughout:
+
+    0   8 bytes   magic b"NBZIDX1\\n"
+    8   uint64    length H of the header
+    16  H bytes   header, JSON in UTF-8
+    then          arrays, each at an offset from the file's start that is a multiple of 64, zeros between
+
+The header is {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}. A table's name is "archs",
+"runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol, then seed, then arch_id; "groups" lists [recipe or
+protocol, seed, first row, row after the last] of each run of equal keys. A column is one of
+
+    {"dtype", "offset", "count"}                 numbers; a nullable integer is stored as float32 with NaN for null
+    {"texts", "codes": {numbers}}                texts by position in a list; -1 for null
+    {"bytes": {numbers, uint8}}                  texts that hardly repeat: UTF-8 joined by newlines
+    {"ends": {numbers}, "values": {numbers}}     lists: row i holds values[ends[i - 1] : ends[i]]
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero.errors import ReleaseError
+from nbzero.schema import KEYS, TABLES, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAGIC = b"NBZIDX1\n"
+ALIGN = 64
+_DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "float64": "<f8"}
+
+
+def index_path(space: str) -> str:
+    """Where a space's index lies in a release.
+
+    >>> index_path("r1")
+    'index/r1.nbzidx'
+    """
+    return f"index/{space}.nbzidx"
+
+
+def sort_keys(table: Table) -> list[str]:
+    """The order of a table's rows, in Parquet and index alike: recipe or protocol, seed, arch_id."""
+    return [*KEYS[table][1:], "arch_id"]
+
+
+def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str, str]) -> bytes:
+    """The index of a space.
+
+    Args:
+        tables: by name ("archs", "runs/cifar10"), sorted as in the release.
+        sources: SHA-256 of the Parquet file of each table, by its path in the release.
+    """
+    chunks: list[bytes] = []
+    size = 0
+
+    def put(values: npt.NDArray[Any], dtype: str) -> dict[str, Any]:
+        nonlocal size
+        data = np.ascontiguousarray(values, dtype=dtype).tobytes()
+        place = {"dtype": dtype, "offset": size, "count": len(values)}
+        chunks.append(data + bytes(-len(data) % ALIGN))
+        size += len(chunks[-1])
+        return place
+
+    described: dict[str, Any] = {}
+    for name, table in tables.items():
+        kind: Any = name.split("/")[0]
+        columns: dict[str, Any] = {}
+        for c in TABLES[kind]:
+            values = table.column(c.name).combine_chunks()
+            if c.kind == "string" and c.name == "arch":
+                columns[c.name] = {"bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")}
+            elif c.kind == "string":
+                texts = sorted({text for text in values.to_pylist() if text is not None})
+                place = {text: code for code, text in enumerate(texts)} | {None: -1}
+                columns[c.name] = {"texts": texts, "codes": put(np.array([place[text] for text in values.to_pylist()]), "<i4")}
+            elif c.kind == "list<float64>":
+                lists = values.to_pylist()
+                ends = np.cumsum([len(one) for one in lists]) if lists else np.zeros(0, np.int64)
+                columns[c.name] = {"ends": put(ends, "<i8"), "values": put(np.array([x for one in lists for x in one]), "<f8")}
+            elif c.nullable and c.kind.startswith("int"):
+                columns[c.name] = put(values.to_numpy(zero_copy_only=False), "<f4")
+            else:
+                columns[c.name] = put(values.to_numpy(zero_copy_only=False), _DTYPES[c.kind])
+        described[name] = {"rows": table.num_rows, "groups": _groups(kind, table), "columns": columns}
+    header = {"space": space, "sources": dict(sources), "tables": described}
+    return _with_header(header, b"".join(chunks))
+
+
+def _groups(kind: Table, table: pa.Table) -> list[list[Any]]:
+    if kind == "archs":
+        return []
+    first, second = KEYS[kind][1:]
+    groups: list[list[Any]] = []
+    for row, key in enumerate(zip(table.column(first).to_pylist(), table.column(second).to_pylist(), strict=True)):
+        if not groups or tuple(groups[-1][:2]) != key:
+            groups.append([*key, row, row])
+        groups[-1][3] = row + 1
+    return groups
+
+
+def _with_header(header: dict[str, Any], arrays: bytes) -> bytes:
+    """Offsets in the header count from the first array while it is built; here they come to count from the file's start."""
+    length = len(json.dumps(header)) + 24 * str(header).count("'offset'")  # room for the larger offsets
+    start = (16 + length + ALIGN - 1) // ALIGN * ALIGN
+
+    def moved(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {k: node[k] + start if k == "offset" else moved(node[k]) for k in node}
+        return node
+
+    text = json.dumps(moved(header)).encode()
+    return MAGIC + struct.pack("<Q", start - 16) + text.ljust(start - 16) + arrays
+
+
+class Index:
+    """An opened index: every array is a read-only view of the mapped file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with open(path, "rb") as file:
+            try:
+                self._map: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError as error:
+                raise self._damaged("it is empty") from error
+        if self._map[: len(MAGIC)] != MAGIC:
+            raise self._damaged("it does not begin with the index's magic bytes")
+        try:
+            (length,) = struct.unpack_from("<Q", self._map, len(MAGIC))
+            header = json.loads(self._map[16 : 16 + length])
+            self.space: str = header["space"]
+            self.sources: dict[str, str] = header["sources"]
+            self.tables: dict[str, dict[str, Any]] = header["tables"]
+        except (struct.error, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> ReleaseError:
+        return ReleaseError(f"{self.path} is no index of this version ({why}); run builders.merge_shards again or fetch the release anew")
+
+    def _array(self, place: dict[str, Any]) -> npt.NDArray[Any]:
+        try:
+            return np.frombuffer(self._map, np.dtype(place["dtype"]), place["count"], place["offset"])
+        except ValueError as error:
+            raise self._damaged(str(error)) from error
+
+    def numbers(self, table: str, column: str) -> npt.NDArray[Any]:
+        """A number column, (rows,), no copy."""
+        return self._array(self.tables[table]["columns"][column])
+
+    def texts(self, table: str, column: str) -> tuple[list[str], npt.NDArray[Any]]:
+        """The distinct texts of a column and each row's position among them, -1 for null."""
+        described = self.tables[table]["columns"][column]
+        return described["texts"], self._array(described["codes"])
+
+    def lines(self, table: str, column: str) -> list[str]:
+        """A text column that hardly repeats, one string a row."""
+        data = self._array(self.tables[table]["columns"][column]["bytes"]).tobytes().decode()
+        return data.split("\n") if data else []
+
+    def list_at(self, table: str, column: str, row: int) -> tuple[float, ...]:
+        """One row of a list column."""
+        described = self.tables[table]["columns"][column]
+        ends = self._array(described["ends"])
+        start = int(ends[row - 1]) if row else 0
+        return tuple(self._array(described["values"])[start : int(ends[row])].tolist())
