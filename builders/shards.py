@@ -252,6 +252,7 @@ def _read_h5(data: bytes, name: str) -> Shard:
 # A job over one shard
 
 Unit = tuple[int, str, int]  # arch_id, arch, seed
+Compute = Callable[[Unit, Row | None], Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +265,8 @@ class Job:
         space, dataset: written beside every row.
         units: of this shard, in order.
         shard, num_shards: its number from 0, and how many there are.
-        start: called once in every worker with (device, job settings); returns the function that computes a unit's row.
+        start: called once in every worker with (device, settings); returns the function that computes a unit's row from the unit
+            and from the row that is there already, incomplete, or None.
         settings: what `start` needs; must pickle.
         same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
     """
@@ -276,7 +278,7 @@ class Job:
     units: list[Unit]
     shard: int
     num_shards: int
-    start: Callable[[str, Any], Callable[[Unit], Row]]
+    start: Callable[[str, Any], Compute]
     settings: Any
     same_key: dict[str, str]
 
@@ -306,7 +308,7 @@ def run_job(job: Job, out: str | Path, devices: Sequence[str], file_format: Form
     todo = [unit for key, unit in wanted.items() if key not in rows or not is_complete(rows[key])]
     folder.fs.makedirs(folder.root, exist_ok=True)
     with _progress(job, total=len(wanted), done=len(wanted) - len(todo)) as report:
-        for unit, row in _computed(job, out, devices, todo):
+        for unit, row in _computed(job, out, devices, [(unit, rows.get((unit[0], unit[2]))) for unit in todo]):
             rows[unit[0], unit[2]] = row
             report(unit, row)
     finished = f"{job.stem}.{file_format}"
@@ -335,7 +337,7 @@ def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
     return rows
 
 
-def _computed(job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[Unit]) -> Iterator[tuple[Unit, Row]]:
+def _computed(job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[tuple[Unit, Row | None]]) -> Iterator[tuple[Unit, Row]]:
     """Units and rows as they finish. Each worker holds one unit and waits for the next, so a kill loses no queue."""
     if not todo:
         return
@@ -349,8 +351,8 @@ def _computed(job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[
         running: dict[Future[Row], Unit] = {}
         try:
             while True:
-                for unit in left:
-                    running[pool.submit(_compute, unit)] = unit
+                for unit, there in left:
+                    running[pool.submit(_compute, unit, there)] = unit
                     if len(running) == workers:
                         break
                 if not running:
@@ -384,10 +386,10 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _compute(unit: Unit) -> Row:
+def _compute(unit: Unit, there: Row | None) -> Row:
     job: Job = _worker["job"]
     arch_id, arch, seed = unit
-    row: Row = _worker["compute"](unit)
+    row: Row = _worker["compute"](unit, there)
     row |= {"arch_id": arch_id, "seed": seed, "arch": arch, "space": job.space, "dataset": job.dataset} | job.same_key
     _worker["folder"].write(f"{job.stem}/{arch_id:06d}-{seed}.json", to_json(job.table, row))
     return row

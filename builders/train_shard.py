@@ -8,9 +8,9 @@ be stopped at any moment, also by kill -9: the same command goes on where it was
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from builders.shards import (
+    Compute,
     Job,
     Row,
     Unit,
@@ -30,7 +30,7 @@ from train import images, loop
 from train.recipe import RECIPES, recipe
 
 
-def start(device: str, settings: dict[str, str | None]) -> Callable[[Unit], Row]:
+def start(device: str, settings: dict[str, str | None]) -> Compute:
     """Load the images once; the function returned trains one unit and gives its row but for the key."""
     chosen = recipe(str(settings["recipe"]))
     data = images.load(str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images).to(device)
@@ -41,7 +41,7 @@ def start(device: str, settings: dict[str, str | None]) -> Callable[[Unit], Row]
         "builder_commit": settings["builder_commit"],
     }
 
-    def train(unit: Unit) -> Row:
+    def train(unit: Unit, there: Row | None) -> Row:
         _, arch, seed = unit
         result = loop.train(arch, data, chosen, seed, device)
         measured = {name: getattr(result, name) for name in ("status", "val_acc", "test_acc", "train_loss", "train_time_s")}
@@ -71,7 +71,7 @@ def job_of(
     given: argparse.Namespace,
     table: str,
     key: str,
-    start_worker: Callable[..., Callable[[Unit], Row]],
+    start_worker: Callable[..., Compute],
     **settings: object,
 ) -> Job:
     """The Job that the arguments describe; every name is checked before anything is computed."""
@@ -105,6 +105,11 @@ def job_of(
     )
 
 
+def said_where(out: str, name: str) -> str:
+    """A file of the output folder, as the user would name it."""
+    return f"{out.rstrip('/')}/{name}"
+
+
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
@@ -114,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe(given.recipe)
     job = job_of(given, "runs", "recipe", start, engine=given.engine)
     finished = run_job(job, given.out, all_devices(given.workers, given.device), given.format)
-    print(f"{Path(given.out) / finished if '://' not in given.out else given.out + '/' + finished}: {len(job.units)} runs of {job.space}")
+    print(f"{said_where(given.out, finished)}: {len(job.units)} runs of {job.space}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One row per proxy: family, direction, what it needs, source. Torch-free; the functions are in `builders.proxies`.
 
-`direction` is +1 where a higher score should mean a more accurate network and -1 where a lower one should. Stored scores keep
-the sign and scale of their definition; whoever ranks by them applies the direction.
+`direction` is +1 where a higher score should mean a more accurate network and -1 where a lower one should. Stored
+scores keep the sign and scale of their definition; whoever ranks by them applies the direction.
 """
 
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ class Proxy:
         uses_images: reads the batch of images; False for counts, ones or noise.
         uses_labels: reads the labels.
         random: draws random numbers beyond the network's initialisation.
+        timed_as: the pass that computes it; seconds are kept per pass, and proxies that share a pass share its seconds.
         batch: images in the standard protocols (0 where none are read).
         noise_images: N(0, 1) images drawn in the standard protocols (0 where none).
         wide_range: the score spans so many decades that Pearson needs its logarithm.
@@ -40,6 +41,7 @@ class Proxy:
     uses_images: bool = True
     uses_labels: bool = False
     random: bool = False
+    timed_as: str = "trace"
     batch: int = 64
     noise_images: int = 0
     wide_range: bool = False
@@ -53,6 +55,7 @@ _ROWS = (
         "trainable numbers: weights, biases, batch-norm gamma and beta",
         "closed form",
         unit="numbers",
+        timed_as="count",
         uses_images=False,
         batch=0,
     ),
@@ -63,6 +66,7 @@ _ROWS = (
         "multiply-adds of convolutions and linear layers for one image",
         "closed form",
         unit="multiply-adds",
+        timed_as="count",
         uses_images=False,
         batch=0,
     ),
@@ -73,6 +77,7 @@ _ROWS = (
         "residual blocks summed over the stages",
         "closed form",
         unit="blocks",
+        timed_as="count",
         uses_images=False,
         batch=0,
     ),
@@ -98,6 +103,7 @@ _ROWS = (
         +1,
         "sum of |weight x gradient| of the absolute network's output on ones, without batch norm",
         "Tanaka et al., NeurIPS 2020, arXiv:2006.05467",
+        timed_as="synflow",
         uses_images=False,
         batch=0,
         wide_range=True,
@@ -115,6 +121,7 @@ _ROWS = (
         +1,
         "log change of the features under input noise plus the log batch-norm scales, shortcuts kept",
         "Lin et al., ICCV 2021, arXiv:2102.01063",
+        timed_as="zen",
         uses_images=False,
         random=True,
         batch=0,

@@ -1,0 +1,81 @@
+"""Proxies that count: parameters, multiply-adds, blocks. They read neither weights nor images."""
+
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor, nn
+
+from builders.proxies.trace import WEIGHTED, Trace, reads
+from nbzero.errors import ProxyError
+
+
+@reads()
+def params(trace: Trace) -> float:
+    """How many trainable numbers the network has.
+
+        score = sum over parameters of their elements
+
+    Convolution and linear weights and biases, batch norm gamma and beta; a shared parameter once, a frozen one too.
+
+    Args:
+        trace: reads `net`.
+
+    Returns:
+        A whole number >= 0.
+
+    Source: closed form.
+    """
+    return float(sum(parameter.numel() for parameter in trace.net.parameters()))
+
+
+@reads(own_pass=True)
+def macs(trace: Trace) -> float:
+    """Multiply-adds of the convolutions and linear layers for one image.
+
+        score = sum over calls of (elements of the output) * (C_in / groups) * k^2,   k = 1 for a linear layer
+
+    Biases, batch norm, activations, additions and pooling are not counted; flops = 2 * macs.
+
+    Args:
+        trace: reads `net`, in one forward pass (eval mode) over an image of zeros of the images' shape.
+
+    Returns:
+        A whole number >= 0.
+
+    Source: closed form. VITA-Group/TENAS counts one more per output element where there is a bias.
+    """
+    total = 0
+
+    def count(layer: nn.Conv2d | nn.Linear, _: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        total += output.numel() * layer.weight[0].numel()
+
+    with ExitStack() as hooks, torch.no_grad():
+        for module in trace.net.modules():
+            if isinstance(module, WEIGHTED):
+                hooks.enter_context(module.register_forward_hook(count))
+        trace.net.eval()(torch.zeros_like(trace.images[:1]))
+    return float(total)
+
+
+@reads()
+def depth(trace: Trace) -> float:
+    """How many blocks the stages have together.
+
+        score = number of blocks whose entry in net.stage_of_block is 1 or more
+
+    Args:
+        trace: reads `net.stage_of_block`, one stage per block; the stem is stage 0.
+
+    Returns:
+        A whole number >= 0. A head that the network numbers as a further stage counts as a block.
+
+    Raises:
+        ProxyError: the network has no stage_of_block.
+
+    Source: our reading of the NAS-Bench-Zero paper, which analyses the depth of each stage and defines no total.
+    """
+    stages = getattr(trace.net, "stage_of_block", None)
+    if stages is None:
+        raise ProxyError("depth counts the blocks of stages, and this network does not number them (stage_of_block)")
+    return float(sum(stage >= 1 for stage in stages))

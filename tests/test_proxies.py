@@ -1,0 +1,500 @@
+"""The proxies: what holds for every one, cases worked by hand, slow versions, and values of the papers' own code."""
+
+import copy
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builders.proxies import COMPUTE, score
+from builders.proxies.trace import OWN_PASS, READS, Trace
+from nbzero.errors import UnknownNameError
+from nbzero.proxies import PROXIES
+
+NAMES = sorted(PROXIES)
+GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
+needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the reference scores are not part of the repository")
+
+
+class TinyNet(nn.Module):
+    """Two convolutions (the second grouped), a shortcut, batch norm or none, in-place or separate ReLUs."""
+
+    def __init__(self, bn=True, inplace=False, relu=nn.ReLU, dropout=0.0):
+        super().__init__()
+
+        def norm():
+            return nn.BatchNorm2d(4) if bn else nn.Identity()
+
+        stem = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), norm(), relu(inplace=inplace))
+        block = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=2, bias=False), norm())
+        self.blocks = nn.ModuleList([stem, block])
+        self.stage_of_block = [0, 1]
+        self.last = relu(inplace=inplace)
+        self.drop = nn.Dropout(dropout)
+        self.classifier = nn.Linear(4, 5)
+        with torch.no_grad():
+            draws = torch.Generator().manual_seed(3)
+            for parameter in self.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=draws) / 2)
+
+    def features(self, x):
+        x = self.blocks[0](x)
+        return self.last(self.blocks[1](x) + x)
+
+    def forward(self, x):
+        return self.classifier(self.drop(self.features(x).mean((2, 3))))
+
+
+class Stack(nn.Sequential):
+    """A plain chain of modules, without features or stages."""
+
+
+@pytest.fixture
+def batch():
+    draws = torch.Generator().manual_seed(1)
+    return torch.randn(8, 3, 6, 6, generator=draws), torch.arange(8) % 5
+
+
+def others(batch):
+    return torch.randn(batch[0].shape, generator=torch.Generator().manual_seed(2))
+
+
+def pooled(*modules):
+    return Stack(*modules, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def reason(net, batch, name, **options):
+    scores = score(net, *batch, proxies=(name,), **options)
+    assert scores[name] is None
+    return scores.reasons[name]
+
+
+# What holds for all
+
+
+def test_registry_and_functions_have_the_same_names():
+    assert list(COMPUTE) == list(PROXIES)
+    assert READS.keys() == COMPUTE.keys() and COMPUTE.keys() >= OWN_PASS
+    for name, row in PROXIES.items():
+        assert COMPUTE[name].__module__ == f"builders.proxies.{row.family}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_network_same_score_whatever_the_company(name, batch):
+    net = TinyNet(dropout=0.5)
+    together = score(net, *batch, seed=0)
+    torch.rand(1)  # another state of torch's generator, from which dropout draws
+    with torch.no_grad():
+        alone = score(net, *batch, proxies=(name,), seed=0)
+    assert isinstance(alone[name], float) and math.isfinite(alone[name])
+    assert alone == {name: together[name]} and not alone.reasons
+    assert list(together) == list(COMPUTE)
+    assert alone.seconds.keys() == ({"trace", name} if READS[name] else {name})
+    assert all(seconds >= 0 for seconds in together.seconds.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_depend_on_what_the_registry_says(name, batch):
+    net, (images, labels), row = TinyNet(), batch, PROXIES[name]
+    base = score(net, images, labels, (name,))
+    assert (score(net, others(batch), labels, (name,)) != base) == row.uses_images
+    assert (score(net, images, labels.flip(0), (name,)) != base) == row.uses_labels
+    assert (score(net, images, labels, (name,), seed=1) != base) == row.random
+    assert (row.batch > 0) == row.uses_images
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_the_images_does_not_matter(name, batch):
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    net, (images, labels) = TinyNet(), batch
+    turned = score(net, images[order], labels[order], (name,))
+    assert turned[name] == pytest.approx(score(net, images, labels, (name,))[name], rel=1e-5)
+
+
+def state(net):
+    """Everything that a score must not change, in a comparable form."""
+    tensors = [*net.named_parameters(), *net.named_buffers()]
+    return (
+        [(name, id(t), t.data_ptr(), t.dtype, t._version, t.detach().flatten().tolist()) for name, t in tensors],
+        [(name, p.requires_grad, None if p.grad is None else p.grad.tolist()) for name, p in net.named_parameters()],
+        [(m.training, len(m._forward_hooks), len(m._forward_pre_hooks), sorted(vars(m))) for m in net.modules()],
+        torch.default_generator.get_state().tolist(),
+    )
+
+
+def used_net(**options):
+    """A network in a state of its own: mixed modes, a frozen weight, a gradient, running statistics, a hook."""
+    net = TinyNet(**options)
+    net(torch.ones(2, 3, 6, 6)).sum().backward()
+    for parameter in net.blocks.parameters():
+        parameter.grad = None
+    net.blocks[1].eval()
+    net.classifier.weight.requires_grad_(False)
+    net.classifier.register_forward_hook(lambda *_: None)
+    return net
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_network_is_left_as_found(name, batch):
+    net = used_net(inplace=True, dropout=0.5)
+    before = state(net)
+    assert score(net, *batch, proxies=(name,)).reasons == {}
+    assert state(net) == before
+
+
+@pytest.mark.parametrize("name", ["macs", "grad_norm", "naswot", "synflow", "zen"])
+@pytest.mark.parametrize("place", ["blocks.0.0", "blocks.1.0", "last"])
+def test_the_network_is_left_as_found_after_an_error(name, place, batch):
+    net = used_net()
+
+    def fail(*_):
+        raise RuntimeError("out of order")
+
+    net.get_submodule(place).register_forward_hook(fail)
+    before = state(net)
+    with pytest.raises(RuntimeError, match="out of order"):
+        score(net, *batch, proxies=(name,))
+    assert state(net) == before
+
+
+def test_the_network_is_left_as_found_where_a_score_is_none(batch):
+    net = used_net()
+    net.blocks[1][1] = nn.BatchNorm2d(4, track_running_stats=False)
+    before = state(net)
+    assert reason(net, batch, "zen").startswith("zen reads batch norm's running variance")
+    assert state(net) == before
+
+
+def test_a_field_that_was_not_declared_cannot_be_read(batch):
+    with pytest.raises(AttributeError):
+        _ = Trace(TinyNet(), *batch, seed=0).agree_BB
+
+
+# Wrong input, and scores that are not defined
+
+
+def test_wrong_input_is_refused(batch):
+    net, (images, labels) = TinyNet(), batch
+    with pytest.raises(UnknownNameError, match="no proxy named 'zenn'; did you mean 'zen'"):
+        score(net, images, labels, ("zenn",))
+    with pytest.raises(ValueError, match=r"images: shape \(3, 6, 6\); give \(B, channels, H, W\)"):
+        score(net, images[0], labels)
+    with pytest.raises(ValueError, match="with at least one image"):
+        score(net, images[:0], labels[:0])
+    with pytest.raises(ValueError, match=r"labels: \(7,\) torch.int64; give int64 \(8,\)"):
+        score(net, images, labels[:7])
+    with pytest.raises(ValueError, match=r"labels: \(8,\) torch.float32; give int64 \(8,\)"):
+        score(net, images, labels.float())
+    with pytest.raises(ValueError, match=r"lie on \['cpu', 'meta'\]; move them to one device"):
+        score(net, images.to("meta"), labels)
+    with pytest.raises(ValueError, match=r"images: torch.float64, network: \['torch.float32'\]"):
+        score(net, images.double(), labels)
+    for wrong in (-1, 5):
+        with pytest.raises(ValueError, match=r"but the network's 5 outputs allow 0 to 4"):
+            score(net, images, labels.where(labels != 3, wrong))
+
+
+def test_a_network_without_relu_modules_has_no_naswot(batch):
+    net = pooled(nn.Conv2d(3, 5, 3), nn.Tanh())
+    assert "counts the units of ReLU and ReLU6 modules" in reason(net, batch, "naswot")
+    assert score(net, *batch, proxies=("snip",))["snip"] > 0  # no linear head either
+
+
+def test_a_network_without_weights_has_no_saliency(batch):
+    net = pooled(nn.BatchNorm2d(3), nn.ReLU())
+    batch = (batch[0], batch[1] % 3)
+    for name in ("grad_norm", "snip", "synflow", "zen"):
+        assert "no Conv2d and no Linear layer" in reason(net, batch, name)
+    assert score(net, *batch, proxies=("params", "macs")) == {"params": 6, "macs": 0}
+
+
+def test_outputs_that_are_no_logits_spoil_only_what_needs_the_loss(batch):
+    net = Stack(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+    assert "needs logits of shape (8, classes); the network returned shape (8, 4, 6, 6)" in reason(net, batch, "snip")
+    assert math.isfinite(score(net, *batch, proxies=("snip", "naswot"))["naswot"])
+
+    class Pair(TinyNet):
+        def forward(self, x):
+            return super().forward(x), x
+
+    assert reason(Pair(), batch, "grad_norm").endswith("the network returned tuple")
+    assert math.isfinite(score(Pair(), *batch, proxies=("naswot",))["naswot"])
+
+
+def test_a_computed_weight_is_not_scored(batch):
+    net = TinyNet()
+    nn.utils.parametrizations.weight_norm(net.classifier)
+    for name in ("grad_norm", "synflow", "zen"):
+        assert "the weight of 'classifier' is computed from others" in reason(net, batch, name)
+
+
+def test_a_detached_output_has_no_gradient(batch):
+    class Detached(TinyNet):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    for name in ("snip", "synflow"):
+        assert "has no gradient" in reason(Detached(), batch, name)
+
+
+def test_nan_is_never_a_score(batch):
+    net = TinyNet()
+    with torch.no_grad():
+        net.blocks[0][0].weight[0, 0, 0, 0] = math.nan
+    scores = score(net, *batch)
+    for name in ("grad_norm", "snip", "naswot", "synflow"):
+        assert scores[name] is None and scores.reasons[name].startswith("nan: ")
+    assert scores.keys() - scores.reasons.keys() == {"params", "macs", "depth", "zen"}  # zen draws its own weights
+
+
+def test_overflow_is_never_a_score(batch):
+    deep = pooled(*(nn.Conv2d(3, 3, 1) for _ in range(9)))
+    with torch.no_grad():
+        for parameter in deep.parameters():
+            parameter.fill_(1e38)
+    assert reason(deep, (batch[0], batch[1] % 3), "synflow") == "synflow overflows float64 on this network"
+    steep = Stack(nn.Flatten(), nn.Linear(1, 1, bias=False), nn.Linear(1, 2, bias=False))
+    with torch.no_grad():
+        steep[1].weight.fill_(1e-25)
+        steep[2].weight.copy_(torch.tensor([[1e20], [0.0]]))
+    wrong = (torch.full((1, 1, 1, 1), 1e25), torch.tensor([1]))  # the first layer's gradient is 1e20 * 1e25
+    assert reason(steep, wrong, "grad_norm") == "inf: grad_norm overflows, or the weights or images are not finite"
+
+
+def test_a_network_that_does_not_number_its_blocks_has_no_depth(batch):
+    assert "does not number them (stage_of_block)" in reason(pooled(nn.Conv2d(3, 5, 3)), batch, "depth")
+
+
+def test_features_that_cannot_be_found_or_moved(batch):
+    assert "it has no features(images)" in reason(Stack(nn.Conv2d(3, 5, 6), nn.Flatten()), batch, "zen")
+    constant = TinyNet()
+    constant.features = lambda x: torch.ones(len(x), 4, 1, 1)
+    assert "does not move the features" in reason(constant, batch, "zen")
+
+
+# Counts
+
+
+def test_counts_by_hand(batch):
+    net = TinyNet()
+    scores = score(net, *batch, proxies=("params", "macs", "depth"))
+    assert scores["params"] == (3 * 9 * 4 + 4) + 8 + 2 * 9 * 4 + 8 + (4 * 5 + 5)
+    assert scores["macs"] == 36 * 4 * 27 + 36 * 4 * 18 + 4 * 5
+    assert scores["depth"] == 1
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    assert score(net, *batch, proxies=("params",))["params"] == scores["params"]
+
+
+def test_a_shared_layer_has_its_parameters_once_and_its_macs_twice(batch):
+    layer = nn.Conv2d(3, 3, 1)
+    scores = score(Stack(layer, layer), *batch, proxies=("params", "macs"))
+    assert scores == {"params": 12, "macs": 2 * 9 * 36}
+
+
+def test_one_image_passes_a_batch_norm_on_one_pixel(batch):
+    net = pooled(nn.Conv2d(3, 5, 6), nn.BatchNorm2d(5))  # in train mode this needs two images
+    scores = score(net, *batch, proxies=("macs", "synflow"))
+    assert scores["macs"] == 5 * 3 * 36 and scores["synflow"] > 0
+
+
+# Saliency
+
+
+def test_grad_norm_and_snip_of_a_softmax_regression(batch):
+    images, labels = batch[0].mean((2, 3), keepdim=True), batch[1]
+    net = Stack(nn.Flatten(), nn.Linear(3, 5))
+    x, weight = images.flatten(1).double(), net[1].weight.detach().double()
+    logits = x @ weight.T + net[1].bias.detach()
+    grad = (logits.softmax(1) - F.one_hot(labels, 5)).T @ x / len(x)
+    scores = score(net, images, labels, ("grad_norm", "snip"))
+    assert scores["grad_norm"] == pytest.approx(grad.norm().item(), rel=1e-5)
+    assert scores["snip"] == pytest.approx((weight * grad).abs().sum().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_grad_norm_and_snip_by_backward_on_a_copy(inplace, batch):
+    net = TinyNet(inplace=inplace)
+    twin = copy.deepcopy(net).train()
+    F.cross_entropy(twin(batch[0]), batch[1]).backward()
+    weights = [m.weight for m in twin.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    scores = score(net.eval(), *batch, proxies=("grad_norm", "snip"))
+    assert scores["grad_norm"] == pytest.approx(sum(w.grad.norm().item() for w in weights), rel=1e-5)
+    assert scores["snip"] == pytest.approx(sum((w * w.grad).abs().sum().item() for w in weights), rel=1e-5)
+
+
+def test_synflow_by_hand(batch):
+    net = Stack(*pooled(nn.Conv2d(3, 1, 1), nn.BatchNorm2d(1), nn.ReLU()), nn.Linear(1, 2))
+    values = [[[[[1.0]], [[-2.0]], [[3.0]]]], [-4.0], [7.0], [7.0], [[5.0], [-6.0]], [9.0, 9.0]]
+    with torch.no_grad():
+        for parameter, value in zip(net.parameters(), values, strict=True):
+            parameter.copy_(torch.tensor(value))
+    # The convolution gives 6 + 4 everywhere; 6 of it belongs to its weights, 10 (5 + 6) to the classifier's.
+    assert score(net, *batch, proxies=("synflow",))["synflow"] == 6 * 11 + 10 * 11
+
+
+class Excited(TinyNet):
+    """Functional operations: a max-pool, and squeeze-and-excitation's product."""
+
+    def forward(self, x):
+        x = F.max_pool2d(self.features(x), 2)
+        return self.classifier((x * torch.sigmoid(self.blocks[1][0](x))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("make", [TinyNet, lambda: TinyNet(relu=nn.ReLU6), lambda: TinyNet(dropout=0.5), Excited])
+def test_synflow_by_float64_backward_on_a_copy(make, batch):
+    net = make()
+    twin = copy.deepcopy(net).double().eval()
+    twin.blocks[0][1] = twin.blocks[1][1] = nn.Identity()
+    for parameter in twin.parameters():
+        parameter.data.abs_()
+    twin(torch.ones(1, 3, 6, 6, dtype=torch.float64)).sum().backward()
+    slow = sum((m.weight * m.weight.grad).abs().sum() for m in twin.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    assert score(net, *batch, proxies=("synflow",))["synflow"] == pytest.approx(slow.item(), rel=1e-12)
+
+
+# Activation
+
+
+def slow_naswot(pre_activations: list[Tensor]) -> float:
+    on_BU = torch.cat([(pre > 0).flatten(1) for pre in pre_activations], dim=1).double()
+    return torch.linalg.slogdet(on_BU @ on_BU.T + (1 - on_BU) @ (1 - on_BU).T).logabsdet.item()
+
+
+def test_naswot_of_two_images_by_hand():
+    net = Stack(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    images = torch.tensor([[1.0, 1.0, -1.0, 0.0], [1.0, -1.0, -1.0, -1.0]]).view(2, 4, 1, 1)  # agree on 3 of 4 units
+    scores = score(net, images, torch.tensor([0, 1]), ("naswot",))
+    assert scores["naswot"] == pytest.approx(math.log(4 * 4 - 3 * 3), rel=1e-12)
+
+
+@pytest.mark.parametrize("relu", [nn.ReLU, nn.ReLU6])
+def test_naswot_from_stored_pre_activations(relu, batch):
+    net, pre = TinyNet(relu=relu), []
+    for layer in (net.blocks[0][2], net.last):
+        layer.register_forward_hook(lambda _, inputs, __: pre.append(inputs[0].detach()))
+    net(batch[0])
+    slow = slow_naswot(pre)
+    assert score(net, *batch, proxies=("naswot",))["naswot"] == pytest.approx(slow, rel=1e-12)
+    inplace = TinyNet(relu=relu, inplace=True)
+    assert score(inplace, *batch, proxies=("naswot",))["naswot"] == pytest.approx(slow, rel=1e-12)
+
+
+def test_a_relu_that_runs_twice_counts_twice(batch):
+    relu = nn.ReLU()
+    once, twice = pooled(relu), pooled(relu, nn.Identity(), relu)
+    scores = [score(net, batch[0], batch[1] % 3, ("naswot",))["naswot"] for net in (once, twice)]
+    first, second = batch[0], batch[0].relu()
+    assert scores == pytest.approx([slow_naswot([first]), slow_naswot([first, second])], rel=1e-12)
+
+
+def test_two_equal_images_make_naswot_minus_infinity(batch):
+    images = batch[0].clone()
+    images[5] = images[2]
+    scores = score(TinyNet(), images, batch[1], ("naswot",))
+    assert scores == {"naswot": -math.inf} and not scores.reasons
+
+
+def test_a_relu_on_another_batch_has_no_naswot(batch):
+    class Windows(TinyNet):
+        def features(self, x):
+            return self.last(super().features(x).reshape(16, 4, 3, 6)).reshape(8, 4, 6, 6)
+
+    assert reason(Windows(), batch, "naswot") == "a ReLU saw a batch of 16 where 8 images were given"
+
+
+def slow_zen(net: nn.Module, shape: tuple[int, ...], seed: int) -> float:
+    """The definition on a copy, with the moving average worked out from the batch variances of both passes."""
+    net, draws = copy.deepcopy(net).train(), torch.Generator().manual_seed(seed)
+    variances: dict[nn.Module, list[Tensor]] = {}
+    noise = torch.randn(16, *shape, generator=draws)
+    near = noise + 0.01 * torch.randn(16, *shape, generator=draws)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.weight.data = torch.randn(module.weight.shape, generator=draws)
+            if module.bias is not None:
+                module.bias.data.zero_()
+        elif isinstance(module, nn.BatchNorm2d):
+            module.weight.data.fill_(1)
+            module.bias.data.zero_()
+            variances[module] = []
+            module.register_forward_hook(lambda m, inputs, _: variances[m].append(inputs[0].var((0, 2, 3)).detach()))
+    moved = (net.features(noise) - net.features(near)).abs().sum().item() / 16
+    means = [(0.81 + 0.09 * first + 0.1 * second).mean().item() for first, second in variances.values()]
+    return math.log(moved) + sum(math.log(mean) / 2 for mean in means)
+
+
+@pytest.mark.parametrize("bn", [True, False])
+def test_zen_by_its_definition_on_a_copy(bn, batch):
+    net = TinyNet(bn=bn)
+    for seed in (0, 1):
+        fast = score(net, *batch, proxies=("zen",), seed=seed)["zen"]
+        assert fast == pytest.approx(slow_zen(net, (3, 6, 6), seed), rel=1e-5)
+        net(batch[0])  # other running statistics and weights than before change nothing
+        net.blocks[0][0].weight.data.mul_(2)
+        assert score(net, *batch, proxies=("zen",), seed=seed)["zen"] == fast
+
+
+def test_features_are_what_enters_the_last_global_pool(batch):
+    class Squeezed(nn.Module):
+        """A global pool in the middle, as in squeeze-and-excitation, and one at the end."""
+
+        def __init__(self):
+            super().__init__()
+            self.stem, self.squeeze = nn.Conv2d(3, 4, 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1))
+            self.pool, self.head = nn.AdaptiveAvgPool2d((1, 1)), nn.Linear(4, 5)
+
+        def body(self, x):
+            x = self.stem(x)
+            return x * self.squeeze(x)
+
+        def forward(self, x):
+            return self.head(self.pool(self.body(x)).flatten(1))
+
+    class Named(Squeezed):
+        def features(self, x):
+            return self.body(x)
+
+    hidden, named = (score(kind(), *batch, proxies=("zen",))["zen"] for kind in (Squeezed, Named))
+    assert hidden == named and math.isfinite(hidden)
+
+
+# Reference values
+
+
+def golden_case(name):
+    spec = importlib.util.spec_from_file_location("golden_nets", GOLDEN / "nets.py")
+    nets = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(nets)
+    case = json.loads((GOLDEN / "golden.json").read_text())["nets"][name]
+    return case["values"], case["spec"], nets.load(GOLDEN / case["file"], case["spec"])
+
+
+@needs_golden
+@pytest.mark.parametrize("case", ["r1_a", "mb_a", "plain_a"])
+def test_reference_values(case):
+    values, spec, (net, images, labels) = golden_case(case)
+    scores = score(net, images, labels, ("params", "macs", "depth", "grad_norm", "snip", "synflow", "naswot"))
+    for name in ("grad_norm", "snip", "synflow", "naswot"):
+        assert scores[name] == pytest.approx(values[name]["value"], rel=values[name]["rtol"]), name
+    assert scores["params"] == round(values["params_M"]["value"] * 1e6)
+    # The reference counts one more per output element where there is a bias: the classifier, two layers of plain_a.
+    with_bias = {"plain_a": 32 * 32 * 8 + 8 * 8 * 48}.get(case, 0) + spec["classes"]
+    assert scores["macs"] == round(values["flops_M"]["value"] * 1e6) - with_bias
+    assert scores["depth"] == {"r1_a": 5, "mb_a": 8, "plain_a": 5}[case]  # mb_a numbers its head as a stage
+
+
+@needs_golden
+@pytest.mark.parametrize("case", ["r1_a", "mb_a", "plain_a"])
+def test_reference_zen(case):
+    values, _, (net, images, labels) = golden_case(case)
+    reference, num_seeds = values["zen"], 16
+    draws = torch.tensor([score(net, images, labels, ("zen",), seed)["zen"] for seed in range(num_seeds)])
+    tolerance = 4 * reference["std"] * math.sqrt(1 / reference["n"] + 1 / num_seeds)
+    assert abs(draws.mean().item() - reference["mean"]) < tolerance
+    assert 0.5 < draws.std().item() / reference["std"] < 2
