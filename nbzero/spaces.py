@@ -13,10 +13,11 @@ Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview 
 
 import hashlib
 import itertools
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class Arch:
     """One grid point of a space: immutable, hashable, ordered by its fields.
 
     `Arch.parse` and `str` are inverse to each other, one string per arch. Making an Arch that is not in its space's grid raises
-    ValueError naming the part that is wrong and what is allowed.
+    ValueError naming the part that is wrong and what is allowed, and TypeError where a number of it is no integer.
 
     >>> arch = Arch.parse("r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2")
     >>> arch.stages[1]
@@ -92,7 +93,8 @@ class Arch:
     def __post_init__(self) -> None:
         if self.space not in CHOICES:
             raise ValueError(f"{_text(self)!r}: {unknown_name('space', self.space, CHOICES)}")
-        object.__setattr__(self, "stages", tuple(Stage(*stage) for stage in self.stages))
+        object.__setattr__(self, "stem", _integer(self.stem))  # 32.0 == 32, but would be another string
+        object.__setattr__(self, "stages", tuple(Stage(*map(_integer, stage)) for stage in self.stages))
         fault = _fault(CHOICES[self.space], self.stem, self.stages)
         if fault:
             raise ValueError(f"{_text(self)!r}: {fault}")
@@ -102,17 +104,19 @@ class Arch:
         """The arch that `text` names; ValueError saying what is wrong with any other string."""
         if not isinstance(text, str):
             raise ValueError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
-        name, parts = _split_name(text)
+        choices, parts = _split_name(text)
         if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
             given = repr(parts[0]) if parts else "nothing"
-            raise ValueError(f"{text!r}: after {name!r} comes the stem, like 's32', not {given}")
+            allowed = " ".join(f"s{stem}" for stem in choices.stems)
+            raise ValueError(f"{text!r}: after {choices.name!r} comes the stem, not {given}; allowed: {allowed}")
         stages = []
         for number, part in enumerate(parts[1:], start=1):
             match = re.fullmatch(f"d({_NUMBER})w({_NUMBER})s({_NUMBER})", part)
             if not match:
-                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like 'd2w64s2' (depth, width, stride)")
+                like = f"d2w{choices.widths[-1]}s2"
+                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like {like!r} (depth, width, stride; no leading zero)")
             stages.append(Stage(*map(int, match.groups())))
-        return cls(name, int(parts[0][1:]), tuple(stages))
+        return cls(choices.name, int(parts[0][1:]), tuple(stages))
 
     def __str__(self) -> str:
         return _text(self)
@@ -167,19 +171,25 @@ class Arch:
         return tuple(archs)
 
 
-_NUMBER = r"[1-9][0-9]*"  # no leading zero: one string per arch
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"  # no leading zero: one string per arch; a 0 gets the message of the grid
 
 
 def _text(arch: Arch) -> str:
     return f"{arch.space}-s{arch.stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in arch.stages)
 
 
-def _split_name(text: str) -> tuple[str, list[str]]:
-    for name in sorted(CHOICES, key=len, reverse=True):
-        if text == name or text.startswith(name + "-"):
-            return name, text[len(name) + 1 :].split("-") if len(text) > len(name) else []
-    head = text.split("-s")[0]
-    raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', head, CHOICES)}")
+def _integer(value: int) -> int:
+    return int(operator.index(value))
+
+
+def _split_name(text: str) -> tuple[Choices, list[str]]:
+    """The space that a string begins with, and the parts after it."""
+    parts = text.split("-")
+    length = 2 if len(parts) > 1 and re.fullmatch("[A-Za-z]{2,}", parts[1]) else 1  # "r1" or "r1-mini"
+    name = "-".join(parts[:length])
+    if name not in CHOICES:
+        raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', name, CHOICES)}")
+    return CHOICES[name], parts[length:]
 
 
 def _fault(choices: Choices, stem: int, stages: Sequence[Stage]) -> str | None:
@@ -213,7 +223,7 @@ def as_arch(arch: "str | Arch") -> Arch:
     return arch if isinstance(arch, Arch) else Arch.parse(arch)
 
 
-# Costs. Every formula is written in operators that ints and integer arrays share, so the tables' 16 M grid points and a single
+# Costs. Every formula is written in operators that ints and integer arrays share, so the six grids' 18 M points and a single
 # arch go through the same lines.
 
 
@@ -264,11 +274,11 @@ def macs(arch: str | Arch, resolution: int = RESOLUTION, num_classes: int = NUM_
         ValueError: a malformed arch, or a size below 1.
 
     >>> macs("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2")
-    6154624
+    8127168
     """
     arch = as_arch(arch)
     _positive(resolution=resolution, num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, resolution, num_classes)[0])
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, int(resolution), int(num_classes))[0])
 
 
 def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
@@ -278,7 +288,7 @@ def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
     """
     arch = as_arch(arch)
     _positive(num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, num_classes)[1])
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, int(num_classes))[1])
 
 
 def _positive(**sizes: int) -> None:
@@ -407,7 +417,7 @@ class Space:
         return self.members[arch_id]
 
     def __contains__(self, arch: object) -> bool:
-        return (str(arch) if isinstance(arch, Arch) else arch) in self._ids
+        return isinstance(arch, (str, Arch)) and str(arch) in self._ids
 
     def arch_id(self, arch: str | Arch) -> int:
         """The position of a member in the build order.
@@ -474,7 +484,7 @@ class Space:
         """
         if not 0 <= n <= len(self):
             raise ValueError(f"n is {n}; {self.name} has {len(self)} members to sample without repeats")
-        key = f"sample:{int(seed)}:".encode()
+        key = f"sample:{_integer(seed)}:".encode()
         return sorted(self.members, key=lambda arch: hashlib.sha256(key + arch.encode()).digest())[:n]
 
     def neighbours(self, arch: str | Arch, k: int = 8) -> list[str]:
@@ -505,6 +515,7 @@ class Space:
         return [self.members[i] for i in order if self.members[i] != leave_out][:k]
 
 
+@cache
 def space(name: str) -> Space:
-    """The space of that name, its members enumerated when first needed; UnknownNameError with near matches for any other name."""
+    """The space of that name, its members enumerated when first needed, once a process; UnknownNameError for any other name."""
     return Space(_choices(name).name)
