@@ -11,6 +11,8 @@ Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview 
 3-or-4-stage rule and its ranges were.
 """
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import operator
@@ -18,12 +20,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbzero.errors import NotAMemberError, unknown_name
+
+if TYPE_CHECKING:  # numpy takes longer to import than a query to answer, so it is imported where arrays are made
+    import numpy as np
+    import numpy.typing as npt
 
 Family = Literal["r1", "r2", "mb"]
 
@@ -100,7 +103,7 @@ class Arch:
             raise ValueError(f"{_text(self)!r}: {fault}")
 
     @classmethod
-    def parse(cls, text: str) -> "Arch":
+    def parse(cls, text: str) -> Arch:
         """The arch that `text` names; ValueError saying what is wrong with any other string."""
         if not isinstance(text, str):
             raise ValueError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
@@ -136,7 +139,7 @@ class Arch:
         """Blocks summed over the stages."""
         return sum(stage.depth for stage in self.stages)
 
-    def edits(self) -> tuple["Arch", ...]:
+    def edits(self) -> tuple[Arch, ...]:
         """The grid archs one choice away, members or not, without repeats: for live search.
 
         One choice is: the stem; one stage's depth; one stage's width, where widths stay non-decreasing; which of four stages keeps the
@@ -218,7 +221,7 @@ def _listed(values: Sequence[int]) -> str:
     return " ".join(map(str, values))
 
 
-def as_arch(arch: "str | Arch") -> Arch:
+def as_arch(arch: str | Arch) -> Arch:
     """`arch` itself where it is an Arch, else the parsed string."""
     return arch if isinstance(arch, Arch) else Arch.parse(arch)
 
@@ -293,7 +296,7 @@ def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
 
 def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
             raise ValueError(f"{name} is {size!r}; it is a whole number, at least 1")
 
 
@@ -323,6 +326,8 @@ def _choices(name: str) -> Choices:
 
 def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
     """The `count` grid archs of `num_stages` stages within the limits whose strings have the smallest SHA-256."""
+    import numpy as np
+
     widths, depths, strides = _grid_part(choices, num_stages)
     depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
     stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
@@ -403,6 +408,8 @@ class Space:
     @cached_property
     def vectors(self) -> npt.NDArray[np.int16]:
         """`encode` of every member, (N, 13), in build order."""
+        import numpy as np
+
         vectors = np.array([self.encode(arch) for arch in self.members], dtype=np.int16)
         vectors.flags.writeable = False
         return vectors
@@ -447,6 +454,8 @@ class Space:
 
         A missing fourth stage is three zeros. One unit is one step in one choice's ordered list.
         """
+        import numpy as np
+
         parsed = self._own(arch)
         choices = self.choices
         vector = [choices.stems.index(parsed.stem)]
@@ -456,6 +465,8 @@ class Space:
 
     def decode(self, vector: npt.ArrayLike) -> Arch:
         """The grid arch that `encode` gives `vector` for; ValueError for any other vector."""
+        import numpy as np
+
         values = np.asarray(vector)
         if values.shape != (3 * MAX_STAGES + 1,) or not np.issubdtype(values.dtype, np.integer):
             raise ValueError(f"a vector of {self.name} is {3 * MAX_STAGES + 1} integers, not {values.dtype} of shape {values.shape}")
@@ -502,6 +513,8 @@ class Space:
 
         Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build order.
         """
+        import numpy as np
+
         first, second = self.encode(a), self.encode(b)
         mixed = np.where(rng.integers(2, size=first.size), first, second)
         fourth = slice(3 * (MAX_STAGES - 1) + 1, None)
@@ -510,6 +523,8 @@ class Space:
         return self._nearest(mixed, 1)[0]
 
     def _nearest(self, vector: npt.NDArray[np.int16], k: int, leave_out: str | None = None) -> list[str]:
+        import numpy as np
+
         distance = np.abs(self.vectors - vector).sum(axis=1)
         order = np.argsort(distance, kind="stable")[: k + 1]
         return [self.members[i] for i in order if self.members[i] != leave_out][:k]
