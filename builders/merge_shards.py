@@ -92,7 +92,7 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
             if key not in found:
                 if space not in archs:
                     raise ReleaseError(f"{file}: rows of {space}, of which the base release has no archs table; choose another --base")
-                checked_path(key)
+                checked_path(key, file)
             there = _at(archs[space], row["arch_id"])
             if arch != there:
                 raise ReleaseError(

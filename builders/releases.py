@@ -32,12 +32,13 @@ def read_tables(release: Release) -> dict[TableKey, pa.Table]:
     return {parse_path(path): release.table(path) for path in release.manifest.files if path.endswith(".parquet")}
 
 
-def checked_path(key: TableKey) -> str:
-    """Where a table lies in a release; ReleaseError where its space or dataset is no plain name, so that it would lie elsewhere."""
+def checked_path(key: TableKey, where: str = "") -> str:
+    """Where a table lies in a release; ReleaseError, naming the file `where`, for a space or dataset that is no plain name (a path, say)."""
     table, space, dataset = key
     for name in (space,) if dataset is None else (space, dataset):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise ReleaseError(f"{table} of {space!r} on {dataset!r}: {name!r} is no name of a space or data set (letters, digits, . _ -)")
+            said = f"{where}: {table}" if where else table
+            raise ReleaseError(f"{said} of {space!r} on {dataset!r}: {name!r} is no name of a space or data set (letters, digits, . _ -)")
     return safe_path(path_of(table, space, dataset))
 
 

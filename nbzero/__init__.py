@@ -1,9 +1,14 @@
 """nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score."""
 
-from nbzero.bench import Bench, Record, Run, Scores, TableView
+from typing import TYPE_CHECKING, Any
+
+from nbzero.bench import Bench, Record, Run, Scores
 from nbzero.errors import ImagesError, NBZeroError, NotAMemberError, ProxyError, ReleaseError, UnknownNameError
 from nbzero.proxies import PROXIES, Proxy, proxy
 from nbzero.spaces import Arch, Space, Stage, macs, params, space
+
+if TYPE_CHECKING:
+    from nbzero.table import TableView
 
 __all__ = [
     "PROXIES",
@@ -28,3 +33,11 @@ __all__ = [
     "space",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TableView":  # imported with the first table, because it needs numpy
+        from nbzero.table import TableView
+
+        return TableView
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

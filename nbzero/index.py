@@ -26,19 +26,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from nbzero.errors import ReleaseError
 from nbzero.schema import KEYS, Table
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
-_STORED = {"<u1", "<f4", *_DTYPES.values()}
+_CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
 
 def index_path(space: str) -> str:
@@ -62,6 +60,8 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
         tables: by name ("archs", "runs/cifar10"), sorted as in the release.
         sources: SHA-256 of the Parquet file of each table, by its path in the release.
     """
+    import numpy as np
+
     chunks: list[bytes] = []
     size = 0
 
@@ -152,32 +152,35 @@ class Index:
             "or fetch the release anew"
         )
 
-    def _array(self, place: dict[str, Any]) -> npt.NDArray[Any]:
+    def _array(self, place: dict[str, Any]) -> memoryview:
         try:
             dtype, count, offset = place["dtype"], place["count"], place["offset"]
-            if dtype not in _STORED or count < 0:
-                raise ValueError(f"{count} numbers of type {dtype!r}")
-            return np.frombuffer(self._map, np.dtype(dtype), count, offset)
+            code: Any = _CODES[dtype]
+            end = offset + count * struct.calcsize(code)
+            if min(count, offset) < 0 or end > len(self._map):
+                raise ValueError(f"{count} numbers of type {dtype!r} at {offset} in {len(self._map)} bytes")
+            numbers: memoryview = memoryview(self._map)[offset:end].cast(code)
+            return numbers
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(str(error)) from error
 
-    def numbers(self, table: str, column: str) -> npt.NDArray[Any]:
-        """A number column, (rows,), no copy."""
+    def numbers(self, table: str, column: str) -> memoryview:
+        """A number column, (rows,), no copy; `numpy.asarray` makes an array of it, also without one."""
         return self._array(self.tables[table]["columns"][column])
 
-    def texts(self, table: str, column: str) -> tuple[list[str], npt.NDArray[Any]]:
+    def texts(self, table: str, column: str) -> tuple[list[str], memoryview]:
         """The distinct texts of a column and each row's position among them, -1 for null."""
         described = self.tables[table]["columns"][column]
         return described["texts"], self._array(described["codes"])
 
     def lines(self, table: str, column: str) -> list[str]:
         """A text column that hardly repeats, one string a row."""
-        data = self._array(self.tables[table]["columns"][column]["bytes"]).tobytes().decode()
+        data = bytes(self._array(self.tables[table]["columns"][column]["bytes"])).decode()
         return data.split("\n") if data else []
 
     def list_at(self, table: str, column: str, row: int) -> tuple[float, ...]:
         """One row of a list column."""
         described = self.tables[table]["columns"][column]
         ends = self._array(described["ends"])
-        start = int(ends[row - 1]) if row else 0
-        return tuple(self._array(described["values"])[start : int(ends[row])].tolist())
+        start = ends[row - 1] if row else 0
+        return tuple(self._array(described["values"])[start : ends[row]].tolist())

@@ -281,7 +281,7 @@ def test_a_failed_prepare_leaves_everything_as_it_was(tiny: Made, tmp_path: Path
     assert not (tmp_path / "never").exists()
     with pytest.raises(ImagesError, match="is a file; name a folder"):
         prepare("tiny", out / "tiny.h5", out / "tiny.h5")
-    with pytest.raises(ImagesError, match="cannot be made .*; name another folder"):
+    with pytest.raises(ImagesError, match=r"cannot be made .*; name another folder"):
         prepare("tiny", out / "tiny.h5", out / "tiny.h5" / "below")
 
 

@@ -281,8 +281,7 @@ def _checked(spec: Dataset, origin: str, arrays: Mapping[str, np.ndarray], sha25
             raise ImagesError(f"{where}: {key} of {spec.name!r} is {array.dtype} {array.shape}, must be {dtype} {shape}; get it anew")
         if not is_image and not 0 <= array.min() <= array.max() < spec.num_classes:
             raise ImagesError(
-                f"{where}: {key} of {spec.name!r} range over {array.min()}..{array.max()}, "
-                f"must be within 0..{spec.num_classes - 1}; get it anew"
+                f"{where}: {key} of {spec.name!r} range over {array.min()}..{array.max()}, must be within 0..{spec.num_classes - 1}; get it anew"
             )
         if key in sha256 and (found := _sha256(array)) != sha256[key]:
             raise ImagesError(
@@ -612,9 +611,7 @@ class ImageData:
     def to(self, device: "torch.device | str") -> "ImageData":
         """The same data on another device."""
         tensors = {
-            field.name: getattr(self, field.name).to(device)
-            for field in dataclasses.fields(self)
-            if field.name not in ("dataset", "resolution")
+            field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self) if field.name not in ("dataset", "resolution")
         }
         return dataclasses.replace(self, **tensors)
 
