@@ -128,7 +128,7 @@ def test_a_truncated_or_corrupted_file_is_named(suffix):
     ("change", "said"),
     [
         ({"val_acc": 94.1}, r"val_acc: 94.1 outside \[0, 1\] fraction in row 0"),
-        ({"val_acc": None}, "status 'ok' but val_acc None"),
+        ({"val_acc": None}, "status 'ok' but val_acc, test_acc, train_loss"),
         ({"status": "fine"}, "'fine' is none of ok, diverged"),
         ({"seed": -1}, "seed: -1 outside"),
         ({"seed": 1.5}, "seed: 1.5 is no int32"),

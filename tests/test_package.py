@@ -1,5 +1,6 @@
 """The wheel alone: a fresh virtual environment with the wheel and its two dependencies, outside the checkout, answers."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -48,8 +49,10 @@ def test_the_wheel_ships_the_release_the_jobs_and_the_marker(wheel):
 def test_a_fresh_environment_with_the_wheel_alone_answers(wheel, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv/bin/python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], check=True)
-    asked = subprocess.run([python, "-I", "-c", ASK], cwd=tmp_path, check=True, capture_output=True, text=True)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # pip would find the checkout on PYTHONPATH
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], check=True, env=alone)
+    asked = subprocess.run([python, "-I", "-c", ASK], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
     assert asked.stdout.splitlines() == ["498983936 1000 9743 True", ""]
     jobs = subprocess.run([python, "-I", "-m", "builders.verify"], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert "fsspec" in jobs.stderr  # the jobs ship, and need the [build] extra
