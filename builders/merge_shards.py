@@ -137,7 +137,7 @@ def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | 
     if "://" in out:
         raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
     if (Path(out) / MANIFEST).exists():
-        if base is not None and ("://" in base or not os.path.samefile(base, out)):
+        if base is not None and ("://" in base or os.path.realpath(base) != os.path.realpath(out)):
             raise ValueError(f"{out} is a release already, whose rows stay; leave out --base, or choose another folder")
         base = out
     release = Release.open(base)

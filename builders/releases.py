@@ -131,7 +131,7 @@ def finish_commit(folder: Path) -> None:
                 if part.exists():
                     os.replace(part, folder / path)
             os.replace(following, folder / MANIFEST)
-        for pattern in ("archs/*.parquet.part*", "*/*/*.parquet.part*", "index/*.nbzidx.part*", "manifest*.json.*.part"):
+        for pattern in ("archs/*.parquet.part*", "runs/*/*.parquet.part*", "scores/*/*.parquet.part*", "index/*.nbzidx.part*", "manifest*.part"):
             for part in list(folder.glob(pattern)):
                 part.unlink()
     except OSError as error:

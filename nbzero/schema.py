@@ -4,8 +4,8 @@
     runs/{space}/{dataset}.parquet    one row per training run, key arch_id, recipe, seed
     scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
 
-A shard holds rows of a runs or scores table with the arch string in place of the file's space and with the dataset beside it, so that it can
-be read without knowing where it came from. Torch-free; pyarrow is imported where a table is made.
+A shard holds rows of a runs or scores table with the space, the data set and the arch string beside them, so that it can be read without
+knowing where it came from. Torch-free; pyarrow is imported where a table is made.
 """
 
 from __future__ import annotations
