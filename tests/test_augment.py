@@ -96,9 +96,7 @@ def test_same_as_pillow_without_argument(name, size):
 
 
 def test_pictures_reach_both_branches_of_equalize():
-    small, large = (
-        (augment.equalize(images) != images).flatten(2).any(2) for images in (pictures(16, 16), pictures(48, 40))
-    )
+    small, large = ((augment.equalize(images) != images).flatten(2).any(2) for images in (pictures(16, 16), pictures(48, 40)))
     assert small[:8].any() and not small[:8].all(), "16 x 16: mapped only where one pixel is at the maximum"
     assert large[:8].all() and not large[-5:].any(), "48 x 40: random mapped, constant kept"
 
@@ -123,9 +121,7 @@ def test_solarize_same_as_pillow(threshold, size):
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_posterize_same_as_pillow(bits, size):
     images = pictures(*size)
-    assert torch.equal(
-        augment.posterize(images, bits), by_pillow(images, lambda image: ImageOps.posterize(image, bits))
-    )
+    assert torch.equal(augment.posterize(images, bits), by_pillow(images, lambda image: ImageOps.posterize(image, bits)))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -150,9 +146,7 @@ def test_affine_same_as_pillow(fill, size):
     result = augment.affine(images, torch.tensor(matrices, dtype=torch.float64), fill)
     for image, matrix, got in zip(images, matrices, result, strict=True):
         pil = to_pil(image)
-        expected = pil.transform(
-            pil.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=(fill,) * 3
-        )
+        expected = pil.transform(pil.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=(fill,) * 3)
         assert torch.equal(got, from_pil(expected)), matrix
 
 
@@ -167,8 +161,7 @@ def test_rotation_same_as_pillow(size):
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("solarize", (0, 60.5, 256)), ("posterize", (1, 4, 8))]
-    + [(name, (0.1, 1.0, 1.9)) for name in ("brightness", "contrast", "color", "sharpness")],
+    [("solarize", (0, 60.5, 256)), ("posterize", (1, 4, 8))] + [(name, (0.1, 1.0, 1.9)) for name in ("brightness", "contrast", "color", "sharpness")],
 )
 def test_one_argument_per_image(name, values):
     images = pictures(16, 16)[:3]
@@ -369,10 +362,7 @@ ON_IMAGES = {
     "solarize": lambda images: augment.solarize(images, 128),
     "posterize": lambda images: augment.posterize(images, 4),
     **{name: getattr(augment, name) for name in ("invert", "autocontrast", "equalize")},
-    **{
-        name: lambda images, name=name: getattr(augment, name)(images, 1.5)
-        for name in ("brightness", "contrast", "color", "sharpness")
-    },
+    **{name: lambda images, name=name: getattr(augment, name)(images, 1.5) for name in ("brightness", "contrast", "color", "sharpness")},
 }
 
 
