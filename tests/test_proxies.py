@@ -478,6 +478,212 @@ def test_features_are_what_enters_the_last_global_pool(batch):
     assert hidden == named and math.isfinite(hidden)
 
 
+def pre_and_grads(net, images, labels):
+    """What enters each ReLU of a TinyNet, and dL/d of it, by autograd."""
+    twin, kept = copy.deepcopy(net).train(), []
+    for layer in (twin.blocks[0][2], twin.last):
+        layer.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+    loss = F.cross_entropy(twin(images), labels)
+    return [pre.detach() for pre in kept], torch.autograd.grad(loss, kept)
+
+
+def slow_logdet(rows):
+    corr = sum(weight * torch.corrcoef(values.flatten(1).double()).abs() for weight, values in rows)
+    return torch.linalg.slogdet(corr).logabsdet.item()
+
+
+def test_correlations_from_stored_responses(batch):
+    net = TinyNet()
+    (first, last), (first_grad, last_grad) = pre_and_grads(net, *batch)
+    scores = score(net, *batch, proxies=("acor", "gcor", "rcor", "wrcor", "wrcor_by_stage", "wrcor_linear", "wrcor_quad", "wrcor_expt2b"))
+    both = [(1, values) for values in (first, last, first_grad, last_grad)]
+    assert scores["acor"] == pytest.approx(slow_logdet(both[:2]), rel=1e-5)
+    assert scores["gcor"] == pytest.approx(slow_logdet(both[2:]), rel=1e-5)
+    assert scores["rcor"] == pytest.approx(slow_logdet(both), rel=1e-5)
+    # The last ReLU is in no block; given as blocks both count, in the order given.
+    in_blocks = slow_logdet([(1, first), (1, first_grad)])
+    for name in ("wrcor", "wrcor_by_stage", "wrcor_linear", "wrcor_quad"):
+        assert scores[name] == pytest.approx(in_blocks, rel=1e-5)
+    assert scores["wrcor_expt2b"] == pytest.approx(in_blocks + 8 * math.log(2), rel=1e-5)
+    turned = score(net, *batch, proxies=("wrcor", "wrcor_by_stage"), blocks=[net.last, net.blocks[0], net.classifier])
+    weighted = slow_logdet([(2, first), (2, first_grad), (1, last), (1, last_grad)])
+    assert turned["wrcor"] == pytest.approx(weighted, rel=1e-5)
+    assert "does not number" in reason(pooled(nn.Conv2d(3, 5, 3), nn.ReLU()), batch, "wrcor_by_stage")
+    with pytest.raises(ValueError, match=r"blocks: number 1 \(ReLU\) is no submodule of the network"):
+        score(net, *batch, blocks=[net.last, nn.ReLU()])
+
+
+def test_a_layer_with_a_constant_row_is_left_out_and_counted(batch):
+    class Dead(TinyNet):
+        def forward(self, x):
+            self.last(x.new_full((len(x), 4), 0.3))
+            return super().forward(x)
+
+    dead, alive = (score(net, *batch, proxies=("acor",)) for net in (Dead(), TinyNet()))
+    assert dead == alive and dead.num_skipped == 1 and alive.num_skipped == 0
+
+
+def test_two_equal_images_in_every_kernel(batch):
+    images = batch[0].clone()
+    images[5] = images[2]
+    scores = score(TinyNet(), images, batch[1], ("naswot", "acor", "jacob_cov", "linear_regions", "ntk"))
+    assert scores["naswot"] == scores["acor"] == -math.inf
+    assert scores["linear_regions"] == 7
+    assert scores["jacob_cov"] == pytest.approx(-1e5, rel=1e-3)  # one eigenvalue is 0: -1 / 1e-5
+    assert scores["ntk"] is None and "kernel is singular" in scores.reasons["ntk"]
+
+
+def linear(weight, bias=False):
+    layer = nn.Linear(len(weight[0]), len(weight), bias=bias)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(weight))
+    return layer
+
+
+def test_a_linear_network_by_hand():
+    weight = [[1.0, 2.0], [3.0, 4.0]]
+    net = Stack(nn.Flatten(), linear(weight))
+    images, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(2, 2, 1, 1), torch.tensor([0, 1])
+    scores = score(net, images, labels, ("netsens", "dyniso", "ntk", "gradsign", "pnorm", "lyrdyniso", "epe_nas", "plain", "fisher", "grasp", "zico"))
+    assert scores["netsens"] == pytest.approx((4 + 6) / 2)  # each image's gradient is the sum of the rows
+    s = math.log(2) / 2  # the product of the singular values is |det| = 2
+    assert scores["dyniso"] == pytest.approx(-(s + math.exp(-s)), rel=1e-6)
+    assert scores["ntk"] == pytest.approx(4)  # the images are orthogonal, of lengths 1 and 2
+    assert scores["pnorm"] == pytest.approx(math.sqrt(30))
+    assert scores["lyrdyniso"] == pytest.approx(-torch.linalg.matrix_norm(torch.tensor([[4.0, 11], [11, 24]])).item())
+    assert scores["gradsign"] == 4  # every weight is moved by one image alone
+    assert scores["epe_nas"] == pytest.approx(2 * math.log(1 + 1e-5))  # one image a class
+    p = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).double().softmax(1)
+    grad = (p - torch.eye(2)).T @ torch.tensor([[1.0, 0], [0, 2]]).double() / 2
+    w = torch.tensor(weight).double()
+    assert scores["plain"] == pytest.approx((w * grad).sum().item(), rel=1e-5)
+    logits = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).double()
+    t = logits * (p - torch.eye(2)) / 2
+    assert scores["fisher"] == pytest.approx(2 * (t.square().mean(0) / 2).sum().item(), rel=1e-5)
+    curved = torch.autograd.functional.hvp(lambda v: F.cross_entropy(images.flatten(1).double() @ v.T, labels), w, grad)[1]
+    assert scores["grasp"] == pytest.approx(-(w * curved).sum().item(), rel=1e-5)
+    # Two batches of one image: each weight has a gradient in one of them, so m = s.
+    assert scores["zico"] == pytest.approx(math.log(4), rel=1e-6)
+
+
+def test_swap_and_linear_regions_by_hand():
+    net = Stack(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    images = torch.tensor([[1.0, 1, -1, 0], [1, 1, 1, -1], [1, 1, -1, -2]]).view(3, 4, 1, 1)  # units: 111, 111, 010, 000
+    scores = score(net, images, torch.tensor([0, 1, 0]), ("swap", "linear_regions"))
+    assert scores == {"swap": 3, "linear_regions": 2}
+
+
+def test_swap_of_many_images_by_unique_columns(batch):
+    images, labels = torch.randn(40, 3, 6, 6, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 5
+    (first, last), _ = pre_and_grads(TinyNet(), images, labels)
+    slow = torch.unique(torch.cat([first.flatten(1), last.flatten(1)], dim=1) > 0, dim=1).shape[1]
+    assert score(TinyNet(), images, labels, ("swap",))["swap"] == slow
+
+
+def test_meco_and_expressivity_by_hand(batch):
+    images = batch[0][:, :2]
+    net = Stack(nn.Sequential(nn.Identity()), nn.Flatten(), nn.Linear(72, 5))
+    rho = torch.corrcoef(images[0].flatten(1))[0, 1].abs().item()
+    scores = score(net, images, batch[1], ("meco", "meco_leaf_modules", "az_expressivity"))
+    assert scores["meco"] == pytest.approx(2 * (1 - rho), rel=1e-4)  # the container and what it holds
+    assert scores["meco_leaf_modules"] == pytest.approx(1 - rho, rel=1e-4)
+    values = torch.linalg.eigvalsh(torch.cov(images.transpose(0, 1).flatten(1)))
+    share = values / values.sum()
+    assert scores["az_expressivity"] == pytest.approx(-(share * share.log()).sum().item(), rel=1e-4)
+    assert "has one that gives" in reason(net, (images, batch[1]), "az_progressivity")
+    assert "fewer than two blocks" in reason(net, (images, batch[1]), "az_trainability")
+    shifted = score(Stack(nn.Identity(), nn.Identity(), nn.Flatten(), nn.Linear(72, 5)), images, batch[1], ("az_trainability",))
+    assert shifted["az_trainability"] == -math.inf  # the gradient passes unchanged
+
+
+def test_bndlent_by_hand(batch):
+    net = Stack(nn.Flatten(), nn.Linear(108, 5))
+    with torch.no_grad():
+        net[1].weight.zero_()  # all images give the same: one bundle of all
+        net[1].bias.zero_()
+    labels = batch[1]
+    share = torch.bincount(labels).double() / 8
+    entropy = -(share * (share + 1e-5).log()).sum().item()
+    assert score(net, batch[0], labels, ("bndlent",), blocks=[net[1]])["bndlent"] == pytest.approx(-entropy)
+    alone = [0.0 if label == 0 else -(7 / 8 * math.log(7 / 8 + 1e-5) + 1 / 8 * math.log(1 / 8 + 1e-5)) for label in labels]
+    alone = [-math.log(1 + 1e-5) if label == 0 else value for label, value in zip(labels, alone, strict=True)]
+    far = score(net, batch[0] * 1e6, labels, ("bndlent",), blocks=[net[0]])["bndlent"]
+    assert far == pytest.approx(-sum(alone) / 8)  # no bundle: the published code counts all the others as class 0
+
+
+def test_phi_of_a_linear_feature_map(batch):
+    net = TinyNet()
+    net.features = lambda x: 3 * x
+    draws = torch.Generator().manual_seed(0)
+    torch.randn(8, 3, 6, 6, generator=draws)
+    moved = 0.03 * torch.randn(8, 3, 6, 6, generator=draws).abs().sum().item()
+    assert score(net, *batch, proxies=("phi",))["phi"] == pytest.approx(moved, rel=1e-4)
+
+
+def test_zen_without_shortcuts_is_zen_of_the_plain_chain(batch):
+    class Chain(TinyNet):
+        def features(self, x):
+            return self.last(self.blocks[1](self.blocks[0](x)))
+
+    class Projected(TinyNet):
+        def __init__(self):
+            super().__init__()
+            self.project = nn.Sequential(nn.Conv2d(6, 6, 1, bias=False), nn.BatchNorm2d(6))
+
+        def features(self, x):
+            x = self.blocks[0](x)
+            x = self.project(x) + self.blocks[1][1](F.conv2d(self.blocks[1][0](x), self.blocks[0][0].weight[:, :1, :1, :1].expand(6, 6, 1, 1)))
+            return self.last(x)
+
+    chain = score(Chain(), *batch, proxies=("zen", "zen_no_shortcut"))
+    assert chain["zen"] == chain["zen_no_shortcut"]
+    assert score(TinyNet(), *batch, proxies=("zen_no_shortcut",))["zen_no_shortcut"] == chain["zen"]
+    assert math.isfinite(score(Projected(), *batch, proxies=("zen_no_shortcut",))["zen_no_shortcut"])
+
+    class Even(TinyNet):
+        def features(self, x):
+            x = self.blocks[0](x)
+            return self.blocks[1](x) + self.blocks[1](x)
+
+    assert "neither is the shortcut" in reason(Even(), batch, "zen_no_shortcut")
+
+
+def test_a_batch_norm_of_a_single_value_is_a_reason_not_an_error(batch):
+    net = pooled(nn.Conv2d(3, 5, 6), nn.BatchNorm2d(5), nn.ReLU())
+    assert "one pixel of one image" in reason(net, batch, "gradsign")
+    assert "one pixel of one image" in reason(net, (batch[0][:1], batch[1][:1]), "meco")
+    assert "there is one image" in reason(net, (batch[0][:1], batch[1][:1]), "zico")
+
+
+class Encoder(nn.Module):
+    """A small transformer over tokens: embedding, two blocks of attention-free mixing with GELU, mean, linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(20, 6)
+        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(6, 2, 12, 0.0, nn.GELU(), batch_first=True) for _ in range(2))
+        self.classifier = nn.Linear(6, 3)
+
+    def forward(self, tokens):
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.classifier(x.mean(1))
+
+
+def test_a_transformer_over_tokens():
+    draws = torch.Generator().manual_seed(0)
+    tokens, labels = torch.randint(0, 20, (8, 5), generator=draws), torch.arange(8) % 3
+    net = Encoder()
+    scores = score(net, tokens, labels)
+    assert scores["naswot"] is not None and scores["swap"] > 1 and scores["acor"] is not None
+    needs_pixels = {"synflow", "jacob_cov", "epe_nas", "netsens", "dyniso", "zen", "zen_no_shortcut", "phi", "barlow_twins"}
+    without = {name for name, value in scores.items() if value is None}
+    assert without == needs_pixels | {"depth", "wrcor_by_stage", "sed_reconstructed"}
+    for name in ("jacob_cov", "dyniso", "barlow_twins", "synflow", "zen"):
+        assert "tokens" in scores.reasons[name]
+
+
 # Reference values
 
 

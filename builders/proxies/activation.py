@@ -89,7 +89,8 @@ def swap(trace: Trace) -> float:
     """
     if not trace.patterns:
         raise ProxyError(f"swap {NO_ACTIVATION}")
-    return float(torch.unique(torch.cat(trace.patterns, dim=1), dim=1).shape[1])
+    words = torch.cat(trace.patterns, dim=1)
+    return float(len(torch.unique(words[0])) if len(words) == 1 else torch.unique(words, dim=1).shape[1])  # by columns is 30 times slower
 
 
 def draw_gaussian_weights(net: nn.Module, draws: torch.Generator) -> None:

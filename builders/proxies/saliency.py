@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from builders.proxies.trace import Trace, gradients, loss_of, reads, weights_of, without_batch_norm
+from builders.proxies.trace import Trace, gradients, reads, weights_of, without_batch_norm
 from nbzero.errors import ProxyError
 
 
@@ -76,14 +76,14 @@ def plain(trace: Trace) -> float:
     return torch.stack([(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs]).sum().item()
 
 
-@reads(own_pass=True)
+@reads("curvature")
 def grasp(trace: Trace) -> float:
     """How much taking the weights away would change the size of the loss gradient.
 
         score = -sum over weights W, elements i of W_i h_i,   h = H g,   g = dL/dW,   H the Hessian of L
 
     Args:
-        trace: reads `net`, `images` and `labels`, in a backward pass of a backward pass.
+        trace: reads `curvature`, from a backward pass of a backward pass.
 
     Returns:
         A number of either sign.
@@ -93,16 +93,7 @@ def grasp(trace: Trace) -> float:
 
     Source: Wang et al., ICLR 2020, arXiv:2002.07376; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134: one batch, temperature 1.
     """
-    net = trace.net.train()
-    weights = weights_of(net)
-    for weight in weights:
-        weight.requires_grad_()
-    with torch.enable_grad():
-        grads = torch.autograd.grad(loss_of(net(trace.images), trace.labels), weights, create_graph=True, materialize_grads=True)
-        size = sum(((grad.detach() * grad).sum() for grad in grads), start=torch.zeros((), device=trace.images.device))
-        curved = gradients(size, weights)
-    pairs = zip(weights, curved, strict=True)
-    return -torch.stack([(weight.detach() * h).sum(dtype=torch.float64) for weight, h in pairs]).sum().item()
+    return -trace.curvature
 
 
 @reads("channel_saliency")

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nbzero.errors import ProxyError
@@ -42,6 +43,7 @@ class Trace:
         num_classes: outputs of the network; recorded with the losses and the input gradients.
         weights: the weights of the convolutions and linear layers, in module order; recorded with `weight_grads`.
         weight_grads: dL/dW of each, the shape of W; L the mean cross-entropy of the batch, train mode.
+        curvature: sum over weights of W^T H g, H the Hessian of L, g = dL/dW.
         input_grads: (B, pixels), d sum(logits of all images) / d image n in row n.
         channel_saliency: (weights per channel, sum over its channels c of mean over images t_nc^2 / 2) per call of a convolution or linear
             layer, t_nc = sum over positions of output * dL/d output.
@@ -65,6 +67,7 @@ class Trace:
     num_classes: int = field(init=False)
     weights: list[nn.Parameter] = field(init=False)
     weight_grads: tuple[Tensor, ...] = field(init=False)
+    curvature: float = field(init=False)
     input_grads: Tensor = field(init=False)
     channel_saliency: list[tuple[int, float]] = field(init=False)
     agree_BB: Tensor = field(init=False)
@@ -77,7 +80,7 @@ class Trace:
 
 READS: dict[str, frozenset[str]] = {}  # proxy -> the recorded fields that it declared
 OWN_PASS: set[str] = set()  # the proxies that declared passes of their own
-FROM_LOSS = frozenset({"weight_grads", "channel_saliency", "grad_corr"})
+FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_corr"})
 FROM_GRAPH = FROM_LOSS | {"input_grads", "block_gains"}
 
 
@@ -94,8 +97,8 @@ def reads(*fields: str, own_pass: bool = False) -> Callable[[Callable[[Trace], f
 
 
 def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs: frozenset[str], blocks: Sequence[nn.Module] | None = None) -> Trace:
-    """One train-mode forward pass, and where gradients are needed one backward pass each of the loss, of the sum of the logits, and of random
-    signs at the blocks.
+    """One train-mode forward pass, and where gradients are needed one backward pass each of the loss, of the size of its gradient, of the sum
+    of the logits, and of random signs at the blocks.
 
     Args:
         net: put back as found.
@@ -110,7 +113,8 @@ def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs:
     trace = Trace(net, images.detach(), labels, seed, blocks_of(net, blocks))
     if not needs:
         return trace
-    with as_found(net, seed), ExitStack() as hooks:
+    # Fused attention cannot be differentiated twice.
+    with as_found(net, seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
         net.train()
         recorder = _Recorder(trace, needs, hooks)
         with torch.set_grad_enabled(bool(needs & FROM_GRAPH)):
@@ -165,9 +169,8 @@ class _Recorder:
 
     def clear(self) -> None:
         """Let go of the graph: hooks on tensors refer to it."""
-        for hook in self.tensor_hooks:
-            hook.remove()
-        self.tensor_hooks, self.block_outputs = [], []
+        self.drop_tensor_hooks()
+        self.block_outputs = []
 
     def activation(self, at: int | None, pre: Tensor) -> None:
         trace, needs = self.trace, self.needs
@@ -186,7 +189,7 @@ class _Recorder:
         if "act_corr" in needs:
             self.correlate(trace.act_corr, at, pre_BU)
         if "grad_corr" in needs and pre.requires_grad:
-            self.tensor_hooks.append(pre.register_hook(lambda grad: self.correlate(trace.grad_corr, at, grad.flatten(1))))
+            self.tensor_hooks.append(pre.register_hook(lambda grad: self.correlate(trace.grad_corr, at, grad.detach().flatten(1))))
 
     def correlate(self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor) -> None:
         corr_BB = _correlation(rows_BU)
@@ -197,7 +200,7 @@ class _Recorder:
 
     def weighted(self, layer: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
         def sum_channels(grad: Tensor) -> None:
-            product = output.detach() * grad
+            product = output.detach() * grad.detach()
             if isinstance(layer, nn.Conv2d):
                 product = product.flatten(2).sum(2)
             elif product.ndim > 2:
@@ -234,9 +237,22 @@ class _Recorder:
         loss = loss_of(logits_BC, trace.labels)
         trace.num_classes = logits_BC.shape[1]
         trace.weights = weights_of(trace.net)
-        trace.weight_grads = gradients(loss, trace.weights, keep_graph=True)
-        for hook in self.tensor_hooks:  # they are of the loss only
+        if "curvature" not in self.needs:
+            trace.weight_grads = gradients(loss, trace.weights, keep_graph=True)
+            self.drop_tensor_hooks()
+            return
+        grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate=True)
+        self.drop_tensor_hooks()
+        trace.weight_grads = tuple(grad.detach() for grad in grads)
+        size = torch.stack([(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]).sum()
+        curved = gradients(size, trace.weights, keep_graph=True)
+        trace.curvature = sum((weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in zip(trace.weights, curved, strict=True))
+
+    def drop_tensor_hooks(self) -> None:
+        """After the backward pass of the loss: they are of no other."""
+        for hook in self.tensor_hooks:
             hook.remove()
+        self.tensor_hooks = []
 
     def from_logits(self, logits_BC: Tensor) -> Tensor:
         self.trace.num_classes = check_logits(logits_BC, len(self.trace.images)).shape[1]
@@ -371,15 +387,19 @@ def weights_of(net: nn.Module) -> list[nn.Parameter]:
     return list(weights.values())
 
 
-def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False) -> tuple[Tensor, ...]:
+def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False) -> tuple[Tensor, ...]:
     """d output / dW for each weight, 0 for one that did not take part; `.grad` is not touched.
+
+    Args:
+        keep_graph: further backward passes of the same graph follow.
+        to_differentiate: the gradients themselves will be differentiated.
 
     Raises:
         ProxyError: the output depends on none of them.
     """
     if not output.requires_grad:
         raise ProxyError("the network's output has no gradient: it depends on no weight, or was detached")
-    return torch.autograd.grad(output, weights, materialize_grads=True, retain_graph=keep_graph)
+    return torch.autograd.grad(output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate)
 
 
 def features_of(net: nn.Module, images: Tensor) -> Tensor:
