@@ -2,19 +2,20 @@
 
 SHARDS are shard files, folders of them (also of a job that still runs: its finished units count), or releases. The rows are added to those of
 --base (default: DIR itself where it is a release, else the archs tables of the release that ships with nbzero). The same key with equal
-values (times, host, device and commit aside) keeps the first; with other values nothing is merged and the error names both. DIR is replaced
-at once or not at all.
+values (times, device, software and commit aside) keeps the first; with other values nothing is merged and the error names both. DIR is
+replaced at once or not at all; where this was killed, the same command again finishes it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from builders.releases import TableKey, commit_release, finish_commit, read_tables
+from builders.releases import TableKey, checked_path, commit_release, finish_commit, read_tables
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
 from nbzero.errors import ReleaseError
 from nbzero.release import MANIFEST, Release, parse_version
@@ -23,7 +24,7 @@ from nbzero.schema import DATA_VERSION, KEYS, TABLES, Table, arrow_schema, check
 Source = tuple[str, Row]  # the file a row comes from, for errors
 
 
-def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str | None]]:
+def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
     """(table key, data version, file, row, arch) of everything in a shard file, a folder of shards or a release.
 
     Raises:
@@ -31,10 +32,16 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str | None]]:
     """
     if Folder(path).fs.exists(Folder(path).path(MANIFEST)):
         release = Release.open(path)
-        for key, table in read_tables(release).items():
+        tables = read_tables(release)
+        for key, table in tables.items():
             if key[0] != "archs":
-                for row in table.to_pylist():
-                    yield key, release.manifest.data_version, f"{path}/{key[0]}", row, None
+                file = f"{path}/{checked_path(key)}"
+                if ("archs", key[1], None) not in tables:
+                    raise ReleaseError(f"{file} has no archs table beside it; fetch the whole release anew")
+                archs = tables["archs", key[1], None].column("arch").to_pylist()
+                check_rows(key[0], rows := table.to_pylist(), file)
+                for row in rows:
+                    yield key, release.manifest.data_version, file, row, _at(archs, row["arch_id"])
         return
     folder = Folder(path)
     is_file = folder.fs.isfile(folder.root)
@@ -49,7 +56,7 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str | None]]:
 
 
 def differing(table: Table, first: Row, second: Row) -> list[str]:
-    """The columns that make two rows of one key contradict each other; times, host, device and commit are left out."""
+    """The columns that make two rows of one key contradict each other; times, device, software and commit are left out."""
     return [c.name for c in TABLES[table] if c.same and first[c.name] != second[c.name]]
 
 
@@ -57,26 +64,40 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
     """The tables of a release with the rows of the sources added, how many rows are new, and how many were there already.
 
     Raises:
-        ReleaseError: sources of several data versions or of another major one, a row whose arch is not where the archs table has it, or two
-            rows of one key with different values.
+        ReleaseError: sources of several data versions or of another major one, a row whose arch is not where the archs table has it, two
+            rows of one key with different values, or a table that is not of this schema.
     """
     import pyarrow as pa
 
-    versions: dict[str, str] = {}
+    major = parse_version(version)[0]
+    first_version: tuple[str, str] | None = None  # and its file
     found: dict[TableKey, dict[tuple[Any, ...], Source]] = {}
     new = known = 0
     for key, table in base.items():
         if key[0] != "archs":
-            found[key] = {_key(key[0], row): ("the base release", row) for row in table.to_pylist()}
+            check_rows(key[0], rows := table.to_pylist(), f"{checked_path(key)} of the base release")
+            found[key] = {_key(key[0], row): (f"{checked_path(key)} of the base release", row) for row in rows}
     archs = {key[1]: table.column("arch").to_pylist() for key, table in base.items() if key[0] == "archs"}
     for source in sources:
         for key, data_version, file, row, arch in rows_of(source):
-            versions.setdefault(data_version, file)
+            first_version = first_version or (data_version, file)
+            if data_version != first_version[0]:
+                raise ReleaseError(
+                    f"{first_version[1]} is of data version {first_version[0]} and {file} of {data_version}; nothing was merged: "
+                    "merge one version at a time"
+                )
+            if not data_version.startswith(f"{major}."):
+                raise ReleaseError(f"{file} is of data version {data_version}, the release to make is {version}: values changed between them")
             table, space, _ = key
-            if space not in archs:
-                raise ReleaseError(f"{file}: rows of {space}, of which the base release has no archs table; choose another --base")
-            if row["arch_id"] >= len(archs[space]) or (arch is not None and archs[space][row["arch_id"]] != arch):
-                raise ReleaseError(f"{file}: arch_id {row['arch_id']} is {arch}, which is not what the archs table of {space} has there")
+            if key not in found:
+                if space not in archs:
+                    raise ReleaseError(f"{file}: rows of {space}, of which the base release has no archs table; choose another --base")
+                checked_path(key)
+            there = _at(archs[space], row["arch_id"])
+            if arch != there:
+                raise ReleaseError(
+                    f"{file}: arch_id {row['arch_id']} is {arch}, but the archs table of {space} has {there} there; choose the --base it was made for"
+                )
             rows = found.setdefault(key, {})
             identity = _key(table, row)
             if identity not in rows:
@@ -92,12 +113,9 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
                     f"({column}: {row[column]!r} and {first[1][column]!r}); nothing was merged: find out which is right and leave the other out"
                 )
             known += 1
-    _check_versions(versions, version)
     tables = {key: table for key, table in base.items() if key[0] == "archs"}
     for key, rows in found.items():
-        listed = [row for _, row in rows.values()]
-        check_rows(key[0], listed, f"{key[0]} of {key[1]} on {key[2]}")
-        tables[key] = pa.Table.from_pylist(listed, arrow_schema(key[0]))
+        tables[key] = pa.Table.from_pylist([row for _, row in rows.values()], arrow_schema(key[0]))
     return tables, new, known
 
 
@@ -105,18 +123,22 @@ def _key(table: Table, row: Row) -> tuple[Any, ...]:
     return tuple(row[column] for column in KEYS[table])
 
 
-def _check_versions(versions: dict[str, str], version: str) -> None:
-    if len(versions) > 1:
-        said = "; ".join(f"{data_version} in {file}" for data_version, file in sorted(versions.items()))
-        raise ReleaseError(f"the sources are of several data versions ({said}); merge one version at a time")
-    for data_version, file in versions.items():
-        if parse_version(data_version)[0] != parse_version(version)[0]:
-            raise ReleaseError(f"{file} is of data version {data_version}, the release to make is {version}: values changed between them")
+def _at(archs: Sequence[str], arch_id: int) -> str:
+    return archs[arch_id] if arch_id < len(archs) else "no arch"
 
 
 def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | None]:
-    """The tables to add to and their data version; from the embedded release only the archs tables, and no version."""
-    if base is None and (Path(out) / MANIFEST).exists():
+    """The tables to add to and their data version; from the embedded release only the archs tables, and no version.
+
+    Raises:
+        ValueError: an `out` that is a URL, or a release beside another base.
+        ReleaseError: as `Release.open`.
+    """
+    if "://" in out:
+        raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
+    if (Path(out) / MANIFEST).exists():
+        if base is not None and ("://" in base or not os.path.samefile(base, out)):
+            raise ValueError(f"{out} is a release already, whose rows stay; leave out --base, or choose another folder")
         base = out
     release = Release.open(base)
     tables = read_tables(release)
@@ -152,6 +174,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--base", default=None, help="release to add to")
     parser.add_argument("--version", default=None, help="data version of the result; default: the next that the rule allows")
     given = parser.parse_args(argv)
+    if any(os.path.abspath(given.out) == os.path.abspath(path) for path in given.shards):
+        raise ValueError(f"{given.out} is both --out and to be merged; choose another folder for the release")
     finish_commit(Path(given.out))
     base, old = base_tables(given.out, given.base)
     tables, new, known = merged(base, given.shards, given.version or old or DATA_VERSION)

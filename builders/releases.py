@@ -1,7 +1,8 @@
 """Reading all tables of a release, and replacing them so that a kill at any moment leaves the old release or the new one. No job itself.
 
 Every new file is first written whole beside the old one as `<name>.part`; then `manifest.next.json` appears, which says what they are; only then
-are they renamed, the manifest last. Whoever finds a `manifest.next.json` finishes the renaming.
+are they renamed, the manifest last. Whoever commits next finishes the renaming where there is a `manifest.next.json`, and where there is none
+removes the parts of a commit that did not get so far.
 """
 
 from __future__ import annotations
@@ -9,37 +10,35 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError
 from nbzero.index import build_index, index_path, sort_keys
-from nbzero.release import MANIFEST, File, Manifest, Release, parse_version, write_whole
-from nbzero.schema import Table, parse_path, path_of
+from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version, write_whole
+from nbzero.schema import Table, parse_path, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NEXT = "manifest.next.json"
 TableKey = tuple[Table, str, str | None]  # table, space, dataset
 ROW_GROUP = 8192
 
 
 def read_tables(release: Release) -> dict[TableKey, pa.Table]:
     """Every Parquet table of a release, checked against its manifest; ReleaseError naming a file that is not what it should be."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    return {parse_path(path): release.table(path) for path in release.manifest.files if path.endswith(".parquet")}
 
-    tables = {}
-    for path in release.manifest.files:
-        if path.endswith(".parquet"):
-            local = release.path(path)
-            try:
-                tables[parse_path(path)] = pq.ParquetFile(local).read()
-            except (pa.ArrowException, OSError) as error:
-                raise ReleaseError(f"{local} is no Parquet file that can be read ({error}); fetch the release anew") from error
-    return tables
+
+def checked_path(key: TableKey) -> str:
+    """Where a table lies in a release; ReleaseError where its space or dataset is no plain name, so that it would lie elsewhere."""
+    table, space, dataset = key
+    for name in (space,) if dataset is None else (space, dataset):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ReleaseError(f"{table} of {space!r} on {dataset!r}: {name!r} is no name of a space or data set (letters, digits, . _ -)")
+    return safe_path(path_of(table, space, dataset))
 
 
 def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None, version: str) -> bytes:
@@ -67,39 +66,44 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     """Make `out` a release of exactly these tables, each sorted, with an index per space. What is equal already is not written again.
 
     Raises:
-        ReleaseError: the folder cannot be written; the release that was there is untouched.
-        ValueError: a version that is none, or runs or scores of a space without its archs table.
+        ReleaseError: the folder cannot be written, holds something that is no release, or a release with a table that would be lost or lose
+            rows. The release that was there is untouched.
+        ValueError: a version that is none, a URL, or runs or scores of a space without its archs table.
     """
     parse_version(version)
+    if "://" in str(out):
+        raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
     folder = Path(out)
     finish_commit(folder)
     old = Release.open(folder).manifest.files if (folder / MANIFEST).exists() else {}
     written: dict[str, bytes] = {}
     files: dict[str, File] = {}
     by_space: dict[str, dict[str, Any]] = {}
-    for (kind, space, dataset), table in sorted(tables.items(), key=lambda item: path_of(*item[0])):
-        table = table.sort_by([(key, "ascending") for key in sort_keys(kind)])
-        path = path_of(kind, space, dataset)
-        data = parquet_bytes(table, kind, space, dataset, version)
-        written[path] = data
-        files[path] = _described(data, table.num_rows)
+    for key, table in sorted(tables.items(), key=lambda item: path_of(*item[0])):
+        kind, space, dataset = key
+        table = table.sort_by([(name, "ascending") for name in sort_keys(kind)])
+        path = checked_path(key)
+        written[path] = parquet_bytes(table, kind, space, dataset, version)
+        files[path] = _described(written[path], table.num_rows)
         by_space.setdefault(space, {})[f"{kind}/{dataset}" if dataset else kind] = table
+    for path, file in old.items():
+        if path.endswith(".parquet") and (path not in files or files[path].rows < file.rows):
+            left = f"only {files[path].rows}" if path in files else "none"
+            raise ReleaseError(f"{folder / path} has {file.rows} rows, of which {left} would be left; released rows stay: choose another folder")
     for space, named in by_space.items():
         if "archs" not in named:
             raise ValueError(f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one")
         sources = {path: file.sha256 for path, file in files.items() if path.endswith(".parquet") and parse_path(path)[1] == space}
-        data = build_index(space, named, sources)
-        written[index_path(space)] = data
-        files |= {index_path(space): _described(data, 0)}
+        written[index_path(space)] = build_index(space, named, sources)
+    files |= {path: _described(data, 0) for path, data in written.items() if path not in files}
     manifest = Manifest(version, files)
-    for path, data in written.items():
-        if old.get(path) != files[path]:
-            write_whole(folder / f"{path}.part", data)
-    write_whole(folder / NEXT, manifest.to_json())
-    finish_commit(folder)
-    for path in old:
-        if path not in files:
-            (folder / path).unlink(missing_ok=True)
+    try:
+        for path, data in written.items():
+            if not _holds(folder / path, data):
+                write_whole(folder / f"{path}.part", data)
+        write_whole(folder / NEXT, manifest.to_json())
+    finally:
+        finish_commit(folder)
     return manifest
 
 
@@ -107,14 +111,29 @@ def _described(data: bytes, rows: int) -> File:
     return File(len(data), rows, hashlib.sha256(data).hexdigest())
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+
+
 def finish_commit(folder: Path) -> None:
-    """Rename the files of a commit that was cut off after all of them had been written; nothing where there is none."""
+    """Bring a folder in which a commit was cut off to the new release, where all its files had been written, else back to the old one.
+
+    Raises:
+        ReleaseError: a file cannot be renamed or removed, or a manifest.next.json that is none; nothing is lost, and it can be done again.
+    """
     following = folder / NEXT
-    if not following.exists():
-        return
-    manifest = Manifest.parse(following.read_bytes(), str(following))
-    for path in manifest.files:
-        part = folder / f"{path}.part"
-        if part.exists():
-            os.replace(part, folder / path)
-    os.replace(following, folder / MANIFEST)
+    try:
+        if following.exists():
+            manifest = Manifest.parse(following.read_bytes(), str(following))
+            for path in manifest.files:
+                part = folder / f"{path}.part"
+                if part.exists():
+                    os.replace(part, folder / path)
+            os.replace(following, folder / MANIFEST)
+        for pattern in ("archs/*.parquet.part*", "*/*/*.parquet.part*", "index/*.nbzidx.part*", "manifest*.json.*.part"):
+            for part in list(folder.glob(pattern)):
+                part.unlink()
+    except OSError as error:
+        raise ReleaseError(
+            f"cannot finish the merge in {folder}: {error}; make the folder writable and run the same command again: all is kept"
+        ) from error

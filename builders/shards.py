@@ -97,6 +97,13 @@ class Folder:
         start = len(self.path("").rstrip("/")) + 1
         return sorted(name[start:] for name in found if not name.endswith(".part"))
 
+    def make(self) -> None:
+        """Make the folder where it does not exist; ReleaseError where that cannot be."""
+        try:
+            self.fs.makedirs(self.root, exist_ok=True)
+        except OSError as error:
+            raise ReleaseError(f"cannot make the folder {self.root}: {error.strerror or error}; name another --out") from error
+
     def read(self, name: str) -> bytes:
         data: bytes = self.fs.cat_file(self.path(name))
         return data
@@ -314,7 +321,7 @@ def run_job(job: Job, out: str | Path, devices: Sequence[str], file_format: Form
     rows = _rows_there(folder, job)
     wanted = {(arch_id, seed): (arch_id, arch, seed) for arch_id, arch, seed in job.units}
     todo = [unit for key, unit in wanted.items() if key not in rows or not is_complete(rows[key])]
-    folder.fs.makedirs(folder.root, exist_ok=True)
+    folder.make()
     with _progress(job, total=len(wanted), done=len(wanted) - len(todo)) as report:
         for unit, row in _computed(job, out, devices, [(unit, rows.get((unit[0], unit[2]))) for unit in todo]):
             rows[unit[0], unit[2]] = row
@@ -384,7 +391,10 @@ def _start_worker(job: Job, out: str, places: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker at once: its unit is the one in hand
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     tune_process()
-    _worker.update(job=job, folder=Folder(out), compute=job.start(places.get(), job.settings))
+    try:
+        _worker.update(job=job, folder=Folder(out), compute=job.start(places.get(), job.settings))
+    except (NBZeroError, ValueError) as error:  # told by the first unit: a pool only says that its worker broke
+        _worker["failed"] = error
 
 
 def _end_with(parent: int) -> None:
@@ -395,6 +405,8 @@ def _end_with(parent: int) -> None:
 
 
 def _compute(unit: Unit, there: Row | None) -> Row:
+    if "failed" in _worker:
+        raise _worker["failed"]
     job: Job = _worker["job"]
     arch_id, arch, seed = unit
     row: Row = _worker["compute"](unit, there)

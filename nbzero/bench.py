@@ -1,7 +1,8 @@
 """Bench: looks up one architecture or selects many, from a release on disk or at a URL.
 
 A query reads a memory-mapped index and imports neither pyarrow nor pandas; a table's columns are views of the same memory. Whatever is
-absent is None (NaN in numeric columns), and its reason can be asked for.
+absent is None (NaN in numeric columns), and its reason can be asked for. A Bench pickles as the address of its release, so that it and
+its records can be handed to other processes.
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nbzero import where as conditions
-from nbzero.errors import ReleaseError, unknown_name
+from nbzero.errors import ReleaseError, UnknownNameError, unknown_name
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.proxies import PROXIES
-from nbzero.release import Release, cache_folder, write_whole
+from nbzero.release import Release, cache_folder, write_cached
 from nbzero.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, arrow_schema, parse_path, path_of, standard_protocol
 from nbzero.spaces import CHOICES, Arch, Space, Stage, as_arch
 
@@ -76,17 +76,18 @@ class Scores:
 class _Group:
     """The rows of one recipe or protocol and one seed, sorted by arch_id."""
 
-    __slots__ = ("ids", "is_prefix", "start", "stop")
+    __slots__ = ("ids", "is_prefix", "num_rows", "start", "stop")
 
     def __init__(self, ids: npt.NDArray[np.int32], start: int, stop: int) -> None:
         self.start, self.stop, self.ids = start, stop, ids[start:stop]
-        self.is_prefix = bool(self.ids[0] == 0 and self.ids[-1] == len(self.ids) - 1)  # the first of the build order, as usual
+        self.num_rows = stop - start
+        self.is_prefix = bool(self.ids[0] == 0 and self.ids[-1] == self.num_rows - 1)  # the first of the build order, as usual
 
     def row(self, arch_id: int) -> int | None:
         if self.is_prefix:
-            return self.start + arch_id if arch_id < len(self.ids) else None
-        i = int(np.searchsorted(self.ids, arch_id))
-        return self.start + i if i < len(self.ids) and self.ids[i] == arch_id else None
+            return self.start + arch_id if arch_id < self.num_rows else None
+        i = int(self.ids.searchsorted(arch_id))
+        return self.start + i if i < self.num_rows and self.ids[i] == arch_id else None
 
 
 class _Space:
@@ -98,6 +99,7 @@ class _Space:
         self.ids = {arch: arch_id for arch_id, arch in enumerate(self.archs)}
         self.macs, self.params = index.numbers("archs", "macs"), index.numbers("archs", "params")
         self.depth = index.numbers("archs", "depth")
+        self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[_Group, npt.NDArray[Any]] | None] = {}  # of `Record._one`
         self._numbers: dict[tuple[str, str], npt.NDArray[Any]] = {}
         self._groups: dict[str, dict[tuple[str, int], _Group]] = {}
 
@@ -105,10 +107,21 @@ class _Space:
     def space(self) -> Space:
         return Space(self.name, tuple(self.archs))
 
+    @cached_property
+    def arch_column(self) -> npt.NDArray[Any]:
+        column = np.array(self.archs, object)
+        column.flags.writeable = False
+        return column
+
+    def has(self, table: str, column: str) -> bool:
+        return column in self.index.tables[table]["columns"]
+
     def numbers(self, table: str, column: str) -> npt.NDArray[Any]:
+        """A number column, (rows,); all NaN where the release is older than the column."""
         key = (table, column)
         if key not in self._numbers:
-            self._numbers[key] = self.index.numbers(table, column)
+            there = self.has(table, column)
+            self._numbers[key] = self.index.numbers(table, column) if there else np.full(self.index.tables[table]["rows"], np.nan)
         return self._numbers[key]
 
     def groups(self, table: str) -> dict[tuple[str, int], _Group]:
@@ -129,10 +142,10 @@ class _Space:
 
     def named(self, kind: Kind, dataset: str) -> list[str]:
         """The recipes or protocols of a dataset's table."""
-        return sorted({name for name, _ in self.groups(f"{kind}/{dataset}")})
+        return list(dict.fromkeys(name for name, _ in self.groups(f"{kind}/{dataset}")))  # rows are sorted by them
 
     def seeds(self, kind: Kind, dataset: str, name: str) -> list[int]:
-        return sorted(seed for other, seed in self.groups(f"{kind}/{dataset}") if other == name)
+        return [seed for other, seed in self.groups(f"{kind}/{dataset}") if other == name]
 
 
 class Record:
@@ -142,6 +155,8 @@ class Record:
         space, arch, arch_id: the space's name, the canonical string, the position in the build order.
         macs, params, depth: at 3x32x32 with 100 classes; flops = 2 * macs.
         stem, stages: the choices.
+
+    Two records are equal where their arch and the manifest of their release are.
     """
 
     __slots__ = ("_bench", "_space", "arch_id")
@@ -157,13 +172,17 @@ class Record:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a record cannot be changed ({name}): released rows are never edited")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a record cannot be changed ({name}): released rows are never edited")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.arch == other.arch and self._bench.sha256 == other._bench.sha256
 
     def __hash__(self) -> int:
         return hash(self.arch)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Bench.query, (self._bench, (self.space, self.arch_id))
 
     def __repr__(self) -> str:
         return f"Record({self.arch!r}, arch_id={self.arch_id}, macs={self.macs}, params={self.params}, depth={self.depth})"
@@ -243,75 +262,84 @@ class Record:
 
     def run(self, dataset: str, recipe: str | None = None, seed: int = 0) -> Run | None:
         """The whole row of one training run, with its curve and where it was made; None where there is none."""
-        recipe = self._bench._named("runs", self._space, dataset, recipe)
+        seed, recipe = _one_seed(seed), self._bench._named("runs", self._space, dataset, recipe)
         row = self._row("runs", dataset, recipe, seed)
         if row is None or recipe is None:
             return None
         text, table = self._space.text, f"runs/{dataset}"
-        values = {name: _or_none(self._space.numbers(table, name)[row]) for name in _RUN_NUMBERS}
+        values = {name: _or_none(self._space.numbers(table, name).item(row)) for name in _RUN_NUMBERS}
         texts = {name: text(table, name, row) for name in ("status", "device", "engine", "software", "builder_commit")}
         curve = self._space.index.list_at(table, "curve", row)
         return Run(self.arch, dataset, recipe, seed, curve=curve, **values, **texts)  # type: ignore[arg-type]
 
     def scores(self, dataset: str, protocol: str | None = None, seed: int = 0) -> Scores | None:
         """The whole row of one scored initialisation; None where there is none."""
-        protocol = self._bench._named("scores", self._space, dataset, protocol)
+        seed, protocol = _one_seed(seed), self._bench._named("scores", self._space, dataset, protocol)
         row = self._row("scores", dataset, protocol, seed)
         if row is None or protocol is None:
             return None
         text, table = self._space.text, f"scores/{dataset}"
-        values = {name: _or_none(self._space.numbers(table, name)[row]) for name in PROXIES}
+        values = {name: _or_none(self._space.numbers(table, name).item(row)) for name in PROXIES}
         timed = [c.name for c in TABLES["scores"] if c.unit == "s"]
-        seconds = {name.removesuffix("_s"): _or_none(self._space.numbers(table, name)[row]) for name in timed}
+        seconds = {name.removesuffix("_s"): _or_none(self._space.numbers(table, name).item(row)) for name in timed}
         failures = json.loads(text(table, "failures", row) or "{}")
         made = {name: text(table, name, row) for name in ("device", "software", "builder_commit")}
-        views = {name: MappingProxyType(d) for name, d in (("values", values), ("seconds", seconds), ("failures", failures))}
-        return Scores(self.arch, dataset, protocol, seed, **views, **made)  # type: ignore[arg-type]
+        return Scores(self.arch, dataset, protocol, seed, values, seconds, failures, **made)  # type: ignore[arg-type]
 
     def _row(self, kind: Kind, dataset: str, name: str | None, seed: int) -> int | None:
         group = self._space.groups(f"{kind}/{dataset}").get((name, seed)) if name is not None else None
         return group.row(self.arch_id) if group else None
 
     def _value(self, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed) -> float | None:
-        name = self._bench._named(kind, self._space, dataset, name)
-        if name is None:
-            return None
-        seeds = self._space.seeds(kind, dataset, name) if seed == "mean" else [_checked_seed(seed)]
-        rows = [self._row(kind, dataset, name, one) for one in seeds]
-        found = [float(self._space.numbers(f"{kind}/{dataset}", column)[row]) for row in rows if row is not None]
-        there = [value for value in found if value == value]
+        if seed != "mean":
+            return self._one(kind, column, dataset, name, _one_seed(seed))
+        named = self._bench._named(kind, self._space, dataset, name)
+        seeds = self._space.seeds(kind, dataset, named) if named is not None else []
+        values = [self._one(kind, column, dataset, named, one) for one in seeds]
+        there = [value for value in values if value is not None]
         return sum(there) / len(there) if there else None
+
+    def _one(self, kind: Kind, column: str, dataset: str, name: str | None, seed: int) -> float | None:
+        """One number; where it lies is found once for all archs, so that a look-up takes about a microsecond."""
+        key, parts = (kind, column, dataset, name, seed), self._space.parts
+        if key not in parts:
+            named, table = self._bench._named(kind, self._space, dataset, name), f"{kind}/{dataset}"
+            group = self._space.groups(table).get((named, seed)) if named is not None else None
+            parts[key] = (group, self._space.numbers(table, column)) if group else None
+        part = parts[key]
+        row = part[0].row(self.arch_id) if part else None
+        return _or_none(part[1].item(row)) if part and row is not None else None
 
     def _reason(self, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed) -> str | None:
         if self._value(kind, column, dataset, name, seed) is not None:
             return None
         name = self._bench._named(kind, self._space, dataset, name)
         word, key = ("run", "recipe") if kind == "runs" else ("scores", "protocol")
-        if name is None:
-            return f"the release has no {word} of {self.space} on {dataset}"
-        seeds = self._space.seeds(kind, dataset, name)
+        seeds = self._space.seeds(kind, dataset, name) if name is not None else []
         if not seeds:
-            return f"the release has no {word} of {self.space} on {dataset} with {key} {name}"
-        asked = seeds if seed == "mean" else [_checked_seed(seed)]
+            return f"the release has no {kind} of {self.space} on {dataset}" + (f" with {key} {name}" if name is not None else "")
+        asked = seeds if seed == "mean" else [_one_seed(seed)]
         row = next((row for row in (self._row(kind, dataset, name, one) for one in asked) if row is not None), None)
         if row is None:
             return f"this arch has no {word} on {dataset} with {key} {name} and seed {', '.join(map(str, asked))}"
         if kind == "runs":
             return "the run diverged: its loss or a logit stopped being finite"
+        if not self._space.has(f"scores/{dataset}", column):
+            return f"the release is older than the proxy {column}"
         failures = json.loads(self._space.text(f"scores/{dataset}", "failures", row) or "{}")
         return str(failures.get(column, "not computed by the job that scored this arch"))
 
 
-def _or_none(value: Any) -> float | None:
-    number = float(value)
-    return None if number != number else number
+def _or_none(number: float) -> float | None:
+    return number if number == number else None
 
 
-def _checked_seed(seed: Seed) -> int:
+def _one_seed(seed: Seed) -> int:
+    """The seed meant by None or a number; ValueError for anything else."""
     if seed is None:
         return 0
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ValueError(f"seed {seed!r}; it is None (seed 0), a whole number, or 'mean'")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed {seed!r}; it is None (seed 0) or a whole number from 0, and 'mean' where one number is asked for")
     return int(seed)
 
 
@@ -335,7 +363,7 @@ class TableView:
     Attributes:
         space: the space's name.
         columns: their names, in order.
-        arch_ids: (rows,) position of each row in the build order.
+        arch_ids: (rows,) position of each row in the build order, read-only.
         dataset, recipe, protocol, seed: what was selected; None where nothing of it is in the table.
     """
 
@@ -420,6 +448,9 @@ class Bench:
         self._tables = sorted(named, key=lambda table: (table[1], table[0], table[2] or ""))
         self.spaces: tuple[str, ...] = tuple(_in_known_order({space for table, space, _ in named if table == "archs"}))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Bench, (self._release.url,)
+
     @property
     def version(self) -> str:
         """The data version, like "0.1.0"."""
@@ -463,7 +494,7 @@ class Bench:
             arch: its string, an Arch, or (space, arch_id).
 
         Raises:
-            ValueError: a string that is malformed or out of its space's grid, saying what is wrong.
+            ValueError: a string that is malformed or out of its space's grid, saying what is wrong, or another kind of tuple.
             NotAMemberError: a grid arch that is no member; names its nearest members.
             UnknownNameError: a space that the release does not have.
             IndexError: an arch_id beyond the space.
@@ -474,13 +505,16 @@ class Bench:
                 if arch_id is not None:
                     return Record(self, opened, arch_id)
         if isinstance(arch, tuple):
-            return self._query_id(*arch)
+            return self._query_id(arch)
         parsed = as_arch(arch)
         opened = self._space(parsed.space)
         arch_id = opened.ids.get(str(parsed))
         return Record(self, opened, opened.space.arch_id(parsed) if arch_id is None else arch_id)
 
-    def _query_id(self, space: str, arch_id: int) -> Record:
+    def _query_id(self, key: tuple[str, int]) -> Record:
+        if len(key) != 2 or isinstance(key[1], bool) or not isinstance(key[1], (int, np.integer)):
+            raise ValueError(f"{key!r} names no arch; a tuple is (space, arch_id), like ('r1', 0)")
+        space, arch_id = key
         opened = self._space(space)
         if not 0 <= arch_id < len(opened.archs):
             raise IndexError(f"arch_id {arch_id}; {space} has 0 to {len(opened.archs) - 1}")
@@ -501,31 +535,40 @@ class Bench:
         Args:
             columns: names, also qualified where two tables share one ("archs.macs", "scores.macs": the plain name is the first of archs,
                 runs, scores). None: every column of archs; with a dataset also those of its runs (status, val_acc, test_acc, train_loss,
-                train_time_s) and scores (one per proxy) that do not share a name.
+                train_time_s) and scores (one per proxy) that do not share a name. What else the files hold (curves, devices, seconds,
+                failures) is given by `run` and `scores` of a record, and by `arrow`.
             dataset: needed for columns of runs and scores.
             recipe: may be left out where the release has only one for this space and dataset.
             protocol: None is the space's standard one.
-            seed: of runs and scores; None is 0. "mean" needs the same seeds for every arch that has any, because averaging more
-                seeds for some archs than for others biases a ranking.
+            seed: of runs and scores; None is 0. "mean" is over all seeds and needs the same ones for every arch that has any, because
+                averaging more seeds for some archs than for others biases a ranking; for the same reason it is null where one
+                of them is. It leaves `status` out.
             where: for instance "macs < 1e8 and s1_depth >= 2"; null is neither true nor false. See `nbzero.where`.
 
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol or column that does not exist.
-            ValueError: a column of runs or scores without a dataset, several recipes and none named, or a condition that cannot be read.
+            ValueError: a column of runs or scores, a recipe or a protocol without a dataset, several recipes and none named, another seed,
+                a mean over different seeds, or a condition that cannot be read.
         """
         opened = self._space(space)
         chosen: dict[Kind, str | None] = {"runs": None, "scores": None}
         given: dict[Kind, str | None] = {"runs": recipe, "scores": protocol}
         if isinstance(columns, str):
             raise ValueError(f"columns is {columns!r}; it is a list of names: [{columns!r}]")
-        names = list(columns) if columns is not None else _default_columns(dataset)
-        wanted = {name: _resolved(name) for name in [*names, *(conditions.names_in(where) if where else [])]}
+        if dataset is not None:
+            self._dataset(dataset)
+        elif recipe is not None or protocol is not None:
+            raise ValueError(f"recipe and protocol go with a dataset: say which, dataset={self.datasets(space)}")
+        if seed != "mean":
+            seed = _one_seed(seed)
+        names = list(columns) if columns is not None else _default_columns(dataset, seed)
+        wanted = {name: _resolved(name) for name in [*names, *(conditions.names_in(where) if where is not None else [])]}
         kinds: tuple[Kind, ...] = ("runs", "scores")
         for kind in kinds:
             needed = next((name for name, (table, _) in wanted.items() if table == kind), None)
             if needed and dataset is None:
                 raise ValueError(f"column {needed!r} is of the {kind} tables: say which, dataset={self.datasets(space)}")
-            if dataset is not None and (needed or given[kind]):
+            if dataset is not None and (needed or given[kind] is not None):
                 chosen[kind] = self._named(kind, opened, dataset, given[kind])
 
         def values(name: str) -> npt.NDArray[Any]:
@@ -534,35 +577,41 @@ class Bench:
                 return _archs_column(opened, column)
             return self._column(opened, table, column, str(dataset), chosen[table], seed)
 
-        mask = conditions.mask(where, values, len(opened.archs)) if where else None
+        mask = conditions.mask(where, values, len(opened.archs)) if where is not None else None
         ids = _archs_column(opened, "arch_id")
         data = {name: values(name) if mask is None else values(name)[mask] for name in dict.fromkeys(names)}
-        for one in data.values():
+        ids = ids if mask is None else ids[mask]
+        for one in (ids, *data.values()):
             one.flags.writeable = False
         selected: dict[str, Any] = {"dataset": dataset, "recipe": chosen["runs"], "protocol": chosen["scores"]}
         if any(chosen.values()):
-            selected["seed"] = 0 if seed is None else seed
-        return TableView(space, ids if mask is None else ids[mask], data, selected)
+            selected["seed"] = seed
+        return TableView(space, ids, data, selected)
 
     def arrow(self, table: Table, space: str, dataset: str | None = None) -> pa.Table:
-        """A whole Parquet table as it is stored, every column and seed, checked against the manifest."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        """A whole Parquet table as it is stored, every column, recipe and seed, checked against the manifest.
 
+        Raises:
+            UnknownNameError: a table, space or dataset that does not exist.
+            ValueError: runs or scores without a dataset, or archs with one.
+            ReleaseError: the release has no such table, or its file is not what the manifest promises.
+        """
+        if table not in TABLES:
+            raise unknown_name("table", table, TABLES)
         if space not in self.spaces:
             raise unknown_name("space", space, self.spaces)
-        path = self._release.path(path_of(table, space, dataset))
-        try:
-            return pq.ParquetFile(path).read()
-        except (pa.ArrowException, OSError) as error:
-            raise ReleaseError(f"{path} is no Parquet file that can be read ({error}); fetch the release anew") from error
+        if (dataset is None) != (table == "archs"):
+            raise ValueError(f"dataset {dataset!r} with the {table} table; archs are of no data set, runs and scores of one: {self.datasets(space)}")
+        if dataset is not None:
+            self._dataset(dataset)
+        return self._release.table(path_of(table, space, dataset))
 
     def _column(self, opened: _Space, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed) -> npt.NDArray[Any]:
         """One column of runs or scores over all archs of the space."""
         table, size = f"{kind}/{dataset}", len(opened.archs)
         groups = opened.groups(table)
-        seeds = opened.seeds(kind, dataset, name) if name is not None and seed == "mean" else [_checked_seed(None if seed == "mean" else seed)]
-        found = [groups[name, one] for one in seeds if name is not None and (name, one) in groups]
+        seeds = [one for other, one in groups if other == name and seed in (one, "mean")]
+        found = [groups[name, one] for one in seeds if name is not None]
         if any(group.ids.tobytes() != found[0].ids.tobytes() for group in found):
             counts = ", ".join(f"seed {one}: {len(group.ids)} archs" for one, group in zip(seeds, found, strict=True))
             raise ValueError(f"seed='mean' needs the same seeds for every arch of {opened.name} on {dataset}, but there are {counts}; name one")
@@ -625,7 +674,7 @@ class Bench:
         else:
             path = cache_folder() / "index" / self.sha256 / f"{space}.nbzidx"
             if not path.exists():
-                write_whole(path, build_index(space, self._sorted_tables(space), sources))
+                write_cached(path, build_index(space, self._sorted_tables(space), sources))
             index = Index(path)
         if index.sources != sources:
             raise ReleaseError(f"{index.path} was made from other Parquet files than its release has; run builders.merge_shards again")
@@ -636,7 +685,8 @@ class Bench:
         for table, of_space, dataset in self._tables:
             if of_space == space:
                 name = f"{table}/{dataset}" if dataset else table
-                tables[name] = self.arrow(table, space, dataset).sort_by([(key, "ascending") for key in sort_keys(table)])
+                whole = self._release.table(path_of(table, space, dataset))
+                tables[name] = whole.sort_by([(key, "ascending") for key in sort_keys(table)])
         return tables
 
 
@@ -650,22 +700,32 @@ def _in_known_order(names: set[str]) -> list[str]:
 
 
 def _archs_column(opened: _Space, column: str) -> npt.NDArray[Any]:
-    return np.array(opened.archs, object) if column == "arch" else opened.numbers("archs", column)
+    return opened.arch_column if column == "arch" else opened.numbers("archs", column)
 
 
-def _default_columns(dataset: str | None) -> list[str]:
+def _default_columns(dataset: str | None, seed: Seed) -> list[str]:
     names = [c.name for c in TABLES["archs"]]
     if dataset is not None:
         names += [name for columns in _TABLE_COLUMNS.values() for name in columns if name not in names]
-    return names
+    return [name for name in names if name != "status" or seed != "mean"]
 
 
 def _resolved(name: str) -> tuple[Table, str]:
     """The table and the column that a plain or qualified name means."""
-    offered: dict[Table, tuple[str, ...]] = {"archs": tuple(c.name for c in TABLES["archs"])}
-    offered.update(_TABLE_COLUMNS)
+    offered: dict[Table, tuple[str, ...]] = {"archs": tuple(c.name for c in TABLES["archs"]), **_TABLE_COLUMNS}
     for table, columns in offered.items():
         for column in columns:
             if name in (column, f"{table}.{column}"):
                 return table, column
-    raise unknown_name("column", name, {column for columns in offered.values() for column in columns})
+    if not isinstance(name, str):
+        raise ValueError(f"columns holds {name!r}; it is a list of names")
+    for table in TABLES:
+        if name.removeprefix(f"{table}.") in {c.name for c in TABLES[table]}:
+            raise UnknownNameError(
+                f"column {name!r} of {table} is not offered here; a record's run() and scores() have it, and Bench.arrow({table!r}, ...)"
+            )
+    qualifier, _, column = name.rpartition(".")
+    if qualifier and qualifier not in offered:
+        raise unknown_name("table", qualifier, offered)
+    known = {c for table, columns in offered.items() if qualifier in ("", table) for c in columns}
+    raise unknown_name(f"column of {qualifier}" if qualifier else "column", column, known)

@@ -11,9 +11,9 @@ The header is {"space", "sources": {Parquet path: its SHA-256}, "tables": {name:
 "runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol, then seed, then arch_id; "groups" lists [recipe or
 protocol, seed, first row, row after the last] of each run of equal keys. A column is one of
 
-    {"dtype", "offset", "count"}                 numbers; a nullable integer is stored as float32 with NaN for null
+    {"dtype", "offset", "count"}                 numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}                texts by position in a list; -1 for null
-    {"bytes": {numbers, uint8}}                  texts that hardly repeat: UTF-8 joined by newlines
+    {"bytes": {numbers, uint8}}                  texts that hardly repeat (arch): UTF-8 joined by newlines
     {"ends": {numbers}, "values": {numbers}}     lists: row i holds values[ends[i - 1] : ends[i]]
 """
 
@@ -30,14 +30,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.errors import ReleaseError
-from nbzero.schema import KEYS, TABLES, Table
+from nbzero.schema import KEYS, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
-_DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "float64": "<f8"}
+_DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
+_STORED = {"<u1", "<f4", *_DTYPES.values()}
 
 
 def index_path(space: str) -> str:
@@ -76,22 +77,23 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
     for name, table in tables.items():
         kind: Any = name.split("/")[0]
         columns: dict[str, Any] = {}
-        for c in TABLES[kind]:
-            values = table.column(c.name).combine_chunks()
-            if c.kind == "string" and c.name == "arch":
-                columns[c.name] = {"bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")}
-            elif c.kind == "string":
-                texts = sorted({text for text in values.to_pylist() if text is not None})
+        for field in table.schema:
+            values, kind_of = table.column(field.name), str(field.type)
+            if kind_of == "string" and field.name == "arch":
+                columns[field.name] = {"bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")}
+            elif kind_of == "string":
+                listed = values.to_pylist()
+                texts = sorted({text for text in listed if text is not None})
                 place = {text: code for code, text in enumerate(texts)} | {None: -1}
-                columns[c.name] = {"texts": texts, "codes": put(np.array([place[text] for text in values.to_pylist()]), "<i4")}
-            elif c.kind == "list<float64>":
+                columns[field.name] = {"texts": texts, "codes": put(np.array([place[text] for text in listed], np.int32), "<i4")}
+            elif kind_of.startswith("list"):
                 lists = values.to_pylist()
-                ends = np.cumsum([len(one) for one in lists]) if lists else np.zeros(0, np.int64)
-                columns[c.name] = {"ends": put(ends, "<i8"), "values": put(np.array([x for one in lists for x in one]), "<f8")}
-            elif c.nullable and c.kind.startswith("int"):
-                columns[c.name] = put(values.to_numpy(zero_copy_only=False), "<f4")
+                ends = np.cumsum([len(one) for one in lists], dtype=np.int64)
+                columns[field.name] = {"ends": put(ends, "<i8"), "values": put(np.array([x for one in lists for x in one]), "<f8")}
+            elif field.nullable and kind_of.startswith("int"):
+                columns[field.name] = put(values.to_numpy(), "<f4")
             else:
-                columns[c.name] = put(values.to_numpy(zero_copy_only=False), _DTYPES[c.kind])
+                columns[field.name] = put(values.to_numpy(), _DTYPES[kind_of])
         described[name] = {"rows": table.num_rows, "groups": _groups(kind, table), "columns": columns}
     header = {"space": space, "sources": dict(sources), "tables": described}
     return _with_header(header, b"".join(chunks))
@@ -145,12 +147,18 @@ class Index:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, why: str) -> ReleaseError:
-        return ReleaseError(f"{self.path} is no index of this version ({why}); run builders.merge_shards again or fetch the release anew")
+        return ReleaseError(
+            f"{self.path} is no index of this version ({why}); remove it where it lies in the cache, else run builders.merge_shards again "
+            "or fetch the release anew"
+        )
 
     def _array(self, place: dict[str, Any]) -> npt.NDArray[Any]:
         try:
-            return np.frombuffer(self._map, np.dtype(place["dtype"]), place["count"], place["offset"])
-        except ValueError as error:
+            dtype, count, offset = place["dtype"], place["count"], place["offset"]
+            if dtype not in _STORED or count < 0:
+                raise ValueError(f"{count} numbers of type {dtype!r}")
+            return np.frombuffer(self._map, np.dtype(dtype), count, offset)
+        except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(str(error)) from error
 
     def numbers(self, table: str, column: str) -> npt.NDArray[Any]:

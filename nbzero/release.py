@@ -1,7 +1,8 @@
 """The files of a release: its manifest, and every file checked against it before it is read.
 
 A release is a directory, local or at any fsspec URL. `manifest.json` names the data version, the schema version, and each file's bytes, rows
-and SHA-256; it is written last. Nothing is ever pickled, and no path leaves the directory.
+and SHA-256; it is written last. Nothing is ever pickled, and no path leaves the directory. While a merge renames its files there is a
+`manifest.next.json` beside it (see `builders.releases`), and the release is not read.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ import hashlib
 import json
 import os
 import re
+import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError
 from nbzero.schema import SCHEMA_VERSION, safe_path
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 MANIFEST = "manifest.json"
+NEXT = "manifest.next.json"
 FORMAT = "nbzero release"
 
 
@@ -29,6 +36,16 @@ class File:
     bytes: int
     rows: int
     sha256: str
+
+    @classmethod
+    def parse(cls, said: Any) -> File:
+        """One entry of a manifest; ValueError, TypeError or KeyError for any other content."""
+        for name in ("bytes", "rows"):
+            if type(said[name]) is not int or said[name] < 0:
+                raise ValueError(f"{name} {said[name]!r}; it is a whole number")
+        if not re.fullmatch("[0-9a-f]{64}", said["sha256"]):  # it becomes part of a path in the cache
+            raise ValueError(f"sha256 {said['sha256']!r}; it is 64 hex digits")
+        return cls(said["bytes"], said["rows"], said["sha256"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,7 @@ class Manifest:
         """The manifest in `data`; ReleaseError naming `where` for anything else."""
         try:
             content: Any = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ReleaseError(f"{where} is truncated or corrupted ({error}); fetch the release anew") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ReleaseError(f'{where} is no manifest of this project (it lacks "format": "{FORMAT}"); name a release directory')
@@ -58,8 +75,8 @@ class Manifest:
             )
         try:
             version = parse_version(content["data_version"])
-            files = {safe_path(path): File(int(f["bytes"]), int(f["rows"]), str(f["sha256"])) for path, f in content["files"].items()}
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            files = {safe_path(path): File.parse(said) for path, said in content["files"].items()}
+        except (KeyError, TypeError, AttributeError, ValueError, ReleaseError) as error:
             raise ReleaseError(f"{where} is malformed ({type(error).__name__}: {error}); fetch the release anew") from error
         return cls(".".join(map(str, version)), files)
 
@@ -93,13 +110,13 @@ def embedded_folder() -> Path:
     raise ReleaseError(f"no embedded release beside {here}; reinstall nbzero, or name a release: Bench(PATH_OR_URL)")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Make a local file that appears whole or not at all: `<name>.part`, flushed to the disk, then renamed.
+def write_whole(path: Path, data: bytes, advice: str = "run the same command again: what is finished is kept") -> None:
+    """Make a local file that appears whole or not at all: `<name>.<process>.part`, flushed to the disk, then renamed.
 
     Raises:
-        ReleaseError: the disk is full or the folder cannot be written; nothing of the file is left.
+        ReleaseError: the disk is full or the folder cannot be written; nothing of the file is left, and what was there before is untouched.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
@@ -108,21 +125,32 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the part may not exist; the first error is the one to tell
+        said = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        raise ReleaseError(f"cannot write {path}: {said}; free space or choose another folder, then {advice}") from error
+    finally:
+        with contextlib.suppress(OSError):  # it was renamed, or could not be made; the first error is the one to tell
             part.unlink()
-        raise ReleaseError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another folder, then run the same command again: "
-            "what is finished is kept"
-        ) from error
+
+
+def write_cached(path: Path, data: bytes) -> None:
+    """`write_whole` into the user's cache folder."""
+    write_whole(path, data, "name it by NBZERO_CACHE")
 
 
 @dataclass
 class Release:
-    """The checked files of one release."""
+    """The checked files of one release.
+
+    Attributes:
+        url: the URL, or the folder's absolute path.
+        sha256: of manifest.json, which fixes every byte of the release.
+        folder: None where it is at an fsspec URL.
+    """
 
     url: str
     manifest: Manifest
-    folder: Path | None  # None: at an fsspec URL
+    sha256: str
+    folder: Path | None
     _checked: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -130,24 +158,25 @@ class Release:
         """The release in a directory or at a URL; None: the embedded one.
 
         Raises:
-            ReleaseError: no manifest there, or one that is damaged or of another project or schema.
+            ReleaseError: no manifest there, one that is damaged or of another project or schema, or a merge that was cut off.
         """
         url = os.fspath(embedded_folder() if path_or_url is None else path_or_url)
         if "://" in url:
-            return cls(url.rstrip("/"), Manifest.parse(_fetched(f"{url.rstrip('/')}/{MANIFEST}"), f"{url}/{MANIFEST}"), None)
-        folder = Path(url)
-        try:
-            data = (folder / MANIFEST).read_bytes()
-        except OSError as error:
-            raise ReleaseError(
-                f"no release in {folder}: {folder / MANIFEST} cannot be read ({error.strerror}); name a directory that merge_shards made"
-            ) from error
-        return cls(url, Manifest.parse(data, str(folder / MANIFEST)), folder)
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the manifest, which fixes every byte of the release."""
-        return hashlib.sha256(self.manifest.to_json()).hexdigest()
+            url, folder = url.rstrip("/"), None
+            where = f"{url}/{MANIFEST}"
+            data = _fetched(where)
+        else:
+            folder = Path(url).absolute()  # files are read later, perhaps from another working directory
+            url, where = str(folder), str(folder / MANIFEST)
+            try:
+                if (folder / NEXT).exists():
+                    raise ReleaseError(f"{folder} is in the middle of a merge ({NEXT}); if none runs it was cut off: run the same merge again")
+                data = Path(where).read_bytes()
+            except OSError as error:
+                raise ReleaseError(
+                    f"no release in {folder}: {where} cannot be read ({error.strerror}); name a directory that merge_shards made"
+                ) from error
+        return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder)
 
     def path(self, name: str) -> Path:
         """A local file that holds exactly what the manifest promises, fetched into the cache where the release is remote.
@@ -161,6 +190,17 @@ class Release:
             self._checked[name] = self._checked_file(name, self.manifest.files[name])
         return self._checked[name]
 
+    def table(self, name: str) -> pa.Table:
+        """A Parquet file of the release, whole; ReleaseError as `path`, and where it is no Parquet file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path(name)
+        try:
+            return pq.ParquetFile(path).read()
+        except (pa.ArrowException, OSError) as error:
+            raise ReleaseError(f"{path} is no Parquet file that can be read ({error}); fetch the release anew") from error
+
     def _checked_file(self, name: str, promised: File) -> Path:
         if self.folder is not None:
             path = self.folder / name
@@ -171,12 +211,11 @@ class Release:
             check_bytes(data, promised, str(path))
             return path
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
-        if path.exists() and path.stat().st_size == promised.bytes:
-            check_bytes(path.read_bytes(), promised, str(path))
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == promised.sha256:
             return path
         data = _fetched(f"{self.url}/{name}")
         check_bytes(data, promised, f"{self.url}/{name}")
-        write_whole(path, data)
+        write_cached(path, data)
         return path
 
 
@@ -190,12 +229,18 @@ def check_bytes(data: bytes, promised: File, where: str) -> None:
 
 def _fetched(url: str) -> bytes:
     try:
-        import fsspec
+        from fsspec.core import url_to_fs
     except ImportError as error:
         raise ReleaseError(f"{url} is a URL, which needs fsspec: pip install fsspec") from error
     try:
-        with fsspec.open(url, "rb") as file:
-            data: bytes = file.read()
-    except (OSError, ValueError, ImportError) as error:
+        files, path = url_to_fs(url)
+        data: bytes = files.cat_file(path)
+    except _transport_errors() as error:
         raise ReleaseError(f"{url} cannot be fetched ({type(error).__name__}: {error}); check the address and the network") from error
     return data
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What fsspec's file systems raise; some let errors of a library through that are no OSError, which only matters where it is loaded."""
+    named = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"), ("gcsfs.retry", "HttpError"))
+    return (OSError, ValueError, ImportError, *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules))

@@ -10,6 +10,7 @@ be read without knowing where it came from. Torch-free; pyarrow is imported wher
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -181,7 +182,7 @@ def safe_path(path: str) -> str:
     """`path` itself where it stays inside the directory it is joined to; ReleaseError for absolute paths, "..", drives, backslashes."""
     parts = path.split("/")
     if not path or any(part in ("", ".", "..") for part in parts) or "\\" in path or ":" in path or "\0" in path:
-        raise ReleaseError(f"the manifest names {path!r}, which does not stay inside its directory; refuse this release and fetch it anew")
+        raise ReleaseError(f"the path {path!r} does not stay inside its directory; do not use this file, fetch it anew")
     return path
 
 
@@ -216,8 +217,19 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> N
             fault = _value_fault(c, row[c.name])
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
-        if table == "runs" and (row["status"] == "ok") != all(row[name] is not None for name in ("val_acc", "test_acc", "train_loss")):
-            raise ReleaseError(f"{where}: row {number} has status {row['status']!r} but val_acc {row['val_acc']!r}")
+        results = [row[name] for name in ("val_acc", "test_acc", "train_loss")] if table == "runs" else []
+        if any((result is None) == (row["status"] == "ok") for result in results):
+            raise ReleaseError(f"{where}: row {number} has status {row['status']!r} but val_acc, test_acc, train_loss {results}")
+        if table == "scores" and row["failures"] is not None and not _are_failures(row):
+            raise ReleaseError(f"{where}: row {number}: failures {row['failures']!r} is no JSON object of null scores and their reasons")
+
+
+def _are_failures(row: Mapping[str, Any]) -> bool:
+    try:
+        reasons = json.loads(row["failures"])
+    except ValueError:
+        return False
+    return isinstance(reasons, dict) and all(name in PROXIES and row[name] is None and isinstance(reason, str) for name, reason in reasons.items())
 
 
 def _value_fault(c: Column, value: Any) -> str | None:

@@ -11,18 +11,22 @@ Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview 
 3-or-4-stage rule and its ranges were.
 """
 
+from __future__ import annotations
+
 import hashlib
 import itertools
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbzero.errors import NotAMemberError, unknown_name
+
+if TYPE_CHECKING:  # numpy takes longer to import than a query to answer, so it is imported where arrays are made
+    import numpy as np
+    import numpy.typing as npt
 
 Family = Literal["r1", "r2", "mb"]
 
@@ -76,7 +80,7 @@ class Arch:
     """One grid point of a space: immutable, hashable, ordered by its fields.
 
     `Arch.parse` and `str` are inverse to each other, one string per arch. Making an Arch that is not in its space's grid raises
-    ValueError naming the part that is wrong and what is allowed.
+    ValueError naming the part that is wrong and what is allowed, and TypeError where a number of it is no integer.
 
     >>> arch = Arch.parse("r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2")
     >>> arch.stages[1]
@@ -92,27 +96,30 @@ class Arch:
     def __post_init__(self) -> None:
         if self.space not in CHOICES:
             raise ValueError(f"{_text(self)!r}: {unknown_name('space', self.space, CHOICES)}")
-        object.__setattr__(self, "stages", tuple(Stage(*stage) for stage in self.stages))
+        object.__setattr__(self, "stem", _integer(self.stem))  # 32.0 == 32, but would be another string
+        object.__setattr__(self, "stages", tuple(Stage(*map(_integer, stage)) for stage in self.stages))
         fault = _fault(CHOICES[self.space], self.stem, self.stages)
         if fault:
             raise ValueError(f"{_text(self)!r}: {fault}")
 
     @classmethod
-    def parse(cls, text: str) -> "Arch":
+    def parse(cls, text: str) -> Arch:
         """The arch that `text` names; ValueError saying what is wrong with any other string."""
         if not isinstance(text, str):
             raise ValueError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
-        name, parts = _split_name(text)
+        choices, parts = _split_name(text)
         if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
             given = repr(parts[0]) if parts else "nothing"
-            raise ValueError(f"{text!r}: after {name!r} comes the stem, like 's32', not {given}")
+            allowed = " ".join(f"s{stem}" for stem in choices.stems)
+            raise ValueError(f"{text!r}: after {choices.name!r} comes the stem, not {given}; allowed: {allowed}")
         stages = []
         for number, part in enumerate(parts[1:], start=1):
             match = re.fullmatch(f"d({_NUMBER})w({_NUMBER})s({_NUMBER})", part)
             if not match:
-                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like 'd2w64s2' (depth, width, stride)")
+                like = f"d2w{choices.widths[-1]}s2"
+                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like {like!r} (depth, width, stride; no leading zero)")
             stages.append(Stage(*map(int, match.groups())))
-        return cls(name, int(parts[0][1:]), tuple(stages))
+        return cls(choices.name, int(parts[0][1:]), tuple(stages))
 
     def __str__(self) -> str:
         return _text(self)
@@ -132,7 +139,7 @@ class Arch:
         """Blocks summed over the stages."""
         return sum(stage.depth for stage in self.stages)
 
-    def edits(self) -> tuple["Arch", ...]:
+    def edits(self) -> tuple[Arch, ...]:
         """The grid archs one choice away, members or not, without repeats: for live search.
 
         One choice is: the stem; one stage's depth; one stage's width, where widths stay non-decreasing; which of four stages keeps the
@@ -167,19 +174,25 @@ class Arch:
         return tuple(archs)
 
 
-_NUMBER = r"[1-9][0-9]*"  # no leading zero: one string per arch
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"  # no leading zero: one string per arch; a 0 gets the message of the grid
 
 
 def _text(arch: Arch) -> str:
     return f"{arch.space}-s{arch.stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in arch.stages)
 
 
-def _split_name(text: str) -> tuple[str, list[str]]:
-    for name in sorted(CHOICES, key=len, reverse=True):
-        if text == name or text.startswith(name + "-"):
-            return name, text[len(name) + 1 :].split("-") if len(text) > len(name) else []
-    head = text.split("-s")[0]
-    raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', head, CHOICES)}")
+def _integer(value: int) -> int:
+    return int(operator.index(value))
+
+
+def _split_name(text: str) -> tuple[Choices, list[str]]:
+    """The space that a string begins with, and the parts after it."""
+    parts = text.split("-")
+    length = 2 if len(parts) > 1 and re.fullmatch("[A-Za-z]{2,}", parts[1]) else 1  # "r1" or "r1-mini"
+    name = "-".join(parts[:length])
+    if name not in CHOICES:
+        raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', name, CHOICES)}")
+    return CHOICES[name], parts[length:]
 
 
 def _fault(choices: Choices, stem: int, stages: Sequence[Stage]) -> str | None:
@@ -208,12 +221,12 @@ def _listed(values: Sequence[int]) -> str:
     return " ".join(map(str, values))
 
 
-def as_arch(arch: "str | Arch") -> Arch:
+def as_arch(arch: str | Arch) -> Arch:
     """`arch` itself where it is an Arch, else the parsed string."""
     return arch if isinstance(arch, Arch) else Arch.parse(arch)
 
 
-# Costs. Every formula is written in operators that ints and integer arrays share, so the tables' 16 M grid points and a single
+# Costs. Every formula is written in operators that ints and integer arrays share, so the six grids' 18 M points and a single
 # arch go through the same lines.
 
 
@@ -264,11 +277,11 @@ def macs(arch: str | Arch, resolution: int = RESOLUTION, num_classes: int = NUM_
         ValueError: a malformed arch, or a size below 1.
 
     >>> macs("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2")
-    6154624
+    8127168
     """
     arch = as_arch(arch)
     _positive(resolution=resolution, num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, resolution, num_classes)[0])
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, int(resolution), int(num_classes))[0])
 
 
 def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
@@ -278,12 +291,12 @@ def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
     """
     arch = as_arch(arch)
     _positive(num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, num_classes)[1])
+    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, int(num_classes))[1])
 
 
 def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
             raise ValueError(f"{name} is {size!r}; it is a whole number, at least 1")
 
 
@@ -313,6 +326,8 @@ def _choices(name: str) -> Choices:
 
 def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
     """The `count` grid archs of `num_stages` stages within the limits whose strings have the smallest SHA-256."""
+    import numpy as np
+
     widths, depths, strides = _grid_part(choices, num_stages)
     depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
     stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
@@ -393,6 +408,8 @@ class Space:
     @cached_property
     def vectors(self) -> npt.NDArray[np.int16]:
         """`encode` of every member, (N, 13), in build order."""
+        import numpy as np
+
         vectors = np.array([self.encode(arch) for arch in self.members], dtype=np.int16)
         vectors.flags.writeable = False
         return vectors
@@ -407,7 +424,7 @@ class Space:
         return self.members[arch_id]
 
     def __contains__(self, arch: object) -> bool:
-        return (str(arch) if isinstance(arch, Arch) else arch) in self._ids
+        return isinstance(arch, (str, Arch)) and str(arch) in self._ids
 
     def arch_id(self, arch: str | Arch) -> int:
         """The position of a member in the build order.
@@ -437,6 +454,8 @@ class Space:
 
         A missing fourth stage is three zeros. One unit is one step in one choice's ordered list.
         """
+        import numpy as np
+
         parsed = self._own(arch)
         choices = self.choices
         vector = [choices.stems.index(parsed.stem)]
@@ -446,6 +465,8 @@ class Space:
 
     def decode(self, vector: npt.ArrayLike) -> Arch:
         """The grid arch that `encode` gives `vector` for; ValueError for any other vector."""
+        import numpy as np
+
         values = np.asarray(vector)
         if values.shape != (3 * MAX_STAGES + 1,) or not np.issubdtype(values.dtype, np.integer):
             raise ValueError(f"a vector of {self.name} is {3 * MAX_STAGES + 1} integers, not {values.dtype} of shape {values.shape}")
@@ -474,7 +495,7 @@ class Space:
         """
         if not 0 <= n <= len(self):
             raise ValueError(f"n is {n}; {self.name} has {len(self)} members to sample without repeats")
-        key = f"sample:{int(seed)}:".encode()
+        key = f"sample:{_integer(seed)}:".encode()
         return sorted(self.members, key=lambda arch: hashlib.sha256(key + arch.encode()).digest())[:n]
 
     def neighbours(self, arch: str | Arch, k: int = 8) -> list[str]:
@@ -492,6 +513,8 @@ class Space:
 
         Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build order.
         """
+        import numpy as np
+
         first, second = self.encode(a), self.encode(b)
         mixed = np.where(rng.integers(2, size=first.size), first, second)
         fourth = slice(3 * (MAX_STAGES - 1) + 1, None)
@@ -500,11 +523,14 @@ class Space:
         return self._nearest(mixed, 1)[0]
 
     def _nearest(self, vector: npt.NDArray[np.int16], k: int, leave_out: str | None = None) -> list[str]:
+        import numpy as np
+
         distance = np.abs(self.vectors - vector).sum(axis=1)
         order = np.argsort(distance, kind="stable")[: k + 1]
         return [self.members[i] for i in order if self.members[i] != leave_out][:k]
 
 
+@cache
 def space(name: str) -> Space:
-    """The space of that name, its members enumerated when first needed; UnknownNameError with near matches for any other name."""
+    """The space of that name, its members enumerated when first needed, once a process; UnknownNameError for any other name."""
     return Space(_choices(name).name)

@@ -109,6 +109,8 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
             return column(name)
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)) and not isinstance(node.value, bool):
             return node.value
+        if isinstance(node, ast.Constant) and node.value is None:
+            raise ValueError(f"{text!r} compares with None, which is never true; write 'is None' or 'is not None'")
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -_number(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
@@ -126,6 +128,8 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
 
 
 def _parsed(text: str) -> ast.expr:
+    if not isinstance(text, str):
+        raise ValueError(f"a condition is a text, not {type(text).__name__}; {_HELP}")
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

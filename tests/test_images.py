@@ -271,7 +271,7 @@ def test_a_failed_prepare_leaves_everything_as_it_was(tiny: Made, tmp_path: Path
     before = (out / "tiny.h5").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(images, "_sha256", lambda array: (_ for _ in ()).throw(OSError("disk full")))
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(ImagesError, match=r"tiny\.h5: cannot be written \(disk full\); free space or name another folder"):
             prepare("tiny", source, out)
     assert [file.name for file in out.iterdir()] == ["tiny.h5"]
     assert (out / "tiny.h5").read_bytes() == before
@@ -281,6 +281,8 @@ def test_a_failed_prepare_leaves_everything_as_it_was(tiny: Made, tmp_path: Path
     assert not (tmp_path / "never").exists()
     with pytest.raises(ImagesError, match="is a file; name a folder"):
         prepare("tiny", out / "tiny.h5", out / "tiny.h5")
+    with pytest.raises(ImagesError, match="cannot be made .*; name another folder"):
+        prepare("tiny", out / "tiny.h5", out / "tiny.h5" / "below")
 
 
 # ---- ImageNet-16-120 ----

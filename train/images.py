@@ -711,7 +711,10 @@ def _output_folder(out: str | Path) -> Path:
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ImagesError(f"{out}: is a file; name a folder to write to")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImagesError(f"{out}: cannot be made ({error.strerror}); name another folder to write to") from error
     return out
 
 
@@ -732,6 +735,8 @@ def prepare(name: str, source: str | Path | None, out: str | Path) -> Path:
             for key in ARRAYS:
                 file.create_dataset(key, data=getattr(images, key)).attrs["sha256"] = _sha256(getattr(images, key))
         os.replace(part, path)
+    except OSError as error:
+        raise ImagesError(f"{path}: cannot be written ({error}); free space or name another folder") from error
     finally:
         part.unlink(missing_ok=True)
     return path

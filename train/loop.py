@@ -83,7 +83,7 @@ def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: 
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, step, recipe.epochs * steps_per_epoch)
             images, targets = next(batches)
-            with _autocast(device, precision):
+            with autocast(device, precision):
                 logits = net(images)
             loss = nn.functional.cross_entropy(logits.float(), targets)
             optimiser.zero_grad(set_to_none=True)
@@ -139,7 +139,7 @@ def accuracy(net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, pr
     spec = dataset(data.dataset)
     right = torch.zeros((), device=labels.device, dtype=torch.int64)
     finite = torch.ones((), device=labels.device, dtype=torch.bool)
-    with torch.no_grad(), _autocast(labels.device, precision):
+    with torch.no_grad(), autocast(labels.device, precision):
         for chosen, wanted in zip(images.split(EVAL_BATCH), labels.split(EVAL_BATCH), strict=True):
             batch = normalise(chosen, spec.mean, spec.std)
             logits = net(batch.contiguous(memory_format=torch.channels_last))
@@ -148,5 +148,6 @@ def accuracy(net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, pr
     return right.item() / len(labels) if finite.item() else None
 
 
-def _autocast(device: torch.device, precision: Precision) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which the forward pass runs: bfloat16 autocast or, for float32, none."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")

@@ -7,6 +7,7 @@ proxies expect. Convolutions have no bias and there is no 1x1 head.
 
 import hashlib
 import math
+import operator
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +95,7 @@ class Net(nn.Module):
         self.classifier = nn.Linear(width, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) images to the (B, C, H/8, W/8) tensor before pooling."""
+        """(B, 3, H, W) images to the (B, C, H/8, W/8) tensor before pooling, sizes rounded up at each halving."""
         for block in self.blocks:
             x = block(x)
         return x
@@ -111,13 +112,16 @@ def seed_of(text: str) -> int:
 def build_net(arch: str | Arch, num_classes: int, seed: int) -> Net:
     """The network of `arch` with its initial weights, in train mode, float32, on the CPU.
 
-    Convolutions are Kaiming-normal (fan-out, ReLU gain), batch norm has gamma 1 and beta 0 everywhere, the classifier PyTorch's default
-    U(-1/sqrt(C), 1/sqrt(C)). The weights follow from SHA-256 of `"{arch}|{seed}"`; no global random state is read or moved.
+    Convolutions are Kaiming-normal, N(0, 2 / (C_out k^2)) (fan-out, ReLU gain; depthwise ones too, as torch.nn.init counts their fan-out),
+    batch norm has gamma 1 and beta 0 everywhere, the classifier PyTorch's default U(-1/sqrt(C), 1/sqrt(C)), bias too. The weights follow
+    from SHA-256 of `"{arch}|{seed}"`; no global random state is read or moved.
 
     Raises:
         ValueError: an arch that is malformed or out of its grid, or fewer than 1 class.
+        TypeError: a seed or number of classes that is no integer.
     """
     arch = as_arch(arch)
+    num_classes, seed = operator.index(num_classes), operator.index(seed)  # "arch|0.0" would be other weights than "arch|0"
     if num_classes < 1:
         raise ValueError(f"num_classes is {num_classes!r}; at least 1")
     with torch.device("meta"):

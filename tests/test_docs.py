@@ -1,0 +1,79 @@
+"""README, card and changelog: the quick start runs, the generated parts are current, what they name exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders import card
+from nbzero import Bench
+from nbzero.errors import ReleaseError
+from nbzero.proxies import PROXIES
+from nbzero.schema import TABLES
+
+ROOT = Path(__file__).resolve().parents[1]
+README, CARD, CHANGELOG = ((ROOT / name).read_text() for name in ("README.md", "DATASET_CARD.md", "CHANGELOG.md"))
+
+
+def test_the_generated_parts_are_current(capsys):
+    assert card.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_an_outdated_part_and_a_missing_marker_are_found():
+    assert card.replaced("a <!-- x -->old<!-- /x --> b", {"x": "new"}, "F") == "a <!-- x -->new<!-- /x --> b"
+    with pytest.raises(ReleaseError, match="F lacks <!-- y -->"):
+        card.replaced("nothing", {"y": "new"}, "F")
+
+
+def snippets(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readmes_python_runs_and_says_what_is_true():
+    import torch
+
+    from train.networks import build_net
+
+    first, second, third = snippets(README)
+    names: dict = {}
+    exec(first, names)  # our own README
+    for line in first.splitlines():
+        code, _, said = line.partition("#")
+        if said.strip().startswith("("):
+            assert eval(code, names) == eval(said), line
+    exec(second, names)
+    assert len(names["t"]["macs"]) > 1000
+    names |= {"net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0), "images": torch.randn(8, 3, 16, 16), "labels": torch.arange(8)}
+    exec(third, names)
+    assert isinstance(names["scores"]["naswot"], float)
+
+
+@pytest.mark.parametrize("job", sorted(set(re.findall(r"python -m ((?:builders|train)\.\w+)", README + CARD))))
+def test_every_job_that_the_readme_names_has_help_and_the_options_it_shows(job):
+    help_text = subprocess.run([sys.executable, "-m", job, "--help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if job == "train.images":
+        help_text += subprocess.run([sys.executable, "-m", job, "prepare", "--help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for line in re.findall(rf"python -m {re.escape(job)} ([^\n`]*)", README + CARD):
+        for option in re.findall(r"--[\w-]+", line):
+            assert option in help_text, f"{job} {option}"
+
+
+def test_the_card_names_every_proxy_and_the_schema_explains_every_column():
+    assert all(f"| `{name}` |" in CARD for name in PROXIES)
+    for table, columns in TABLES.items():
+        assert len({c.name for c in columns}) == len(columns), table
+        assert all(c.meaning for c in columns)
+
+
+def test_the_changelog_has_the_release_with_data_before_code():
+    version = Bench(ROOT / "data").version
+    entry = CHANGELOG.split(f"## {version}")[1].split("\n## ")[0]
+    assert entry.index("### Data") < entry.index("### Code")
+
+
+def test_make_names_what_the_readme_says():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"^make (\w+)", README, re.M)) <= targets
+    assert (ROOT / ".ci/run").read_text().rstrip().endswith("make test")
