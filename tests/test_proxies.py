@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from builders import score_shard
 from builders.proxies import COMPUTE, gradient, score
 from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
 from nbzero.proxies import PROXIES
+from nbzero.schema import PASSES, PROTOCOLS
 
 NAMES = sorted(PROXIES)
 GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
@@ -675,6 +677,9 @@ def test_a_transformer_over_tokens():
     draws = torch.Generator().manual_seed(0)
     tokens, labels = torch.randint(0, 20, (8, 5), generator=draws), torch.arange(8) % 3
     net = Encoder()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=draws) / 2)
     scores = score(net, tokens, labels)
     assert scores["naswot"] is not None and scores["swap"] > 1 and scores["acor"] is not None
     needs_pixels = {"synflow", "jacob_cov", "epe_nas", "netsens", "dyniso", "zen", "zen_no_shortcut", "phi", "barlow_twins"}
@@ -730,6 +735,34 @@ def test_reference_of_random_scores(case, name):
     tolerance = 4 * reference["std"] * math.sqrt(1 / reference["n"] + 1 / num_seeds)
     assert abs(draws.mean().item() - reference["mean"]) < tolerance
     assert 0.5 < draws.std().item() / reference["std"] < 2
+
+
+@needs_golden
+@pytest.mark.parametrize("case", ["r1_a", "mb_a", "plain_a"])
+def test_reference_swap_over_drawn_weights(case):
+    """As the scoring job takes it: 16 images, the mean of 8 draws of N(0, 1) weights."""
+    values, _, (net, images, labels) = golden_case(case)
+    reference = values["swap_gaussian"]
+    ours = score_shard.mean_of_draws(net, images[:16], labels[:16], "swap", seed=0)["swap"]
+    assert abs(ours - reference["mean"]) < 4 * reference["std"] * math.sqrt(1 / reference["n"] + 1 / 8)
+
+
+def test_every_protocol_is_known_and_the_registry_says_how_many_images():
+    assert set(score_shard.PROTOCOLS) == set(PROTOCOLS) and len(PASSES) == 8
+    sizes = score_shard.by_batch(NAMES, 64)
+    assert {name: size for size, names in sizes.items() for name in names if size != 64} == {
+        "ntk": 16,
+        "gradsign": 16,
+        "dyniso": 8,
+        "meco": 1,
+        "meco_leaf_modules": 1,
+    }
+    assert "swap" not in {name for names in sizes.values() for name in names} and PROXIES["swap"].weight_draws == 8
+    assert {128, 16, 8, 1} == set(score_shard.by_batch(NAMES, 128))
+    for init, std in (("uniform", 1 / math.sqrt(3 * 27)), ("n01", 1.0)):
+        net = nn.Sequential(nn.Conv2d(3, 400, 3))
+        score_shard.initialise(net, init, seed=0)
+        assert net[0].weight.std().item() == pytest.approx(std, rel=0.05)
 
 
 @needs_golden

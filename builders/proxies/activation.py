@@ -433,7 +433,7 @@ def _entropies(trace: Trace, name: str) -> list[float]:
     for cov_CC in trace.block_cov:
         if not cov_CC.isfinite().all():
             return [math.nan]
-        values = torch.linalg.eigvalsh(cov_CC)
+        values = torch.linalg.eigvalsh(cov_CC).clamp(min=0)  # rounding leaves -1e-8 where a norm makes channels dependent
         share = values / values.sum()
         entropies.append(-(share * (share + 1e-8).log()).sum().item())
     return entropies
