@@ -28,7 +28,7 @@ from train.networks import build_net
 
 NETS = {
     "11 M r1": "r1-s16-d1w32s2-d1w64s2-d1w128s2",
-    "66 M r1": "r1-s64-d2w64s2-d2w128s2-d2w192s2",
+    "66 M r1": "r1-s32-d6w32s2-d5w48s2-d6w96s2-d1w192s1",
     "6 M mb": "mb-s16-d2w16s2-d3w24s2-d2w48s2",
 }
 TEN = ("grad_norm", "snip", "plain", "fisher", "synflow", "jacob_cov", "grasp", "naswot", "wrcor", "zico")
