@@ -10,12 +10,14 @@ import functools
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from builders.proxies import COMPUTE, score
+from builders.proxies import COMPUTE, Scores, score
+from builders.proxies.activation import draw_gaussian_weights
 from builders.shards import Compute, Row, Unit, all_devices, device_name, run_job, say_errors, software
 from builders.train_shard import arguments, job_of, said_where
 from nbzero.errors import unknown_name
@@ -23,24 +25,44 @@ from nbzero.proxies import PROXIES, proxy
 from nbzero.schema import PASSES, standard_protocol
 from train import images
 from train.augment import normalise
-from train.networks import build_net
+from train.networks import build_net, seed_of
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """The settings of a scoring, beside those that the registry has for each proxy (its images, its noise).
+    """The settings of a scoring, beside those that the registry has for each proxy (how many images of these it reads, its noise).
 
     Attributes:
         resolution: side of the images, box-downsampled from the data set's own where that is larger.
-        num_images: class-balanced training images without augmentation, chosen by hash from the seed; proxies that read fewer read the first.
+        num_images: class-balanced training images without augmentation, chosen by hash from the seed. Proxies that the registry gives fewer
+            than 64 read that many of them, from the first on.
+        init: own (that of `build_net`), uniform (PyTorch's default) or n01 (N(0, 1) weights, biases 0).
+        noise: N(0, 1) images instead, drawn from the seed; the labels stay.
     """
 
     name: str
     resolution: int
     num_images: int = 64
+    init: Literal["own", "uniform", "n01"] = "own"
+    noise: bool = False
 
 
-PROTOCOLS = {protocol.name: protocol for protocol in (Protocol("std-32", 32), Protocol("std-16", 16))}
+def _protocols() -> dict[str, Protocol]:
+    protocols = []
+    for resolution in (32, 16):
+        base = Protocol(f"std-{resolution}", resolution)
+        protocols += [
+            base,
+            replace(base, name=f"{base.name}-b32", num_images=32),
+            replace(base, name=f"{base.name}-b128", num_images=128),
+            replace(base, name=f"{base.name}-uniform", init="uniform"),
+            replace(base, name=f"{base.name}-n01", init="n01"),
+            replace(base, name=f"{base.name}-noise", noise=True),
+        ]
+    return {protocol.name: protocol for protocol in protocols}
+
+
+PROTOCOLS = _protocols()
 
 
 def start(device: str, settings: dict[str, Any]) -> Compute:
@@ -54,16 +76,26 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
     @functools.cache
     def batch_of(seed: int) -> tuple[Tensor, Tensor]:
         pixels, labels = data.scoring_batch(protocol.num_images, seed)
-        return normalise(pixels, spec.mean, spec.std).to(device), labels.to(device)
+        batch = normalise(pixels, spec.mean, spec.std)
+        if protocol.noise:
+            batch = torch.randn(batch.shape, generator=torch.Generator().manual_seed(seed))
+        return batch.to(device), labels.to(device)
 
     def compute(unit: Unit, there: Row | None) -> Row:
         _, arch, seed = unit
         batch, labels = batch_of(seed)
-        net = build_net(arch, spec.num_classes, seed).to(device)
+        net = build_net(arch, spec.num_classes, seed)
+        initialise(net, protocol.init, seed_of(f"{arch}|{seed}|{protocol.init}"))
+        net = net.to(device)
         row: Row = there or dict.fromkeys((*PROXIES, *(f"{name}_s" for name in PASSES), "failures"))
         failures = json.loads(row["failures"] or "{}")
-        for size, names in by_batch([name for name in asked if not is_there(row, name)], protocol.num_images).items():
-            scores = score(net, batch[:size], labels[:size], names, seed)
+        todo = [name for name in asked if not is_there(row, name)]
+        done = [score(net, batch[:size], labels[:size], names, seed) for size, names in by_batch(todo, protocol.num_images).items()]
+        for name in todo:
+            if PROXIES[name].weight_draws:
+                size = min(PROXIES[name].batch, protocol.num_images)
+                done.append(mean_of_draws(net, batch[:size], labels[:size], name, seed_of(f"{arch}|{seed}|{name}")))
+        for scores in done:
             row |= scores
             failures |= scores.reasons
             for name, seconds in scores.seconds.items():
@@ -74,15 +106,47 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
     return compute
 
 
-def by_batch(names: Sequence[str], num_images: int) -> dict[int, list[str]]:
-    """Proxies by how many images they read; those that read none go with the full batch.
+def initialise(net: nn.Module, init: str, seed: int) -> None:
+    """Redraw the weights of a network for a protocol whose `init` is not `own`."""
+    draws = torch.Generator().manual_seed(seed)
+    if init == "n01":
+        draw_gaussian_weights(net, draws)
+    elif init == "uniform":
+        for module in net.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=draws)
 
-    >>> by_batch(["naswot", "synflow"], num_images=64)
-    {64: ['naswot', 'synflow']}
+
+def mean_of_draws(net: nn.Module, batch: Tensor, labels: Tensor, name: str, seed: int) -> Scores:
+    """A proxy's mean over draws of N(0, 1) weights (`weight_draws` of the registry); the network's weights are overwritten."""
+    draws, result = torch.Generator().manual_seed(seed), Scores()
+    parts = []
+    for draw in range(PROXIES[name].weight_draws):
+        draw_gaussian_weights(net, draws)
+        parts.append(score(net, batch, labels, (name,), seed=draw))
+    result.seconds[name] = sum(sum(part.seconds.values()) for part in parts)
+    values = [part[name] for part in parts]
+    if any(value is None for value in values):
+        result.reasons[name] = next(reason for part in parts for reason in part.reasons.values())
+        result[name] = None
+    else:
+        result[name] = sum(values) / len(values)
+    return result
+
+
+def by_batch(names: Sequence[str], num_images: int) -> dict[int, list[str]]:
+    """Proxies by how many images they read; those that read none, or the standard 64, go with the full batch of the protocol.
+
+    Proxies with weights of their own (`weight_draws`) are left out.
+
+    >>> by_batch(["naswot", "synflow", "ntk", "swap"], num_images=128)
+    {128: ['naswot', 'synflow'], 16: ['ntk']}
     """
     sizes: dict[int, list[str]] = {}
     for name in names:
-        sizes.setdefault(min(PROXIES[name].batch or num_images, num_images), []).append(name)
+        row = PROXIES[name]
+        if not row.weight_draws:
+            sizes.setdefault(num_images if row.batch in (0, 64) else min(row.batch, num_images), []).append(name)
     return sizes
 
 

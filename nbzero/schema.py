@@ -29,7 +29,8 @@ DATA_VERSION = "0.1.0"
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
-PROTOCOLS = ("std-32", "std-16")
+# std-32 and std-16 are the spaces' standard ones; the others differ from them in what their ending says (`builders.score_shard` has the settings).
+PROTOCOLS = tuple(base + ending for base in ("std-32", "std-16") for ending in ("", "-b32", "-b128", "-uniform", "-n01", "-noise"))
 PASSES = tuple(dict.fromkeys(row.timed_as for row in PROXIES.values()))  # what the scoring job times
 STATUSES = ("ok", "diverged")
 

@@ -286,7 +286,7 @@ def test_a_later_proxy_fills_only_what_is_missing(tmp_path):
         (train_shard, {"--seeds": "-1"}, "seed -1; seeds are whole numbers from 0"),
         (train_shard, {"--device": "tpu"}, "device 'tpu'; this machine has cpu"),
         (train_shard, {"--dataset": "cifar10", "--images": "/nowhere"}, "/nowhere: does not exist"),
-        (score_shard, {"--proxies": "zen_score"}, "no proxy named 'zen_score'; did you mean 'zen'"),
+        (score_shard, {"--proxies": "zen_score"}, "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'"),
         (score_shard, {"--protocol": "std16"}, "no protocol named 'std16'; did you mean 'std-16'"),
     ],
 )

@@ -2,20 +2,19 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from builders.proxies.activation import naswot, zen
-from builders.proxies.count import depth, macs, params
-from builders.proxies.saliency import grad_norm, snip, synflow
+from builders.proxies import activation, count, gradient, kernel, saliency
 from builders.proxies.trace import OWN_PASS, READS, Trace, as_found, take_trace
 from nbzero.errors import ProxyError
-from nbzero.proxies import proxy
+from nbzero.proxies import PROXIES, proxy
 
-COMPUTE = {function.__name__: function for function in (params, macs, depth, grad_norm, snip, synflow, naswot, zen)}
+FAMILIES = {"count": count, "saliency": saliency, "activation": activation, "gradient": gradient, "kernel": kernel}
+COMPUTE: dict[str, Callable[[Trace], float]] = {name: getattr(FAMILIES[row.family], name) for name, row in PROXIES.items()}
 
 
 class Scores(dict[str, float | None]):
@@ -24,12 +23,14 @@ class Scores(dict[str, float | None]):
     Attributes:
         reasons: proxy -> why its score is None.
         seconds: proxy -> wall-clock seconds of its own function, and "trace" -> those of the pass that proxies share.
+        num_skipped: correlation matrices that acor, gcor, rcor or wrcor left out, see acor.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.reasons: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
+        self.num_skipped = 0
 
 
 def score(
@@ -38,6 +39,7 @@ def score(
     labels: Tensor,
     proxies: Iterable[str] = tuple(COMPUTE),
     seed: int = 0,
+    blocks: Sequence[nn.Module] | None = None,
 ) -> Scores:
     """Score one network, with the weights it has, on the images given.
 
@@ -45,27 +47,33 @@ def score(
     of the network and its device: on a GPU the caller turns TF32 off.
 
     Args:
-        net: a classifier, (B, channels, H, W) images to (B, classes) logits, on one device. It may offer
-            `features(images)` and `stage_of_block`. Weights, buffers, modes, hooks, requires_grad and .grad are left as
+        net: a classifier, (B, channels, H, W) images or (B, T) tokens to (B, classes) logits, on one device. It may offer
+            `features(images)`, `blocks` and `stage_of_block`. Weights, buffers, modes, hooks, requires_grad and .grad are left as
             found, also after an error.
-        images: (B, channels, H, W), of the network's dtype, on its device; all are used.
+        images: (B, channels, H, W), of the network's dtype, on its device; all are used. Or int64 tokens, (B, T).
         labels: (B,) int64, on the same device.
         proxies: names from `nbzero.proxies.PROXIES`.
-        seed: of what is drawn here: the weights and noise of zen, dropout.
+        seed: of what is drawn here: the weights and noise of zen, the noise of phi and barlow_twins, the signs of az_trainability, dropout.
+        blocks: submodules that wrcor, az_* and bndlent take for blocks, in order; default: `net.blocks`, else its direct children.
 
     Returns:
         A score per name, in the order asked for; None, with its reason, where a proxy is not defined for this network.
 
     Raises:
         UnknownNameError: no proxy has that name.
-        ValueError: images or labels of another shape, dtype or device; or, where labels are read, one that is no class.
+        ValueError: images or labels of another shape, dtype or device; a block that is no part of the network; or, where labels are read,
+            one that is no class.
     """
     names = [proxy(name).name for name in proxies]
     _check(net, images, labels)
+    inside = {id(module) for module in net.modules()}
+    for number, block in enumerate(blocks or ()):
+        if id(block) not in inside:
+            raise ValueError(f"blocks: number {number} ({type(block).__name__}) is no submodule of the network; give modules of net")
     scores = Scores()
     needs = frozenset[str]().union(*(READS[name] for name in names))
     started = _now(images)
-    trace = take_trace(net, images, labels, seed, needs)
+    trace = take_trace(net, images, labels, seed, needs, blocks)
     if needs:
         scores.seconds["trace"] = _now(images) - started
     for name in names:
@@ -76,6 +84,7 @@ def score(
             scores[name] = None
             scores.reasons[name] = str(error)
         scores.seconds[name] = _now(images) - started
+    scores.num_skipped = trace.num_skipped
     return scores
 
 
@@ -91,15 +100,16 @@ def _compute(name: str, trace: Trace) -> float:
 
 
 def _check(net: nn.Module, images: Tensor, labels: Tensor) -> None:
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"images: shape {tuple(images.shape)}; give (B, channels, H, W) with at least one image")
+    tokens = images.ndim == 2 and images.dtype == torch.int64
+    if (images.ndim != 4 and not tokens) or len(images) == 0:
+        raise ValueError(f"images: shape {tuple(images.shape)}; give (B, channels, H, W) with at least one image, or int64 tokens (B, T)")
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(f"labels: {tuple(labels.shape)} {labels.dtype}; give int64 ({len(images)},)")
     devices = {str(tensor.device) for tensor in (images, labels, *net.parameters(), *net.buffers())}
     if len(devices) > 1:
         raise ValueError(f"network, images and labels lie on {sorted(devices)}; move them to one device")
     dtypes = {parameter.dtype for parameter in net.parameters() if parameter.is_floating_point()}
-    if not images.is_floating_point() or (dtypes and images.dtype not in dtypes):
+    if not tokens and (not images.is_floating_point() or (dtypes and images.dtype not in dtypes)):
         raise ValueError(f"images: {images.dtype}, network: {sorted(map(str, dtypes))}; convert one of them")
 
 

@@ -1,5 +1,6 @@
 """Proxies that count: parameters, multiply-adds, blocks. They read neither weights nor images."""
 
+import math
 from contextlib import ExitStack
 
 import torch
@@ -79,3 +80,32 @@ def depth(trace: Trace) -> float:
     if stages is None:
         raise ProxyError("depth counts the blocks of stages, and this network does not number them (stage_of_block)")
     return float(sum(stage >= 1 for stage in stages))
+
+
+@reads()
+def sed_reconstructed(trace: Trace) -> float:
+    """Channels and kernels of the convolutions, by position: our reconstruction of SED, not the published formula.
+
+        score = log sum over convolutions of rank(k) sqrt(C_in C_out) / stride
+        rank(k): 1 for the smallest kernel size of the network, 2 for the next, ..
+
+    Args:
+        trace: reads `net`. No network is run: entries per channel fall with stride^2, of which SED takes the root.
+
+    Returns:
+        Natural logarithm. `nbzero.sed` gives the same from an arch or a table.
+
+    Raises:
+        ProxyError: the network has no convolution.
+
+    Source: after Wu et al., arXiv:2411.06236, whose equations are not at hand; keep it out of comparisons with published scores. Its
+        factors for shortcuts and pooling are left out, since blocks of one kind share them.
+    """
+    convs = [module for module in trace.net.modules() if isinstance(module, nn.Conv2d)]
+    if not convs:
+        raise ProxyError("sed_reconstructed counts convolutions, and this network has none")
+    sizes = sorted({math.prod(conv.kernel_size) for conv in convs})
+    total = sum(
+        (1 + sizes.index(math.prod(conv.kernel_size))) * math.sqrt(conv.in_channels * conv.out_channels / math.prod(conv.stride)) for conv in convs
+    )
+    return math.log(total)

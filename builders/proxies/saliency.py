@@ -55,6 +55,116 @@ def snip(trace: Trace) -> float:
     return torch.stack([(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs]).sum().item()
 
 
+@reads("weight_grads")
+def plain(trace: Trace) -> float:
+    """How the loss would change, to first order and with its sign, if every weight were taken away.
+
+        score = sum over weights W, elements i of W_i dL/dW_i
+
+    Args:
+        trace: reads `weights`, `weight_grads`.
+
+    Returns:
+        A number of either sign. For a layer followed by batch norm the terms add up to 0, so that the classifier decides.
+
+    Raises:
+        ProxyError: the network has no weights or gives no logits.
+
+    Source: Mozer and Smolensky, NeurIPS 1988; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
+    """
+    pairs = zip(trace.weights, trace.weight_grads, strict=True)
+    return torch.stack([(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs]).sum().item()
+
+
+@reads("curvature")
+def grasp(trace: Trace) -> float:
+    """How much taking the weights away would change the size of the loss gradient.
+
+        score = -sum over weights W, elements i of W_i h_i,   h = H g,   g = dL/dW,   H the Hessian of L
+
+    Args:
+        trace: reads `curvature`, from a backward pass of a backward pass.
+
+    Returns:
+        A number of either sign.
+
+    Raises:
+        ProxyError: the network has no weights or gives no logits.
+
+    Source: Wang et al., ICLR 2020, arXiv:2002.07376; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134: one batch, temperature 1.
+    """
+    return -trace.curvature
+
+
+@reads("channel_saliency")
+def fisher(trace: Trace) -> float:
+    """How much the loss would change, to second order, if whole channels were taken away.
+
+        score = sum over layers, channels c of weights per channel * mean over images of t_nc^2 / 2
+        t_nc = sum over positions of a dL/da,   a the output of the convolution or linear layer, before batch norm
+
+    Args:
+        trace: reads `channel_saliency`.
+
+    Returns:
+        A number >= 0. dL/da is of the mean loss, so that the score falls with 1 / B^2.
+
+    Raises:
+        ProxyError: the network has no weights or gives no logits.
+
+    Source: Theis et al. 2018, arXiv:1801.05787; Turner et al., ICLR 2020 (BlockSwap); as a proxy Abdelfattah et al., ICLR 2021,
+        arXiv:2101.08134, whose code counts a channel once for each of its weights; published scores contain that factor.
+    """
+    return sum(num_weights * saliency for num_weights, saliency in trace.channel_saliency)
+
+
+@reads()
+def pnorm(trace: Trace) -> float:
+    """How large the weights are.
+
+        score = sum over weights W of ||W||_2
+
+    Args:
+        trace: reads `net`.
+
+    Returns:
+        A number >= 0: one norm per weight tensor, then their sum.
+
+    Raises:
+        ProxyError: the network has no weights.
+
+    Source: l2_norm of Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
+    """
+    norms = [torch.linalg.vector_norm(weight.detach(), dtype=torch.float64) for weight in weights_of(trace.net)]
+    return torch.stack(norms).sum().item()
+
+
+@reads()
+def lyrdyniso(trace: Trace) -> float:
+    """How far each layer's weights are from keeping lengths.
+
+        score = -sum over weights of ||M M^T - I||_F,   M the weight as (C_out, the rest)
+
+    Args:
+        trace: reads `net`.
+
+    Returns:
+        A number <= 0; grows in size with C_out, so it mostly measures width.
+
+    Raises:
+        ProxyError: the network has no weights.
+
+    Source: Lee et al., ICLR 2020, arXiv:1906.06307; as a proxy Jing et al., arXiv:2507.08841.
+    """
+    total = 0.0
+    for weight in weights_of(trace.net):
+        matrix = weight.detach().flatten(1)
+        gram = (matrix @ matrix.T).double()
+        gram.diagonal().sub_(1)
+        total += torch.linalg.matrix_norm(gram).item()
+    return -total
+
+
 @reads(own_pass=True)
 def synflow(trace: Trace) -> float:
     """How much the paths through the network carry, whatever the images.
@@ -81,6 +191,8 @@ def synflow(trace: Trace) -> float:
             tensor.data = tensor.data.double().abs_()
     for weight in weights:
         weight.requires_grad_()
+    if not trace.images.is_floating_point():
+        raise ProxyError("synflow puts an image of ones into the network, and this one takes tokens")
     ones = torch.ones_like(trace.images[:1], dtype=torch.float64)
     # Forward-only dual numbers take 3.9 ms where this takes 5.5, at 11 M macs, but need a rule for every operation:
     # where a network has another (squeeze-and-excitation's product, a functional max-pool) the sum is wrong unnoticed.

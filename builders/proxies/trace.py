@@ -1,26 +1,29 @@
-"""One hooked forward and backward pass over a network, shared by every proxy that can read what it recorded.
+"""One hooked forward pass and its backward passes over a network, shared by every proxy that can read what they recorded.
 
-Capital endings name a tensor's axes: B images, C classes, U units of one ReLU layer. Hooks keep reductions (a B x B
-count), not activations, so memory stays near that of a plain forward and backward.
+Capital endings name a tensor's axes: B images, C classes or channels, U units of one activation layer. Hooks keep reductions (a B x B
+count, a channel sum), not activations, so memory stays near that of a plain forward and backward.
 
-A proxy declares with `reads` which recorded fields it needs, and `take_trace` records no others. A further recorded
-quantity is a field of `Trace`, and the lines of `take_trace` that fill it where `needs` names it. A proxy that makes
-passes of its own declares that too, and is lent the network through `as_found`.
+A proxy declares with `reads` which recorded fields it needs, and `take_trace` records no others. A further recorded quantity is a field of
+`Trace`, and the lines of `take_trace` that fill it where `needs` names it. A proxy that makes passes of its own declares that too, and is
+lent the network through `as_found`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nbzero.errors import ProxyError
 
 WEIGHTED = (nn.Conv2d, nn.Linear)  # the layers whose `weight` the proxies call weights: no batch norm, no bias
-RELUS = (nn.ReLU, nn.ReLU6)  # ReLU6 is no subclass of ReLU
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU)  # whose units are on where what enters them is > 0; ReLU6 is no subclass of ReLU
+NO_ACTIVATION = "reads the units of ReLU, ReLU6, GELU and SiLU modules, and none ran in this network"
 
 
 @dataclass(slots=True)
@@ -31,28 +34,54 @@ class Trace:
 
     Attributes:
         net: the module, as the caller gave it.
-        images: (B, channels, H, W), on the network's device and of its dtype.
+        images: (B, channels, H, W), on the network's device and of its dtype; or (B, T) int64 tokens.
         labels: (B,) int64.
         seed: of everything random beyond the network's initialisation.
+        blocks: the modules that proxies call blocks, in order, see `blocks_of`.
         failed: field name -> why it could not be recorded.
+        num_skipped: correlation matrices left out, because an image's responses or gradients were all equal there.
+        num_classes: outputs of the network; recorded with the losses and the input gradients.
         weights: the weights of the convolutions and linear layers, in module order; recorded with `weight_grads`.
         weight_grads: dL/dW of each, the shape of W; L the mean cross-entropy of the batch, train mode.
-        agree_BB: (B, B) float64, on how many units of the ReLU and ReLU6 modules images i and j are both on or both
+        curvature: sum over weights of W^T H g, H the Hessian of L, g = dL/dW.
+        input_grads: (B, pixels), d sum(logits of all images) / d image n in row n.
+        channel_saliency: (weights per channel, sum over its channels c of mean over images t_nc^2 / 2) per call of a convolution or linear
+            layer, t_nc = sum over positions of output * dL/d output.
+        agree_BB: (B, B) float64, on how many units of the activation modules images i and j are both on or both
             off; on means pre-activation > 0. The diagonal is the number of units, 0 where no such module ran.
+        act_corr, grad_corr: (block or None, (B, B) float64) per call of an activation module: |Pearson correlation| between images of its
+            pre-activations, and of dL/d(pre-activation); the block's index in `blocks`.
+        patterns: per call of an activation module the distinct columns of the B x U on/off matrix: (words, distinct) int64, 16 images a word.
+        block_cov: (C, C) float64 covariance of channels over images and positions, of each block's output that is a feature map.
+        block_gains: largest singular value per pair of successive block outputs, last first, of the mean over positions of g_in g_out^T:
+            g_out random signs, g_in what they become pulled back; None where g_in equals g_out.
     """
 
     net: nn.Module
     images: Tensor
     labels: Tensor
     seed: int
+    blocks: tuple[nn.Module, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
+    num_skipped: int = 0
+    num_classes: int = field(init=False)
     weights: list[nn.Parameter] = field(init=False)
     weight_grads: tuple[Tensor, ...] = field(init=False)
+    curvature: float = field(init=False)
+    input_grads: Tensor = field(init=False)
+    channel_saliency: list[tuple[int, float]] = field(init=False)
     agree_BB: Tensor = field(init=False)
+    act_corr: list[tuple[int | None, Tensor]] = field(init=False)
+    grad_corr: list[tuple[int | None, Tensor]] = field(init=False)
+    patterns: list[Tensor] = field(init=False)
+    block_cov: list[Tensor] = field(init=False)
+    block_gains: list[float | None] = field(init=False)
 
 
 READS: dict[str, frozenset[str]] = {}  # proxy -> the recorded fields that it declared
 OWN_PASS: set[str] = set()  # the proxies that declared passes of their own
+FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_corr"})
+FROM_GRAPH = FROM_LOSS | {"input_grads", "block_gains"}
 
 
 def reads(*fields: str, own_pass: bool = False) -> Callable[[Callable[[Trace], float]], Callable[[Trace], float]]:
@@ -67,61 +96,257 @@ def reads(*fields: str, own_pass: bool = False) -> Callable[[Callable[[Trace], f
     return declare
 
 
-def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs: frozenset[str]) -> Trace:
-    """One train-mode forward pass, and one backward pass where a gradient is needed.
+def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs: frozenset[str], blocks: Sequence[nn.Module] | None = None) -> Trace:
+    """One train-mode forward pass, and where gradients are needed one backward pass each of the loss, of the size of its gradient, of the sum
+    of the logits, and of random signs at the blocks.
 
     Args:
         net: put back as found.
         images, labels: as in `Trace`.
         seed: as in `Trace`; dropout draws from it.
         needs: names of recorded fields. A field that cannot be recorded gets its reason in `failed` instead.
+        blocks: see `blocks_of`.
 
     Raises:
         ValueError: the loss is needed and a label is not one of the network's classes.
     """
-    trace = Trace(net, images.detach(), labels, seed)
+    trace = Trace(net, images.detach(), labels, seed, blocks_of(net, blocks))
     if not needs:
         return trace
-    with as_found(net, seed), ExitStack() as hooks:
+    # Fused attention cannot be differentiated twice.
+    with as_found(net, seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
         net.train()
-        if "agree_BB" in needs:
-            trace.agree_BB = torch.zeros(len(images), len(images), dtype=torch.float64, device=images.device)
-            # A pre-hook, because an in-place ReLU overwrites its input.
-            for module in net.modules():
-                if isinstance(module, RELUS):
-                    hooks.enter_context(module.register_forward_pre_hook(lambda _, pre: _agree(trace, *pre)))
-        if "weight_grads" in needs:
-            for parameter in net.parameters():
-                parameter.requires_grad_(parameter.is_floating_point())
-        with torch.set_grad_enabled("weight_grads" in needs):
-            logits_BC = net(trace.images)
+        recorder = _Recorder(trace, needs, hooks)
+        with torch.set_grad_enabled(bool(needs & FROM_GRAPH)):
+            logits_BC = net(recorder.inputs)
             if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
                 trace.failed.update(dict.fromkeys(needs, "nan: the network's output on these images is not a number"))
-            elif "weight_grads" in needs:
-                try:
-                    trace.weights = weights_of(net)
-                    trace.weight_grads = gradients(_loss(logits_BC, labels), trace.weights)
-                except ProxyError as error:
-                    trace.failed["weight_grads"] = str(error)
+                return trace
+            recorder.finish(logits_BC)
     return trace
 
 
-def _agree(trace: Trace, pre: Tensor) -> None:
-    """Add one ReLU's agreements to `agree_BB`: with G the Gram of the 0/1 states, U - G_ii - G_jj + 2 G_ij."""
-    if len(pre) != len(trace.images):
-        trace.failed["agree_BB"] = f"a ReLU saw a batch of {len(pre)} where {len(trace.images)} images were given"
-        return
-    # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.
-    on_BU = torch.gt(pre.detach(), 0, out=torch.empty_like(pre, dtype=torch.float32)).flatten(1)
+def blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
+    """The blocks given, else `net.blocks` (a list of modules), else the direct children."""
+    if blocks is None:
+        own = getattr(net, "blocks", None)
+        blocks = list(own) if isinstance(own, (nn.ModuleList, nn.Sequential)) else list(net.children())
+    return tuple(blocks)
+
+
+class _Recorder:
+    """The hooks of one trace while its passes run."""
+
+    def __init__(self, trace: Trace, needs: frozenset[str], hooks: ExitStack) -> None:
+        net = trace.net
+        self.trace, self.needs = trace, needs
+        self.tensor_hooks: list[torch.utils.hooks.RemovableHandle] = []
+        self.block_outputs: list[Tensor] = []
+        self.inputs = trace.images
+        if needs & FROM_GRAPH:
+            for parameter in net.parameters():
+                parameter.requires_grad_(parameter.is_floating_point())
+            if self.inputs.is_floating_point():
+                self.inputs = self.inputs.detach().requires_grad_()
+        batch = len(trace.images)
+        for name, empty in (("act_corr", []), ("grad_corr", []), ("patterns", []), ("channel_saliency", []), ("block_cov", [])):
+            if name in needs:
+                setattr(trace, name, empty)
+        if "agree_BB" in needs:
+            trace.agree_BB = torch.zeros(batch, batch, dtype=torch.float64, device=trace.images.device)
+        block_of = {id(module): i for i, block in enumerate(trace.blocks) for module in block.modules()}
+        for module in net.modules():
+            # A pre-hook: what enters the activation, not what leaves it.
+            if isinstance(module, ACTIVATIONS) and needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}:
+                at = block_of.get(id(module))
+                hooks.enter_context(module.register_forward_pre_hook(lambda _, pre, at=at: self.activation(at, *pre)))
+            if isinstance(module, WEIGHTED) and "channel_saliency" in needs:
+                hooks.enter_context(module.register_forward_hook(self.weighted))
+        if needs & {"block_cov", "block_gains"}:
+            for block in trace.blocks:
+                hooks.enter_context(block.register_forward_hook(self.block))
+        hooks.callback(self.clear)
+
+    def clear(self) -> None:
+        """Let go of the graph: hooks on tensors refer to it."""
+        self.drop_tensor_hooks()
+        self.block_outputs = []
+
+    def activation(self, at: int | None, pre: Tensor) -> None:
+        trace, needs = self.trace, self.needs
+        if len(pre) != len(trace.images):
+            reason = f"a ReLU saw a batch of {len(pre)} where {len(trace.images)} images were given"
+            trace.failed.update(dict.fromkeys(needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}, reason))
+            return
+        pre_BU = pre.detach().flatten(1)
+        if needs & {"agree_BB", "patterns"}:
+            # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.
+            on_BU = torch.gt(pre_BU, 0, out=torch.empty_like(pre_BU, dtype=torch.float32))
+            if "agree_BB" in needs:
+                _agree(trace.agree_BB, on_BU)
+            if "patterns" in needs:
+                trace.patterns.append(_patterns(on_BU))
+        if "act_corr" in needs:
+            self.correlate(trace.act_corr, at, pre_BU)
+        if "grad_corr" in needs and pre.requires_grad:
+            self.tensor_hooks.append(pre.register_hook(lambda grad: self.correlate(trace.grad_corr, at, grad.detach().flatten(1))))
+
+    def correlate(self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor) -> None:
+        corr_BB = _correlation(rows_BU)
+        if corr_BB is None:
+            self.trace.num_skipped += 1
+        else:
+            recorded.append((at, corr_BB))
+
+    def weighted(self, layer: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+        def sum_channels(grad: Tensor) -> None:
+            product = output.detach() * grad.detach()
+            if isinstance(layer, nn.Conv2d):
+                product = product.flatten(2).sum(2)
+            elif product.ndim > 2:
+                product = product.flatten(1, -2).sum(1)
+            total = product.double().square().sum().item() / (2 * len(product))
+            self.trace.channel_saliency.append((layer.weight[0].numel(), total))
+
+        self.tensor_hooks.append(output.register_hook(sum_channels))
+
+    def block(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, Tensor) and output.ndim in (3, 4) and output.is_floating_point():
+            if "block_cov" in self.needs:
+                self.trace.block_cov.append(_covariance(output.detach()))
+            if "block_gains" in self.needs:
+                self.block_outputs.append(output)
+
+    def finish(self, logits_BC: Tensor) -> None:
+        """The backward passes; each is skipped, with its reason, where the network does not allow it."""
+        trace, needs = self.trace, self.needs
+        if needs & FROM_LOSS:
+            try:
+                self.from_loss(logits_BC)
+            except ProxyError as error:
+                trace.failed.update(dict.fromkeys(needs & FROM_LOSS, str(error)))
+        for name, record in (("input_grads", self.from_logits), ("block_gains", self.from_blocks)):
+            if name in needs:
+                try:
+                    setattr(trace, name, record(logits_BC))
+                except ProxyError as error:
+                    trace.failed[name] = str(error)
+
+    def from_loss(self, logits_BC: Tensor) -> None:
+        trace = self.trace
+        loss = loss_of(logits_BC, trace.labels)
+        trace.num_classes = logits_BC.shape[1]
+        trace.weights = weights_of(trace.net)
+        if "curvature" not in self.needs:
+            trace.weight_grads = gradients(loss, trace.weights, keep_graph=True)
+            self.drop_tensor_hooks()
+            return
+        grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate=True)
+        self.drop_tensor_hooks()
+        trace.weight_grads = tuple(grad.detach() for grad in grads)
+        size = torch.stack([(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]).sum()
+        curved = gradients(size, trace.weights, keep_graph=True)
+        trace.curvature = sum((weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in zip(trace.weights, curved, strict=True))
+
+    def drop_tensor_hooks(self) -> None:
+        """After the backward pass of the loss: they are of no other."""
+        for hook in self.tensor_hooks:
+            hook.remove()
+        self.tensor_hooks = []
+
+    def from_logits(self, logits_BC: Tensor) -> Tensor:
+        self.trace.num_classes = check_logits(logits_BC, len(self.trace.images)).shape[1]
+        return input_gradients(logits_BC.sum(), self.inputs).flatten(1)
+
+    def from_blocks(self, _: Tensor) -> list[float | None]:
+        draws = torch.Generator().manual_seed(self.trace.seed)
+        return [_gain(f_in, f_out, draws) for f_in, f_out in zip(self.block_outputs[-2::-1], self.block_outputs[:0:-1], strict=True)]
+
+
+def _agree(agree_BB: Tensor, on_BU: Tensor) -> None:
+    """Add one layer's agreements: with G the Gram of the 0/1 states, U - G_ii - G_jj + 2 G_ij."""
     both_BB = (on_BU @ on_BU.T).double()  # counts below 2**24: exact in float32, and so are 0 and 1 in TF32
     on_B = both_BB.diagonal()
-    trace.agree_BB += on_BU.shape[1] - on_B[:, None] - on_B[None, :] + 2 * both_BB
+    agree_BB += on_BU.shape[1] - on_B[:, None] - on_B[None, :] + 2 * both_BB
 
 
-def _loss(logits_BC: Tensor, labels: Tensor) -> Tensor:
-    if not isinstance(logits_BC, Tensor) or logits_BC.ndim != 2 or len(logits_BC) != len(labels):
+def _patterns(on_BU: Tensor) -> Tensor:
+    """The distinct columns of a 0/1 matrix, as (words, distinct) int64: 16 images a word, the first image the lowest bit."""
+    words = []
+    for part in on_BU.split(16):
+        bit_B = 2.0 ** torch.arange(len(part), device=part.device)
+        words.append((bit_B @ part).long())  # sums below 2**16: exact in float32 and, bit by bit, in TF32
+    if len(words) == 1:
+        seen = torch.zeros(1 << 16, dtype=torch.bool, device=on_BU.device)
+        seen[words[0]] = True
+        return seen.nonzero().T
+    return torch.unique(torch.stack(words), dim=1)
+
+
+def _correlation(rows_BU: Tensor) -> Tensor | None:
+    """|Pearson correlation| of the rows, float64; None where a row is constant, so that it has none."""
+    gram_BB = (rows_BU @ rows_BU.T).double()
+    num_units = rows_BU.shape[1]
+    mean_B = rows_BU.mean(1).double()
+    cov_BB = gram_BB - num_units * mean_B[:, None] * mean_B[None, :]
+    if (cov_BB.diagonal() <= 1e-3 * gram_BB.diagonal()).any():  # the difference has lost its digits, or there is none
+        if (rows_BU.amax(1) == rows_BU.amin(1)).any():
+            return None
+        rows_BU = rows_BU.double()
+        rows_BU = rows_BU - rows_BU.mean(1, keepdim=True)
+        cov_BB = rows_BU @ rows_BU.T
+    scale_B = cov_BB.diagonal().rsqrt()
+    corr_BB = (cov_BB * scale_B[:, None] * scale_B[None, :]).abs()
+    return corr_BB.fill_diagonal_(1)
+
+
+def as_positions(features: Tensor) -> Tensor:
+    """(B, C, H, W) or (B, T, C) features as (C, positions)."""
+    return features.transpose(0, 1).flatten(1) if features.ndim == 4 else features.flatten(0, 1).T
+
+
+def _covariance(features: Tensor) -> Tensor:
+    """(C, C) float64 covariance (not corrected for the mean's degree of freedom) of the channels over images and positions."""
+    x_CP = as_positions(features)
+    x_CP = x_CP - x_CP.mean(1, keepdim=True)
+    return (x_CP @ x_CP.T).double() / x_CP.shape[1]
+
+
+def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
+    signs = torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8).to(f_out.device, f_out.dtype).mul_(2).sub_(1)
+    if f_out is f_in:
+        return None
+    pulled = torch.autograd.grad(f_out, f_in, signs, retain_graph=True, allow_unused=True)[0] if f_out.requires_grad and f_in.requires_grad else None
+    if pulled is None:
+        raise ProxyError("the output of a block does not depend on the block before it, so nothing can be pulled back")
+    if pulled.shape == signs.shape and torch.equal(pulled, signs):
+        return None
+    if pulled.shape[2:] != signs.shape[2:] and pulled.ndim == 4:
+        pulled = F.pixel_unshuffle(pulled, pulled.shape[2] // signs.shape[2])
+    in_CP, out_CP = as_positions(pulled), as_positions(signs)
+    if in_CP.shape[1] != out_CP.shape[1]:
+        raise ProxyError(f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: the sizes are no multiples of each other")
+    cross = ((in_CP @ out_CP.T) / out_CP.shape[1]).double()
+    small = cross @ cross.T if len(cross) < len(cross.T) else cross.T @ cross
+    return torch.linalg.eigvalsh(small)[-1].clamp(min=0).sqrt().item()
+
+
+def check_logits(logits_BC: Tensor, num_images: int) -> Tensor:
+    """The logits; ProxyError where the network returned something else."""
+    if not isinstance(logits_BC, Tensor) or logits_BC.ndim != 2 or len(logits_BC) != num_images:
         given = f"shape {tuple(logits_BC.shape)}" if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
-        raise ProxyError(f"the loss needs logits of shape ({len(labels)}, classes); the network returned {given}")
+        raise ProxyError(f"the loss needs logits of shape ({num_images}, classes); the network returned {given}")
+    return logits_BC
+
+
+def loss_of(logits_BC: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy.
+
+    Raises:
+        ProxyError: the network returned no logits.
+        ValueError: a label is not one of its classes.
+    """
+    check_logits(logits_BC, len(labels))
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or high >= logits_BC.shape[1]:
         raise ValueError(
@@ -129,6 +354,20 @@ def _loss(logits_BC: Tensor, labels: Tensor) -> Tensor:
             f"{logits_BC.shape[1] - 1}; give it as many outputs as there are classes"
         )
     return F.cross_entropy(logits_BC, labels)
+
+
+def input_gradients(output: Tensor, inputs: Tensor) -> Tensor:
+    """d output / d inputs; the graph is kept.
+
+    Raises:
+        ProxyError: tokens, or an output that does not depend on the images.
+    """
+    if not inputs.requires_grad:
+        raise ProxyError("the gradient for the images needs images of numbers; tokens have none")
+    grad = torch.autograd.grad(output, inputs, retain_graph=True, allow_unused=True)[0] if output.requires_grad else None
+    if grad is None:
+        raise ProxyError("the network's output has no gradient: it does not depend on the images, or was detached")
+    return grad
 
 
 def weights_of(net: nn.Module) -> list[nn.Parameter]:
@@ -148,15 +387,19 @@ def weights_of(net: nn.Module) -> list[nn.Parameter]:
     return list(weights.values())
 
 
-def gradients(output: Tensor, weights: list[nn.Parameter]) -> tuple[Tensor, ...]:
+def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False) -> tuple[Tensor, ...]:
     """d output / dW for each weight, 0 for one that did not take part; `.grad` is not touched.
+
+    Args:
+        keep_graph: further backward passes of the same graph follow.
+        to_differentiate: the gradients themselves will be differentiated.
 
     Raises:
         ProxyError: the output depends on none of them.
     """
     if not output.requires_grad:
         raise ProxyError("the network's output has no gradient: it depends on no weight, or was detached")
-    return torch.autograd.grad(output, weights, materialize_grads=True)
+    return torch.autograd.grad(output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate)
 
 
 def features_of(net: nn.Module, images: Tensor) -> Tensor:
@@ -182,10 +425,11 @@ def features_of(net: nn.Module, images: Tensor) -> Tensor:
 def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     """Lend a network to one pass, and put it back afterwards, also after an error.
 
-    Inside, buffers are copies, and the pass may set any parameter's `data` and `requires_grad` and any submodule's
-    mode. torch's own generators, from which dropout draws, are seeded, and put back as well.
+    Inside, buffers are copies, no activation works in place, and the pass may set any parameter's `data` and `requires_grad` and any
+    submodule's mode. torch's own generators, from which dropout draws, are seeded, and put back as well.
     """
     modes = [(module, module.training) for module in net.modules()]
+    in_place = [module for module in net.modules() if getattr(module, "inplace", False) is True]
     buffers = [(module, *item) for module in net.modules() for item in module.named_buffers(recurse=False)]
     parameters = [(parameter, parameter.data, parameter.requires_grad) for parameter in net.parameters()]
     devices = {parameter.device for parameter, _, _ in parameters}
@@ -194,6 +438,8 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     states = [(generator, generator.get_state()) for generator in generators]
     copies: dict[int, Tensor] = {}  # a buffer shared by two modules stays shared
     try:
+        for module in in_place:
+            module.inplace = False
         for module, name, buffer in buffers:
             setattr(module, name, copies.setdefault(id(buffer), buffer.clone()))
         for generator in generators:
@@ -202,6 +448,8 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+        for module in in_place:
+            module.inplace = True
         for module, name, buffer in buffers:
             setattr(module, name, buffer)
         for parameter, data, requires_grad in parameters:

@@ -1,0 +1,260 @@
+"""How long proxies take, beside code that computes one at a time: python -m tests.bench.bench_proxies [--quick]
+
+The plain code follows the published ones: for every proxy a deep copy of the network, passes of its own, stored activations, correlations by
+numpy in float64. One core, batch 64, 32 x 32; both sides in turn in one process, medians of the rounds; the scores of both are compared.
+"""
+
+import copy
+import gc
+import math
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builders.proxies import COMPUTE, score
+from builders.score_shard import by_batch, mean_of_draws
+from builders.shards import tune_process
+from nbzero.proxies import PROXIES
+from nbzero.sed import sed_of_table, sed_reconstructed
+from nbzero.spaces import CHOICES, Arch, Stage, macs, space
+from train.networks import build_net
+
+NETS = {
+    "11 M r1": "r1-s16-d1w32s2-d1w64s2-d1w128s2",
+    "66 M r1": "r1-s32-d6w32s2-d5w48s2-d6w96s2-d1w192s1",
+    "6 M mb": "mb-s16-d2w16s2-d3w24s2-d2w48s2",
+}
+TEN = ("grad_norm", "snip", "plain", "fisher", "synflow", "jacob_cov", "grasp", "naswot", "wrcor", "zico")
+
+
+def weights_of(net: nn.Module) -> list[nn.Parameter]:
+    return [module.weight for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def loss_gradients(net: nn.Module, x: Tensor, y: Tensor) -> list[nn.Parameter]:
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    return weights_of(net)
+
+
+def plain_grad_norm(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    return sum(w.grad.norm().item() for w in loss_gradients(net, x, y))
+
+
+def plain_plain(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    return sum((w * w.grad).sum().item() for w in loss_gradients(net, x, y))
+
+
+def plain_snip(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    return sum((w * w.grad).abs().sum().item() for w in loss_gradients(net, x, y))
+
+
+def plain_fisher(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    outputs = []
+
+    def keep(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        output.retain_grad()
+        outputs.append((layer.weight[0].numel(), output))
+
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(keep)
+    loss_gradients(net, x, y)
+    total = 0.0
+    for num_weights, output in outputs:
+        t = (output.detach() * output.grad).flatten(2).sum(2) if output.ndim == 4 else output.detach() * output.grad
+        total += num_weights * (t.square().mean(0) / 2).sum().item()
+    return total
+
+
+def plain_synflow(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    net = net.double()
+    for module in net.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+    for tensor in net.state_dict().values():
+        tensor.abs_()
+    net(torch.ones_like(x[:1]).double()).sum().backward()
+    return sum((w * w.grad).abs().sum().item() for w in weights_of(net))
+
+
+def plain_jacob_cov(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    x = x.clone().requires_grad_()
+    net(x).sum().backward()
+    values = np.linalg.eigvalsh(np.corrcoef(x.grad.flatten(1).numpy()))
+    return -float(np.sum(np.log(values + 1e-5) + 1 / (values + 1e-5)))
+
+
+def plain_grasp(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    weights = weights_of(net)
+    first = torch.autograd.grad(F.cross_entropy(net(x), y), weights)
+    second = torch.autograd.grad(F.cross_entropy(net(x), y), weights, create_graph=True)
+    sum((g * h).sum() for g, h in zip(first, second, strict=True)).backward()
+    return -sum((w * w.grad).sum().item() for w in weights)
+
+
+def plain_naswot(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    kernel = np.zeros((len(x), len(x)))
+
+    def add(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+        nonlocal kernel
+        on = (inputs[0].flatten(1) > 0).float()
+        kernel = kernel + (on @ on.T).numpy() + ((1 - on) @ (1 - on).T).numpy()
+
+    net(x).sum().backward()  # the authors' code marks in it which layers take part
+    for module in net.modules():
+        if "ReLU" in type(module).__name__:
+            module.register_forward_hook(add)
+    net(x)
+    return float(np.linalg.slogdet(kernel)[1])
+
+
+def plain_wrcor(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    total = np.zeros((len(x), len(x)))
+
+    def add(values: Tensor, weight: float) -> None:
+        nonlocal total
+        total = total + weight * np.abs(np.corrcoef(values.detach().flatten(1).numpy()))
+
+    for number, block in enumerate(net.blocks):
+        for module in block.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_hook(lambda _, inputs, __, w=2.0**number: add(inputs[0], w))
+                module.register_full_backward_hook(lambda _, grads, __, w=2.0**number: add(grads[0], w))
+    loss_gradients(net, x, y)
+    return float(np.linalg.slogdet(total)[1])
+
+
+def plain_zico(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    grads: list[list[np.ndarray]] = []
+    for half_x, half_y in zip(x.chunk(2), y.chunk(2), strict=True):
+        grads.append([w.grad.flatten().numpy().copy() for w in loss_gradients(net, half_x, half_y)])
+    total = 0.0
+    for pair in zip(*grads, strict=True):
+        deviation, mean = np.std(pair, axis=0), np.mean(np.abs(pair), axis=0)
+        total += math.log(np.sum(mean[deviation > 0] / deviation[deviation > 0]))
+    return total
+
+
+def plain_zen(net: nn.Module, x: Tensor, y: Tensor) -> float:
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.normal_(module.weight)
+    noise = torch.randn(16, *x.shape[1:])
+    with torch.no_grad():
+        change = (net.features(noise) - net.features(noise + 0.01 * torch.randn_like(noise))).abs().sum((1, 2, 3)).mean()
+    return change.log().item() + sum(m.running_var.mean().sqrt().log().item() for m in net.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+PLAIN: dict[str, Callable[[nn.Module, Tensor, Tensor], float]] = {
+    name.removeprefix("plain_"): function for name, function in list(globals().items()) if name.startswith("plain_")
+}
+
+
+def one_at_a_time(net: nn.Module, x: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, float]:
+    scores = {}
+    for name in names:
+        scores[name] = PLAIN[name](copy.deepcopy(net), x, y)
+        gc.collect()
+    return scores
+
+
+def batch_of(num_images: int = 64) -> tuple[Tensor, Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    smooth = F.interpolate(torch.randn(num_images, 3, 8, 8, generator=draws), size=32, mode="bilinear")
+    return smooth + 0.3 * torch.randn(num_images, 3, 32, 32, generator=draws), torch.arange(num_images) % 10
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ten_proxies(rounds: int) -> None:
+    x, y = batch_of()
+    for label, arch in NETS.items():
+        net = build_net(arch, 10, 0)
+        ours, theirs = score(net, x, y, TEN), one_at_a_time(net, x, y, TEN)
+        worst = max(abs(ours[name] - theirs[name]) / abs(theirs[name]) for name in TEN)
+        plain = fast = math.inf
+        ratios = []
+        for _ in range(rounds):
+            plain, fast = timed(lambda: one_at_a_time(net, x, y, TEN)), timed(lambda: score(net, x, y, TEN))  # noqa: B023
+            ratios.append(plain / fast)
+        print(f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {fast:5.2f} s  ratio {statistics.median(ratios):4.1f}"
+              f"  largest difference {worst:.0e}", flush=True)  # fmt: skip
+
+
+def single_passes(rounds: int) -> None:
+    x, y = batch_of()
+    net = build_net(NETS["11 M r1"], 10, 0)
+    ratios = [
+        timed(lambda: one_at_a_time(build_net(NETS["11 M r1"], 10, 0), x, y, ("zen",))) / timed(lambda: score(net, x, y, ("zen",)))
+        for _ in range(rounds)
+    ]
+    print(f"zen: ratio {statistics.median(ratios):.1f} over building the network anew")
+    for name, size in (("ntk", 16), ("dyniso", 8)):
+        took = min(timed(lambda: score(net, x[:size], y[:size], (name,))) for _ in range(rounds))  # noqa: B023
+        print(f"{name} of {size} images: {took:.2f} s")
+
+
+def whole_suite() -> None:
+    x, y = batch_of()
+    net = build_net(NETS["11 M r1"], 10, 0)
+
+    def suite() -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for size, names in by_batch(list(COMPUTE), 64).items():
+            for name, took in score(net, x[:size], y[:size], names).seconds.items():
+                seconds[name] = seconds.get(name, 0.0) + took
+        for name, row in PROXIES.items():
+            if row.weight_draws:
+                seconds |= mean_of_draws(copy.deepcopy(net), x[: row.batch], y[: row.batch], name, 0).seconds
+        return seconds
+
+    suite()
+    start = time.perf_counter()
+    seconds = suite()
+    print(f"whole suite, 11 M r1: {time.perf_counter() - start:.2f} s")
+    for name, took in sorted(seconds.items(), key=lambda item: -item[1]):
+        if took >= 0.001:
+            print(f"    {name:18} {took * 1000:7.1f} ms")
+    large = min(space("r1").members[:3000], key=lambda arch: abs(macs(arch) - 285e6))
+    net = build_net(large, 10, 0)
+    suite()
+    print(f"peak memory after the suite on {macs(large) / 1e6:.0f} M macs: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+
+
+def without_a_network() -> None:
+    arch = Arch.parse(NETS["66 M r1"])
+    rounds = 2000
+    took = timed(lambda: [sed_reconstructed(arch) for _ in range(rounds)]) / rounds
+    print(f"sed_reconstructed: {took * 1e6:.1f} us an arch, macs {timed(lambda: [macs(arch) for _ in range(rounds)]) / rounds * 1e6:.1f} us")
+    columns = {"stem": np.full(200_000, 16)}
+    for s in range(4):
+        stage = Stage(3, CHOICES["r1"].widths[s], 2 if s else 1)
+        columns |= {f"s{s + 1}_{part}": np.full(200_000, value) for part, value in zip(("depth", "out", "stride"), stage, strict=True)}
+    print(f"sed_of_table: {0.2 / timed(lambda: sed_of_table('r1', columns)):.1f} M archs/s")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    tune_process()
+    rounds = 1 if "--quick" in sys.argv else 5
+    without_a_network()
+    ten_proxies(rounds)
+    single_passes(rounds)
+    whole_suite()
+
+
+if __name__ == "__main__":
+    main()
