@@ -2,13 +2,15 @@
 
 SHARDS are shard files, folders of them (also of a job that still runs: its finished units count), or releases. The rows are added to those of
 --base (default: DIR itself where it is a release, else the archs tables of the release that ships with nbzero). The same key with equal
-values (times, device, software and commit aside) keeps the first; with other values nothing is merged and the error names both. DIR is
+values (times, device, software and commit aside) keeps the first; scores that it lacks are
+filled in; with other values nothing is merged and the error names both. DIR is
 replaced at once or not at all; where this was killed, the same command again finishes it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,8 +20,9 @@ from typing import Any
 from builders.releases import TableKey, checked_path, commit_release, finish_commit, read_tables
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
 from nbzero.errors import ReleaseError
+from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, parse_version
-from nbzero.schema import DATA_VERSION, KEYS, TABLES, Table, arrow_schema, check_rows
+from nbzero.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
 
 Source = tuple[str, Row]  # the file a row comes from, for errors
 
@@ -56,12 +59,40 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
 
 
 def differing(table: Table, first: Row, second: Row) -> list[str]:
-    """The columns that make two rows of one key contradict each other; times, device, software and commit are left out."""
-    return [c.name for c in TABLES[table] if c.same and first[c.name] != second[c.name]]
+    """The columns that make two rows of one key contradict each other; times, device, software and commit are left out.
+
+    A score that one row has and the other neither has nor says why it lacks it is no contradiction: it was asked for later.
+    """
+    found = [c.name for c in TABLES[table] if c.same and c.name not in LATER[table] and c.name != "failures" and first[c.name] != second[c.name]]
+    reasons = [_failures(first), _failures(second)]
+    for name in sorted(LATER[table] - {c.name for c in TABLES[table] if not c.same}):
+        a, b = ((row.get(name), why.get(name)) for row, why in zip((first, second), reasons, strict=True))
+        if (None, None) not in (a, b) and a != b:
+            found.append(name)
+    return found
+
+
+def filled(table: Table, first: Row, second: Row) -> Row | None:
+    """The first row with the scores, seconds and reasons that only the second has; None where it has nothing more.
+
+    Device, software and commit are those of the row with more scores.
+    """
+    more = {name: second[name] for name in LATER[table] if first.get(name) is None and second.get(name) is not None}
+    reasons = _failures(second) | _failures(first)
+    if not more.keys() & PROXIES.keys() and reasons == _failures(first):
+        return None
+    larger = max(second, first, key=lambda row: sum(row.get(name) is not None for name in PROXIES))
+    made = {c.name: larger[c.name] for c in TABLES[table] if not c.same and c.name not in LATER[table]}
+    return first | more | made | {"failures": json.dumps(reasons, sort_keys=True) if reasons else None}
+
+
+def _failures(row: Row) -> dict[str, str]:
+    failures: dict[str, str] = json.loads(row.get("failures") or "{}")
+    return failures
 
 
 def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> tuple[dict[TableKey, Any], int, int]:
-    """The tables of a release with the rows of the sources added, how many rows are new, and how many were there already.
+    """The tables of a release with the rows of the sources added, how many rows are new or have new scores, and how many were there already.
 
     Raises:
         ReleaseError: sources of several data versions or of another major one, a row whose arch is not where the archs table has it, two
@@ -110,9 +141,15 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
                 said = dict(zip(KEYS[table], identity, strict=True))
                 raise ReleaseError(
                     f"{file} and {first[0]} both have {space} {said}, with different {', '.join(columns)} "
-                    f"({column}: {row[column]!r} and {first[1][column]!r}); nothing was merged: find out which is right and leave the other out"
+                    f"({column}: {row.get(column)!r} and {first[1].get(column)!r}); nothing was merged: "
+                    "find out which is right and leave the other out"
                 )
-            known += 1
+            more = filled(table, rows[identity][1], row)
+            if more is None:
+                known += 1
+                continue
+            rows[identity] = (rows[identity][0], more)
+            new += 1
     tables = {key: table for key, table in base.items() if key[0] == "archs"}
     for key, rows in found.items():
         tables[key] = pa.Table.from_pylist([row for _, row in rows.values()], arrow_schema(key[0]))
@@ -182,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     version = next_version(old, given.version, new)
     manifest = commit_release(given.out, tables, version)
     size = sum(file.bytes for file in manifest.files.values())
-    print(f"{given.out}: data version {version}, {new} rows added, {known} there already, {len(manifest.files)} files, {size / 1e6:.2f} MB")
+    print(f"{given.out}: data version {version}, {new} rows added or filled, {known} there already, {len(manifest.files)} files, {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ import numpy as np
 
 from nbzero.errors import NBZeroError, ReleaseError
 from nbzero.release import write_whole
-from nbzero.schema import DATA_VERSION, KEYS, SCHEMA_VERSION, TABLES, Table, arrow_schema, check_rows
+from nbzero.schema import DATA_VERSION, KEYS, LATER, SCHEMA_VERSION, TABLES, Table, arrow_schema, check_rows
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -184,10 +184,6 @@ class Shard:
     rows: list[Row]
 
 
-# Columns that a shard written before they were named may lack: the scores and passes of proxies that were added since.
-_ADDED = {table: {c.name for c in columns if table == "scores" and c.nullable and c.kind == "float64"} for table, columns in TABLES.items()}
-
-
 def read_shard(data: bytes, name: str) -> Shard:
     """The rows of a unit (.json) or shard file (.parquet, .h5), every value checked; ReleaseError naming the file for any other bytes."""
     reader = {".json": _read_json, ".parquet": _read_parquet, ".h5": _read_h5}.get(Path(name).suffix)
@@ -195,7 +191,7 @@ def read_shard(data: bytes, name: str) -> Shard:
         raise ReleaseError(f"{name} is no shard; shards are .parquet, .h5 or .json")
     shard = reader(data, name)
     for row in shard.rows:
-        row.update((column, None) for column in _ADDED[shard.table] - row.keys())
+        row.update((column, None) for column in LATER[shard.table] - row.keys())
     for number, row in enumerate(shard.rows):
         if any(not isinstance(row.get(column), str) for column in WHERE):
             raise ReleaseError(f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project")
@@ -246,7 +242,7 @@ def _read_h5(data: bytes, name: str) -> Shard:
             head = _head(file.attrs.get("table"), file.attrs.get("schema_version", -1), file.attrs.get("data_version"), name)
             columns: dict[str, list[Any]] = {}
             for c in TABLES[head[0]]:
-                if c.name in _ADDED[head[0]] - file.keys():
+                if c.name in LATER[head[0]] - file.keys():
                     continue
                 if c.kind == "string":
                     texts = file[c.name].asstr()[:].tolist()

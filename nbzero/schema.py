@@ -145,6 +145,10 @@ def _scores() -> tuple[Column, ...]:
 
 
 TABLES: dict[Table, tuple[Column, ...]] = {"archs": _archs(), "runs": _RUNS, "scores": _scores()}
+# Columns that a table or shard written before they were named may lack: the scores, and the seconds, of proxies that were added since.
+LATER: dict[Table, frozenset[str]] = {
+    table: frozenset(c.name for c in columns if table == "scores" and c.nullable and c.kind == "float64") for table, columns in TABLES.items()
+}
 KEYS: dict[Table, tuple[str, ...]] = {
     "archs": ("arch_id",),
     "runs": ("arch_id", "recipe", "seed"),
@@ -206,15 +210,16 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> None:
-    """Raise ReleaseError unless every row has exactly the table's columns with allowed types and values; `where` names the file."""
+    """Raise ReleaseError unless every row has the table's columns (it may lack those of LATER) with allowed types and values; `where` names
+    the file."""
     columns = TABLES[table]
     names = {c.name for c in columns}
     for number, row in enumerate(rows):
-        if row.keys() != names:
-            extra, missing = sorted(row.keys() - names), sorted(names - row.keys())
+        extra, missing = sorted(row.keys() - names), sorted(names - row.keys() - LATER[table])
+        if extra or missing:
             raise ReleaseError(f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema")
         for c in columns:
-            fault = _value_fault(c, row[c.name])
+            fault = _value_fault(c, row.get(c.name))
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
         results = [row[name] for name in ("val_acc", "test_acc", "train_loss")] if table == "runs" else []

@@ -226,7 +226,7 @@ UNKNOWN = [
     (lambda b, r: r.score("zen", "cifar10", "std16"), "no protocol named 'std16'; did you mean 'std-16'"),
     (lambda b, r: r.scores("cifar10", "std16"), "no protocol named 'std16'"),
     (lambda b, r: b.table("r1-mini", ["zen"], "cifar10", protocol="std16"), "no protocol named 'std16'"),
-    (lambda b, r: r.score("zen_score", "cifar10"), "no proxy named 'zen_score'; did you mean 'zen'"),
+    (lambda b, r: r.score("zen_score", "cifar10"), "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'"),
     (lambda b, r: r.score_reason("naswott", "cifar10"), "no proxy named 'naswott'; did you mean 'naswot'"),
     (lambda b, r: b.table("r1-mini", ["macss"]), "no column named 'macss'; did you mean 'macs'"),
     (lambda b, r: b.table("r1-mini", where="macss < 1"), "no column named 'macss'; did you mean 'macs'"),

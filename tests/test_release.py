@@ -735,13 +735,13 @@ def test_shards_of_all_formats_become_the_release_they_are_parts_of(
     said = merge(tmp_path / "shards", "--out", tmp_path / "out")
     assert "data version 0.2.0, 0 rows added" in said and contents(tmp_path / "out") == contents(release)
     said = merge(release, "--out", tmp_path / "out")
-    assert f"0 rows added, {num_rows} there already" in said and contents(tmp_path / "out") == contents(release)
+    assert f"0 rows added or filled, {num_rows} there already" in said and contents(tmp_path / "out") == contents(release)
 
 
 def test_without_a_base_the_archs_of_the_embedded_release_are_it(made: SimpleNamespace, merge: Any, tmp_path: Path) -> None:
     shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(3)]))
     said = merge(shard, "--out", tmp_path / "out")
-    assert "data version 0.1.0, 1 rows added, 0 there already, 13 files" in said
+    assert "data version 0.1.0, 1 rows added or filled, 0 there already, 13 files" in said
     b = Bench(tmp_path / "out")
     assert len(b.spaces) == 6 and b.query(("r1-mini", 3)).run("cifar10").val_acc == made.run_row(3)["val_acc"]
     assert b.query(("r1-mini", 2)).accuracy("cifar10") is None
@@ -769,9 +769,9 @@ def test_repeated_rows_keep_the_first_and_its_times(made: SimpleNamespace, small
     again = one | {"train_time_s": 1.5, "device": "another", "engine": "ray", "software": "newer", "builder_commit": "f" * 40}
     out = small("out", [made.run_row(0)])
     shards = [write_shard(tmp_path / "s", name, in_shard([row])) for name, row in (("a.parquet", one), ("b.h5", again))]
-    assert "1 rows added, 1 there already" in merge(*shards, "--out", out)
+    assert "1 rows added or filled, 1 there already" in merge(*shards, "--out", out)
     assert Bench(out).arrow(*RUNS).to_pylist()[1] == one
-    assert "0 rows added, 1 there already" in merge(shards[1], "--out", out)
+    assert "0 rows added or filled, 1 there already" in merge(shards[1], "--out", out)
     assert Bench(out).arrow(*RUNS).to_pylist()[1] == one
 
 
@@ -793,7 +793,22 @@ def test_two_rows_of_one_key_with_different_values(made: SimpleNamespace, small:
 def test_a_score_that_one_shard_lacks_is_a_different_value(made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path) -> None:
     rows = [made.score_row(0), made.score_row(0, failed={"zen": "too small"})]
     shards = [write_shard(tmp_path / "s", f"{i}.parquet", in_shard([row]), "scores") for i, row in enumerate(rows)]
-    assert "with different zen, failures (zen: None and " in merge(*shards, "--out", small("out"), fails=True)
+    assert "with different zen (zen: None and " in merge(*shards, "--out", small("out"), fails=True)
+
+
+def test_a_proxy_computed_later_is_filled_in(made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path) -> None:
+    whole = made.score_row(0, failed={"snip": "why"})
+    early = whole | {"zen": None, "zen_s": None, "snip": None, "failures": None, "builder_commit": "early", "grad_norm": None}
+    late = whole | {"synflow": None, "synflow_s": None, "builder_commit": "late"}
+    for name, order in (("one", (early, late)), ("other", (late, early))):
+        shards = [write_shard(tmp_path / name, f"{i}.parquet", in_shard([row]), "scores") for i, row in enumerate(order)]
+        out = small(f"out-{name}")
+        assert "2 rows added or filled" in merge(*shards, "--out", out)
+        (row,) = (row for row in Bench(out).arrow("scores", *RUNS[1:]).to_pylist() if row["arch_id"] == 0)
+        assert row == whole | {"builder_commit": "late"}
+        assert "0 rows added or filled, 1 there already" in merge(shards[0], "--out", out)
+    contradicting = write_shard(tmp_path / "c", "c.parquet", in_shard([late | {"zen": 1.25}]), "scores")
+    assert "with different zen (zen: 1.25 and " in merge(contradicting, "--out", out, fails=True)
 
 
 def with_version(path: Path, version: str) -> Path:
