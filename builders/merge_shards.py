@@ -64,10 +64,10 @@ def differing(table: Table, first: Row, second: Row) -> list[str]:
     A score that one row has and the other neither has nor says why it lacks it is no contradiction: it was asked for later.
     """
     found = [c.name for c in TABLES[table] if c.same and c.name not in LATER[table] and c.name != "failures" and first[c.name] != second[c.name]]
-    reasons = [_failures(first), _failures(second)]
     for name in sorted(LATER[table] - {c.name for c in TABLES[table] if not c.same}):
-        a, b = ((row.get(name), why.get(name)) for row, why in zip((first, second), reasons, strict=True))
-        if (None, None) not in (a, b) and a != b:
+        values = first.get(name), second.get(name)
+        lacking = second if values[1] is None else first
+        if values[0] != values[1] and (None not in values or name in _failures(lacking)):
             found.append(name)
     return found
 

@@ -171,7 +171,8 @@ def ntk(trace: Trace) -> float:
         A number >= 1; lower should be better.
 
     Raises:
-        ProxyError: K is singular, so that the quotient has no meaning, or the network gives no logits.
+        ProxyError: K is singular, so that the quotient has no meaning, or the network gives no logits. K is always singular where the
+            features end in a batch norm without activation (the mb spaces): over the batch they add up to a constant.
 
     Source: Chen et al., ICLR 2021, arXiv:2102.11535 (TE-NAS).
     """
@@ -190,5 +191,6 @@ def ntk(trace: Trace) -> float:
         return math.nan
     low, high = torch.linalg.eigvalsh(kernel_BB)[[0, -1]].tolist()
     if low <= high * 1e-12:
-        raise ProxyError(f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g}); two images may be alike")
+        said = f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g})"
+        raise ProxyError(f"{said}: two images are alike, or the features end in a batch norm, whose outputs add up to a constant")
     return high / low
