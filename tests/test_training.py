@@ -149,6 +149,20 @@ def test_accuracy_counts_right_answers_and_gives_none_where_a_logit_is_not_finit
     assert accuracy(net, digits.val_images, digits.val_labels, digits, "float32") is None
 
 
+def test_accuracy_judges_every_image_alone_by_the_running_statistics(digits):
+    net = build_net(ARCHS[0], 10, 0)
+    generator = torch.Generator().manual_seed(0)
+    for buffer in net.buffers():  # statistics that no batch of these images has
+        if buffer.is_floating_point():
+            buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.5)
+    before = [buffer.clone() for buffer in net.buffers()]
+    images, labels = digits.val_images[:24], digits.val_labels[:24]
+    alone = [accuracy(net, images[i : i + 1], labels[i : i + 1], digits, "float32") for i in range(24)]
+    assert accuracy(net, images, labels, digits, "float32") == pytest.approx(sum(alone) / 24)
+    assert 0 < sum(alone) < 24
+    assert all(torch.equal(a, b) for a, b in zip(before, net.buffers(), strict=True))
+
+
 def test_fewer_images_than_a_batch_are_refused(digits):
     few = dataclasses.replace(digits, train_images=digits.train_images[:100], train_labels=digits.train_labels[:100])
     with pytest.raises(ValueError, match="100 training images are fewer than one batch of 128"):
