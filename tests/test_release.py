@@ -262,7 +262,7 @@ def test_nothing_is_unpickled(copied: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(f"pickle.{name}", refuse)
     opened_and_read(copied)
-    verify.verify(str(copied))
+    assert verify.verify(str(copied))
 
 
 # The index
@@ -435,6 +435,7 @@ def test_a_damaged_copy_in_the_cache_is_fetched_again(served: SimpleNamespace, b
     for damage in (path.read_bytes()[:-1], b"", b"x" * path.stat().st_size):
         path.write_bytes(damage)
         same_answers(Bench(served.url), bench)
+        assert path.read_bytes() != damage
 
 
 def test_what_is_wrong_with_a_url(served: SimpleNamespace, own_cache: Path) -> None:

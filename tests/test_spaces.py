@@ -249,7 +249,7 @@ def test_a_space_is_made_once():
 
 def test_spaces_need_no_torch():
     code = "import sys, nbzero.spaces as s; s.macs('r1-s16-d1w16s2-d1w16s2-d1w16s2'); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[1])
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).resolve().parents[1]).returncode == 0
 
 
 # Arch
