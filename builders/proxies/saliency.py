@@ -83,7 +83,7 @@ def grasp(trace: Trace) -> float:
         score = -sum over weights W, elements i of W_i h_i,   h = H g,   g = dL/dW,   H the Hessian of L
 
     Args:
-        trace: reads `curvature`, from a backward pass of a backward pass.
+        trace: reads `curvature`, from a backward pass of a backward pass; a kink of ReLU has no curvature.
 
     Returns:
         A number of either sign.

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from builders.proxies.curvature import Curvature, Passing
 from nbzero.errors import ProxyError
 
 WEIGHTED = (nn.Conv2d, nn.Linear)  # the layers whose `weight` the proxies call weights: no batch norm, no bias
@@ -117,6 +118,8 @@ def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs:
     with as_found(net, seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
         net.train()
         recorder = _Recorder(trace, needs, hooks)
+        if "curvature" in needs:
+            hooks.enter_context(recorder.second_order.inside(net))
         with torch.set_grad_enabled(bool(needs & FROM_GRAPH)):
             logits_BC = net(recorder.inputs)
             if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
@@ -142,6 +145,7 @@ class _Recorder:
         self.trace, self.needs = trace, needs
         self.tensor_hooks: list[torch.utils.hooks.RemovableHandle] = []
         self.block_outputs: list[Tensor] = []
+        self.second_order = Curvature()
         self.inputs = trace.images
         if needs & FROM_GRAPH:
             for parameter in net.parameters():
@@ -225,6 +229,7 @@ class _Recorder:
                 self.from_loss(logits_BC)
             except ProxyError as error:
                 trace.failed.update(dict.fromkeys(needs & FROM_LOSS, str(error)))
+        self.second_order.passing = Passing.INPUTS
         for name, record in (("input_grads", self.from_logits), ("block_gains", self.from_blocks)):
             if name in needs:
                 try:
@@ -241,12 +246,15 @@ class _Recorder:
             trace.weight_grads = gradients(loss, trace.weights, keep_graph=True)
             self.drop_tensor_hooks()
             return
+        self.second_order.passing = Passing.LOSS
         grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate=True)
         self.drop_tensor_hooks()
         trace.weight_grads = tuple(grad.detach() for grad in grads)
         size = torch.stack([(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]).sum()
+        self.second_order.passing = Passing.CURVATURE
         curved = gradients(size, trace.weights, keep_graph=True)
-        trace.curvature = sum((weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in zip(trace.weights, curved, strict=True))
+        rest = sum((weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in zip(trace.weights, curved, strict=True))
+        trace.curvature = self.second_order.total() + rest
 
     def drop_tensor_hooks(self) -> None:
         """After the backward pass of the loss: they are of no other."""
