@@ -229,9 +229,11 @@ def single_passes(rounds: int) -> None:
         for _ in range(rounds)
     ]
     print(f"zen: ratio {statistics.median(ratios):.1f} over building the network anew")
-    for name, size in (("ntk", 16), ("dyniso", 8)):
-        took = min(timed(lambda: score(net, x[:size], y[:size], (name,))) for _ in range(rounds))  # noqa: B023
-        print(f"{name} of {size} images: {took:.2f} s")
+    for arch in (NETS["11 M r1"], "r1-s16-d6w16s2-d1w16s1-d5w32s2-d1w48s2"):
+        net = build_net(arch, 10, 0)
+        for name, size in (("ntk", 16), ("dyniso", 8)):
+            took = min(timed(lambda: score(net, x[:size], y[:size], (name,))) for _ in range(rounds))  # noqa: B023
+            print(f"{name} of {size} images, {macs(arch) / 1e6:.1f} M macs, {arch}: {took:.2f} s")
 
 
 def whole_suite() -> None:
