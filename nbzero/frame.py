@@ -1,0 +1,137 @@
+"""Frame: the small named table that every evaluation returns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero.errors import unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+
+class Frame:
+    """Columns of equal length under a title, with notes on what the reader must know (N, what was left out, in-sample).
+
+    Args:
+        columns: name -> sequence; numbers and strings; NaN and None are absent values.
+        title: one line: what was judged, on what.
+        notes: sentences.
+
+    Raises:
+        ValueError: columns of different lengths, or none.
+
+    >>> frame = Frame({"proxy": ["zen", "params"], "mbr": [0.02, 0.01]}, "mBR")
+    >>> frame.sorted("mbr")["proxy"].tolist()
+    ['params', 'zen']
+    """
+
+    def __init__(self, columns: Mapping[str, Iterable[Any]], title: str = "", notes: Iterable[str] = ()) -> None:
+        self._columns = {name: _as_array(values) for name, values in columns.items()}
+        lengths = {name: len(values) for name, values in self._columns.items()}
+        if not lengths or len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of lengths {lengths}; give at least one, all of the same length")
+        self.title, self.notes = title, tuple(notes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+        if column not in self._columns:
+            raise unknown_name("column", column, self._columns)
+        return self._columns[column]
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._columns
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Rows as dicts of Python values; absent is None."""
+        lists = [[_plain(value) for value in values.tolist()] for values in self._columns.values()]
+        for row in zip(*lists, strict=True):
+            yield dict(zip(self._columns, row, strict=True))
+
+    def only(self, keep: npt.NDArray[Any]) -> Frame:
+        """Some of the rows, by mask or by positions."""
+        return Frame({name: values[keep] for name, values in self._columns.items()}, self.title, self.notes)
+
+    def sorted(self, column: str, descending: bool = False) -> Frame:
+        """The rows by one column, absent values last, equal ones in their order."""
+        values = self[column]
+        absent = np.array([_plain(value) is None for value in values.tolist()], dtype=bool)
+        there = np.flatnonzero(~absent)
+        order = sorted(there.tolist(), key=lambda row: values[row], reverse=descending)
+        return self.only(np.array([*order, *np.flatnonzero(absent).tolist()], dtype=np.int64))
+
+    def to_pandas(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self._columns)
+
+    def to_arrow(self) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.table({name: pa.array([_plain(value) for value in values.tolist()]) for name, values in self._columns.items()})
+
+    def to_polars(self) -> pl.DataFrame:
+        import polars as pl
+
+        return pl.DataFrame(self.to_arrow())
+
+    def to_csv(self) -> str:
+        """Comma-separated text with a header line; absent is empty."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self._columns)
+        writer.writerows(row.values() for row in self)
+        return out.getvalue()
+
+    def to_json(self) -> str:
+        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers for."""
+        rows = [{name: str(value) if isinstance(value, float) and math.isinf(value) else value for name, value in row.items()} for row in self]
+        return json.dumps({"title": self.title, "notes": list(self.notes), "rows": rows}, allow_nan=False)
+
+    def __repr__(self) -> str:
+        """The table as text, numbers to four digits."""
+        cells = [[*self._columns], *([_short(value) for value in row.values()] for row in self)]
+        widths = [max(len(row[c]) for row in cells) for c in range(len(self._columns))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+        return "\n".join([*([self.title] if self.title else []), *lines, *self.notes])
+
+
+def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    there = list(values)
+    if all(isinstance(value, (bool, np.bool_)) for value in there) and there:
+        return np.array(there, dtype=bool)
+    if all(isinstance(value, (int, np.integer)) for value in there) and there:
+        return np.array(there, dtype=np.int64)
+    if all(value is None or isinstance(value, (int, float, np.number)) for value in there):
+        return np.array([math.nan if value is None else float(value) for value in there], dtype=np.float64)
+    array = np.empty(len(there), dtype=object)
+    array[:] = there
+    return array
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
