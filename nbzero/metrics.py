@@ -1,0 +1,606 @@
+"""Metrics: arrays in, one number out. How well a score orders archs by accuracy, and what it picks under a budget.
+
+Everywhere a higher score is better (the caller applies each proxy's direction), N archs, P proxies, B budgets. The true rank of an arch in a
+pool is the number of archs of the pool that are strictly more accurate, so 0 is best. A score of NaN (absent) ranks below every number; -inf is
+a number. Where scores tie, the result is the mean over the ways to break the tie, so that the order of the archs never matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+SPACINGS = ("even", "quantile")
+NORMALISATIONS = ("total", "pool")
+
+
+def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Pearson's linear correlation, in [-1, 1].
+
+        r = sum (x - mean x)(y - mean y) / sqrt(sum (x - mean x)^2 sum (y - mean y)^2)
+
+    Args:
+        x, y: (N,); each is scaled by its largest magnitude first, so that 1e300 neither overflows nor 1e-300 vanishes.
+
+    Returns:
+        nan where it is undefined: fewer than two usable pairs, or x or y constant over them. A pair with a NaN or an infinity is left out,
+        since no mean with an infinity exists; `kendall_tau` and `spearman_rho` use infinities.
+
+    Raises:
+        ValueError: no archs, or arrays that are not (N,) of one length.
+    """
+    x, y = _vectors(x=x, y=y)
+    usable = np.isfinite(x) & np.isfinite(y)
+    return _pearson(x[usable], y[usable])
+
+
+def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Kendall's rank correlation tau-b, in [-1, 1], in O(N log N).
+
+        tau_b = (concordant - discordant pairs) / sqrt((pairs not tied in x)(pairs not tied in y))
+
+    Args:
+        x, y: (N,); an arch with a NaN in either is left out; infinities are numbers.
+
+    Returns:
+        nan where it is undefined: fewer than two usable archs, or x or y constant over them.
+
+    Raises:
+        ValueError: no archs, or arrays that are not (N,) of one length.
+
+    Source: the count of Knight, J. Am. Stat. Assoc. 61 (1966), with a radix instead of a merge sort.
+
+    >>> kendall_tau([1, 2, 3, 4], [1, 2, 4, 3])
+    0.6666666666666666
+    """
+    x, y = _without_nan(*_vectors(x=x, y=y))
+    num = len(x)
+    if num < 2:
+        return math.nan
+    x_code, y_code = _codes(x), _codes(y)
+    num_y = int(y_code.max()) + 1
+    both = np.sort(x_code * num_y + y_code)  # by x, then by y: pairs tied in x are in order
+    # The archs by y, then by their place in `both`: pairs tied in y are in order. An order has as many inversions as its inverse.
+    places = np.sort((both % num_y) * num + np.arange(num)) % num
+    x_ties, y_ties, both_ties = (_tied_pairs(part) for part in (both // num_y, np.sort(y_code), both))
+    pairs = num * (num - 1) // 2
+    if pairs in (x_ties, y_ties):
+        return math.nan
+    tau = (pairs - x_ties - y_ties + both_ties - 2 * _inversions(places)) / math.sqrt((pairs - x_ties) * (pairs - y_ties))
+    return max(-1.0, min(1.0, tau))
+
+
+def spearman_rho(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Spearman's rank correlation, in [-1, 1]: Pearson's of the `ranks`.
+
+    Args:
+        x, y: (N,); an arch with a NaN in either is left out before ranking; infinities are numbers.
+
+    Returns:
+        nan where it is undefined: fewer than two usable archs, or x or y constant over them.
+
+    Raises:
+        ValueError: no archs, or arrays that are not (N,) of one length.
+    """
+    x, y = _without_nan(*_vectors(x=x, y=y))
+    return _pearson(_average_ranks(x), _average_ranks(y))
+
+
+def mbr(
+    scores: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    budgets: int | Sequence[float] = 5,
+    normalise: str = "total",
+    spacing: str = "even",
+) -> float:
+    """Mean best ranking: the true rank of what a score picks under a series of budgets; 0 is the oracle.
+
+        mBR = 1/M sum_i r_i / N            normalise="total", the paper's
+        mBR = 1/M sum_i r_i / N_i          normalise="pool"
+
+    Under limit i of M the pool is every arch with cost <= limit (N_i archs), the pick is its best-scoring arch and r_i that arch's true rank
+    in that pool; of several tied winners, the mean of their ranks. Scores that are all equal, or all NaN, give a random pick's mBR.
+
+    Args:
+        scores, accuracy, cost: (N,); accuracy and cost without NaN.
+        budgets: how many limits (`budget_limits`), or the limits themselves.
+        spacing: "even" or "quantile", of a number of budgets.
+
+    Raises:
+        ValueError: no archs, wrong lengths, NaN in accuracy or cost, another `normalise`, `spacing` or `budgets`, a limit below every cost.
+
+    Source: NAS-Bench-Zero, OpenReview hP-SILoczR.
+
+    >>> mbr([3, 2, 1], [0.7, 0.9, 0.8], [30, 20, 10], budgets=[10, 30])  # picks the best of one, then the worst of three: ranks 0 and 2
+    0.3333333333333333
+    """
+    scores, accuracy, cost = _vectors(scores=scores, accuracy=accuracy, cost=cost)
+    _no_nan(accuracy=accuracy)
+    found = picks(scores[None], accuracy, *within(cost, budget_limits(cost, budgets, spacing)))
+    return float(mean_rank(found, len(scores), normalise)[0])
+
+
+def best_rank_at_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, k: int) -> float:
+    """BR@K: the smallest true rank among the k archs with the highest scores, over N. 0 where they hold the most accurate arch.
+
+    Where scores tie for the last places, it is the mean over all ways to fill them.
+
+    Args:
+        scores, accuracy: (N,); accuracy without NaN.
+        k: from 1 to N.
+
+    Raises:
+        ValueError: no archs, wrong lengths, NaN in accuracy, another k.
+
+    >>> best_rank_at_k([3, 2, 1, 0], [0.7, 0.8, 0.9, 0.6], k=2)
+    0.25
+    """
+    scores, accuracy = _judged(scores, accuracy)
+    num = len(scores)
+    if isinstance(k, bool) or not hasattr(k, "__index__") or not 1 <= k <= num:
+        raise ValueError(f"k {k!r}; it is a whole number from 1 to the {num} archs of the pool")
+    ranks_N = true_ranks(accuracy)
+    sure, tied, places = _top(scores, int(k))
+    best_sure = int(ranks_N[sure].min()) if len(sure) else num
+    ordered = np.minimum(np.sort(ranks_N[tied]), best_sure)
+    # chance that the i-th best of t tied archs is the best one of `places` drawn: places/t, then times (t - i - places + 1)/(t - i), ..
+    i = np.arange(1, len(ordered))
+    chance = np.cumprod(np.concatenate([[places / len(ordered)], np.maximum(len(ordered) - i - places + 1, 0) / (len(ordered) - i)]))
+    return float(chance @ ordered) / num
+
+
+def precision_at_top_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, fraction: float) -> float:
+    """P@topK: the share of the most accurate archs that are among the best-scoring ones, in [0, 1].
+
+        P = |top(scores, K) & top(accuracy, K)| / K,   K = the nearest whole number to fraction * N, at least 1
+
+    Where scores or accuracies tie for the last places, it is the mean over all ways to fill them.
+
+    Args:
+        scores, accuracy: (N,); accuracy without NaN.
+        fraction: in (0, 1]; 0.05 is the top 5 %.
+
+    Raises:
+        ValueError: no archs, wrong lengths, NaN in accuracy, another fraction.
+
+    >>> precision_at_top_k([4, 3, 2, 1], [0.9, 0.6, 0.8, 0.7], fraction=0.5)
+    0.5
+    """
+    scores, accuracy = _judged(scores, accuracy)
+    if isinstance(fraction, (bool, str)) or not 0 < fraction <= 1:
+        raise ValueError(f"fraction {fraction!r}; it is above 0 and at most 1: 0.05 is the top 5 %")
+    k = max(1, math.floor(fraction * len(scores) + 0.5))
+    chances = []
+    for values in (scores, accuracy):
+        sure, tied, places = _top(values, k)
+        chance = np.zeros(len(values))
+        chance[sure], chance[tied] = 1, places / len(tied)
+        chances.append(chance)
+    return float(chances[0] @ chances[1]) / k
+
+
+def true_ranks(accuracy: npt.ArrayLike) -> Ints:
+    """(N,) for each arch the number of archs that are strictly more accurate: 0 = best, ties share the best of their places.
+
+    >>> true_ranks([0.7, 0.9, 0.9, 0.8]).tolist()
+    [3, 0, 0, 2]
+    """
+    (values,) = _vectors(accuracy=accuracy)
+    _no_nan(accuracy=values)
+    code = _codes(values)
+    upto = np.cumsum(np.bincount(code))
+    ranked: Ints = len(values) - upto[code]
+    return ranked
+
+
+def ranks(values: npt.ArrayLike) -> Floats:
+    """Ranks from 1 for the lowest value, ties sharing the mean of their places; NaN values share the lowest places. (N,), or (P, N) row by row.
+
+    >>> ranks([0.5, 0.1, 0.5]).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    table = np.asarray(values, np.float64)
+    if table.ndim not in (1, 2) or not table.size:
+        raise ValueError(f"values of shape {table.shape}; they are (N,) or (P, N) with at least one arch")
+    return _average_ranks(table) if table.ndim == 1 else np.array([_average_ranks(row) for row in table])
+
+
+def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spacing: str = "even") -> Floats:
+    """The limits (B,) on a cost, ascending; an arch is within a limit where cost <= limit.
+
+    Args:
+        cost: (N,) without NaN.
+        budgets: a number M of limits, or limits, which are returned sorted.
+        spacing: of a number of limits. "even": the k-th is min + k/M (max - min), the last exactly max. "quantile": the k-th is the
+            smallest that admits k/M of the archs (more where costs tie), so the last is max too.
+
+    Raises:
+        ValueError: no archs, NaN in cost, no limit, a limit that is NaN, another spacing.
+
+    >>> budget_limits([0, 10, 20, 100], 2).tolist(), budget_limits([0, 10, 20, 100], 2, "quantile").tolist()
+    ([50.0, 100.0], [10.0, 100.0])
+    """
+    (values,) = _vectors(cost=cost)
+    _no_nan(cost=values)
+    if spacing not in SPACINGS:
+        raise ValueError(f"spacing {spacing!r}; it is one of {', '.join(SPACINGS)}, and limits of your own go in budgets=[..]")
+    if not hasattr(budgets, "__index__") or isinstance(budgets, (bool, np.ndarray)):
+        if isinstance(budgets, (bool, str, float)) or not isinstance(budgets, Iterable):
+            raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+        given = np.sort(np.asarray(list(budgets), np.float64))
+        if not len(given) or np.isnan(given).any():
+            raise ValueError(f"budgets {list(budgets)}; give at least one limit, none of them NaN")
+        return given
+    num = int(budgets)
+    if num < 1:
+        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+    if spacing == "quantile":
+        return np.sort(values)[[-(-k * len(values) // num) - 1 for k in range(1, num + 1)]]
+    low, high = values.min(), values.max()
+    return np.append(low + np.arange(1, num) / num * (high - low), high)
+
+
+class Picks(NamedTuple):
+    """What P proxies pick in B nested pools.
+
+    Attributes:
+        rank: (P, B) true rank in the pool, the mean over tied winners.
+        accuracy: (P, B) the mean over tied winners.
+        arch: (P, B) position of the winner; of tied ones the first.
+        num_tied: (P, B) winners with the highest score; 1 where there is no tie.
+        pool_size: (B,).
+        best: (B,) position of the pool's most accurate arch, the first of equal ones.
+    """
+
+    rank: Floats
+    accuracy: Floats
+    arch: Ints
+    num_tied: Ints
+    pool_size: Ints
+    best: Ints
+
+
+def within(cost: npt.ArrayLike, limits: npt.ArrayLike) -> tuple[Ints, Ints]:
+    """The archs by ascending cost (N,), and how many of them are within each ascending limit (B,): nested pools for `picks`.
+
+    Raises:
+        ValueError: a limit below every cost, whose pool is empty.
+    """
+    (cost,) = _vectors(cost=cost)
+    limits = np.asarray(limits, np.float64)
+    order = np.argsort(cost, kind="stable")
+    sizes = np.searchsorted(cost[order], limits, side="right").astype(np.int64)
+    if not sizes.all():
+        raise ValueError(
+            f"{int((sizes == 0).sum())} of {len(sizes)} limits admit no arch: {limits.min():g} is below the smallest cost, {cost.min():g}"
+        )
+    return order, sizes
+
+
+def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: Ints) -> Picks:
+    """What each proxy picks in nested pools, and how good it is there.
+
+    Args:
+        scores: (P, N), NaN below every number.
+        accuracy: (N,) without NaN.
+        order, sizes: the b-th pool is the archs order[:sizes[b]]; sizes ascend from at least 1 (`within`).
+    """
+    table, accuracy = np.asarray(scores, np.float64), np.asarray(accuracy, np.float64)
+    if table.ndim != 2 or table.shape[1:] != accuracy.shape:
+        raise ValueError(f"scores of shape {table.shape} with {len(accuracy)} accuracies; they are (P, N) and (N,)")
+    order = order[: sizes[-1]]
+    code = _codes(accuracy)[order]
+    best = np.empty(len(sizes), np.int64)
+    leader, start = -1, 0
+    for b, size in enumerate(sizes):
+        if size > start:
+            top = np.flatnonzero(code[start:size] == code[start:size].max()) + start
+            ahead = leader < 0 or code[top[0]] > code[leader]
+            rivals = top if ahead else np.append(top, leader) if code[top[0]] == code[leader] else np.array([leader])
+            leader, start = int(rivals[np.argmin(order[rivals])]), int(size)
+        best[b] = order[leader]
+    return _picked(table[:, order], code, accuracy[order], order, sizes, None)._replace(best=best)
+
+
+def mean_rank(found: Picks, num_archs: int, normalise: str = "total") -> Floats:
+    """(P,) mBR of `picks`: the mean over budgets of the rank, over all `num_archs` candidates ("total") or over the pool's own size ("pool")."""
+    if normalise not in NORMALISATIONS:
+        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
+    over = found.pool_size if normalise == "pool" else num_archs
+    return np.asarray((found.rank / over).mean(axis=1), np.float64)
+
+
+class Interval(NamedTuple):
+    """A bootstrap interval."""
+
+    low: float
+    high: float
+
+
+def bootstrap(
+    metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: int = 1000, seed: int = 0, level: float = 0.95, **options: Any
+) -> Interval:
+    """The percentile interval of a metric when archs are drawn again with replacement.
+
+    Args:
+        metric: called as metric(*arrays, **options) with every array resampled alike, for instance `kendall_tau`.
+        arrays: each (N,).
+        resamples, seed: the draws are `numpy.random.default_rng(seed).integers(0, N, N)`, one after the other.
+        level: the share of resamples inside, in (0, 1).
+
+    Returns:
+        nan, nan where the metric is undefined on every resample; resamples on which it is undefined are left out otherwise.
+
+    Raises:
+        ValueError: no archs, wrong lengths, another number of resamples or level; and what the metric raises.
+    """
+    vectors = _vectors(**{f"array {i}": array for i, array in enumerate(arrays)})
+    _check_bootstrap(resamples, level)
+    rng, num = np.random.default_rng(seed), len(vectors[0])
+    drawn = (rng.integers(0, num, num) for _ in range(resamples))
+    return _interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
+
+
+def bootstrap_mbr(
+    scores: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    budgets: int | Sequence[float] = 5,
+    normalise: str = "total",
+    spacing: str = "even",
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> list[Interval]:
+    """The intervals of many proxies' `mbr`, the same as `bootstrap(mbr, ...)` proxy by proxy, at a fraction of its time.
+
+    A number of budgets is laid between the lowest and highest cost of each resample; a limit below all of a resample's costs is an error.
+
+    Args:
+        scores: (P, N) or (N,); the rest as in `mbr` and `bootstrap`.
+
+    Returns:
+        One interval per proxy.
+    """
+    table = np.atleast_2d(np.asarray(scores, np.float64))
+    accuracy, cost = _vectors(accuracy=accuracy, cost=cost)
+    if table.ndim != 2 or table.shape[1] != len(cost):
+        raise ValueError(f"scores of shape {table.shape} with {len(cost)} costs; they are (P, N) and (N,)")
+    _no_nan(accuracy=accuracy, cost=cost)
+    _check_bootstrap(resamples, level)
+    budget_limits(cost, budgets, spacing)  # for its errors
+    if normalise not in NORMALISATIONS:
+        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
+    num = len(cost)
+    order = np.argsort(cost, kind="stable")
+    cost, accuracy, code = cost[order], accuracy[order], _codes(accuracy)[order]
+    codes = np.array([_codes(row)[order] for row in table]).astype(np.int16 if num <= 32767 else np.int32)
+    rng, values = np.random.default_rng(seed), np.empty((resamples, len(table)))
+    for resample in range(resamples):
+        copies = np.bincount(rng.integers(0, num, num), minlength=num)[order]
+        there = np.flatnonzero(copies)
+        copies, costs = copies[there], cost[there]
+        if not isinstance(budgets, Iterable) and spacing == "quantile":
+            upto, parts = np.cumsum(copies), int(budgets)
+            limits = costs[np.searchsorted(upto, [-(-k * num // parts) for k in range(1, parts + 1)])]
+        else:
+            limits = budget_limits(costs, budgets, spacing)
+        _, sizes = within(costs, limits)
+        found = _picked(codes[:, there], code[there], accuracy[there], there, sizes, copies)
+        values[resample] = mean_rank(found, num, normalise)
+    return [_interval(column, level) for column in values.T]
+
+
+def noise_ceiling(metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any) -> float:
+    """What one seed's accuracy scores as a proxy for another seed's: no proxy can be told from perfect above it.
+
+    Args:
+        metric: called as metric(one seed's accuracy, another's, *arrays, **options), on the archs that have both; such as `kendall_tau`, or
+            `mbr` with the cost in `arrays`.
+        accuracies: (S, N), one row per seed, NaN where an arch was not trained with it; S >= 2.
+        arrays: each (N,).
+
+    Returns:
+        The mean over ordered pairs of seeds; nan where no two seeds share an arch, or the metric is undefined for one of the pairs.
+
+    Raises:
+        ValueError: fewer than two seeds, wrong lengths; and what the metric raises.
+    """
+    table = np.asarray(accuracies, np.float64)
+    if table.ndim != 2 or len(table) < 2 or not table.shape[1]:
+        raise ValueError(f"accuracies of shape {table.shape}; they are (S, N), a row for each of at least two seeds")
+    vectors = _vectors(accuracies=table[0], **{f"array {i}": array for i, array in enumerate(arrays)})[1:]
+    found = []
+    for one in range(len(table)):
+        for other in range(len(table)):
+            both = ~np.isnan(table[one]) & ~np.isnan(table[other])
+            if one != other and both.any():
+                found.append(metric(table[one][both], table[other][both], *(vector[both] for vector in vectors), **options))
+    return float(np.mean(found)) if found else math.nan
+
+
+def _picked(
+    table: npt.NDArray[Any], code: Ints, accuracy: Floats, names: Ints, sizes: Ints, copies: npt.NDArray[np.int64] | None
+) -> Picks:  # fmt: skip
+    """`picks` of arrays that are in the pools' order already: the b-th pool is the first sizes[b] columns.
+
+    Args:
+        table: (P, n) scores, or codes that are ordered alike.
+        code: (n,) accuracy as whole numbers that are ordered alike.
+        names: (n,) the positions to give back.
+        copies: (n,) how often each arch is in the pool; None: once.
+
+    `best` is left empty. Only a segment's best archs, between one pool's end and the next, can win in a pool, so every score is read twice
+    however many pools there are.
+    """
+    num_proxies, num_pools = len(table), len(sizes)
+    starts = [0, *sizes[:-1].tolist()]
+    num_codes = int(code.max()) + 1
+    rows_of, columns_of, segment_of = [], [], []
+    best_PB = np.empty((num_proxies, num_pools), table.dtype)
+    above = np.zeros((num_pools, num_codes))
+    for b, (start, stop) in enumerate(zip(starts, sizes.tolist(), strict=True)):
+        if b:
+            best_PB[:, b], above[b] = best_PB[:, b - 1], above[b - 1]
+        if stop == start:
+            continue
+        part = table[:, start:stop]
+        high = np.fmax.reduce(part, axis=1)
+        won = part == high[:, None]
+        lost = high != high  # nothing but NaN: all of them tie
+        if lost.any():
+            won[lost] = True
+        rows, columns = np.nonzero(won)
+        rows_of.append(rows)
+        columns_of.append(columns + start)
+        segment_of.append(np.full(len(rows), b))
+        best_PB[:, b] = np.fmax(best_PB[:, b], high) if b else high
+        above[b] += np.bincount(code[start:stop], None if copies is None else copies[start:stop], num_codes)
+    ends = above.sum(axis=1)
+    above = ends[:, None] - np.cumsum(above, axis=1)  # (B, codes): archs of the pool strictly more accurate
+    rows, columns, segments = np.concatenate(rows_of), np.concatenate(columns_of), np.concatenate(segment_of)
+    values, weights = table[rows, columns], np.ones(len(rows)) if copies is None else copies[columns].astype(np.float64)
+    rank, mean_accuracy = np.empty((num_proxies, num_pools)), np.empty((num_proxies, num_pools))
+    num_tied, arch = np.empty((num_proxies, num_pools), np.int64), np.empty((num_proxies, num_pools), np.int64)
+    for b in range(num_pools):
+        best = best_PB[rows, b]
+        wins = (segments <= b) & ((values == best) | (best != best))
+        row, column, weight = rows[wins], columns[wins], weights[wins]
+        count = np.bincount(row, weight, num_proxies)
+        rank[:, b] = np.bincount(row, weight * above[b, code[column]], num_proxies) / count
+        mean_accuracy[:, b] = np.bincount(row, weight * accuracy[column], num_proxies) / count
+        num_tied[:, b] = count
+        first = np.full(num_proxies, np.iinfo(np.int64).max)
+        np.minimum.at(first, row, names[column])
+        arch[:, b] = first
+    return Picks(rank, mean_accuracy, arch, num_tied, ends.astype(np.int64), np.empty(0, np.int64))
+
+
+def _vectors(**arrays: npt.ArrayLike) -> list[Floats]:
+    """The arrays as float64; ValueError unless they are (N,) of one length N >= 1."""
+    vectors = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
+    shapes = {name: vector.shape for name, vector in vectors.items()}
+    if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) != 1:
+        raise ValueError(f"arrays of shapes {shapes}; they are (N,), an entry per arch, all of one length")
+    if next(iter(shapes.values())) == (0,):
+        raise ValueError(f"no archs: {', '.join(shapes)} {'is' if len(shapes) == 1 else 'are'} empty; a pool has at least one arch")
+    return list(vectors.values())
+
+
+def _no_nan(**arrays: Floats) -> None:
+    for name, values in arrays.items():
+        absent = np.isnan(values)
+        if absent.any():
+            raise ValueError(
+                f"{name}: {int(absent.sum())} of {len(values)} are NaN, first in row {int(absent.argmax())}; leave those archs out first"
+            )
+
+
+def _judged(scores: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[Floats, Floats]:
+    scores, accuracy = _vectors(scores=scores, accuracy=accuracy)
+    _no_nan(accuracy=accuracy)
+    return scores, accuracy
+
+
+def _without_nan(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    usable = ~(np.isnan(x) | np.isnan(y))
+    return (x, y) if usable.all() else (x[usable], y[usable])
+
+
+def _pearson(x: Floats, y: Floats) -> float:
+    if len(x) < 2:
+        return math.nan
+    parts = []
+    for values in (x, y):
+        if values.min() == values.max():
+            return math.nan
+        scaled = values / np.abs(values).max()
+        centred = scaled - scaled.mean()
+        centred /= np.abs(centred).max()
+        parts.append(centred / math.sqrt(centred @ centred))
+    return max(-1.0, min(1.0, float(parts[0] @ parts[1])))
+
+
+def _sorted_codes(values: Floats) -> tuple[Ints, Ints]:
+    """The order of the values, NaN first, and the codes in that order: 0 for the lowest, one more at every larger value."""
+    order = np.argsort(values)
+    absent = int(np.isnan(values[order[-1]]) and np.isnan(values).sum())
+    if absent:
+        order = np.roll(order, absent)
+    ordered = values[order]
+    step = ordered[1:] != ordered[:-1]
+    if absent:
+        step[: absent - 1] = False
+    return order, np.concatenate([[0], np.cumsum(step)])
+
+
+def _codes(values: Floats) -> Ints:
+    """Whole numbers from 0 in the order of the values, equal for equal values; NaN lowest."""
+    order, ordered = _sorted_codes(values)
+    codes = np.empty(len(values), np.int64)
+    codes[order] = ordered
+    return codes
+
+
+def _average_ranks(values: Floats) -> Floats:
+    if not len(values):
+        return np.zeros(0)
+    codes = _codes(values)
+    counts = np.bincount(codes)
+    mean_place: Floats = np.cumsum(counts) - (counts - 1) / 2
+    return mean_place[codes]
+
+
+def _tied_pairs(ordered: Ints) -> int:
+    """Pairs of equal values in a sorted array."""
+    ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
+    counts = np.diff(ends, prepend=-1)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _inversions(order: Ints) -> int:
+    """Pairs of a permutation of 0 .. n-1 that stand in the wrong order.
+
+    From the highest bit down, values are parted stably into those without and with the bit; the pairs that this puts right are, for each value
+    without it, the values with it that stood before. Padded to a power of two every part is full, so a part is a row of a matrix.
+    """
+    size = 1 << (len(order) - 1).bit_length()
+    values = np.concatenate([order, np.arange(len(order), size)]).astype(np.int32)
+    found, half = 0, size >> 1
+    while half:
+        low = (values & half) == 0
+        at = np.flatnonzero(low)
+        found += int((at & (2 * half - 1)).sum()) - size // (2 * half) * (half * (half - 1) // 2)
+        values = np.stack([values[at].reshape(-1, half), values[~low].reshape(-1, half)], axis=1).reshape(-1)
+        half >>= 1
+    return found
+
+
+def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
+    """Positions surely among the k highest, those tied for the last places, and how many places they share."""
+    order, code = _sorted_codes(values)
+    tied = code == code[len(code) - k]
+    sure = code > code[len(code) - k]
+    return order[sure], order[tied], k - int(sure.sum())
+
+
+def _check_bootstrap(resamples: int, level: float) -> None:
+    if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < 1:
+        raise ValueError(f"resamples {resamples!r}; it is a whole number from 1")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
+
+
+def _interval(values: Floats, level: float) -> Interval:
+    there = values[~np.isnan(values)]
+    if not len(there):
+        return Interval(math.nan, math.nan)
+    low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
