@@ -63,12 +63,14 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     num = len(x)
     if num < 2:
         return math.nan
-    x_code, y_code = _codes(x), _codes(y)
-    num_y = int(y_code.max()) + 1
-    both = np.sort(x_code * num_y + y_code)  # by x, then by y: pairs tied in x are in order
-    # The archs by y, then by their place in `both`: pairs tied in y are in order. An order has as many inversions as its inverse.
-    places = np.sort((both % num_y) * num + np.arange(num)) % num
-    x_ties, y_ties, both_ties = (_tied_pairs(part) for part in (both // num_y, np.sort(y_code), both))
+    x_code, y_code = codes(x), codes(y)
+    by_y = _stable_order(y_code)
+    by_both = by_y[_stable_order(x_code[by_y])]  # by x, then by y: pairs tied in x are in order
+    x_code, y_code = x_code[by_both], y_code[by_both]
+    places = _stable_order(y_code)  # by y, then by place: pairs tied in y are in order. An order has as many inversions as its inverse
+    x_ties, y_ties = _tied_pairs(np.bincount(x_code)), _tied_pairs(np.bincount(y_code))
+    ends = np.flatnonzero((x_code[1:] != x_code[:-1]) | (y_code[1:] != y_code[:-1]))
+    both_ties = _tied_pairs(np.diff(ends, prepend=-1, append=num - 1))
     pairs = num * (num - 1) // 2
     if pairs in (x_ties, y_ties):
         return math.nan
@@ -153,7 +155,7 @@ def best_rank_at_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, k: int) -> fl
     # chance that the i-th best of t tied archs is the best one of `places` drawn: places/t, then times (t - i - places + 1)/(t - i), ..
     i = np.arange(1, len(ordered))
     chance = np.cumprod(np.concatenate([[places / len(ordered)], np.maximum(len(ordered) - i - places + 1, 0) / (len(ordered) - i)]))
-    return float(chance @ ordered) / num
+    return float((chance * ordered).sum()) / num
 
 
 def precision_at_top_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, fraction: float) -> float:
@@ -183,7 +185,7 @@ def precision_at_top_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, fraction:
         chance = np.zeros(len(values))
         chance[sure], chance[tied] = 1, places / len(tied)
         chances.append(chance)
-    return float(chances[0] @ chances[1]) / k
+    return float((chances[0] * chances[1]).sum()) / k
 
 
 def true_ranks(accuracy: npt.ArrayLike) -> Ints:
@@ -194,10 +196,35 @@ def true_ranks(accuracy: npt.ArrayLike) -> Ints:
     """
     (values,) = _vectors(accuracy=accuracy)
     _no_nan(accuracy=values)
-    code = _codes(values)
+    code = codes(values)
     upto = np.cumsum(np.bincount(code))
     ranked: Ints = len(values) - upto[code]
     return ranked
+
+
+def codes(values: npt.ArrayLike) -> Ints:
+    """(N,) whole numbers from 0 without gaps that order the archs as the values do, equal for equal values; NaN lowest.
+
+    Every metric here but `pearson` gives the same for `codes(scores)` as for scores without NaN, and is faster.
+
+    >>> codes([0.5, float("nan"), 0.1, 0.5]).tolist()
+    [2, 0, 1, 2]
+    """
+    array = np.asarray(values)
+    if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() < 4 * len(array):
+        there = np.bincount(array) > 0
+        counted: Ints = (np.cumsum(there) - 1)[array]
+        return counted
+    array = np.asarray(array, np.float64)
+    order = np.argsort(array)
+    absent = int(np.isnan(array).sum())
+    order = np.roll(order, absent)  # numpy sorts them last
+    ordered = array[order]
+    step = ordered[1:] != ordered[:-1]
+    step[: max(absent - 1, 0)] = False
+    code = np.empty(len(array), np.int64)
+    code[order] = np.concatenate([np.zeros(min(1, len(array)), np.int64), np.cumsum(step)])
+    return code
 
 
 def ranks(values: npt.ArrayLike) -> Floats:
@@ -227,7 +254,7 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
     >>> budget_limits([0, 10, 20, 100], 2).tolist(), budget_limits([0, 10, 20, 100], 2, "quantile").tolist()
     ([50.0, 100.0], [10.0, 100.0])
     """
-    (values,) = _vectors(cost=cost)
+    values = np.asarray(_vectors(cost=cost)[0], np.float64)
     _no_nan(cost=values)
     if spacing not in SPACINGS:
         raise ValueError(f"spacing {spacing!r}; it is one of {', '.join(SPACINGS)}, and limits of your own go in budgets=[..]")
@@ -275,7 +302,7 @@ def within(cost: npt.ArrayLike, limits: npt.ArrayLike) -> tuple[Ints, Ints]:
     """
     (cost,) = _vectors(cost=cost)
     limits = np.asarray(limits, np.float64)
-    order = np.argsort(cost, kind="stable")
+    order = np.argsort(cost)
     sizes = np.searchsorted(cost[order], limits, side="right").astype(np.int64)
     if not sizes.all():
         raise ValueError(
@@ -296,7 +323,7 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
     if table.ndim != 2 or table.shape[1:] != accuracy.shape:
         raise ValueError(f"scores of shape {table.shape} with {len(accuracy)} accuracies; they are (P, N) and (N,)")
     order = order[: sizes[-1]]
-    code = _codes(accuracy)[order]
+    code = codes(accuracy)[order]
     best = np.empty(len(sizes), np.int64)
     leader, start = -1, 0
     for b, size in enumerate(sizes):
@@ -306,7 +333,7 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
             rivals = top if ahead else np.append(top, leader) if code[top[0]] == code[leader] else np.array([leader])
             leader, start = int(rivals[np.argmin(order[rivals])]), int(size)
         best[b] = order[leader]
-    return _picked(table[:, order], code, accuracy[order], order, sizes, None)._replace(best=best)
+    return _picked(np.take(table, order, axis=1), code, accuracy[order], order, sizes, None)._replace(best=best)
 
 
 def mean_rank(found: Picks, num_archs: int, normalise: str = "total") -> Floats:
@@ -379,9 +406,9 @@ def bootstrap_mbr(
     if normalise not in NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
     num = len(cost)
-    order = np.argsort(cost, kind="stable")
-    cost, accuracy, code = cost[order], accuracy[order], _codes(accuracy)[order]
-    codes = np.array([_codes(row)[order] for row in table]).astype(np.int16 if num <= 32767 else np.int32)
+    order = np.argsort(cost)
+    cost, accuracy, code = cost[order], accuracy[order], codes(accuracy)[order]
+    score_codes = np.array([codes(row)[order] for row in table]).astype(np.int16 if num <= 32767 else np.int32)
     rng, values = np.random.default_rng(seed), np.empty((resamples, len(table)))
     for resample in range(resamples):
         copies = np.bincount(rng.integers(0, num, num), minlength=num)[order]
@@ -393,7 +420,7 @@ def bootstrap_mbr(
         else:
             limits = budget_limits(costs, budgets, spacing)
         _, sizes = within(costs, limits)
-        found = _picked(codes[:, there], code[there], accuracy[there], there, sizes, copies)
+        found = _picked(np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes, copies)
         values[resample] = mean_rank(found, num, normalise)
     return [_interval(column, level) for column in values.T]
 
@@ -457,7 +484,7 @@ def _picked(
         lost = high != high  # nothing but NaN: all of them tie
         if lost.any():
             won[lost] = True
-        rows, columns = np.nonzero(won)
+        rows, columns = np.divmod(np.flatnonzero(won), stop - start)
         rows_of.append(rows)
         columns_of.append(columns + start)
         segment_of.append(np.full(len(rows), b))
@@ -483,15 +510,20 @@ def _picked(
     return Picks(rank, mean_accuracy, arch, num_tied, ends.astype(np.int64), np.empty(0, np.int64))
 
 
-def _vectors(**arrays: npt.ArrayLike) -> list[Floats]:
-    """The arrays as float64; ValueError unless they are (N,) of one length N >= 1."""
-    vectors = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
+def _vectors(**arrays: npt.ArrayLike) -> list[npt.NDArray[Any]]:
+    """The arrays as int64 where they are whole numbers, else float64; ValueError unless they are (N,) of one length N >= 1."""
+    vectors = {name: _numbers(array) for name, array in arrays.items()}
     shapes = {name: vector.shape for name, vector in vectors.items()}
     if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) != 1:
         raise ValueError(f"arrays of shapes {shapes}; they are (N,), an entry per arch, all of one length")
     if next(iter(shapes.values())) == (0,):
         raise ValueError(f"no archs: {', '.join(shapes)} {'is' if len(shapes) == 1 else 'are'} empty; a pool has at least one arch")
     return list(vectors.values())
+
+
+def _numbers(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    given = np.asarray(array)
+    return given if given.dtype == np.int64 else np.asarray(given, np.float64)
 
 
 def _no_nan(**arrays: Floats) -> None:
@@ -524,71 +556,64 @@ def _pearson(x: Floats, y: Floats) -> float:
         scaled = values / np.abs(values).max()
         centred = scaled - scaled.mean()
         centred /= np.abs(centred).max()
-        parts.append(centred / math.sqrt(centred @ centred))
-    return max(-1.0, min(1.0, float(parts[0] @ parts[1])))
-
-
-def _sorted_codes(values: Floats) -> tuple[Ints, Ints]:
-    """The order of the values, NaN first, and the codes in that order: 0 for the lowest, one more at every larger value."""
-    order = np.argsort(values)
-    absent = int(np.isnan(values[order[-1]]) and np.isnan(values).sum())
-    if absent:
-        order = np.roll(order, absent)
-    ordered = values[order]
-    step = ordered[1:] != ordered[:-1]
-    if absent:
-        step[: absent - 1] = False
-    return order, np.concatenate([[0], np.cumsum(step)])
-
-
-def _codes(values: Floats) -> Ints:
-    """Whole numbers from 0 in the order of the values, equal for equal values; NaN lowest."""
-    order, ordered = _sorted_codes(values)
-    codes = np.empty(len(values), np.int64)
-    codes[order] = ordered
-    return codes
+        parts.append(centred / math.sqrt((centred * centred).sum()))
+    return max(-1.0, min(1.0, float((parts[0] * parts[1]).sum())))  # no @: BLAS may start threads
 
 
 def _average_ranks(values: Floats) -> Floats:
     if not len(values):
         return np.zeros(0)
-    codes = _codes(values)
-    counts = np.bincount(codes)
+    code = codes(values)
+    counts = np.bincount(code)
     mean_place: Floats = np.cumsum(counts) - (counts - 1) / 2
-    return mean_place[codes]
+    return mean_place[code]
 
 
-def _tied_pairs(ordered: Ints) -> int:
-    """Pairs of equal values in a sorted array."""
-    ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
-    counts = np.diff(ends, prepend=-1)
+def _tied_pairs(counts: Ints) -> int:
     return int((counts * (counts - 1) // 2).sum())
+
+
+def _stable_order(code: Ints) -> Ints:
+    """The positions by ascending code, equal ones in their order; 16 bits where they do, which numpy sorts by radix, ten times as fast."""
+    return np.argsort(code.astype(np.uint16) if code.max() < 1 << 16 else code, kind="stable")
 
 
 def _inversions(order: Ints) -> int:
     """Pairs of a permutation of 0 .. n-1 that stand in the wrong order.
 
-    From the highest bit down, values are parted stably into those without and with the bit; the pairs that this puts right are, for each value
-    without it, the values with it that stood before. Padded to a power of two every part is full, so a part is a row of a matrix.
+    Radix sort from the highest 7 bits down. A part is the values that share the bits done so far, and, padded to a power of two, always as
+    long as the values its other bits can make. In each part the pairs that a pass puts right are those in different buckets: counted one by
+    one within chunks of 128, and by cumulated histograms between chunks. 128 N comparisons of bytes a pass, log N / 7 passes.
     """
-    size = 1 << (len(order) - 1).bit_length()
-    values = np.concatenate([order, np.arange(len(order), size)]).astype(np.int32)
-    found, half = 0, size >> 1
-    while half:
-        low = (values & half) == 0
-        at = np.flatnonzero(low)
-        found += int((at & (2 * half - 1)).sum()) - size // (2 * half) * (half * (half - 1) // 2)
-        values = np.stack([values[at].reshape(-1, half), values[~low].reshape(-1, half)], axis=1).reshape(-1)
-        half >>= 1
+    bits = (len(order) - 1).bit_length()
+    values = np.concatenate([order, np.arange(len(order), 1 << bits)])
+    found = 0
+    while bits:
+        low = max(0, bits - 7)
+        size, num_buckets = 1 << min(bits, 7), 1 << (bits - low)
+        bucket = (values >> low) & (num_buckets - 1)
+        chunks = bucket.astype(np.uint8).reshape(-1, size)
+        before = np.triu(np.ones((size, size), bool))
+        for start in range(0, len(chunks), 512):
+            some = chunks[start : start + 512]
+            found += int(np.count_nonzero((some[:, :, None] > some[:, None, :]) & before))
+        if not low:
+            break
+        counts = np.bincount(np.repeat(np.arange(len(chunks)), size) * num_buckets + bucket, minlength=len(chunks) * num_buckets)
+        counts = counts.reshape(-1, 1 << low, num_buckets)  # (parts, chunks of the part, buckets)
+        earlier = counts.cumsum(axis=1) - counts
+        higher = earlier.sum(axis=2, keepdims=True) - earlier.cumsum(axis=2)
+        found += int((counts * higher).sum())
+        values, bits = values[_stable_order(values >> low)], low
     return found
 
 
 def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
     """Positions surely among the k highest, those tied for the last places, and how many places they share."""
-    order, code = _sorted_codes(values)
-    tied = code == code[len(code) - k]
-    sure = code > code[len(code) - k]
-    return order[sure], order[tied], k - int(sure.sum())
+    code = codes(values)
+    above = len(code) - np.cumsum(np.bincount(code))  # by code: values that are higher
+    last = int(np.argmax(above < k))  # the lowest code of which some are among the k
+    return np.flatnonzero(code > last), np.flatnonzero(code == last), k - int(above[last])
 
 
 def _check_bootstrap(resamples: int, level: float) -> None:
