@@ -12,7 +12,7 @@ import math
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +27,9 @@ from nbzero.spaces import CHOICES, Arch, Space, Stage, as_arch
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nbzero.constrained import Budgets, Report
+    from nbzero.frame import Frame
+    from nbzero.simulate import Simulation
     from nbzero.table import TableView
 
 Split = Literal["val", "test"]
@@ -476,6 +479,188 @@ class Bench:
         from nbzero.table import select
 
         return select(self, self._space(space), columns, dataset, recipe, protocol, seed, where)
+
+    def mbr(
+        self,
+        space: str,
+        proxy: str,
+        dataset: str,
+        recipe: str | None = None,
+        cost: str | Iterable[str] = "macs",
+        budgets: int | Sequence[float] = 5,
+        spacing: str = "even",
+        normalise: str = "total",
+        split: Split = "val",
+        protocol: str | None = None,
+        seed: Seed = None,
+        orient: bool = True,
+        where: str | None = None,
+    ) -> float:
+        """Mean best ranking of one proxy, 0 is the oracle; `constrained.mbr` of a pool.
+
+        Args:
+            proxy: a proxy, or a cost as one.
+            recipe, protocol, seed, split, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+            cost: macs, params, depth or a stage feature; several: the mean over the union of their budgets.
+            budgets, spacing, normalise: as in `metrics.mbr`.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: no arch has an accuracy there, a budget below every arch, or wrong options.
+        """
+        from nbzero import constrained, pool
+
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where)
+        return constrained.mbr(made, proxy, cost, budgets, spacing, normalise)
+
+    def mbr_table(
+        self,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        costs: str | Iterable[str] | None = None,
+        budgets: Budgets = 5,
+        spacing: str = "even",
+        split: Split = "val",
+        proxies: Iterable[str] | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        orient: bool = True,
+        where: str | None = None,
+        resamples: int = 0,
+    ) -> Frame:
+        """mBR of every stored proxy, for each cost and over their union: `constrained.mbr_table` of a pool.
+
+        Args:
+            costs, budgets, spacing: as in `constrained.constrained`.
+            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+            resamples: of bootstrap intervals; 0 makes none.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: no arch has an accuracy there, or wrong options.
+        """
+        from nbzero import constrained, pool
+
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
+        return constrained.mbr_table(made, costs, budgets, spacing, constrained.seed_accuracies(self, made), resamples)
+
+    def correlations(
+        self,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        k: int | None = None,
+        fraction: float = 0.05,
+        split: Split = "val",
+        proxies: Iterable[str] | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        orient: bool = True,
+        where: str | None = None,
+        resamples: int = 0,
+    ) -> Frame:
+        """How well each stored proxy orders the measured archs: `constrained.correlations` of a pool.
+
+        Args:
+            k, fraction: of BR@K and P@topK.
+            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+            resamples: of bootstrap intervals; 0 makes none.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: no arch has an accuracy there, or wrong options.
+        """
+        from nbzero import constrained, pool
+
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
+        return constrained.correlations(made, k, fraction, constrained.seed_accuracies(self, made), resamples)
+
+    def constrained(
+        self,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        costs: str | Iterable[str] | None = None,
+        budgets: Budgets = 5,
+        spacing: str = "even",
+        split: Split = "val",
+        proxies: Iterable[str] | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        orient: bool = True,
+        where: str | None = None,
+    ) -> Frame:
+        """What each stored proxy picks under each budget, with its accuracy and true rank: `constrained.constrained` of a pool.
+
+        Args:
+            costs: macs, params, depth or stage features; None: every one of the first three that the space has.
+            budgets: how many limits a cost, the limits, or {"macs": 1e8, "params": 1e6} for one budget on both.
+            spacing: "even" or "quantile", of a number of limits.
+            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: no arch has an accuracy there, or wrong options.
+        """
+        from nbzero import constrained, pool
+
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
+        return constrained.constrained(made, costs, budgets, spacing)
+
+    def evaluate(
+        self,
+        scores: Any,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        name: str = "yours",
+        direction: int = 1,
+        k: int | None = None,
+        fraction: float = 0.05,
+        budgets: int = 5,
+        split: Split = "val",
+        protocol: str | None = None,
+        seed: Seed = None,
+        where: str | None = None,
+        resamples: int = 0,
+    ) -> Report:
+        """The whole report of a proxy of your own beside all stored ones: `constrained.evaluate` of a pool.
+
+        Args:
+            scores: by arch, a dict or a pandas Series; or an array with one for every member of the space in build order. NaN and None where there
+                is none.
+            name: what the report calls it.
+            direction: +1 where higher scores are better, -1 where lower ones are.
+            k, fraction, budgets: of BR@K, P@topK and mBR.
+            recipe, protocol, seed, split, where: which archs, accuracies and stored scores: `pool.pool_of`.
+            resamples: of bootstrap intervals; 0 makes none.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: scores of archs that are no members, twice of one arch, or of no measured arch; wrong options.
+        """
+        from nbzero import constrained, pool
+
+        values = constrained.aligned(self.space(space), scores)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where)
+        seeds = constrained.seed_accuracies(self, made)
+        return constrained.evaluate(made, values[made.arch_ids], name, direction, k, fraction, budgets, seeds, resamples)
+
+    def simulate(
+        self,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        budget_s: float | None = None,
+        charge_repeats: bool = False,
+        split: Split = "val",
+        protocol: str | None = None,
+    ) -> Simulation:
+        """A search with a clock that charges what each training and scoring really took: see `simulate.Simulation`."""
+        from nbzero.simulate import Simulation
+
+        return Simulation(self, space, dataset, recipe, budget_s, charge_repeats, split, protocol)
 
     def arrow(self, table: Table, space: str, dataset: str | None = None) -> pa.Table:
         """A whole Parquet table as it is stored, every column, recipe and seed, checked against the manifest.

@@ -32,6 +32,10 @@ class ImagesError(NBZeroError):
     """Images that are absent, or have the wrong shape or checksum."""
 
 
+class OutOfBudgetError(NBZeroError):
+    """A training or scoring that a simulated search has no time left for; nothing of it was charged."""
+
+
 class ProxyError(NBZeroError):
     """A score that cannot be computed for this network; the reason becomes the null's reason."""
 

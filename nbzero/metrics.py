@@ -351,6 +351,16 @@ class Interval(NamedTuple):
     high: float
 
 
+def interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """The quantiles (1 - level)/2 and (1 + level)/2 of a metric's values on resamples; NaN ones are left out, nan, nan where all are."""
+    there = np.asarray(values, np.float64)
+    there = there[~np.isnan(there)]
+    if not len(there):
+        return Interval(math.nan, math.nan)
+    low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
 def bootstrap(
     metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: int = 1000, seed: int = 0, level: float = 0.95, **options: Any
 ) -> Interval:
@@ -372,7 +382,7 @@ def bootstrap(
     _check_bootstrap(resamples, level)
     rng, num = np.random.default_rng(seed), len(vectors[0])
     drawn = (rng.integers(0, num, num) for _ in range(resamples))
-    return _interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
+    return interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
 
 
 def bootstrap_mbr(
@@ -388,20 +398,42 @@ def bootstrap_mbr(
 ) -> list[Interval]:
     """The intervals of many proxies' `mbr`, the same as `bootstrap(mbr, ...)` proxy by proxy, at a fraction of its time.
 
-    A number of budgets is laid between the lowest and highest cost of each resample; a limit below all of a resample's costs is an error.
-
     Args:
         scores: (P, N) or (N,); the rest as in `mbr` and `bootstrap`.
 
     Returns:
         One interval per proxy.
+
+    Raises:
+        ValueError: as `resampled_mbr`; another level.
+    """
+    _check_bootstrap(resamples, level)
+    return [interval(one, level) for one in resampled_mbr(scores, accuracy, cost, budgets, normalise, spacing, resamples, seed).T]
+
+
+def resampled_mbr(
+    scores: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    budgets: int | Sequence[float] = 5,
+    normalise: str = "total",
+    spacing: str = "even",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Floats:
+    """(resamples, P) every proxy's `mbr` on each resample of `bootstrap`; the same seed draws the same archs whatever the cost.
+
+    A number of budgets is laid between the lowest and highest cost of each resample; a limit below all of a resample's costs is an error.
+
+    Raises:
+        ValueError: as `mbr`; another number of resamples.
     """
     table = np.atleast_2d(np.asarray(scores, np.float64))
     accuracy, cost = _vectors(accuracy=accuracy, cost=cost)
     if table.ndim != 2 or table.shape[1] != len(cost):
         raise ValueError(f"scores of shape {table.shape} with {len(cost)} costs; they are (P, N) and (N,)")
     _no_nan(accuracy=accuracy, cost=cost)
-    _check_bootstrap(resamples, level)
+    _check_bootstrap(resamples, 0.5)
     budget_limits(cost, budgets, spacing)  # for its errors
     if normalise not in NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
@@ -422,7 +454,7 @@ def bootstrap_mbr(
         _, sizes = within(costs, limits)
         found = _picked(np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes, copies)
         values[resample] = mean_rank(found, num, normalise)
-    return [_interval(column, level) for column in values.T]
+    return values
 
 
 def noise_ceiling(metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any) -> float:
@@ -619,11 +651,3 @@ def _check_bootstrap(resamples: int, level: float) -> None:
         raise ValueError(f"resamples {resamples!r}; it is a whole number from 1")
     if not 0 < level < 1:
         raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
-
-
-def _interval(values: Floats, level: float) -> Interval:
-    there = values[~np.isnan(values)]
-    if not len(there):
-        return Interval(math.nan, math.nan)
-    low, high = np.quantile(there, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))

@@ -1,0 +1,540 @@
+"""Constrained search by score: what each proxy picks within a budget, how good that is, and a whole report for a proxy of the reader's.
+
+Everything reads a `Pool` (N measured archs of one space) and returns a `Frame`. Beside the P proxies stand the costs, as proxies by which larger
+networks are better; `random`, the expectation of a pick or an order at random; `oracle`, the accuracy itself; and, where archs were trained
+with two seeds, `another seed`, the noise ceiling. The definitions are those of `nbzero.metrics`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero import metrics
+from nbzero.errors import unknown_name
+from nbzero.frame import Frame
+from nbzero.pool import Pool
+
+if TYPE_CHECKING:
+    from nbzero.bench import Bench
+    from nbzero.spaces import Space
+
+Floats = npt.NDArray[np.float64]
+Budgets = int | Sequence[float] | Mapping[str, float]
+RANDOM, ORACLE, CEILING = "random", "oracle", "another seed"
+CORRELATIONS = ("kendall", "spearman", "pearson")
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The nested pools of one cost: the b-th is the archs order[:sizes[b]], and a size may be 0."""
+
+    cost: str
+    constraints: tuple[str, ...]
+    limits: Floats
+    order: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    note: str = ""
+
+    @property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        return self.sizes > 0
+
+
+def constrained(pool: Pool, costs: str | Iterable[str] | None = None, budgets: Budgets = 5, spacing: str = "even") -> Frame:
+    """What each proxy picks under each limit: a row per cost, budget and proxy, the random pick and the oracle included.
+
+    Args:
+        costs: macs, params, depth or any stage feature of the space, one or several; None is every one of the first three that it has.
+        budgets: how many limits for each cost (`metrics.budget_limits`, with `spacing` "even" or "quantile"); the limits themselves; or a mapping,
+            {"macs": 1e8, "params": 1e6}, which is one budget that holds all of them at once.
+
+    Returns:
+        Columns cost, budget (from 1), limit, constraint (in words), proxy, arch (of tied winners the first in build order; null for the random
+        pick), accuracy and true_rank (means over tied winners; 0 is best), num_tied, pool_size, best_arch, best_accuracy. Under a limit
+        below every arch the pool is empty, pool_size is 0 and what a pick would have is null; the notes count such budgets. An arch
+        that lacks the cost (a stage it does not have) is within no limit.
+
+    Raises:
+        UnknownNameError: a cost that the space does not have.
+        ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets` or `spacing`.
+    """
+    names, table = _entries(pool, reference=True)
+    rows: list[dict[str, Any]] = []
+    chains = _chains(pool, costs, budgets, spacing)
+    for chain in chains:
+        there = np.flatnonzero(chain.filled)
+        found = metrics.picks(table, pool.accuracy, chain.order, chain.sizes[there]) if len(there) else None
+        for b, (limit, constraint) in enumerate(zip(chain.limits.tolist(), chain.constraints, strict=True)):
+            head = {"cost": chain.cost, "budget": b + 1, "limit": limit, "constraint": constraint}
+            at = int(np.searchsorted(there, b))
+            for p, name in enumerate(names):
+                if found is None or not chain.filled[b]:
+                    empty = dict.fromkeys(("arch", "accuracy", "true_rank"))
+                    rows.append({**head, "proxy": name, **empty, "num_tied": 0, "pool_size": 0, "best_arch": None, "best_accuracy": None})
+                    continue
+                best = int(found.best[at])
+                rows.append(
+                    {
+                        **head,
+                        "proxy": name,
+                        "arch": None if name == RANDOM else pool.archs[found.arch[p, at]],
+                        "accuracy": float(found.accuracy[p, at]),
+                        "true_rank": float(found.rank[p, at]),
+                        "num_tied": int(found.num_tied[p, at]),
+                        "pool_size": int(found.pool_size[at]),
+                        "best_arch": pool.archs[best],
+                        "best_accuracy": float(pool.accuracy[best]),
+                    }
+                )
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Frame(columns, f"Picks within budgets: {pool.name}", [*_chain_notes(chains), *_score_notes(names, table)])
+
+
+def mbr(
+    pool: Pool, proxy: str, costs: str | Iterable[str] = "macs", budgets: int | Sequence[float] = 5, spacing: str = "even", normalise: str = "total"
+) -> float:
+    """`metrics.mbr` of one proxy or cost of a pool; of several costs, the mean over the union of their budgets.
+
+    Raises:
+        UnknownNameError: a proxy or cost that the pool does not have.
+        ValueError: no arch has a score; a budget below every arch; wrong `budgets`, `spacing` or `normalise`.
+    """
+    chains = _chains(pool, costs, budgets, spacing)
+    empty = [text for chain in chains for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
+    if empty:
+        raise ValueError(f"{len(empty)} budgets admit no arch: {'; '.join(empty)}; raise them, or see them counted in constrained()")
+    scores = _stored(pool).get(proxy, pool.score(proxy))
+    if np.isnan(scores).all():
+        raise ValueError(f"no arch of {pool.name} has a score of {proxy}, so it picks nothing")
+    parts = [metrics.picks(scores[None], pool.accuracy, chain.order, chain.sizes) for chain in chains]
+    return float(np.mean([metrics.mean_rank(part, len(pool), normalise)[0] for part in parts]))
+
+
+def mbr_table(
+    pool: Pool,
+    costs: str | Iterable[str] | None = None,
+    budgets: Budgets = 5,
+    spacing: str = "even",
+    accuracies: npt.ArrayLike | None = None,
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Frame:
+    """mBR of every proxy for each cost, and over the union of all (cost, budget) pairs.
+
+    Args:
+        costs, budgets, spacing: as in `constrained`.
+        accuracies: (S, N) of several seeds (`seed_accuracies`), for the row `another seed`, which is of the archs that two seeds share.
+        resamples, seed, level: of bootstrap intervals; 0 resamples makes none. They need a number of budgets or limits, and costs without gaps.
+
+    Returns:
+        Columns proxy; mbr_COST and mbr_union, normalised by all N archs; the same with _pool, each rank over its own pool's size; with resamples
+        mbr_COST_low, mbr_COST_high and so on; and missing, the archs of the pool without a score. Budgets below every arch are left out of the
+        means, and counted in the notes; null where no budget is left.
+    """
+    chains = _chains(pool, costs, budgets, spacing)
+    names, table = _entries(pool, reference=True)
+    columns: dict[str, Any] = {"proxy": list(names), **_mbr_columns(pool, table, chains)}
+    missing = [*np.isnan(table).sum(axis=1).tolist()]
+    if accuracies is not None:
+        ceiling = _mbr_ceiling(pool, np.asarray(accuracies, np.float64), chains, budgets, spacing)
+        columns = {name: [*values, CEILING if name == "proxy" else ceiling.get(name, math.nan)] for name, values in columns.items()}
+        missing.append(len(pool) - _num_shared(accuracies))
+    if resamples:
+        if isinstance(budgets, Mapping):
+            raise ValueError(f"resamples {resamples} with joint budgets {dict(budgets)}; intervals need a number of budgets or the limits of a cost")
+        per_cost = [metrics.resampled_mbr(table, pool.accuracy, _cost(pool, c.cost), budgets, "total", spacing, resamples, seed) for c in chains]
+        for name, drawn in (*zip((chain.cost for chain in chains), per_cost, strict=True), ("union", np.mean(per_cost, axis=0))):
+            found = [metrics.interval(column, level) for column in np.asarray(drawn).T]
+            found += [metrics.Interval(math.nan, math.nan)] * (len(columns["proxy"]) - len(found))
+            columns |= {f"mbr_{name}_low": [one.low for one in found], f"mbr_{name}_high": [one.high for one in found]}
+    title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
+    return Frame({**columns, "missing": missing}, title, [*_chain_notes(chains), *_score_notes(names, table), *_ceiling_notes(pool, accuracies)])
+
+
+def correlations(
+    pool: Pool,
+    k: int | None = None,
+    fraction: float = 0.05,
+    accuracies: npt.ArrayLike | None = None,
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Frame:
+    """How well each proxy orders the whole pool.
+
+    Args:
+        k: of BR@K; None is 10, or N where there are fewer archs.
+        fraction: of P@topK.
+        accuracies: as in `mbr_table`.
+        resamples, seed, level: of bootstrap intervals of the three correlations; 0 resamples makes none.
+
+    Returns:
+        Columns proxy, kendall (tau-b), spearman, pearson, best_rank_at_k, precision_at_top_k, num (archs with a score, which the correlations
+        are of), missing (archs without one, which the other two rank last), infinite (scores that only Pearson leaves out); with resamples
+        also kendall_low, kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs.
+
+    Raises:
+        ValueError: k or fraction out of range.
+    """
+    names, table = _entries(pool)
+    k = min(10, len(pool)) if k is None else k
+    judges = _judges(k, fraction)
+    rows = [_judged(row, pool.accuracy, judges) for row in table]
+    rows.append(dict.fromkeys(CORRELATIONS, 0.0) | {name: judge(np.zeros(len(pool)), pool.accuracy) for name, judge in judges.items()
+                                                    if name not in CORRELATIONS} | {"num": len(pool), "missing": 0, "infinite": 0})  # fmt: skip
+    rows.append(_judged(pool.accuracy, pool.accuracy, judges))
+    names = [*names, RANDOM, ORACLE]
+    if accuracies is not None:
+        shared = _num_shared(accuracies)
+        there = {name: metrics.noise_ceiling(judge, accuracies) for name, judge in judges.items()} if shared >= k else dict.fromkeys(judges, math.nan)
+        rows.append({**there, "num": shared, "missing": len(pool) - shared, "infinite": 0})
+        names.append(CEILING)
+    columns: dict[str, Any] = {"proxy": names, **{name: [row[name] for row in rows] for name in rows[0]}}
+    if resamples:
+        for name in CORRELATIONS:
+            found = [metrics.bootstrap(judges[name], row, pool.accuracy, resamples=resamples, seed=seed, level=level) for row in table]
+            found += [metrics.Interval(math.nan, math.nan)] * (len(names) - len(found))
+            columns |= {f"{name}_low": [one.low for one in found], f"{name}_high": [one.high for one in found]}
+    notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
+    return Frame(columns, f"Correlation with accuracy: {pool.name}", [*notes, *_score_notes(names, table), *_ceiling_notes(pool, accuracies)])
+
+
+@dataclass(frozen=True)
+class Report:
+    """A proxy of the reader's beside all stored ones.
+
+    Attributes:
+        name: of the reader's proxy.
+        pool: what it was judged on; its scores hold the reader's too, oriented.
+        metrics: a row per proxy, the reader's first: the columns of `correlations`, then mbr_COST and mbr_union for even limits, and
+            quantile_mbr_COST and quantile_mbr_union for limits that admit equal shares; each also with _pool.
+        picks: `constrained` of every proxy, with a column spacing in front.
+        intervals: with resamples, else None: proxy, metric, value, low, high; every metric of the reader's proxy, and every proxy's mBR.
+        notes: what was left out or is missing.
+    """
+
+    name: str
+    pool: Pool
+    metrics: Frame
+    picks: Frame
+    intervals: Frame | None
+    notes: tuple[str, ...]
+
+    def place(self, metric: str = "mbr_union") -> tuple[int, int]:
+        """The place of the reader's proxy among all proxies and costs by one metric, from 1, and how many there are; equal ones share a place.
+
+        Raises:
+            UnknownNameError: no such column.
+            ValueError: the metric is undefined for it.
+        """
+        values = self.metrics[metric]
+        rows = [row for row, name in enumerate(self.metrics["proxy"]) if name not in (RANDOM, ORACLE, CEILING)]
+        there = np.asarray([values[row] for row in rows], np.float64)
+        there = -there if metric in (*CORRELATIONS, "precision_at_top_k") else there
+        if np.isnan(there[0]):
+            raise ValueError(f"{metric} of {self.name} is undefined, so it has no place")
+        return int((there < there[0]).sum()) + 1, len(rows)
+
+    def __repr__(self) -> str:
+        """The reader's proxy beside the best ten, the costs and the references."""
+        key = "mbr_union" if "mbr_union" in self.metrics else "kendall"
+        shown = [name for name in ("proxy", *CORRELATIONS, "best_rank_at_k", "precision_at_top_k", "mbr_union", "mbr_union_pool",
+                                   "quantile_mbr_union", "missing") if name in self.metrics]  # fmt: skip
+        ordered = self.metrics.sorted(key, descending=key == "kendall")
+        others = [row for row, name in enumerate(ordered["proxy"]) if name not in (self.name, RANDOM, ORACLE, CEILING, *self.pool.costs)]
+        kept = {self.name, RANDOM, ORACLE, CEILING, *self.pool.costs, *(ordered["proxy"][row] for row in others[:10])}
+        rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
+        lines = [repr(Frame({name: rows[name] for name in shown}, f"{self.name}: {self.pool.name}"))]
+        if len(others) > 10:
+            lines.append(f"({len(others) - 10} more proxies in .metrics, what each picks under each limit in .picks)")
+        if not math.isnan(float(self.metrics[key][0])):
+            lines.append("{} is number {} of {} by {}.".format(self.name, *self.place(key), key))
+        return "\n".join([*lines, *self.notes])
+
+
+def evaluate(
+    pool: Pool,
+    scores: npt.ArrayLike,
+    name: str = "yours",
+    direction: int = 1,
+    k: int | None = None,
+    fraction: float = 0.05,
+    budgets: int = 5,
+    accuracies: npt.ArrayLike | None = None,
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Report:
+    """The whole report of one proxy beside those of the pool.
+
+    Args:
+        scores: (N,) in the pool's order; NaN where there is none (`aligned` makes them).
+        name: what to call it.
+        direction: +1 where higher scores are better, -1 where lower ones are.
+        k, fraction, accuracies: as in `correlations`.
+        budgets: how many limits for each of macs, params and depth.
+        resamples, seed, level: of bootstrap intervals.
+
+    Raises:
+        ValueError: no arch of the pool has a score, another length or direction, a name that is taken.
+    """
+    values = np.asarray(scores, np.float64)
+    if values.shape != (len(pool),):
+        raise ValueError(f"scores of shape {values.shape}; the pool has {len(pool)} archs, and needs one each, NaN where there is none")
+    if direction not in (1, -1):
+        raise ValueError(f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are")
+    if name in (*pool.scores, *pool.costs, RANDOM, ORACLE, CEILING):
+        raise ValueError(f"name {name!r} is taken by a row of the report; choose another")
+    absent = int(np.isnan(values).sum())
+    if absent == len(pool):
+        raise ValueError(f"none of the {len(pool)} archs of {pool.name} has a score of {name}; give scores of measured archs")
+    own = replace(pool, scores={name: values * direction, **pool.scores})
+    ordered = correlations(own, k, fraction, accuracies)
+    columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
+    notes, parts = [*ordered.notes], []
+    for spacing, prefix in (("even", ""), ("quantile", "quantile_")) if own.costs else ():
+        table = mbr_table(own, None, budgets, spacing, accuracies)
+        columns |= {f"{prefix}{column}": table[column] for column in table.columns if column not in ("proxy", "missing")}
+        parts.append((spacing, constrained(own, None, budgets, spacing)))
+    if not parts:
+        notes.append(f"{pool.space} has none of macs, params and depth, so there is no mBR.")
+    picks = Frame(
+        {"spacing": [spacing for spacing, part in parts for _ in range(len(part))]}
+        | ({column: np.concatenate([part[column] for _, part in parts]) for column in parts[0][1].columns} if parts else {}),
+        f"Picks within budgets: {own.name}",
+    )
+    found = _intervals(own, name, ordered, columns, k, fraction, budgets, resamples, seed, level) if resamples else None
+    return Report(name, own, Frame(columns, f"{name} beside the stored proxies: {own.name}", notes), picks, found, tuple(notes))
+
+
+def aligned(space: Space, scores: Any) -> Floats:
+    """A user's scores as (members,) float64 in build order, NaN where there is none.
+
+    Args:
+        scores: a mapping from arch (string or Arch) to a number, None or NaN; a pandas Series indexed by arch; or an array in build order with
+            one entry for every member.
+
+    Raises:
+        ValueError: an arch that is no member, named; an arch twice; a score that is no number; an array of another length.
+    """
+    if isinstance(scores, Mapping):
+        keys, given = list(scores), list(scores.values())
+    elif hasattr(scores, "index") and hasattr(scores, "to_numpy"):
+        if scores.ndim != 1:
+            raise ValueError(f"scores of shape {scores.shape}; they are one column: a Series indexed by arch")
+        keys, given = list(scores.index), list(scores.to_numpy(object, na_value=None))
+    else:
+        array = np.asarray(scores)
+        if array.dtype == object and array.ndim == 1:
+            array = np.array([math.nan if value is None else _number(f"row {row}", value) for row, value in enumerate(array.tolist())])
+        if array.shape != (len(space),) or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"scores of shape {array.shape} and type {array.dtype}; an array holds one number for each of the {len(space)} members of "
+                f"{space.name} in build order; scores of some archs go in a dict or Series by arch"
+            )
+        return array.astype(np.float64)
+    places = {arch: place for place, arch in enumerate(space.members)}
+    texts = [str(key) for key in keys]
+    strangers = [text for text in texts if text not in places]
+    if strangers:
+        raise ValueError(
+            f"{len(strangers)} of {len(texts)} scores are for archs that are no members of {space.name}: {_some(strangers)}; "
+            f"members are like {space.members[0]!r}"
+        )
+    twice = [text for text, count in Counter(texts).items() if count > 1]
+    if twice:
+        raise ValueError(f"{len(twice)} archs have more than one score: {_some(twice)}; give one each")
+    values = np.full(len(space), np.nan)
+    for text, value in zip(texts, given, strict=True):
+        values[places[text]] = _number(text, value)
+    return values
+
+
+def seed_accuracies(bench: Bench, pool: Pool) -> Floats | None:
+    """(S, N) the accuracies of a pool's archs with every seed, NaN where there is none; None unless some arch has two."""
+    seeds = bench.seeds(pool.space, pool.dataset, pool.recipe)
+    column = f"runs.{pool.split}_acc"
+    made = [bench.table(pool.space, [column], pool.dataset, pool.recipe, seed=one)[column][pool.arch_ids] for one in seeds]
+    return np.array(made, np.float64) if len(made) > 1 and _num_shared(made) else None
+
+
+def _intervals(
+    pool: Pool, name: str, ordered: Frame, columns: Mapping[str, Any], k: int | None, fraction: float, budgets: int, resamples: int, seed: int,
+    level: float,
+) -> Frame:  # fmt: skip
+    """Every metric of one proxy, and every proxy's mBR over even limits."""
+    options: Any = {"resamples": resamples, "seed": seed, "level": level}
+    rows = []
+    for metric, judge in _judges(min(10, len(pool)) if k is None else k, fraction).items():
+        low, high = metrics.bootstrap(judge, pool.scores[name], pool.accuracy, **options)
+        rows.append((name, metric, float(ordered[metric][0]), low, high))
+    if pool.costs:
+        table = mbr_table(pool, None, budgets, **options)
+        for column in [column for column in table.columns if f"{column}_low" in table]:
+            values = (table["proxy"], table[column], table[f"{column}_low"], table[f"{column}_high"])
+            rows += [(str(proxy), column, float(value), float(low), float(high)) for proxy, value, low, high in zip(*values, strict=True)]
+    head = ("proxy", "metric", "value", "low", "high")
+    title = f"{level:.0%} intervals of {resamples} resamples of the archs: {pool.name}"
+    return Frame(dict(zip(head, map(list, zip(*rows, strict=True)), strict=True)), title)
+
+
+def _entries(pool: Pool, reference: bool = False) -> tuple[list[str], Floats]:
+    """Names and (P, N) scores: the proxies, the costs that are not among them, and for `reference` the random pick and the oracle."""
+    rows = _stored(pool)
+    if reference:
+        rows |= {RANDOM: np.zeros(len(pool)), ORACLE: pool.accuracy}
+    return list(rows), np.array(list(rows.values()))
+
+
+def _stored(pool: Pool) -> dict[str, Floats]:
+    """The pool's scores, and its costs as scores where it has none of that name."""
+    costs = {name: values for name, values in pool.costs.items() if name not in pool.scores or np.isnan(pool.scores[name]).all()}
+    return {**pool.scores, **costs}
+
+
+def _cost(pool: Pool, name: str) -> Floats:
+    known = {**pool.features, **pool.costs}
+    if name not in known:
+        raise unknown_name("cost", name, known)
+    return known[name]
+
+
+def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
+    if isinstance(budgets, Mapping):
+        return [_joint(pool, costs, budgets)]
+    names = [costs] if isinstance(costs, str) else list(pool.costs) if costs is None else list(dict.fromkeys(costs))
+    if not names:
+        raise ValueError(
+            f"no cost: {pool.space} has {', '.join(pool.costs) or 'none of macs, params and depth'}; name a column of {list(pool.features)}"
+        )
+    chains = []
+    for name in names:
+        values = _cost(pool, name)
+        lacking = int(np.isnan(values).sum())
+        if lacking == len(values):
+            raise ValueError(f"no arch of the pool has {name}; budgets need another cost")
+        limits = metrics.budget_limits(values[~np.isnan(values)], budgets, spacing)
+        order = np.argsort(values)
+        sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
+        note = f"{lacking} of {len(values)} archs have no {name}, and are within no limit on it." if lacking else ""
+        chains.append(_Chain(name, tuple(f"{name} <= {limit:.6g}" for limit in limits), limits, order, sizes, note))
+    return chains
+
+
+def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, float]) -> _Chain:
+    if costs is not None:
+        raise ValueError(f"costs {costs!r} beside joint budgets {dict(budgets)}; the budgets name their costs, leave costs out")
+    if not budgets or any(isinstance(limit, (bool, str)) or not math.isfinite(limit) for limit in budgets.values()):
+        raise ValueError(f"joint budgets {dict(budgets)}; they are like {{'macs': 1e8, 'params': 1e6}}")
+    inside = np.all([_cost(pool, name) <= limit for name, limit in budgets.items()], axis=0)
+    words = " and ".join(f"{name} <= {limit:.6g}" for name, limit in budgets.items())
+    limit = float(next(iter(budgets.values()))) if len(budgets) == 1 else math.nan
+    order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
+    return _Chain(" and ".join(budgets), (words,), np.array([limit]), order, np.array([int(inside.sum())]))
+
+
+def _mbr_columns(pool: Pool, table: Floats, chains: Sequence[_Chain]) -> dict[str, list[float]]:
+    """mBR of each row of the table for each chain and their union, by both normalisations."""
+    parts: dict[str, list[Floats]] = {"": [], "_pool": []}
+    columns = {}
+    for chain in chains:
+        there = chain.filled
+        if there.any():
+            found = metrics.picks(table, pool.accuracy, chain.order, chain.sizes[there])
+            parts[""].append(found.rank / len(pool))
+            parts["_pool"].append(found.rank / found.pool_size)
+        for suffix, listed in parts.items():
+            columns[f"mbr_{chain.cost}{suffix}"] = listed[-1].mean(axis=1).tolist() if there.any() else [math.nan] * len(table)
+    for suffix, listed in parts.items():
+        columns[f"mbr_union{suffix}"] = np.concatenate(listed, axis=1).mean(axis=1).tolist() if listed else [math.nan] * len(table)
+    order = [*(f"mbr_{name}{suffix}" for suffix in parts for name in (*(chain.cost for chain in chains), "union"))]
+    return {name: columns[name] for name in order}
+
+
+def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[_Chain], budgets: Budgets, spacing: str) -> dict[str, float]:
+    """The columns of `_mbr_columns` for one seed's accuracy as a proxy for another's, on the archs both have; the mean over pairs of seeds."""
+    found = []
+    for one in range(len(accuracies)):
+        for other in range(len(accuracies)):
+            both = ~np.isnan(accuracies[one]) & ~np.isnan(accuracies[other])
+            if one == other or not both.any():
+                continue
+            part = replace(pool.only(both), accuracy=accuracies[other][both])
+            names = None if isinstance(budgets, Mapping) else [chain.cost for chain in chains]
+            there = _chains(part, names, budgets, spacing)
+            found.append(_mbr_columns(part, accuracies[one][both][None], there))
+    return {name: float(np.mean([one[name][0] for one in found])) for name in found[0]} if found else {}
+
+
+def _judges(k: int, fraction: float) -> dict[str, Callable[..., float]]:
+    return {
+        "kendall": metrics.kendall_tau,
+        "spearman": metrics.spearman_rho,
+        "pearson": metrics.pearson,
+        "best_rank_at_k": partial(metrics.best_rank_at_k, k=k),
+        "precision_at_top_k": partial(metrics.precision_at_top_k, fraction=fraction),
+    }
+
+
+def _judged(scores: Floats, accuracy: Floats, judges: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+    missing = int(np.isnan(scores).sum())
+    ordered, true = (scores, accuracy) if missing else (metrics.codes(scores), metrics.codes(accuracy))  # one sort for all rank metrics
+    found = {name: judge(*((scores, accuracy) if name == "pearson" else (ordered, true))) for name, judge in judges.items()}
+    return {**found, "num": len(scores) - missing, "missing": missing, "infinite": int(np.isinf(scores).sum())}
+
+
+def _num_shared(accuracies: Any) -> int:
+    """Archs that at least two seeds have."""
+    return int(((~np.isnan(np.asarray(accuracies, np.float64))).sum(axis=0) > 1).sum())
+
+
+def _chain_notes(chains: Sequence[_Chain]) -> list[str]:
+    notes = [chain.note for chain in chains if chain.note]
+    for chain in chains:
+        empty = [text for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
+        if empty:
+            notes.append(f"{len(empty)} of {len(chain.constraints)} budgets admit no arch, so nothing is picked: {'; '.join(empty)}.")
+    return notes
+
+
+def _score_notes(names: Sequence[str], table: Floats) -> list[str]:
+    absent = {name: int(count) for name, count in zip(names, np.isnan(table).sum(axis=1), strict=False) if count}
+    notes = []
+    if absent:
+        counted = ", ".join(f"{name} {count}" for name, count in absent.items())
+        notes.append(f"Archs without a score, left out of correlations and ranked last elsewhere: {counted} of {table.shape[1]}.")
+    none = [name for name, count in absent.items() if count == table.shape[1]]
+    return [*notes, f"No arch has a score of {', '.join(none)}: it picks at random."] if none else notes
+
+
+def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:
+    if accuracies is None:
+        return []
+    return [f"{CEILING}: one seed's accuracy as a proxy for another's, on the {_num_shared(accuracies)} of {len(pool)} archs that two seeds share."]
+
+
+def _limits_in_words(budgets: Budgets, spacing: str) -> str:
+    if isinstance(budgets, Mapping):
+        return "joint limits"
+    return f"{len(budgets)} given limits" if isinstance(budgets, Iterable) else f"{budgets} {spacing} limits"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(map(repr, texts[:3])) + (", .." if len(texts) > 3 else "")
+
+
+def _number(arch: str, value: Any) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, (str, bytes, bool, np.bool_)) or not hasattr(value, "__float__"):
+        raise ValueError(f"the score of {arch} is {value!r}; it is a number, or None or NaN where there is none")
+    return float(value)
