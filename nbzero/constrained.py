@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Budgets = int | Sequence[float] | Mapping[str, float]
+_Picked = list[tuple["_Chain", metrics.Picks | None]]
 RANDOM, ORACLE, CEILING = "random", "oracle", "another seed"
 CORRELATIONS = ("kendall", "spearman", "pearson")
 
@@ -66,16 +67,18 @@ def constrained(pool: Pool, costs: str | Iterable[str] | None = None, budgets: B
         UnknownNameError: a cost that the space does not have.
         ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets` or `spacing`.
     """
-    names, table = _entries(pool, reference=True)
+    entries = _Entries(pool)
+    return _picks_frame(pool, entries, _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing)))
+
+
+def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked) -> Frame:
     rows: list[dict[str, Any]] = []
-    chains = _chains(pool, costs, budgets, spacing)
-    for chain in chains:
+    for chain, found in picked:
         there = np.flatnonzero(chain.filled)
-        found = metrics.picks(table, pool.accuracy, chain.order, chain.sizes[there]) if len(there) else None
         for b, (limit, constraint) in enumerate(zip(chain.limits.tolist(), chain.constraints, strict=True)):
             head = {"cost": chain.cost, "budget": b + 1, "limit": limit, "constraint": constraint}
             at = int(np.searchsorted(there, b))
-            for p, name in enumerate(names):
+            for p, name in enumerate(entries.names):
                 if found is None or not chain.filled[b]:
                     empty = dict.fromkeys(("arch", "accuracy", "true_rank"))
                     rows.append({**head, "proxy": name, **empty, "num_tied": 0, "pool_size": 0, "best_arch": None, "best_accuracy": None})
@@ -95,7 +98,7 @@ def constrained(pool: Pool, costs: str | Iterable[str] | None = None, budgets: B
                     }
                 )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Frame(columns, f"Picks within budgets: {pool.name}", [*_chain_notes(chains), *_score_notes(names, table)])
+    return Frame(columns, f"Picks within budgets: {pool.name}", [*_chain_notes(chain for chain, _ in picked), *_score_notes(entries)])
 
 
 def mbr(
@@ -140,10 +143,25 @@ def mbr_table(
         mbr_COST_low, mbr_COST_high and so on; and missing, the archs of the pool without a score. Budgets below every arch are left out of the
         means, and counted in the notes; null where no budget is left.
     """
-    chains = _chains(pool, costs, budgets, spacing)
-    names, table = _entries(pool, reference=True)
-    columns: dict[str, Any] = {"proxy": list(names), **_mbr_columns(pool, table, chains)}
-    missing = [*np.isnan(table).sum(axis=1).tolist()]
+    entries = _Entries(pool)
+    picked = _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing))
+    return _mbr_frame(pool, entries, picked, budgets, spacing, accuracies, resamples, seed, level)
+
+
+def _mbr_frame(
+    pool: Pool,
+    entries: _Entries,
+    picked: _Picked,
+    budgets: Budgets,
+    spacing: str,
+    accuracies: npt.ArrayLike | None,
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Frame:
+    chains = [chain for chain, _ in picked]
+    columns: dict[str, Any] = {"proxy": list(entries.names), **_mbr_columns(len(pool), len(entries.names), picked)}
+    missing = [*entries.missing]
     if accuracies is not None:
         ceiling = _mbr_ceiling(pool, np.asarray(accuracies, np.float64), chains, budgets, spacing)
         columns = {name: [*values, CEILING if name == "proxy" else ceiling.get(name, math.nan)] for name, values in columns.items()}
@@ -151,13 +169,15 @@ def mbr_table(
     if resamples:
         if isinstance(budgets, Mapping):
             raise ValueError(f"resamples {resamples} with joint budgets {dict(budgets)}; intervals need a number of budgets or the limits of a cost")
-        per_cost = [metrics.resampled_mbr(table, pool.accuracy, _cost(pool, c.cost), budgets, "total", spacing, resamples, seed) for c in chains]
+        per_cost = [
+            metrics.resampled_mbr(entries.scores, pool.accuracy, _cost(pool, c.cost), budgets, "total", spacing, resamples, seed) for c in chains
+        ]
         for name, drawn in (*zip((chain.cost for chain in chains), per_cost, strict=True), ("union", np.mean(per_cost, axis=0))):
             found = [metrics.interval(column, level) for column in np.asarray(drawn).T]
             found += [metrics.Interval(math.nan, math.nan)] * (len(columns["proxy"]) - len(found))
             columns |= {f"mbr_{name}_low": [one.low for one in found], f"mbr_{name}_high": [one.high for one in found]}
     title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
-    return Frame({**columns, "missing": missing}, title, [*_chain_notes(chains), *_score_notes(names, table), *_ceiling_notes(pool, accuracies)])
+    return Frame({**columns, "missing": missing}, title, [*_chain_notes(chains), *_score_notes(entries), *_ceiling_notes(pool, accuracies)])
 
 
 def correlations(
@@ -185,14 +205,25 @@ def correlations(
     Raises:
         ValueError: k or fraction out of range.
     """
-    names, table = _entries(pool)
+    return _correlations_frame(pool, _Entries(pool), k, fraction, accuracies, resamples, seed, level)
+
+
+def _correlations_frame(
+    pool: Pool,
+    entries: _Entries,
+    k: int | None,
+    fraction: float,
+    accuracies: npt.ArrayLike | None,
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Frame:
     k = min(10, len(pool)) if k is None else k
     judges = _judges(k, fraction)
-    rows = [_judged(row, pool.accuracy, judges) for row in table]
-    rows.append(dict.fromkeys(CORRELATIONS, 0.0) | {name: judge(np.zeros(len(pool)), pool.accuracy) for name, judge in judges.items()
-                                                    if name not in CORRELATIONS} | {"num": len(pool), "missing": 0, "infinite": 0})  # fmt: skip
-    rows.append(_judged(pool.accuracy, pool.accuracy, judges))
-    names = [*names, RANDOM, ORACLE]
+    proxies = entries.names[: entries.num_proxies]
+    rows = [_judged(entries, row, pool.accuracy, judges) for row in range(len(entries.names))]
+    rows[entries.names.index(RANDOM)] |= dict.fromkeys(CORRELATIONS, 0.0)  # the expectation; of equal scores they are undefined
+    names = list(entries.names)
     if accuracies is not None:
         shared = _num_shared(accuracies)
         there = {name: metrics.noise_ceiling(judge, accuracies) for name, judge in judges.items()} if shared >= k else dict.fromkeys(judges, math.nan)
@@ -201,11 +232,14 @@ def correlations(
     columns: dict[str, Any] = {"proxy": names, **{name: [row[name] for row in rows] for name in rows[0]}}
     if resamples:
         for name in CORRELATIONS:
-            found = [metrics.bootstrap(judges[name], row, pool.accuracy, resamples=resamples, seed=seed, level=level) for row in table]
+            found = [
+                metrics.bootstrap(judges[name], row, pool.accuracy, resamples=resamples, seed=seed, level=level)
+                for row in entries.scores[: len(proxies)]
+            ]
             found += [metrics.Interval(math.nan, math.nan)] * (len(names) - len(found))
             columns |= {f"{name}_low": [one.low for one in found], f"{name}_high": [one.high for one in found]}
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
-    return Frame(columns, f"Correlation with accuracy: {pool.name}", [*notes, *_score_notes(names, table), *_ceiling_notes(pool, accuracies)])
+    return Frame(columns, f"Correlation with accuracy: {pool.name}", [*notes, *_score_notes(entries), *_ceiling_notes(pool, accuracies)])
 
 
 @dataclass(frozen=True)
@@ -298,13 +332,15 @@ def evaluate(
     if absent == len(pool):
         raise ValueError(f"none of the {len(pool)} archs of {pool.name} has a score of {name}; give scores of measured archs")
     own = replace(pool, scores={name: values * direction, **pool.scores})
-    ordered = correlations(own, k, fraction, accuracies)
+    entries = _Entries(own)
+    ordered = _correlations_frame(own, entries, k, fraction, accuracies)
     columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
     notes, parts = [*ordered.notes], []
     for spacing, prefix in (("even", ""), ("quantile", "quantile_")) if own.costs else ():
-        table = mbr_table(own, None, budgets, spacing, accuracies)
+        picked = _picked(own, entries.codes, _chains(own, None, budgets, spacing))
+        table = _mbr_frame(own, entries, picked, budgets, spacing, accuracies)
         columns |= {f"{prefix}{column}": table[column] for column in table.columns if column not in ("proxy", "missing")}
-        parts.append((spacing, constrained(own, None, budgets, spacing)))
+        parts.append((spacing, _picks_frame(own, entries, picked)))
     if not parts:
         notes.append(f"{pool.space} has none of macs, params and depth, so there is no mBR.")
     picks = Frame(
@@ -387,12 +423,54 @@ def _intervals(
     return Frame(dict(zip(head, map(list, zip(*rows, strict=True)), strict=True)), title)
 
 
-def _entries(pool: Pool, reference: bool = False) -> tuple[list[str], Floats]:
-    """Names and (P, N) scores: the proxies, the costs that are not among them, and for `reference` the random pick and the oracle."""
-    rows = _stored(pool)
-    if reference:
-        rows |= {RANDOM: np.zeros(len(pool)), ORACLE: pool.accuracy}
-    return list(rows), np.array(list(rows.values()))
+class _Entries:
+    """The rows of every table: the proxies, the costs that are not among them, then the oracle and the random pick.
+
+    Attributes:
+        names, scores: (P,) and (P, N).
+        num_proxies: how many come before the oracle.
+        missing: (P,) archs without a score.
+        codes: (P, N) `metrics.codes` of each row, sorted once for all rank metrics; the last but one are the accuracy's.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        rows = {**_stored(pool), ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        self.names, self.scores = list(rows), np.array(list(rows.values()))
+        self.num_proxies = len(rows) - 2
+        self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
+
+    @cached_property
+    def codes(self) -> npt.NDArray[Any]:
+        return metrics.small_codes(self.scores)
+
+
+def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], random: bool = True) -> _Picked:
+    """Each cost's pools, and what the rows of `scores` (or of their codes) pick in those that are not empty; None where all are.
+
+    With `random` the last row is of equal scores, which would make a tie of all archs; its means are counted without listing them.
+    """
+    code = metrics.codes(pool.accuracy)
+    picked: _Picked = []
+    for chain in chains:
+        sizes = chain.sizes[chain.filled]
+        if not len(sizes):
+            picked.append((chain, None))
+            continue
+        found = metrics.picks(scores[:-1] if random else scores, pool.accuracy, chain.order, sizes)
+        if random:
+            ordered, accuracy = code[chain.order], np.cumsum(pool.accuracy[chain.order])[sizes - 1] / sizes
+            counts = [np.bincount(ordered[:size]) for size in sizes]
+            rank = [float((count * (size - np.cumsum(count))).sum() / size) for count, size in zip(counts, sizes.tolist(), strict=True)]
+            found = metrics.Picks(
+                np.vstack([found.rank, rank]),
+                np.vstack([found.accuracy, accuracy]),
+                np.vstack([found.arch, np.full(len(sizes), chain.order[0])]),
+                np.vstack([found.num_tied, sizes]),
+                found.pool_size,
+                found.best,
+            )
+        picked.append((chain, found))
+    return picked
 
 
 def _stored(pool: Pool) -> dict[str, Floats]:
@@ -442,22 +520,19 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     return _Chain(" and ".join(budgets), (words,), np.array([limit]), order, np.array([int(inside.sum())]))
 
 
-def _mbr_columns(pool: Pool, table: Floats, chains: Sequence[_Chain]) -> dict[str, list[float]]:
-    """mBR of each row of the table for each chain and their union, by both normalisations."""
+def _mbr_columns(num_archs: int, num_rows: int, picked: _Picked) -> dict[str, list[float]]:
+    """mBR of each row for each cost and their union, by both normalisations."""
     parts: dict[str, list[Floats]] = {"": [], "_pool": []}
     columns = {}
-    for chain in chains:
-        there = chain.filled
-        if there.any():
-            found = metrics.picks(table, pool.accuracy, chain.order, chain.sizes[there])
-            parts[""].append(found.rank / len(pool))
+    for chain, found in picked:
+        if found is not None:
+            parts[""].append(found.rank / num_archs)
             parts["_pool"].append(found.rank / found.pool_size)
         for suffix, listed in parts.items():
-            columns[f"mbr_{chain.cost}{suffix}"] = listed[-1].mean(axis=1).tolist() if there.any() else [math.nan] * len(table)
+            columns[f"mbr_{chain.cost}{suffix}"] = [math.nan] * num_rows if found is None else listed[-1].mean(axis=1).tolist()
     for suffix, listed in parts.items():
-        columns[f"mbr_union{suffix}"] = np.concatenate(listed, axis=1).mean(axis=1).tolist() if listed else [math.nan] * len(table)
-    order = [*(f"mbr_{name}{suffix}" for suffix in parts for name in (*(chain.cost for chain in chains), "union"))]
-    return {name: columns[name] for name in order}
+        columns[f"mbr_union{suffix}"] = np.concatenate(listed, axis=1).mean(axis=1).tolist() if listed else [math.nan] * num_rows
+    return {name: columns[name] for suffix in parts for name in (*(f"mbr_{chain.cost}{suffix}" for chain, _ in picked), f"mbr_union{suffix}")}
 
 
 def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[_Chain], budgets: Budgets, spacing: str) -> dict[str, float]:
@@ -470,8 +545,8 @@ def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[_Chain], budge
                 continue
             part = replace(pool.only(both), accuracy=accuracies[other][both])
             names = None if isinstance(budgets, Mapping) else [chain.cost for chain in chains]
-            there = _chains(part, names, budgets, spacing)
-            found.append(_mbr_columns(part, accuracies[one][both][None], there))
+            picked = _picked(part, accuracies[one][both][None], _chains(part, names, budgets, spacing), random=False)
+            found.append(_mbr_columns(len(part), 1, picked))
     return {name: float(np.mean([one[name][0] for one in found])) for name in found[0]} if found else {}
 
 
@@ -485,10 +560,11 @@ def _judges(k: int, fraction: float) -> dict[str, Callable[..., float]]:
     }
 
 
-def _judged(scores: Floats, accuracy: Floats, judges: Mapping[str, Callable[..., float]]) -> dict[str, float]:
-    missing = int(np.isnan(scores).sum())
-    ordered, true = (scores, accuracy) if missing else (metrics.codes(scores), metrics.codes(accuracy))  # one sort for all rank metrics
-    found = {name: judge(*((scores, accuracy) if name == "pearson" else (ordered, true))) for name, judge in judges.items()}
+def _judged(entries: _Entries, row: int, accuracy: Floats, judges: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+    scores, missing = entries.scores[row], entries.missing[row]
+    raw = (scores, accuracy)
+    ordered = raw if missing else (entries.codes[row], entries.codes[-2])
+    found = {name: judge(*(raw if name == "pearson" else ordered)) for name, judge in judges.items()}
     return {**found, "num": len(scores) - missing, "missing": missing, "infinite": int(np.isinf(scores).sum())}
 
 
@@ -497,7 +573,8 @@ def _num_shared(accuracies: Any) -> int:
     return int(((~np.isnan(np.asarray(accuracies, np.float64))).sum(axis=0) > 1).sum())
 
 
-def _chain_notes(chains: Sequence[_Chain]) -> list[str]:
+def _chain_notes(chains: Iterable[_Chain]) -> list[str]:
+    chains = list(chains)
     notes = [chain.note for chain in chains if chain.note]
     for chain in chains:
         empty = [text for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
@@ -506,13 +583,14 @@ def _chain_notes(chains: Sequence[_Chain]) -> list[str]:
     return notes
 
 
-def _score_notes(names: Sequence[str], table: Floats) -> list[str]:
-    absent = {name: int(count) for name, count in zip(names, np.isnan(table).sum(axis=1), strict=False) if count}
+def _score_notes(entries: _Entries) -> list[str]:
+    num_archs = entries.scores.shape[1]
+    absent = {name: count for name, count in zip(entries.names, entries.missing, strict=True) if count}
     notes = []
     if absent:
         counted = ", ".join(f"{name} {count}" for name, count in absent.items())
-        notes.append(f"Archs without a score, left out of correlations and ranked last elsewhere: {counted} of {table.shape[1]}.")
-    none = [name for name, count in absent.items() if count == table.shape[1]]
+        notes.append(f"Archs without a score, left out of correlations and ranked last elsewhere: {counted} of {num_archs}.")
+    none = [name for name, count in absent.items() if count == num_archs]
     return [*notes, f"No arch has a score of {', '.join(none)}: it picks at random."] if none else notes
 
 

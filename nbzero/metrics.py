@@ -227,6 +227,11 @@ def codes(values: npt.ArrayLike) -> Ints:
     return code
 
 
+def small_codes(scores: Floats) -> npt.NDArray[Any]:
+    """(P, N) the `codes` of each row, in 16 bits where N fits, which `picks` reads four times as fast as float64."""
+    return np.array([codes(row) for row in scores]).astype(np.int16 if scores.shape[1] < 1 << 15 else np.int32)
+
+
 def ranks(values: npt.ArrayLike) -> Floats:
     """Ranks from 1 for the lowest value, ties sharing the mean of their places; NaN values share the lowest places. (N,), or (P, N) row by row.
 
@@ -315,11 +320,12 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
     """What each proxy picks in nested pools, and how good it is there.
 
     Args:
-        scores: (P, N), NaN below every number.
+        scores: (P, N), NaN below every number; or their `codes`.
         accuracy: (N,) without NaN.
         order, sizes: the b-th pool is the archs order[:sizes[b]]; sizes ascend from at least 1 (`within`).
     """
-    table, accuracy = np.asarray(scores, np.float64), np.asarray(accuracy, np.float64)
+    table, accuracy = np.asarray(scores), np.asarray(accuracy, np.float64)
+    table = table if table.dtype.kind == "i" else np.asarray(table, np.float64)
     if table.ndim != 2 or table.shape[1:] != accuracy.shape:
         raise ValueError(f"scores of shape {table.shape} with {len(accuracy)} accuracies; they are (P, N) and (N,)")
     order = order[: sizes[-1]]
@@ -440,7 +446,7 @@ def resampled_mbr(
     num = len(cost)
     order = np.argsort(cost)
     cost, accuracy, code = cost[order], accuracy[order], codes(accuracy)[order]
-    score_codes = np.array([codes(row)[order] for row in table]).astype(np.int16 if num <= 32767 else np.int32)
+    score_codes = small_codes(table)[:, order]
     rng, values = np.random.default_rng(seed), np.empty((resamples, len(table)))
     for resample in range(resamples):
         copies = np.bincount(rng.integers(0, num, num), minlength=num)[order]
@@ -555,7 +561,7 @@ def _vectors(**arrays: npt.ArrayLike) -> list[npt.NDArray[Any]]:
 
 def _numbers(array: npt.ArrayLike) -> npt.NDArray[Any]:
     given = np.asarray(array)
-    return given if given.dtype == np.int64 else np.asarray(given, np.float64)
+    return np.asarray(given, np.int64 if given.dtype.kind == "i" else np.float64)
 
 
 def _no_nan(**arrays: Floats) -> None:

@@ -1,0 +1,304 @@
+"""Constrained search and reports: what holds for every pool, then the definitions by loops, then the made release and cases by hand."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbzero import Bench, constrained, metrics
+from nbzero.constrained import CEILING, ORACLE, RANDOM
+from nbzero.errors import UnknownNameError
+from nbzero.pool import Pool, pool_of
+
+ROWS = st.lists(
+    st.tuples(st.one_of(st.integers(0, 4), st.just(math.nan)), st.integers(0, 9), st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=20
+)
+
+
+def pool_from(rows, **changed):
+    score, accuracy, macs, params = (np.array(column, float) for column in zip(*rows, strict=True))
+    ids = np.arange(len(rows))
+    pool = Pool("made", "digits", "short", "std", 0, "val", ids, tuple(f"arch{i}" for i in ids), accuracy / 10,
+                {"macs": macs, "params": params}, {"zen": score}, {"width": np.where(ids % 3 == 0, np.nan, ids)}, len(rows))  # fmt: skip
+    return replace(pool, **changed)
+
+
+SIX = pool_from([(1, 3, 1, 6), (5, 2, 2, 5), (5, 4, 3, 4), (2, 9, 4, 3), (math.nan, 8, 5, 2), (4, 1, 6, 1)])
+
+
+def row_of(frame, **wanted):
+    found = [row for row in frame if all(row[name] == value for name, value in wanted.items())]
+    assert len(found) == 1, (wanted, len(found))
+    return found[0]
+
+
+@given(ROWS, st.integers(1, 4), st.sampled_from(["even", "quantile"]))
+def test_tables_agree_with_the_metrics(rows, budgets, spacing):
+    pool = pool_from(rows)
+    table = constrained.mbr_table(pool, budgets=budgets, spacing=spacing)
+    picks = constrained.constrained(pool, budgets=budgets, spacing=spacing)
+    for name, scores in {"zen": pool.scores["zen"], "macs": pool.costs["macs"], RANDOM: np.zeros(len(pool)), ORACLE: pool.accuracy}.items():
+        row = row_of(table, proxy=name)
+        for suffix, normalise in (("", "total"), ("_pool", "pool")):
+            each = [metrics.mbr(scores, pool.accuracy, cost, budgets, normalise, spacing) for cost in pool.costs.values()]
+            assert [row[f"mbr_{cost}{suffix}"] for cost in pool.costs] == pytest.approx(each, abs=1e-12)
+            assert row[f"mbr_union{suffix}"] == pytest.approx(np.mean(each), abs=1e-12)
+        mine = [one for one in picks if one["proxy"] == name]
+        assert np.mean([one["true_rank"] for one in mine]) / len(pool) == pytest.approx(row["mbr_union"], abs=1e-12)
+        for one in mine:
+            inside = pool.costs[one["cost"]] <= one["limit"]
+            assert one["pool_size"] == inside.sum() and one["best_accuracy"] == pool.accuracy[inside].max()
+            if name == RANDOM:
+                assert one["arch"] is None and one["accuracy"] == pytest.approx(pool.accuracy[inside].mean()) and one["num_tied"] == inside.sum()
+            else:
+                assert inside[pool.archs.index(one["arch"])]
+    assert row_of(table, proxy=ORACLE)["mbr_union"] == 0
+    assert row_of(table, proxy="zen")["missing"] == np.isnan(pool.scores["zen"]).sum()
+
+
+def test_picks_by_hand():
+    frame = constrained.constrained(SIX, "macs", [3, 6])
+    zen = [row for row in frame if row["proxy"] == "zen"]
+    assert zen[0] == {
+        "cost": "macs", "budget": 1, "limit": 3.0, "constraint": "macs <= 3", "proxy": "zen", "arch": "arch1", "accuracy": pytest.approx(0.3),
+        "true_rank": 1.0, "num_tied": 2, "pool_size": 3, "best_arch": "arch2", "best_accuracy": 0.4,
+    }  # fmt: skip
+    assert zen[1]["true_rank"] == (4 + 2) / 2 and zen[1]["best_arch"] == "arch3"
+    assert any(note.startswith("Archs without a score") and "zen 1 of 6" in note for note in frame.notes)
+    assert constrained.mbr(SIX, "zen", "macs", [3, 6]) == (1 + 3) / 2 / 6
+    assert constrained.mbr(SIX, "zen", "macs", [3, 6], normalise="pool") == (1 / 3 + 3 / 6) / 2
+    assert constrained.mbr(SIX, "params", ("macs", "params"), 2) == pytest.approx(
+        np.mean([metrics.mbr(SIX.costs["params"], SIX.accuracy, SIX.costs[cost], 2) for cost in ("macs", "params")])
+    )
+
+
+def test_several_constraints_at_once():
+    frame = constrained.constrained(SIX, budgets={"macs": 4, "params": 5})  # leaves archs 1, 2, 3
+    row = row_of(frame, proxy="zen")
+    assert (row["cost"], row["limit"], row["constraint"], row["pool_size"]) == ("macs and params", None, "macs <= 4 and params <= 5", 3)
+    assert row["num_tied"] == 2 and row["true_rank"] == 1.5 and row["best_arch"] == "arch3"
+    assert row_of(constrained.mbr_table(SIX, budgets={"macs": 4, "params": 5}), proxy="zen")["mbr_macs and params"] == 1.5 / 6
+
+
+def test_a_budget_below_every_arch_is_a_row_without_a_pick():
+    for budgets, costs, words in (([0.5, 6], "macs", "1 of 2 budgets admit no arch, so nothing is picked: macs <= 0.5."),
+                                  ({"macs": 1, "params": 1}, None, "1 of 1 budgets admit no arch, so nothing is picked: macs <= 1 and params <= 1.")):  # fmt: skip
+        frame = constrained.constrained(SIX, costs, budgets)
+        row = row_of(frame, proxy="zen", budget=1)
+        assert row["pool_size"] == row["num_tied"] == 0
+        assert all(row[name] is None for name in ("arch", "accuracy", "true_rank", "best_arch", "best_accuracy"))
+        assert words in frame.notes and words in constrained.mbr_table(SIX, costs, budgets).notes
+    assert row_of(constrained.mbr_table(SIX, "macs", [0.5, 6]), proxy="zen")["mbr_macs"] == 3 / 6
+    nothing = row_of(constrained.mbr_table(SIX, "macs", [0.5]), proxy="zen")
+    assert nothing["mbr_macs"] is None and nothing["mbr_union"] is None
+    with pytest.raises(ValueError, match=r"1 budgets admit no arch: macs <= 0.5; raise them, or see them counted in constrained\(\)"):
+        constrained.mbr(SIX, "zen", "macs", [0.5, 6])
+
+
+def test_a_feature_as_cost_leaves_out_archs_that_lack_it():
+    frame = constrained.constrained(SIX, "width", 1)
+    assert row_of(frame, proxy="zen")["pool_size"] == 4
+    assert "2 of 6 archs have no width, and are within no limit on it." in frame.notes
+
+
+def test_intervals_are_those_of_the_metrics():
+    table = constrained.mbr_table(SIX, resamples=30, seed=5)
+    row = row_of(table, proxy="zen")
+    for cost in ("macs", "params"):
+        wanted = metrics.bootstrap(metrics.mbr, SIX.scores["zen"], SIX.accuracy, SIX.costs[cost], resamples=30, seed=5)
+        assert (row[f"mbr_{cost}_low"], row[f"mbr_{cost}_high"]) == pytest.approx(wanted)
+    values = [metrics.resampled_mbr(SIX.scores["zen"], SIX.accuracy, cost, resamples=30, seed=5)[:, 0] for cost in SIX.costs.values()]
+    assert (row["mbr_union_low"], row["mbr_union_high"]) == pytest.approx(metrics.interval(np.mean(values, axis=0)))
+    frame = constrained.correlations(SIX, resamples=30, seed=5)
+    wanted = metrics.bootstrap(metrics.kendall_tau, SIX.scores["zen"], SIX.accuracy, resamples=30, seed=5)
+    assert (row_of(frame, proxy="zen")["kendall_low"], row_of(frame, proxy="zen")["kendall_high"]) == pytest.approx(wanted)
+    with pytest.raises(ValueError, match="resamples 3 with joint budgets"):
+        constrained.mbr_table(SIX, budgets={"macs": 4}, resamples=3)
+
+
+def test_correlations_count_what_they_leave_out():
+    scores = {"zen": SIX.scores["zen"], "naswot": np.array([1, -np.inf, 2, 3, 4, 0.0]), "plain": np.ones(6), "ntk": np.full(6, np.nan)}
+    frame = constrained.correlations(replace(SIX, scores=scores), k=2, fraction=0.5)
+    row = row_of(frame, proxy="zen")
+    there = ~np.isnan(scores["zen"])
+    assert row["kendall"] == metrics.kendall_tau(scores["zen"][there], SIX.accuracy[there]) and row["num"] == 5 and row["missing"] == 1
+    row = row_of(frame, proxy="naswot")
+    assert row["infinite"] == 1 and row["pearson"] == metrics.pearson(scores["naswot"], SIX.accuracy)
+    assert row["best_rank_at_k"] == metrics.best_rank_at_k(scores["naswot"], SIX.accuracy, 2)
+    assert row["precision_at_top_k"] == metrics.precision_at_top_k(scores["naswot"], SIX.accuracy, 0.5)
+    for name in ("plain", "ntk"):
+        assert all(row_of(frame, proxy=name)[one] is None for one in constrained.CORRELATIONS)
+    assert row_of(frame, proxy="ntk")["missing"] == 6 and "No arch has a score of ntk: it picks at random." in frame.notes
+    random, oracle = row_of(frame, proxy=RANDOM), row_of(frame, proxy=ORACLE)
+    assert random["kendall"] == 0 and random["precision_at_top_k"] == 0.5 and oracle["kendall"] == oracle["precision_at_top_k"] == 1
+    assert constrained.correlations(SIX)["proxy"].tolist() == ["zen", "macs", "params", ORACLE, RANDOM]
+
+
+def test_the_noise_ceiling_is_one_seed_against_another():
+    seeds = np.array([SIX.accuracy, [0.3, 0.1, 0.5, 0.8, math.nan, 0.2]])
+    both = ~np.isnan(seeds[1])
+    frame = constrained.correlations(SIX, k=2, accuracies=seeds)
+    row = row_of(frame, proxy=CEILING)
+    assert row["kendall"] == metrics.noise_ceiling(metrics.kendall_tau, seeds) and row["num"] == 5 and row["missing"] == 1
+    table = row_of(constrained.mbr_table(SIX, accuracies=seeds), proxy=CEILING)
+    pairs = [(seeds[0][both], seeds[1][both]), (seeds[1][both], seeds[0][both])]
+    assert table["mbr_macs"] == pytest.approx(np.mean([metrics.mbr(x, y, SIX.costs["macs"][both]) for x, y in pairs]))
+    assert any("on the 5 of 6 archs that two seeds share" in note for note in frame.notes)
+
+
+def test_report_of_ones_own_proxy_is_the_tables():
+    mine = np.array([3, 1, math.nan, 9, 8, 2.0])
+    report = constrained.evaluate(SIX, mine, "mine", resamples=20)
+    own = replace(SIX, scores={"mine": mine, **SIX.scores})
+    assert report.metrics["proxy"][0] == "mine" and report.metrics["missing"][0] == 1
+    for frame, prefix in (
+        (constrained.correlations(own), ""),
+        (constrained.mbr_table(own), ""),
+        (constrained.mbr_table(own, spacing="quantile"), "quantile_"),
+    ):
+        for column in frame.columns:
+            name = column if column in ("proxy", "missing") else prefix + column
+            np.testing.assert_array_equal(report.metrics[name], frame[column])
+    for spacing in metrics.SPACINGS:
+        part = report.picks.only(report.picks["spacing"] == spacing)
+        assert list(constrained.constrained(own, spacing=spacing)) == [{k: v for k, v in row.items() if k != "spacing"} for row in part]
+    assert row_of(report.intervals, proxy="mine", metric="kendall")["value"] == report.metrics["kendall"][0]
+    wanted = metrics.bootstrap(metrics.kendall_tau, mine, SIX.accuracy, resamples=20)
+    assert row_of(report.intervals, proxy="mine", metric="kendall")["low"] == wanted.low
+    assert {row["proxy"] for row in report.intervals if row["metric"] == "mbr_union"} == {"mine", "zen", "macs", "params", ORACLE, RANDOM}
+    assert "zen 1 of 6" in repr(report) and "mine 1" in repr(report) and "mine is number 1 of 4 by mbr_union." in repr(report)
+    assert report.place("kendall") == (1, 4)
+
+
+def test_direction_turns_the_scores():
+    mine = np.arange(6.0)
+    up, down = constrained.evaluate(SIX, mine, "mine"), constrained.evaluate(SIX, -mine, "mine", direction=-1)
+    assert up.metrics.to_csv() == down.metrics.to_csv()
+    assert constrained.evaluate(SIX, mine, "mine", direction=-1).metrics["kendall"][0] == -up.metrics["kendall"][0]
+
+
+def test_one_arch_and_constant_scores_are_defined():
+    one = pool_from([(3, 5, 2, 2)])
+    report = constrained.evaluate(one, [1.0])
+    assert report.metrics["mbr_union"].tolist() == [0] * len(report.metrics) and math.isnan(report.metrics["kendall"][0])
+    constant = constrained.evaluate(SIX, np.ones(6), "mine")
+    row, random = row_of(constant.metrics, proxy="mine"), row_of(constant.metrics, proxy=RANDOM)
+    assert row["kendall"] is None and row["mbr_union"] == pytest.approx(random["mbr_union"])
+    with pytest.raises(ValueError, match="kendall of mine is undefined"):
+        constant.place("kendall")
+    without = constrained.evaluate(replace(SIX, costs={}), np.arange(6))
+    assert "mbr_union" not in without.metrics and len(without.picks) == 0 and "made has none of macs, params and depth" in repr(without)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: constrained.evaluate(SIX, [1.0]), r"scores of shape \(1,\); the pool has 6 archs"),
+        (lambda: constrained.evaluate(SIX, [math.nan] * 6), "none of the 6 archs of made, digits, short, val, seed 0, N = 6 has a score of yours"),
+        (lambda: constrained.evaluate(SIX, np.ones(6), direction=0), "direction 0; it is 1 where higher"),
+        (lambda: constrained.evaluate(SIX, np.ones(6), "zen"), "name 'zen' is taken"),
+        (lambda: constrained.constrained(SIX, "macs", {"macs": 1}), r"costs 'macs' beside joint budgets \{'macs': 1\}"),
+        (lambda: constrained.constrained(SIX, None, {"macs": "1"}), "joint budgets .* are like"),
+        (lambda: constrained.constrained(SIX, None, {}), "joint budgets {}; they are like"),
+        (lambda: constrained.constrained(replace(SIX, costs={})), "no cost: made has none of macs, params and depth; name a column of"),
+        (lambda: constrained.constrained(SIX.only(np.array([0, 3])), "width"), "no arch of the pool has width"),
+        (lambda: constrained.constrained(SIX, spacing="log"), "spacing 'log'"),
+        (lambda: constrained.correlations(SIX, k=7), "k 7; it is a whole number from 1 to the 6 archs"),
+        (lambda: constrained.correlations(SIX, fraction=2), "fraction 2; it is above 0"),
+        (lambda: constrained.mbr(replace(SIX, scores={"ntk": np.full(6, np.nan)}), "ntk"), "no arch of .* has a score of ntk, so it picks nothing"),
+    ],
+)  # fmt: skip
+def test_bad_input_says_what_is_allowed(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_unknown_costs_and_proxies_name_near_matches():
+    with pytest.raises(UnknownNameError, match="no cost named 'mac'; did you mean 'macs'"):
+        constrained.constrained(SIX, "mac")
+    with pytest.raises(UnknownNameError, match="no proxy named 'zne'; did you mean 'zen'"):
+        constrained.mbr(SIX, "zne")
+
+
+def test_costs_stand_in_for_scores_that_were_never_made():
+    pool = replace(SIX, scores={"macs": np.full(6, np.nan)})
+    assert constrained.mbr(pool, "macs", "params") == metrics.mbr(SIX.costs["macs"], SIX.accuracy, SIX.costs["params"])
+
+
+# The made release: r1-mini on cifar10, 60 runs with seed 0 of which one diverged, 20 with seed 1.
+
+
+def test_bench_methods_are_those_of_its_pool(bench, made):
+    pool = pool_of(bench, "r1-mini", "cifar10", made.short)
+    where = ("r1-mini", "cifar10", made.short)
+    assert bench.mbr("r1-mini", "zen", *where[1:]) == constrained.mbr(pool, "zen")
+    assert bench.mbr("r1-mini", "ntk", *where[1:], orient=False, cost="depth", spacing="quantile", normalise="pool", budgets=3) == metrics.mbr(
+        -pool.scores["ntk"], pool.accuracy, pool.costs["depth"], 3, "pool", "quantile"
+    )
+    seeds = constrained.seed_accuracies(bench, pool)
+    assert seeds.shape == (2, 59) and (~np.isnan(seeds)).sum(axis=1).tolist() == [59, 18]  # arch 7 has no seed 0, arch 3 no seed 1
+    assert bench.mbr_table(*where).to_csv() == constrained.mbr_table(pool, accuracies=seeds).to_csv()
+    assert bench.correlations(*where).to_csv() == constrained.correlations(pool, accuracies=seeds).to_csv()
+    assert bench.constrained(*where, costs="s1_depth").to_csv() == constrained.constrained(pool, "s1_depth").to_csv()
+    naswot = row_of(bench.correlations(*where), proxy="naswot")
+    assert (naswot["num"], naswot["missing"], naswot["infinite"]) == (58, 1, 1)
+    few = bench.constrained(*where, proxies=["zen"], where="macs < 1e6", split="test")
+    assert set(few["proxy"]) == {"zen", "macs", "params", "depth", RANDOM, ORACLE} and "test" in few.title
+    assert CEILING not in bench.correlations("mb-mini", "cifar10")["proxy"]
+
+
+def test_scores_come_as_dict_series_or_array(bench, made):
+    space = bench.space("r1-mini")
+    values = np.random.default_rng(0).normal(size=len(space))
+    values[5] = np.nan
+    forms = [
+        dict(zip(space.members, values, strict=True)),
+        {bench.query(arch).arch: None if math.isnan(value) else value for arch, value in zip(space.members, values, strict=True)},
+        pd.Series(values, index=list(space.members)),
+        pd.Series(values, index=list(space.members)).astype("Float64").sample(frac=1, random_state=0),
+        values,
+        [None if math.isnan(value) else float(value) for value in values],
+    ]
+    reports = [bench.evaluate(form, "r1-mini", "cifar10", made.short, name="mine") for form in forms]
+    assert len({report.metrics.to_json() for report in reports}) == 1
+    row = row_of(reports[0].metrics, proxy="mine")
+    assert row["missing"] == 1 and row["num"] == 58
+    pool = pool_of(bench, "r1-mini", "cifar10", made.short)
+    assert row["kendall"] == metrics.kendall_tau(values[pool.arch_ids], pool.accuracy)
+    part = bench.evaluate({arch: 1.0 * i for i, arch in enumerate(space.members[:10])}, "r1-mini", "cifar10", made.short)
+    assert row_of(part.metrics, proxy="yours")["missing"] == 50 and "yours 50" in repr(part)
+
+
+def test_foreign_and_double_scores_are_errors(bench, made):
+    first, second = bench.space("r1-mini").members[:2]
+
+    def evaluate(scores):
+        return bench.evaluate(scores, "r1-mini", "cifar10", made.short)
+
+    for scores, said in [
+        ({first: 1, "r1-mini-what": 2, "x": 3}, "2 of 3 scores are for archs that are no members of r1-mini: 'r1-mini-what', 'x'; members are like"),
+        (pd.Series([1.0, 2.0]), "2 of 2 scores are for archs that are no members of r1-mini: '0', '1'"),
+        (pd.Series([1.0, 2.0, 3.0], index=[first, second, first]), f"1 archs have more than one score: '{first}'"),
+        ({first: "high"}, f"the score of {first} is 'high'; it is a number, or None or NaN"),
+        ({first: True}, "is True; it is a number"),
+        (np.ones(60), r"scores of shape \(60,\) and type float64; an array holds one number for each of the 1000 members"),
+        (["a"] * 1000, "an array holds one number for each"),
+        (pd.DataFrame({"a": [1.0]}), r"scores of shape \(1, 1\); they are one column"),
+        ({}, "none of the 59 archs of .* has a score of yours"),
+        ({bench.space("r1-mini").members[7]: 1.0}, "none of the 59 archs"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            evaluate(scores)
+
+
+def test_embedded_release_has_a_whole_report():
+    bench = Bench()
+    scores = {arch: bench.query(arch).score("synflow", "cifar10") for arch in bench.space("r1-mini").members}
+    report = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4", name="copy")
+    rows = {row["proxy"]: row for row in report.metrics}
+    assert {k: v for k, v in rows["copy"].items() if k != "proxy"} == {k: v for k, v in rows["synflow"].items() if k != "proxy"}
+    assert rows["macs"]["kendall"] > 0.3 and rows[ORACLE]["mbr_union"] == 0 < rows[RANDOM]["mbr_union"]
