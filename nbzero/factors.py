@@ -33,8 +33,8 @@ Singles = npt.NDArray[np.float32]
 ACCURACY = "accuracy"  # the target that is no proxy
 
 # The model, changed only under another name. Trees of depth 4 with at least 3 archs a leaf predict held-out archs better than XGBoost's
-# defaults where there are few (mean R^2 .73 against .64 over 29 columns of the mini spaces with N = 46 to 100, on which they were chosen among a
-# dozen settings) and about as well at N = 14,964 (macs .984 against .993, params .995 against .998), in half the time.
+# defaults where there are few (mean R^2 .73 against .64 over 29 columns of the mini spaces with N = 20 to 100, on which they were chosen from ten
+# settings) and about as well at N = 14,964 (macs .984 against .993, params .995 against .998), in half the time.
 MODEL = "hist-1"
 PARAMETERS: Mapping[str, Any] = {
     "objective": "reg:squarederror",
