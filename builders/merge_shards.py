@@ -20,6 +20,7 @@ from typing import Any
 from builders.releases import TableKey, checked_path, commit_release, finish_commit, read_tables
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
 from nbzero.errors import ReleaseError
+from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, parse_version
 from nbzero.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
@@ -42,7 +43,7 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
                 if ("archs", key[1], None) not in tables:
                     raise ReleaseError(f"{file} has no archs table beside it; fetch the whole release anew")
                 archs = tables["archs", key[1], None].column("arch").to_pylist()
-                check_rows(key[0], rows := table.to_pylist(), file)
+                check_rows(key[0], rows := table.to_pylist(), file, key[1])
                 for row in rows:
                     yield key, release.manifest.data_version, file, row, _at(archs, row["arch_id"])
         return
@@ -106,6 +107,8 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
     new = known = 0
     for key, table in base.items():
         if key[0] != "archs":
+            if key[1] in IMPORTED:  # read-only: stays as it is
+                continue
             check_rows(key[0], rows := table.to_pylist(), f"{checked_path(key)} of the base release")
             found[key] = {_key(key[0], row): (f"{checked_path(key)} of the base release", row) for row in rows}
     archs = {key[1]: table.column("arch").to_pylist() for key, table in base.items() if key[0] == "archs"}
@@ -120,6 +123,8 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
             if not data_version.startswith(f"{major}."):
                 raise ReleaseError(f"{file} is of data version {data_version}, the release to make is {version}: values changed between them")
             table, space, _ = key
+            if space in IMPORTED:
+                raise ReleaseError(f"{file}: {space} is imported and read-only, nothing is merged into it; run builders.import_bench with this --out")
             if key not in found:
                 if space not in archs:
                     raise ReleaseError(f"{file}: rows of {space}, of which the base release has no archs table; choose another --base")
@@ -150,7 +155,7 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
                 continue
             rows[identity] = (rows[identity][0], more)
             new += 1
-    tables = {key: table for key, table in base.items() if key[0] == "archs"}
+    tables = {key: table for key, table in base.items() if key[0] == "archs" or key[1] in IMPORTED}
     for key, rows in found.items():
         tables[key] = pa.Table.from_pylist([row for _, row in rows.values()], arrow_schema(key[0]))
     return tables, new, known

@@ -1,8 +1,9 @@
 """Check a release: python -m builders.verify DIR_OR_URL
 
 Every file against the manifest; every table against the schema (columns, types, ranges, keys unique and sorted); every arch against the closed forms
-and the build order; every run and score against the archs; every index against its Parquet files, value by value. Prints a line per file; exits
-with 2 and the reason at the first thing that does not hold.
+and the build order, in an imported space against its definition; that imported tables name their source; every run and score against the
+archs; every index against its Parquet files, value by value. Prints a line per file; exits with 2 and the reason at the first thing that does
+not hold.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from builders.enumerate_archs import row_of
+from builders.import_bench import imported_row
 from builders.releases import read_tables
 from builders.shards import say_errors
 from nbzero.errors import ReleaseError
+from nbzero.imported import IMPORTED
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.release import MANIFEST, Release
 from nbzero.schema import LATER, Table, arrow_schema, check_rows, path_of
@@ -41,14 +44,16 @@ def verify(path_or_url: str | None) -> list[str]:
         path = path_of(kind, space, dataset)
         if release.manifest.files[path].rows != table.num_rows:
             raise ReleaseError(f"{path} has {table.num_rows} rows, its manifest says {release.manifest.files[path].rows}")
-        _check_schema(table, kind, path)
+        _check_schema(table, kind, path, space)
         rows = table.to_pylist()
-        check_rows(kind, rows, path)
+        check_rows(kind, rows, path, space)
         keys = [tuple(row[name] for name in sort_keys(kind)) for row in rows]
         if any(a >= b for a, b in itertools.pairwise(keys)):
             raise ReleaseError(f"{path}: its keys ({', '.join(sort_keys(kind))}) are not sorted or not unique")
+        if space in IMPORTED:
+            _check_source(table, path)
         if kind == "archs":
-            _check_archs(rows, space, path)
+            (_check_imported_archs if space in IMPORTED else _check_archs)(rows, space, path)
         elif space not in num_archs or any(row["arch_id"] >= num_archs[space] for row in rows):
             raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
         lines.append(f"{path}: {table.num_rows} rows")
@@ -73,11 +78,11 @@ def _check_no_strangers(release: Release) -> None:
                 raise ReleaseError(f"{path} is not in the manifest; remove it, or run builders.merge_shards again if it was cut off")
 
 
-def _check_schema(table: Any, kind: Table, path: str) -> None:
+def _check_schema(table: Any, kind: Table, path: str, space: str) -> None:
     import pyarrow as pa
 
     lacking = LATER[kind] - set(table.schema.names)  # a release may be older than a proxy
-    wanted = pa.schema([field for field in arrow_schema(kind) if field.name not in lacking])
+    wanted = pa.schema([field for field in arrow_schema(kind, space) if field.name not in lacking])
     if not table.schema.equals(wanted, check_metadata=False):
         raise ReleaseError(f"{path}: columns {table.schema.names} with types {[str(t) for t in table.schema.types]} are not those of {kind}")
 
@@ -90,6 +95,26 @@ def _check_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
         raise ReleaseError(f"{path} has {len(rows)} archs, the space has {CHOICES[space].num_members}")
     for number, row in enumerate(rows):
         if row != row_of(number, row["arch"]):
+            raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
+
+
+def _check_source(table: Any, path: str) -> None:
+    said = table.schema.metadata or {}
+    lacking = [key.decode() for key in (b"nbzero.source", b"nbzero.source_commit", b"nbzero.licence") if not said.get(key)]
+    if lacking:
+        raise ReleaseError(f"{path}: an imported table says where it is from, but its metadata lacks {', '.join(lacking)}; import it anew")
+
+
+def _check_imported_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
+    definition = IMPORTED[space]
+    if len(rows) != definition.num_members or len({row["arch"] for row in rows}) != len(rows):
+        raise ReleaseError(f"{path} has {len({row['arch'] for row in rows})} different archs in {len(rows)} rows, not {definition.num_members}")
+    for number, row in enumerate(rows):
+        try:
+            said = imported_row(space, number, row["arch"])
+        except ValueError as error:
+            raise ReleaseError(f"{path}: row {number}: {error}") from error
+        if row != row | said:
             raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbzero.errors import ReleaseError, unknown_name
+from nbzero.errors import ReleaseError, UnknownNameError, unknown_name
+from nbzero.imported import IMPORTED, ImportedSpace, space_of
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.proxies import PROXIES
 from nbzero.release import Release, cache_folder, write_cached
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 Split = Literal["val", "test"]
 Seed = int | Literal["mean"] | None
 Kind = Literal["runs", "scores"]
+COSTS = ("macs", "params", "depth")
+_SPLITS = {"val_acc": "val", "test_acc": "test"}
 RUN_NUMBERS = ("val_acc", "test_acc", "train_loss", "train_time_s")
 
 
@@ -57,6 +60,15 @@ class Run:
     engine: str
     software: str
     builder_commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun(Run):
+    """A run of an imported space: also what val_acc and test_acc are (higher is better), and over which runs they are means."""
+
+    train_time_s: float | None  # type: ignore[assignment]
+    metric: str
+    averaged: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +111,24 @@ class OpenedSpace:
         self.name, self.index = name, index
         self.archs = index.lines("archs", "arch")
         self.ids = {arch: arch_id for arch_id, arch in enumerate(self.archs)}
-        self.macs, self.params = index.numbers("archs", "macs"), index.numbers("archs", "params")
-        self.depth = index.numbers("archs", "depth")
+        self.costs = {cost: index.numbers("archs", cost) for cost in COSTS if self.has("archs", cost)}
         self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[_Group, memoryview] | None] = {}  # of `Record._one`
         self._numbers: dict[tuple[str, str], memoryview] = {}
         self._groups: dict[str, dict[tuple[str, int], _Group]] = {}
 
     @cached_property
     def space(self) -> Space:
-        return Space(self.name, tuple(self.archs))
+        return (ImportedSpace if self.name in IMPORTED else Space)(self.name, tuple(self.archs))
+
+    def cost(self, name: str, arch_id: int) -> int:
+        if name not in self.costs:
+            raise unknown_name(f"cost of {self.name}", name, self.costs)
+        cost: int = self.costs[name][arch_id]
+        return cost
+
+    def metric(self, dataset: str) -> str:
+        """What the accuracies on a dataset are; an imported task has one metric."""
+        return self.index.texts(f"runs/{dataset}", "metric")[0][0] if self.name in IMPORTED else "accuracy"
 
     def has(self, table: str, column: str) -> bool:
         return column in self.index.tables[table]["columns"]
@@ -149,8 +170,8 @@ class Record:
 
     Attributes:
         space, arch, arch_id: the space's name, the canonical string, the position in the build order.
-        macs, params, depth: at 3x32x32 with 100 classes; flops = 2 * macs.
-        stem, stages: the choices.
+        macs, params, depth: at 3x32x32 with 100 classes; flops = 2 * macs. In an imported space those it has, as its archs columns say.
+        stem, stages: the choices; those of an imported space are columns of its archs table.
 
     Two records are equal where their arch and the manifest of their release are.
     """
@@ -181,7 +202,8 @@ class Record:
         return Bench.query, (self._bench, (self.space, self.arch_id))
 
     def __repr__(self) -> str:
-        return f"Record({self.arch!r}, arch_id={self.arch_id}, macs={self.macs}, params={self.params}, depth={self.depth})"
+        costs = "".join(f", {name}={numbers[self.arch_id]}" for name, numbers in self._space.costs.items())
+        return f"Record({self.arch!r}, arch_id={self.arch_id}{costs})"
 
     @property
     def space(self) -> str:
@@ -193,8 +215,7 @@ class Record:
 
     @property
     def macs(self) -> int:
-        macs: int = self._space.macs[self.arch_id]
-        return macs
+        return self._space.cost("macs", self.arch_id)
 
     @property
     def flops(self) -> int:
@@ -202,24 +223,28 @@ class Record:
 
     @property
     def params(self) -> int:
-        params: int = self._space.params[self.arch_id]
-        return params
+        return self._space.cost("params", self.arch_id)
 
     @property
     def depth(self) -> int:
-        depth: int = self._space.depth[self.arch_id]
-        return depth
+        return self._space.cost("depth", self.arch_id)
 
     @property
     def stem(self) -> int:
-        return Arch.parse(self.arch).stem
+        return self._staged("stem").stem
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return Arch.parse(self.arch).stages
+        return self._staged("stages").stages
+
+    def _staged(self, name: str) -> Arch:
+        if self.space in IMPORTED:
+            columns = ", ".join(choice.column for choice in IMPORTED[self.space].choices)
+            raise UnknownNameError(f"an arch of {self.space} has no {name}; its choices are columns of the archs table: {columns}")
+        return Arch.parse(self.arch)
 
     def accuracy(self, dataset: str, recipe: str | None = None, split: Split = "val", seed: Seed = None) -> float | None:
-        """Accuracy after the last epoch, a fraction in [0, 1].
+        """Accuracy after the last epoch, a fraction in [0, 1]; in an imported space what the source gives, of the metric that `run` names.
 
         Args:
             recipe: may be left out where the release has only one for this space and dataset.
@@ -267,9 +292,11 @@ class Record:
             return None
         text, table = self._space.text, f"runs/{dataset}"
         values = {name: _or_none(self._space.numbers(table, name)[row]) for name in RUN_NUMBERS}
-        texts = {name: text(table, name, row) for name in ("status", "device", "engine", "software", "builder_commit")}
+        more = ("metric", "averaged") if self.space in IMPORTED else ()
+        texts = {name: text(table, name, row) for name in ("status", "device", "engine", "software", "builder_commit", *more)}
         curve = self._space.index.list_at(table, "curve", row)
-        return Run(self.arch, dataset, recipe, seed, curve=curve, **values, **texts)  # type: ignore[arg-type]
+        kind = ImportedRun if more else Run
+        return kind(self.arch, dataset, recipe, seed, curve=curve, **values, **texts)  # type: ignore[arg-type]
 
     def scores(self, dataset: str, protocol: str | None = None, seed: int = 0) -> Scores | None:
         """The whole row of one scored initialisation; None where there is none."""
@@ -321,10 +348,13 @@ class Record:
         row = next((row for row in (self._row(kind, dataset, name, one) for one in asked) if row is not None), None)
         if row is None:
             return f"this arch has no {word} on {dataset} with {key} {name} and seed {', '.join(map(str, asked))}"
+        if kind == "runs" and self.space in IMPORTED:
+            there = "test" if column == "val_acc" else "val"
+            return f"the source of {self.space} gives no {_SPLITS[column]} accuracy with recipe {name} on {dataset}; split={there!r} is what there is"
         if kind == "runs":
             return "the run diverged: its loss or a logit stopped being finite"
         if not self._space.has(f"scores/{dataset}", column):
-            return f"the release is older than the proxy {column}"
+            return f"the source of {self.space} gives no {column}" if self.space in IMPORTED else f"the release is older than the proxy {column}"
         failures = json.loads(self._space.text(f"scores/{dataset}", "failures", row) or "{}")
         return str(failures.get(column, "not computed by the job that scored this arch"))
 
@@ -392,7 +422,10 @@ class Bench:
         return f"Bench({self._release.url!r}, version={self.version!r}, sha256={self.sha256[:12]!r}, spaces={list(self.spaces)})"
 
     def space(self, name: str) -> Space:
-        """A space with its members from this release: `sample`, `neighbours`, `mutate`, `crossover`, `encode`, `decode`, len, iteration, in."""
+        """A space with its members from this release: `sample`, `neighbours`, `mutate`, `crossover`, `encode`, `decode`, len, iteration, in.
+
+        An imported space is a `nbzero.imported.ImportedSpace`, whose archs are strings.
+        """
         return self._space(name).space
 
     def datasets(self, space: str) -> list[str]:
@@ -423,7 +456,7 @@ class Bench:
         Raises:
             ValueError: a string that is malformed or out of its space's grid, saying what is wrong, or another kind of tuple.
             NotAMemberError: a grid arch that is no member; names its nearest members.
-            UnknownNameError: a space that the release does not have.
+            UnknownNameError: a space that the release does not have, also an imported one.
             IndexError: an arch_id beyond the space.
         """
         if isinstance(arch, str):
@@ -431,12 +464,23 @@ class Bench:
                 arch_id = opened.ids.get(arch)
                 if arch_id is not None:
                     return Record(self, opened, arch_id)
+            name = space_of(arch)
+            if name is not None:
+                return Record(self, opened := self._imported(name, arch), opened.space.arch_id(arch))
         if isinstance(arch, tuple):
             return self._query_id(arch)
         parsed = as_arch(arch)
         opened = self._space(parsed.space)
         arch_id = opened.ids.get(str(parsed))
         return Record(self, opened, opened.space.arch_id(parsed) if arch_id is None else arch_id)
+
+    def _imported(self, name: str, arch: str) -> OpenedSpace:
+        if name not in self.spaces:
+            raise UnknownNameError(
+                f"{arch!r} looks like an arch of {name}, which this release does not have (its spaces: {', '.join(self.spaces)}); "
+                f"make one that has it: python -m builders.import_bench {name} --source FILE --out DIR"
+            )
+        return self._space(name)
 
     def _query_id(self, key: tuple[str, int]) -> Record:
         if len(key) != 2 or isinstance(key[1], bool) or not hasattr(key[1], "__index__"):
@@ -687,7 +731,7 @@ class Bench:
         there = opened.named(kind, dataset)
         if name is None:
             if kind == "scores":
-                return standard_protocol(opened.name)
+                return standard_protocol(opened.name) or None
             if len(there) > 1:
                 raise ValueError(f"{opened.name} on {dataset} has runs of several recipes, which are never mixed; name one: {', '.join(there)}")
             return there[0] if there else None

@@ -35,6 +35,7 @@ class Pool:
         scores: proxy -> (N,) float64 in which higher is better (registry direction applied unless `oriented` is False); NaN where there is none.
         features: stage features of the space -> (N,) float64, NaN where there is no such stage.
         num_members: archs of the space, measured or not.
+        metric: what `accuracy` is; only tasks of imported spaces have another one than accuracy, of which higher is better too.
     """
 
     space: str
@@ -51,6 +52,7 @@ class Pool:
     features: Mapping[str, Floats] = field(default_factory=dict)
     num_members: int = 0
     oriented: bool = True
+    metric: str = "accuracy"
 
     def __len__(self) -> int:
         return len(self.accuracy)
@@ -58,7 +60,8 @@ class Pool:
     @property
     def name(self) -> str:
         """What the pool is, in words for a title: "r1-mini, cifar10, cpu-16px-4, val, seed 0, N = 100"."""
-        return f"{self.space}, {self.dataset}, {self.recipe}, {self.split}, seed {self.seed}, N = {len(self)}"
+        split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
+        return f"{self.space}, {self.dataset}, {self.recipe}, {split}, seed {self.seed}, N = {len(self)}"
 
     def cost(self, name: str) -> Floats:
         """One cost column; UnknownNameError where the space has none of that name."""
@@ -120,12 +123,16 @@ def pool_of(
     keep = ~np.isnan(accuracy)
     named = bench._named("runs", bench._space(space), dataset, recipe)
     if not keep.any():
+        other = "test" if split == "val" else "val"
+        there = bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed, where=where)[f"runs.{other}_acc"]
+        num_other = int((~np.isnan(there)).sum())
         raise ValueError(
             f"no arch of {space} has a {split} accuracy on {dataset}" + (f" with recipe {named}" if named else "")
-            + (f" where {where}" if where else "") + f"; measured are {_measured(bench, space)}"
+            + (f" where {where}" if where else "") + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "")
+            + f"; measured are {_measured(bench, space)}"
         )  # fmt: skip
     ids = np.asarray(archs["arch_id"])[keep].astype(np.int64)
-    columns = [name for name in archs.columns if name not in ("arch_id", "arch", *COSTS)]
+    columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
     scores = {}
     for name in names:
         values = np.asarray(made[f"scores.{name}"], np.float64)[keep]
@@ -136,6 +143,7 @@ def pool_of(
         split, ids, tuple(np.asarray(archs["arch"], dtype=object)[keep]), accuracy[keep],
         {name: np.asarray(archs[name], np.float64)[keep] for name in COSTS if name in archs.columns},
         scores, {name: np.asarray(archs[name], np.float64)[keep] for name in columns}, len(bench.space(space)), orient,
+        bench._space(space).metric(dataset),
     )  # fmt: skip
 
 

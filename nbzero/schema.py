@@ -5,7 +5,8 @@
     scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
 
 A shard holds rows of a runs or scores table with the space, the data set and the arch string beside them, so that it can be read without
-knowing where it came from. Torch-free; pyarrow is imported where a table is made.
+knowing where it came from. An imported space has its own archs columns, and two more columns in its runs (`columns_of`). Torch-free; pyarrow is
+imported where a table is made.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbzero.errors import ReleaseError, unknown_name
+from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES
 from nbzero.spaces import MAX_STAGES
 
@@ -33,13 +36,18 @@ RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
 PROTOCOLS = tuple(base + ending for base in ("std-32", "std-16") for ending in ("", "-b32", "-b128", "-uniform", "-n01", "-noise"))
 PASSES = tuple(dict.fromkeys(row.timed_as for row in PROXIES.values()))  # what the scoring job times
 STATUSES = ("ok", "diverged")
+# What val_acc and test_acc of an imported space hold, and its range; higher is better in all.
+METRICS = {"accuracy": (0.0, 1.0), "pixel accuracy": (0.0, 1.0), "ssim": (-1.0, 1.0), "negative loss": (-math.inf, 0.0)}
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
 Table = Literal["archs", "runs", "scores"]
 
 
 def standard_protocol(space: str) -> str:
-    """The scoring protocol of a space where the caller names none: std-16 for the mini spaces, std-32 for the others."""
+    """The scoring protocol of a space where the caller names none: std-16 for the mini spaces, std-32 for the others of ours; for an imported
+    space the one that it comes with, "" where that is none."""
+    if space in IMPORTED:
+        return IMPORTED[space].protocol
     return "std-16" if space.endswith("-mini") else "std-32"
 
 
@@ -156,6 +164,52 @@ KEYS: dict[Table, tuple[str, ...]] = {
 }
 
 
+@cache
+def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
+    """The columns of a table of one space: those of TABLES, and for an imported space what it has instead."""
+    if space not in IMPORTED or table == "scores":
+        return TABLES[table]
+    return _imported_archs(space) if table == "archs" else _imported_runs()
+
+
+def _imported_archs(space: str) -> tuple[Column, ...]:
+    definition = IMPORTED[space]
+    columns = [
+        Column("arch_id", "int32", "", "official index where the benchmark has one, else position in the order of the strings, from 0", 0),
+        Column("arch", "string", "", f"architecture string of {definition.title}"),
+    ]
+    if definition.has_classes:
+        columns.append(Column("iso_class", "int32", "", "archs with the same number are one network", 0))
+    for choice in definition.choices:
+        absent = choice.low == 0 and choice.options[0].startswith("no ")
+        meaning = said_options(choice._replace(low=int(absent or choice.low))) + ("; null where there is none" if absent else "")
+        columns.append(Column(choice.column, "int16", "", meaning, int(absent or choice.low), len(choice.options) - 1, nullable=absent))
+    costs = {
+        "macs": Column("macs", "int64", "multiply-adds", f"of convolutions and linear layers, {definition.costs_of}", 1),
+        "params": Column("params", "int64", "numbers", f"trainable numbers, {definition.costs_of}", 1),
+        "depth": Column("depth", "int16", "blocks", "residual blocks, layers that are an identity left out", 0),
+    }
+    return (*columns, *(costs[name] for name in definition.costs(definition.parse(definition.example))))
+
+
+def _imported_runs() -> tuple[Column, ...]:
+    changed = {
+        "status": {"meaning": "ok: the source gives a number", "values": STATUSES[:1]},
+        "seed": {"meaning": "which of the runs that the source gives, from 0; 0 where it gives one number"},
+        "val_acc": {"unit": "", "meaning": "of the column metric, on the source's validation split; null where it gives none", "low": -math.inf},
+        "test_acc": {"unit": "", "meaning": "of the column metric, on the source's test split; null where it gives none", "low": -math.inf},
+        "train_loss": {"meaning": "null: not imported"},
+        "curve": {"meaning": "empty: not imported"},
+        "train_time_s": {"meaning": "null: not imported", "nullable": True},
+    }
+    columns = tuple(replace(c, **changed.get(c.name, {})) for c in _RUNS)  # type: ignore[arg-type]
+    return (
+        *columns,
+        Column("metric", "string", "", "what val_acc and test_acc are; higher is better", values=tuple(METRICS)),
+        Column("averaged", "string", "", "over which runs val_acc and test_acc are means; no where each is of a single run"),
+    )
+
+
 def column(table: Table, name: str) -> Column:
     """One column; UnknownNameError with near matches for any other name."""
     for candidate in TABLES[table]:
@@ -190,8 +244,9 @@ def safe_path(path: str) -> str:
     return path
 
 
-def arrow_schema(table: Table) -> pa.Schema:
-    """The Arrow schema of a table, with unit and meaning in each field's metadata and the schema's version in its own."""
+def arrow_schema(table: Table, space: str | None = None) -> pa.Schema:
+    """The Arrow schema of a table (of an imported space, where it is named), with unit and meaning in each field's metadata and the
+    schema's version in its own."""
     import pyarrow as pa
 
     types = {
@@ -202,17 +257,17 @@ def arrow_schema(table: Table) -> pa.Schema:
         "string": pa.string(),
         "list<float64>": pa.list_(pa.float64()),
     }
-    fields = [pa.field(c.name, types[c.kind], nullable=c.nullable, metadata={"unit": c.unit, "meaning": c.meaning}) for c in TABLES[table]]
+    fields = [pa.field(c.name, types[c.kind], nullable=c.nullable, metadata={"unit": c.unit, "meaning": c.meaning}) for c in columns_of(table, space)]
     return pa.schema(
         fields,
         metadata={"nbzero.table": table, "nbzero.schema_version": str(SCHEMA_VERSION), "key": " ".join(KEYS[table])},
     )
 
 
-def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> None:
+def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, space: str | None = None) -> None:
     """Raise ReleaseError unless every row has the table's columns (it may lack those of LATER) with allowed types and values; `where` names
-    the file."""
-    columns = TABLES[table]
+    the file, `space` the space where it may be an imported one."""
+    columns = columns_of(table, space)
     names = {c.name for c in columns}
     for number, row in enumerate(rows):
         extra, missing = sorted(row.keys() - names), sorted(names - row.keys() - LATER[table])
@@ -222,11 +277,21 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str) -> N
             fault = _value_fault(c, row.get(c.name))
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
+        if table == "runs" and space in IMPORTED:
+            _check_imported_run(row, f"{where}: row {number}")
+            continue
         results = [row[name] for name in ("val_acc", "test_acc", "train_loss")] if table == "runs" else []
         if any((result is None) == (row["status"] == "ok") for result in results):
             raise ReleaseError(f"{where}: row {number} has status {row['status']!r} but val_acc, test_acc, train_loss {results}")
         if table == "scores" and row["failures"] is not None and not _are_failures(row):
             raise ReleaseError(f"{where}: row {number}: failures {row['failures']!r} is no JSON object of null scores and their reasons")
+
+
+def _check_imported_run(row: Mapping[str, Any], where: str) -> None:
+    low, high = METRICS[row["metric"]]
+    there = [row[name] for name in ("val_acc", "test_acc") if row[name] is not None]
+    if not there or any(not low <= value <= high for value in there):
+        raise ReleaseError(f"{where}: {row['metric']} is {there or 'null on both splits'}; one at least, in [{low:g}, {high:g}]")
 
 
 def _are_failures(row: Mapping[str, Any]) -> bool:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import where as conditions
-from nbzero.bench import RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
+from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
 from nbzero.errors import UnknownNameError, unknown_name
+from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
-from nbzero.schema import TABLES, Table, arrow_schema
+from nbzero.schema import TABLES, Table, arrow_schema, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ class TableView:
 
         known: dict[str, pa.Field] = {}
         for table in TABLES:
-            for arrow_field in arrow_schema(table):
+            for arrow_field in arrow_schema(table, self.space):
                 known.setdefault(arrow_field.name, arrow_field)
                 known[f"{table}.{arrow_field.name}"] = arrow_field.with_name(f"{table}.{arrow_field.name}")
         fields = [known[name].with_nullable(True) for name in self.columns]
@@ -116,8 +117,8 @@ def select(
         raise ValueError(f"recipe and protocol go with a dataset: say which, dataset={bench.datasets(space)}")
     if seed != "mean":
         seed = one_seed(seed)
-    names = list(columns) if columns is not None else _default_columns(dataset, seed)
-    wanted = {name: _resolved(name) for name in [*names, *(conditions.names_in(where) if where is not None else [])]}
+    names = list(columns) if columns is not None else _default_columns(opened, dataset, seed)
+    wanted = {name: _resolved(name, space) for name in [*names, *(conditions.names_in(where) if where is not None else [])]}
     kinds: tuple[Kind, ...] = ("runs", "scores")
     for kind in kinds:
         needed = next((name for name, (table, _) in wanted.items() if table == kind), None)
@@ -178,16 +179,22 @@ def _archs_column(opened: OpenedSpace, column: str) -> npt.NDArray[Any]:
     return np.array(opened.archs, object) if column == "arch" else np.asarray(opened.numbers("archs", column))
 
 
-def _default_columns(dataset: str | None, seed: Seed) -> list[str]:
-    names = [c.name for c in TABLES["archs"]]
+def _default_columns(opened: OpenedSpace, dataset: str | None, seed: Seed) -> list[str]:
+    names = [c.name for c in columns_of("archs", opened.name)]
     if dataset is not None:
-        names += [name for columns in _TABLE_COLUMNS.values() for name in columns if name not in names]
+        offered = dict(_TABLE_COLUMNS)
+        if opened.name in IMPORTED:  # most proxies are none that its source gives
+            scores = f"scores/{dataset}"
+            offered["scores"] = tuple(name for name in PROXIES if scores in opened.index.tables and opened.has(scores, name))
+        names += [name for columns in offered.values() for name in columns if name not in names]
     return [name for name in names if name != "status" or seed != "mean"]
 
 
-def _resolved(name: str) -> tuple[Table, str]:
+def _resolved(name: str, space: str) -> tuple[Table, str]:
     """The table and the column that a plain or qualified name means."""
-    offered: dict[Table, tuple[str, ...]] = {"archs": tuple(c.name for c in TABLES["archs"]), **_TABLE_COLUMNS}
+    offered: dict[Table, tuple[str, ...]] = {"archs": tuple(c.name for c in columns_of("archs", space)), **_TABLE_COLUMNS}
+    if space in IMPORTED and name in COSTS and name not in offered["archs"]:  # not the proxy of that name, which its scores do not have either
+        raise unknown_name(f"cost of {space}", name, (cost for cost in COSTS if cost in offered["archs"]))
     for table, columns in offered.items():
         for column in columns:
             if name in (column, f"{table}.{column}"):
@@ -195,7 +202,7 @@ def _resolved(name: str) -> tuple[Table, str]:
     if not isinstance(name, str):
         raise ValueError(f"columns holds {name!r}; it is a list of names")
     for table in TABLES:
-        if name.removeprefix(f"{table}.") in {c.name for c in TABLES[table]}:
+        if name.removeprefix(f"{table}.") in {c.name for c in columns_of(table, space)}:
             raise UnknownNameError(
                 f"column {name!r} of {table} is not offered here; a record's run() and scores() have it, and Bench.arrow({table!r}, ...)"
             )
