@@ -82,7 +82,7 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     by_space: dict[str, dict[str, Any]] = {}
     for key, table in sorted(tables.items(), key=lambda item: path_of(*item[0])):
         kind, space, dataset = key
-        table = table.sort_by([(name, "ascending") for name in sort_keys(kind)])
+        table = _as_made(table).sort_by([(name, "ascending") for name in sort_keys(kind)])
         path = checked_path(key)
         written[path] = parquet_bytes(table, kind, space, dataset, version)
         files[path] = _described(written[path], table.num_rows)
@@ -106,6 +106,18 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     finally:
         finish_commit(folder)
     return manifest
+
+
+def _as_made(table: pa.Table) -> pa.Table:
+    """The table as it was before it was written: a list's values, which Parquet names "element", are an Arrow list's "item" again, so that a
+    table that is carried from release to release keeps its bytes."""
+    import pyarrow as pa
+
+    schema = table.schema
+    for i, field in enumerate(schema):
+        if pa.types.is_list(field.type):
+            schema = schema.set(i, field.with_type(pa.list_(field.type.value_type)))
+    return table.cast(schema)
 
 
 def _described(data: bytes, rows: int) -> File:

@@ -274,7 +274,8 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, spac
         if extra or missing:
             raise ReleaseError(f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema")
         for c in columns:
-            fault = _value_fault(c, row.get(c.name))
+            value = row.get(c.name)
+            fault = None if value is None and c.nullable else _value_fault(c, value)
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
         if table == "runs" and space in IMPORTED:
