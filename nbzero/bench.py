@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nbzero.constrained import Budgets, Report
     from nbzero.factors import Transform
     from nbzero.frame import Frame
+    from nbzero.hybrid import HybridSearch, Rule
     from nbzero.simulate import Simulation
     from nbzero.table import TableView
 
@@ -724,6 +725,35 @@ class Bench:
         if dataset is not None:
             self._check_dataset(dataset)
         return self._release.table(path_of(table, space, dataset))
+
+    def hybrid(
+        self,
+        space: str,
+        dataset: str,
+        proxies: Iterable[str] | None = None,
+        rule: Rule = "rank_sum",
+        costs: str | Iterable[str] = "macs",
+        budgets: int | Sequence[float] = 5,
+        spacing: str = "even",
+        normalise: str = "total",
+        recipe: str | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        where: str | None = None,
+    ) -> HybridSearch:
+        """Every combination of up to 24 proxies or costs, judged by mBR on val: `nbzero.hybrid.best_hybrids` of a pool of this release.
+
+        Judge what it finds on other pools, `judge(pool_of(bench, space, dataset, split="test"))`, or on other data sets and spaces.
+
+        Raises:
+            UnknownNameError: a space, dataset, recipe, protocol, proxy, cost or rule that does not exist.
+            ValueError: no arch has an accuracy there, several recipes and none named, or as `best_hybrids`.
+        """
+        from nbzero.hybrid import best_hybrids
+        from nbzero.pool import pool_of
+
+        pool = pool_of(self, space, dataset, recipe, protocol, seed, where=where)
+        return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise)
 
     def _named(self, kind: Kind, opened: OpenedSpace, dataset: str, name: str | None) -> str | None:
         """The recipe or protocol meant; None where none was named and the release has none for this space and dataset."""

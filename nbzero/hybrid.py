@@ -1,4 +1,7 @@
-"""Proxies combined by the reader from stored scores: votes of the WRCor paper, AZ-NAS's rank aggregate, regularised SWAP.
+"""Proxies combined by rank, and the search for good combinations: every subset of some proxies, judged by mBR.
+
+A hybrid is chosen on one pool (val) and judged on others: the test split, other data sets, other spaces. Its report says what each pool shares
+with the one it was chosen on. The votes of the WRCor paper, AZ-NAS's rank aggregate and regularised SWAP are here as plain functions too.
 
 Scores are arrays in which higher is better (apply the registry's directions first): P proxies x A archs. Nothing here is stored in a release.
 """
@@ -6,17 +9,504 @@ Scores are arrays in which higher is better (apply the registry's directions fir
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+import numpy as np
+import numpy.typing as npt
+
+from nbzero import _subsets, metrics
+from nbzero.errors import unknown_name
+from nbzero.frame import Frame
+from nbzero.pool import Pool
+
+Floats = npt.NDArray[np.float64]
+Rule = Literal["rank_sum", "log_rank", "majority"]
+RULES: tuple[str, ...] = get_args(Rule)
+LOG_UNIT = 2.0**-36  # logarithms of ranks are whole multiples of it, so that their sums are exact and do not depend on the order of the members
+MAX_COMPARISONS = 10**10  # of two archs by one proxy, in a search by majority: about ten seconds
 
 EXPERTS = {
     "zerocost": ("synflow", "jacob_cov", "snip"),
     "sjw": ("synflow", "jacob_cov", "wrcor"),
     "spw": ("synflow", "pnorm", "wrcor"),
 }
+
+
+def _members(members: Iterable[str]) -> tuple[str, ...]:
+    names = (members,) if isinstance(members, str) else tuple(members)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise ValueError(
+            f"members {', '.join(names) or 'none'}" + (f" with {', '.join(twice)} twice" if twice else "") + "; name one or more, each once"
+        )
+    return names
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Where and how a hybrid was chosen.
+
+    Attributes:
+        space, dataset, recipe, protocol, seed, split: of the pool.
+        arch_ids: the archs of the pool.
+        costs, budgets, spacing, normalise: of the mBR by which it was chosen.
+        value: that mBR.
+        tried: combinations among which it is the best.
+    """
+
+    space: str
+    dataset: str
+    recipe: str
+    protocol: str
+    seed: int | str
+    split: str
+    arch_ids: frozenset[int] = field(repr=False)
+    costs: tuple[str, ...]
+    budgets: int | tuple[float, ...]
+    spacing: str
+    normalise: str
+    value: float
+    tried: int
+
+    def __str__(self) -> str:
+        """Like "r1-mini, cifar10, cpu-16px-4, val, seed 0, N = 46"."""
+        return f"{self.space}, {self.dataset}, {self.recipe}, {self.split}, seed {self.seed}, N = {len(self.arch_ids)}"
+
+    def relation(self, pool: Pool) -> str:
+        """What a pool shares with this one: "in-sample" (accuracies by which the hybrid was chosen), "same runs" (the other split of the same
+        trained networks), "same archs" (trained otherwise, or on other data), "same space" or "other space"."""
+        if pool.space != self.space:
+            return "other space"
+        if self.arch_ids.isdisjoint(pool.arch_ids.tolist()):
+            return "same space"
+        if (pool.dataset, pool.recipe, pool.seed) != (self.dataset, self.recipe, self.seed):
+            return "same archs"
+        return "in-sample" if pool.split == self.split else "same runs"
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Proxies combined by their ranks.
+
+    Attributes:
+        members: proxies or costs (macs, params, depth: larger is better), each once.
+        rule: "rank_sum" (Borda), "log_rank" (AZ-NAS) or "majority" (Copeland's wins minus losses by pairwise majority).
+        source: the publication of a named hybrid (`HYBRIDS`).
+        chosen: where a search chose it; None for one that was given.
+
+    Raises:
+        ValueError: no members, one of them twice.
+        UnknownNameError: another rule.
+    """
+
+    members: tuple[str, ...]
+    rule: Rule = "rank_sum"
+    source: str = ""
+    chosen: Chosen | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "members", _members(self.members))
+        if self.rule not in RULES:
+            raise unknown_name("rule", self.rule, RULES)
+
+    @property
+    def name(self) -> str:
+        """Like "synflow + zen", or "log_rank(macs + zen)" of another rule than the rank sum."""
+        joined = " + ".join(self.members)
+        return joined if self.rule == "rank_sum" else f"{self.rule}({joined})"
+
+    def scores(self, pool: Pool) -> Floats:
+        """The hybrid's score of every arch of a pool (N,), higher is better. Ranks are taken over the whole pool; 1 = lowest, ties their mean rank,
+        an absent score below every number.
+
+            rank_sum   sum of the ranks
+            log_rank   sum of log(rank / N), each logarithm rounded to 2^-36
+            majority   archs that more than half of the members rank lower, minus those that more than half rank higher
+
+        Raises:
+            UnknownNameError: a member that the pool has no scores of.
+            ValueError: a pool without archs.
+        """
+        columns = _columns(pool, self.members, self.rule)
+        if self.rule == "majority":
+            return copeland(columns).astype(np.float64)
+        if self.rule == "rank_sum":
+            return np.asarray(columns.sum(0) / 2, np.float64)
+        return np.asarray((columns - _log_ranks(np.array([2 * len(pool)]))).sum(0) * LOG_UNIT, np.float64)
+
+    def mbr(
+        self,
+        pool: Pool,
+        costs: str | Iterable[str] = "macs",
+        budgets: int | Sequence[float] = 5,
+        spacing: str = "even",
+        normalise: str = "total",
+    ) -> float:
+        """`metrics.mbr` of the scores: the mean over the costs."""
+        return _mean_mbr(self.scores(pool), pool, _costs(costs), budgets, spacing, normalise)
+
+    def report(
+        self,
+        pools: Pool | Iterable[Pool],
+        costs: str | Iterable[str] = "macs",
+        budgets: int | Sequence[float] = 5,
+        spacing: str = "even",
+        normalise: str = "total",
+    ) -> Frame:
+        """The hybrid on pools, beside its members alone, the costs and a random pick.
+
+        Args:
+            pools: one or several.
+            costs: macs, params, depth; of several the mBR is the mean.
+
+        Returns:
+            Columns space, dataset, recipe, split, seed, num_archs; shares (what the pool shares with the one that the hybrid was chosen on:
+            `Chosen.relation`, null for one that was given); proxy, kind (hybrid, member, cost or random), no_score (archs that a member has no
+            score of), mbr, and accuracy, that of the pick among all archs of the pool (of tied ones the mean). Notes name the pool that it was
+            chosen on, and mark what is in-sample.
+
+        Raises:
+            UnknownNameError: a member or cost that a pool does not have.
+            ValueError: no pools, one without archs, other budgets, spacing or normalise.
+        """
+        rows, names = [], _costs(costs)
+        listed = _pools(pools)
+        for pool in listed:
+            judged = [(self.name, "hybrid", self.scores(pool))]
+            judged += [(name, "member", pool.score(name)) for name in self.members if len(self.members) > 1]
+            judged += [(name, "cost", pool.cost(name)) for name in names if name not in self.members]
+            judged.append(("random pick", "random", np.zeros(len(pool))))
+            absent = np.isnan([pool.score(name) for name in self.members]).any(0)
+            for name, kind, scores in judged:
+                lacking = int((absent if kind == "hybrid" else np.isnan(scores)).sum())
+                best = metrics.codes(scores)
+                rows.append({
+                    **_where(pool), "shares": self.chosen.relation(pool) if self.chosen else None, "proxy": name, "kind": kind, "no_score": lacking,
+                    "mbr": _mean_mbr(scores, pool, names, budgets, spacing, normalise), "accuracy": float(pool.accuracy[best == best.max()].mean()),
+                })  # fmt: skip
+        title = f"{self.name}: mBR by {', '.join(names)}, {_budgets_said(budgets, spacing)}, over {_over(normalise)}"
+        return _frame(rows, title, _guard(self.chosen, listed))
+
+
+HYBRIDS: Mapping[str, Hybrid] = {
+    "zerocost": Hybrid(EXPERTS["zerocost"], "majority", "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"),
+    "sjw": Hybrid(EXPERTS["sjw"], "majority", "Jing et al., arXiv:2507.08841"),
+    "spw": Hybrid(EXPERTS["spw"], "majority", "Jing et al., arXiv:2507.08841"),
+    "az_nas": Hybrid(("az_expressivity", "az_progressivity", "az_trainability", "macs"), "log_rank", "Lee and Ham, CVPR 2024, arXiv:2403.19232"),
+    "zen_macs": Hybrid(("zen", "macs"), "rank_sum", "zen_FLOPs of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule"),
+    "best_four": Hybrid(
+        ("jacob_cov", "zen", "snip", "synflow"), "rank_sum", "best four on R1 of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule"
+    ),
+}
+
+
+def hybrid(name: str) -> Hybrid:
+    """A published hybrid by name; UnknownNameError with near matches for any other.
+
+    >>> hybrid("sjw").name
+    'majority(synflow + jacob_cov + wrcor)'
+    """
+    if name not in HYBRIDS:
+        raise unknown_name("hybrid", name, HYBRIDS)
+    return HYBRIDS[name]
+
+
+@dataclass(frozen=True)
+class HybridSearch:
+    """Every subset of some proxies, judged on one pool. `best_hybrids` makes it.
+
+    Attributes:
+        members: (P,) the proxies searched.
+        rule: how they were combined.
+        chosen: the pool and the mBR; its `value` is that of the best subset of all.
+        values: (2^P,) mBR by mask; bit p is set where members[p] is in the subset; mask 0 is NaN.
+        num_different: subsets that pick different archs under some limit; the others only repeat them.
+        chance: (P,) by size from 1: the best subset's mBR when the accuracies are dealt out to the archs at random, median of the draws; NaN
+            where there were none.
+        no_score: archs of the pool without a score, by member, where there are any.
+    """
+
+    members: tuple[str, ...]
+    rule: Rule
+    chosen: Chosen
+    values: Floats
+    num_different: int
+    chance: Floats
+    no_score: Mapping[str, int]
+
+    def best(self, size: int | None = None, place: int = 1) -> Hybrid:
+        """The subset with the smallest mBR, of one size or of all; place 2 is the runner-up.
+
+        Of equal values the smaller subset, then the one whose last member is named first comes first.
+
+        Raises:
+            ValueError: no such size or place.
+        """
+        if size is not None and not 1 <= size <= len(self.members):
+            raise ValueError(f"size {size!r}; {len(self.members)} members have subsets of 1 to {len(self.members)}")
+        masks = self._masks(size)
+        if not 1 <= place <= len(masks):
+            raise ValueError(f"place {place!r}; there are {len(masks)} subsets" + (f" of {size}" if size else ""))
+        order = np.lexsort((masks, self._sizes[masks], self.values[masks]))
+        mask = int(masks[order[place - 1]])
+        return Hybrid(self._names(mask), self.rule, chosen=replace(self.chosen, value=float(self.values[mask]), tried=len(masks)))
+
+    def value(self, members: Iterable[str]) -> float:
+        """The mBR of one subset on the pool of the search."""
+        mask = 0
+        for name in _members(members):
+            if name not in self.members:
+                raise unknown_name("member", name, self.members)
+            mask |= 1 << self.members.index(name)
+        return float(self.values[mask])
+
+    def table(self, top: int = 3) -> Frame:
+        """The best subsets of every size.
+
+        Args:
+            top: how many of each size.
+
+        Returns:
+            Columns size, place, members, mbr; equal (subsets of that size with the same mBR, itself included), tried (subsets of that size),
+            chance (the best of them when the accuracies are dealt out at random).
+        """
+        if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
+            raise ValueError(f"top {top!r}; it is a whole number from 1")
+        rows: list[dict[str, Any]] = []
+        for size in range(1, len(self.members) + 1):
+            masks = self._masks(size)
+            values = self.values[masks]
+            last = np.partition(values, min(top, len(masks)) - 1)[min(top, len(masks)) - 1]
+            near = masks[values <= last]
+            for place, mask in enumerate(near[np.lexsort((near, self.values[near]))][:top].tolist(), 1):
+                rows.append({
+                    "size": size, "place": place, "members": " + ".join(self._names(mask)), "mbr": float(self.values[mask]),
+                    "equal": int((values == self.values[mask]).sum()), "tried": len(masks), "chance": float(self.chance[size - 1]),
+                })  # fmt: skip
+        return _frame(rows, f"Best hybrids by {self.rule} on {self.chosen}: {_objective(self.chosen)}", self._notes())
+
+    def judge(self, pools: Pool | Iterable[Pool]) -> Frame:
+        """The best subset of each size, chosen here, on other pools by the same mBR, beside the best single proxy chosen here.
+
+        Returns:
+            Columns size, members, chosen_mbr (here), space, dataset, recipe, split, seed, num_archs, shares (`Chosen.relation`), mbr, best_single
+            (there, of the single member that is best here), random (a random pick's).
+
+        Raises:
+            UnknownNameError: a member or cost that a pool does not have.
+            ValueError: no pools, or one without archs.
+        """
+        rows, chosen, single = [], self.chosen, self.best(1)
+        budgets = chosen.budgets
+        options = (chosen.costs, budgets, chosen.spacing, chosen.normalise)
+        listed = _pools(pools)
+        for pool in listed:
+            random = _mean_mbr(np.zeros(len(pool)), pool, *options)
+            single_there = single.mbr(pool, *options)
+            for size in range(1, len(self.members) + 1):
+                found = self.best(size)
+                assert found.chosen is not None
+                rows.append({
+                    "size": size, "members": " + ".join(found.members), "chosen_mbr": found.chosen.value, **_where(pool),
+                    "shares": chosen.relation(pool), "mbr": found.mbr(pool, *options), "best_single": single_there, "random": random,
+                })  # fmt: skip
+        return _frame(rows, f"Best hybrids by {self.rule} of {chosen}, judged elsewhere: {_objective(chosen)}", _guard(chosen, listed))
+
+    @functools.cached_property
+    def _sizes(self) -> npt.NDArray[np.uint8]:
+        return np.bitwise_count(np.arange(len(self.values)))
+
+    def _masks(self, size: int | None) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self._sizes == size) if size is not None else np.arange(1, len(self.values))
+
+    def _names(self, mask: int) -> tuple[str, ...]:
+        return tuple(name for p, name in enumerate(self.members) if mask >> p & 1)
+
+    def _notes(self) -> list[str]:
+        notes = [
+            f"{len(self.values) - 1:,} combinations were tried on this pool; {self.num_different:,} of them differ in what they pick."
+            " The best of many is in part luck: judge it on other pools (`judge`)."
+        ]
+        if self.chosen.split == "test":
+            notes.append("Chosen on the test split, which then judges nothing.")
+        notes += [f"{name}: {count} of {len(self.chosen.arch_ids)} archs have no score and rank lowest." for name, count in self.no_score.items()]
+        return notes
+
+
+def best_hybrids(
+    pool: Pool,
+    proxies: Iterable[str] | None = None,
+    rule: Rule = "rank_sum",
+    costs: str | Iterable[str] = "macs",
+    budgets: int | Sequence[float] = 5,
+    spacing: str = "even",
+    normalise: str = "total",
+    draws: int = 20,
+    seed: int = 0,
+) -> HybridSearch:
+    """The mBR of every subset of some proxies on a pool, exactly.
+
+    Args:
+        pool: choose on val; it is remembered in every hybrid found.
+        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool.
+        rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
+        costs: macs, params, depth; of several the mean of their mBR.
+        budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
+        draws: how often the accuracies are dealt out at random to see what the best of so many combinations reaches by chance; 0: never.
+        seed: of these draws.
+
+    Raises:
+        UnknownNameError: a proxy or cost that the pool does not have; another rule.
+        ValueError: a pool without archs, no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
+            normalise; a limit below every cost.
+    """
+    names = _members(pool.scores if proxies is None else proxies)
+    cost_names = _costs(costs)
+    if rule not in RULES:
+        raise unknown_name("rule", rule, RULES)
+    _subsets.check_members(len(names))
+    if normalise not in metrics.NORMALISATIONS:
+        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
+    if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 0:
+        raise ValueError(f"draws {draws!r}; it is a whole number from 0")
+    own = None if hasattr(budgets, "__index__") else tuple(np.asarray(budgets, np.float64).tolist())
+    if own and len(cost_names) > 1:
+        raise ValueError(f"limits of your own with {len(cost_names)} costs ({', '.join(cost_names)}); give a number of budgets, or one cost")
+    columns = _columns(pool, names, rule)
+    limited = []
+    for name in cost_names:
+        cost = pool.cost(name)
+        limits = metrics.budget_limits(cost, budgets, spacing)
+        metrics.within(cost, limits)
+        limited += [cost <= limit for limit in limits]
+    found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited)
+    values = _values(found, limited, pool.accuracy, normalise)
+    sizes = np.bitwise_count(np.arange(len(values)))
+    chance = np.full((draws, len(names)), np.nan)
+    rng = np.random.default_rng(seed)
+    for draw in range(draws):
+        dealt = _values(found, limited, rng.permutation(pool.accuracy), normalise)
+        best = np.full(len(names) + 1, np.inf)
+        np.minimum.at(best, sizes[1:], dealt[1:])
+        chance[draw] = best[1:]
+    chosen = Chosen(
+        pool.space, pool.dataset, pool.recipe, pool.protocol, pool.seed, pool.split, frozenset(pool.arch_ids.tolist()), cost_names,
+        own if own is not None else int(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1,  # type: ignore[arg-type]
+    )  # fmt: skip
+    absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
+    return HybridSearch(
+        names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
+        {name: count for name, count in absent.items() if count},
+    )  # fmt: skip
+
+
+def _values(found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accuracy: Floats, normalise: str) -> Floats:
+    """(2^P,) mBR of all subsets: the mean over the limits."""
+    total = np.zeros(found.codes.shape[1])
+    for limit, pool in enumerate(limited):
+        ranks = np.full(len(pool), np.nan)
+        ranks[pool] = metrics.true_ranks(accuracy[pool])
+        total += found.worth(limit, ranks / (pool.sum() if normalise == "pool" else len(pool)))
+    return total / len(limited)
+
+
+def _num_different(found: _subsets.Picks) -> int:
+    same = np.zeros(found.codes.shape[1] - 1, np.int64)
+    for codes in found.codes[:, 1:].astype(np.int64):
+        _, same = np.unique(same * (int(codes.max()) + 1) + codes, return_inverse=True)
+    return int(same.max()) + 1
+
+
+def _majority_picks(columns: npt.NDArray[np.int64], pools: list[npt.NDArray[np.bool_]]) -> _subsets.Picks:
+    """As `_subsets.picks`, by Copeland's score over all archs, a subset at a time."""
+    num_members, num_archs = columns.shape
+    work = num_archs**2 * (num_members << max(num_members - 1, 0))
+    if work > MAX_COMPARISONS:
+        raise ValueError(
+            f"a majority vote of all subsets of {num_members} members compares {num_archs:,} archs pairwise, {work:.1g} comparisons of at most"
+            f" {MAX_COMPARISONS:.0g}; name fewer members, take a part of the pool, or search by rank_sum and judge by Hybrid(.., 'majority')"
+        )
+    codes, sets = np.full((len(pools), 1 << num_members), -1, np.int32), [dict[tuple[int, ...], int]() for _ in pools]
+    for mask in range(1, 1 << num_members):
+        votes = copeland(columns[[p for p in range(num_members) if mask >> p & 1]])
+        for limit, pool in enumerate(pools):
+            best = np.flatnonzero(pool & (votes == votes[pool].max()))
+            codes[limit, mask] = best[0] if len(best) == 1 else num_archs + sets[limit].setdefault(tuple(best.tolist()), len(sets[limit]))
+    return _subsets.Picks(codes, tuple(tuple(np.array(archs, np.int64) for archs in one) for one in sets), num_archs)
+
+
+def _columns(pool: Pool, members: tuple[str, ...], rule: str) -> npt.NDArray[np.int64]:
+    """(P, N) ranks over the whole pool as whole numbers: doubled, because ties share their mean rank; or their logarithms in LOG_UNIT."""
+    scores = [pool.score(name) for name in members]
+    if not len(pool):
+        raise ValueError(f"a pool without archs: {pool.name}")
+    doubled = (2 * metrics.ranks(np.array(scores))).astype(np.int64)
+    return _log_ranks(doubled) if rule == "log_rank" else doubled
+
+
+def _log_ranks(doubled: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.rint(np.log(doubled) / LOG_UNIT).astype(np.int64)
+
+
+def _mean_mbr(scores: Floats, pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str, normalise: str) -> float:
+    found = [metrics.mbr(scores, pool.accuracy, pool.cost(name), budgets, normalise, spacing) for name in costs]
+    return math.fsum(found) / len(found)
+
+
+def _costs(costs: str | Iterable[str]) -> tuple[str, ...]:
+    names = (costs,) if isinstance(costs, str) else tuple(dict.fromkeys(costs))
+    if not names:
+        raise ValueError("no costs; name one or more of macs, params, depth")
+    return names
+
+
+def _pools(pools: Pool | Iterable[Pool]) -> list[Pool]:
+    listed = [pools] if isinstance(pools, Pool) else list(pools)
+    if not listed:
+        raise ValueError("no pools to report on; give one or more (`pool_of`)")
+    return listed
+
+
+def _where(pool: Pool) -> dict[str, Any]:
+    return {"space": pool.space, "dataset": pool.dataset, "recipe": pool.recipe, "split": pool.split, "seed": str(pool.seed), "num_archs": len(pool)}
+
+
+def _guard(chosen: Chosen | None, pools: list[Pool]) -> list[str]:
+    """What the reader must know of where a hybrid was chosen."""
+    if chosen is None:
+        return ["Given, not chosen on any of these pools by nbzero."]
+    notes = [f"Chosen on {chosen}, the best of {chosen.tried:,} combinations there by {_objective(chosen)}."]
+    for pool in pools:
+        shared = len(chosen.arch_ids.intersection(pool.arch_ids.tolist())) if pool.space == chosen.space else 0
+        kind = chosen.relation(pool)
+        if kind == "in-sample":
+            notes.append(f"In-sample: {pool.name}. The hybrid was chosen by {shared} of these accuracies, so its mBR there is too good.")
+        elif kind == "same runs":
+            notes.append(
+                f"Same runs, other split: {pool.name}. {shared} of these networks chose the hybrid; what their training owes to luck is shared."
+            )
+        elif kind == "same archs":
+            notes.append(f"Same archs: {pool.name}. {shared} of them chose the hybrid, trained otherwise or on other data.")
+    return notes
+
+
+def _objective(chosen: Chosen) -> str:
+    return f"mBR by {', '.join(chosen.costs)}, {_budgets_said(chosen.budgets, chosen.spacing)}, over {_over(chosen.normalise)}"
+
+
+def _budgets_said(budgets: int | Sequence[float], spacing: str) -> str:
+    return f"{budgets} {spacing} budgets" if hasattr(budgets, "__index__") else f"limits {', '.join(f'{limit:g}' for limit in budgets)}"
+
+
+def _over(normalise: str) -> str:
+    return "the pool's N" if normalise == "total" else "each limit's own N"
+
+
+def _frame(rows: list[dict[str, Any]], title: str, notes: Iterable[str]) -> Frame:
+    return Frame({name: [row[name] for row in rows] for name in rows[0]}, title, notes)
 
 
 def majority(scores: npt.ArrayLike, archs: slice = slice(None)) -> npt.NDArray[np.int8]:
@@ -32,8 +522,6 @@ def majority(scores: npt.ArrayLike, archs: slice = slice(None)) -> npt.NDArray[n
 
     Source: Abdelfattah et al., ICLR 2021, arXiv:2101.08134; SJW and SPW of Jing et al., arXiv:2507.08841, see `EXPERTS`.
     """
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     half = len(table) / 2
     first = table[:, archs]
@@ -49,8 +537,6 @@ def copeland(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
     >>> copeland([[1, 2, 3], [1, 3, 2], [2, 1, 3]]).tolist()
     [-2, 0, 2]
     """
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     blocks = [majority(table, slice(start, start + 512)).sum(1, dtype=np.int64) for start in range(0, table.shape[1], 512)]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
@@ -61,8 +547,6 @@ def vote_positions(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
     Where the relation has cycles the places depend on the order of the archs (use that of `arch_id`); `copeland` does not.
     """
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     rows = list(table.T)
 
@@ -77,8 +561,6 @@ def vote_positions(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 def running_best(scores: npt.ArrayLike) -> int:
     """The arch that a search ends with which keeps the better of two, by `majority`, in order of arrival; the later where neither wins."""
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     best = 0
     for arch in range(1, table.shape[1]):
@@ -94,8 +576,6 @@ def _beats(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> int:
 
 def mean_zscore(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Mean over proxies of (score - mean) / standard deviation over the archs; the WRCor authors' first soft vote."""
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     mean: npt.NDArray[np.float64] = ((table - table.mean(1, keepdims=True)) / table.std(1, keepdims=True)).mean(0)
     return mean
@@ -103,8 +583,6 @@ def mean_zscore(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def mean_minmax(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Mean over proxies of (score - min) / (max - min) over the archs; the WRCor authors' second soft vote."""
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
     low, high = table.min(1, keepdims=True), table.max(1, keepdims=True)
     mean: npt.NDArray[np.float64] = ((table - low) / (high - low)).mean(0)
@@ -116,22 +594,9 @@ def log_rank_sum(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
     Source: Lee and Ham, CVPR 2024, arXiv:2403.19232.
     """
-    import numpy as np
-
     table = np.asarray(scores, np.float64)
-    total: npt.NDArray[np.float64] = np.log(np.stack([_ranks(row) for row in table]) / table.shape[1]).sum(0)
+    total: npt.NDArray[np.float64] = np.log(metrics.ranks(table) / table.shape[1]).sum(0)
     return total
-
-
-def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """1 for the lowest; equal values share their mean rank; NaN below everything."""
-    import numpy as np
-
-    lowered = np.where(np.isnan(values), -np.inf, values)
-    _, inverse, counts = np.unique(lowered, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: npt.NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
-    return ranks
 
 
 def swap_regularised(
@@ -153,8 +618,6 @@ def swap_regularised(
 
     Source: Peng et al., ICLR 2024, arXiv:2403.04161.
     """
-    import numpy as np
-
     thousands = np.asarray(params, np.float64) / 1000
     mu = float(thousands.mean()) if mu is None else mu
     sigma = float(thousands.var()) if sigma is None else sigma
