@@ -5,21 +5,29 @@ A subset is a mask: bit p is set where column p is in it. Capital endings name a
 The masks form a tree, a few columns decided at each level. Of two archs at a node, let `behind` be how far a is behind w in the columns decided
 and `gain` the most that a can win back in the open ones, the sum of its positive differences. Where gain < behind, a is strictly below w in every
 subset under the node and is dropped; equal sums never drop an arch, so ties are exact. A dozen of 14,964 archs are left at most nodes,
-and numpy adds up their remaining columns by doubling a table.
+and their remaining columns are added up by doubling a table. Two engines do that and give the same: numpy, and a loop that
+numba compiles, which keeps the table in registers and the first-level cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 MAX_MEMBERS = 24  # 2^24 masks: 64 MB for every limit
-TABLE = 1 << 14  # numbers in a table of sums: 64 or 128 KB, so that it stays in the second-level cache
-LEVEL_BITS = 6  # columns decided at a level
+TABLE = 1 << 18  # numbers in a table of sums; half or a quarter as many took up to twice as long
+LEVEL_BITS = 6  # columns decided at a level by numpy
+TIED = -2  # a code that is still to be named
+LOW_BITS = 10  # columns that numba leaves open after one level: tables of 4 KB; 8 took 1.4 times as long
+WORTH_NUMBA = 18  # columns from which loading numba (0.5 s) pays
+ENGINES = ("auto", "numpy", "numba")
 
 
 @dataclass(frozen=True)
@@ -49,22 +57,30 @@ def check_members(num_members: int) -> None:
         raise ValueError(f"{num_members} members have 2^{num_members} subsets; name at most {MAX_MEMBERS} ({(1 << MAX_MEMBERS) - 1:,} subsets)")
 
 
-def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]]) -> Picks:
+def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "auto") -> Picks:
     """For each pool and each non-empty subset of the columns, the archs of the pool with the largest sum of the subset's columns.
 
     Args:
         columns: (P, N) whole numbers from 0 of which larger ones are better.
         pools: B masks (N,), none empty; equal ones are worked out once.
+        engine: "numpy", "numba", or "auto": numba where it is installed and there are columns enough.
 
     Raises:
-        ValueError: more columns than MAX_MEMBERS, or numbers whose sums do not fit 63 bits beside the archs' positions.
+        ImportError: numba asked for and not installed.
+        ValueError: more columns than MAX_MEMBERS, another engine, or numbers whose sums do not fit 63 bits beside the
+            archs' positions.
     """
     num_columns, num_archs = columns.shape
     check_members(num_columns)
+    if columns.max(initial=0) < 1 << 24:  # half the memory to read
+        columns = columns.astype(np.int32)
     codes = np.empty((len(pools), 1 << num_columns), np.int32)
     tied: list[tuple[Ints, ...]] = []
     done: dict[bytes, int] = {}
-    search = _Search(num_archs)
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
+    numba = engine == "numba" or (engine == "auto" and num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None)
+    search = _Search(num_archs, _compiled() if numba else None)
     for limit, pool in enumerate(pools):
         same = done.setdefault(pool.tobytes(), limit)
         if same < limit:
@@ -86,16 +102,15 @@ class _Search:
             all of these. Where the next pool contains it, an arch beaten there is beaten here.
     """
 
-    def __init__(self, num_archs: int) -> None:
-        self.num_archs = num_archs
+    def __init__(self, num_archs: int, compiled: Callable[..., None] | None = None) -> None:
+        self.num_archs, self.compiled = num_archs, compiled
         self.pool, self.left = np.zeros(num_archs, bool), np.zeros(0, np.int64)
         self.varies = np.zeros(0, bool)
 
-    def run(self, codes: npt.NDArray[np.int32], columns: Ints, pool: npt.NDArray[np.bool_]) -> None:
+    def run(self, codes: npt.NDArray[np.int32], columns: npt.NDArray[np.signedinteger], pool: npt.NDArray[np.bool_]) -> None:
         """Fills `codes` (2^P,) for `columns` (P, N) under one limit."""
         self.sets: dict[tuple[int, ...], int] = {}
         archs = np.flatnonzero(pool)
-        everything = self._code(archs)
         inside = columns.take(archs, axis=1)
         varies = (inside != inside[:, :1]).any(1)
         if np.array_equal(varies, self.varies) and not (self.pool & ~pool).any():
@@ -106,15 +121,18 @@ class _Search:
         archs = np.sort(archs)
         inside = inside - inside.min(1, keepdims=True)
         bits = max(len(archs) - 1, 1).bit_length()
-        largest = int(inside.max(1, initial=0).sum() + 1) << bits
+        largest = int(inside.max(1, initial=0).sum(dtype=np.int64) + 1) << bits
         if largest >= 1 << 62:
             raise ValueError(f"{len(archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members")
-        inside = (inside << bits).astype(np.int32 if largest < 1 << 30 else np.int64)
+        inside = inside.astype(np.int32 if largest < 1 << 30 else np.int64) << bits
         self.last = inside.dtype.type((1 << bits) - 1)
         found = codes if varies.all() else np.empty(1 << len(inside), np.int32)
-        self._descend(found, None, inside, archs)
-        found[0] = everything
-        if not varies.all():  # a column that is the same for all archs decides nothing
+        if self.compiled:
+            self._by_loop(self.compiled, found, inside, archs)
+        else:
+            self._descend(found, None, inside, archs)
+        if not varies.all():  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
+            found[0] = self._code(np.flatnonzero(pool))
             short, bit = np.zeros(1, np.int64), 1
             for column_varies in varies:
                 short = np.concatenate([short, short + bit * column_varies])
@@ -165,6 +183,17 @@ class _Search:
                 each = [self._code(archs[row]) for row in np.unpackbits(packed, axis=1, count=len(archs)).astype(bool)]
                 codes[tied] = np.array(each, np.int32)[which]
 
+    def _by_loop(self, loop: Callable[..., None], codes: npt.NDArray[np.int32], columns: npt.NDArray[np.signedinteger], archs: Ints) -> None:
+        """All nodes by `_loop`, which leaves the ties to be named here."""
+        low = LOW_BITS if len(columns) > LOW_BITS else len(columns) // 2
+        loop(codes, np.ascontiguousarray(columns), archs, low, self.last - 2 * np.arange(len(archs), dtype=columns.dtype), self.last)
+        tied = np.flatnonzero(codes == TIED)
+        block = max(1, (1 << 22) // len(archs))
+        for start in range(0, len(tied), block):
+            some = tied[start : start + block]
+            sums = (some[:, None] >> np.arange(len(columns)) & 1).astype(columns.dtype) @ columns
+            codes[some] = [self._code(archs[row]) for row in sums == sums.max(1, keepdims=True)]
+
     def _code(self, archs: Ints) -> int:
         return self.num_archs + self.sets.setdefault(tuple(archs.tolist()), len(self.sets))
 
@@ -195,7 +224,7 @@ def _can_win(sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinte
     return alive
 
 
-def _not_beaten(columns: Ints, archs: Ints, rivals: int = 24) -> Ints:
+def _not_beaten(columns: npt.NDArray[np.signedinteger], archs: Ints, rivals: int = 24) -> Ints:
     """Of the archs, those that none of a few others with large sums beats strictly in every column; the ones with the largest sums first."""
     if not len(columns):
         return archs
@@ -209,3 +238,89 @@ def _not_beaten(columns: Ints, archs: Ints, rivals: int = 24) -> Ints:
         keep = np.flatnonzero((inside >= inside[:, rival, None]).any(0))
         inside, archs = inside[:, keep], archs[keep]
     return archs
+
+
+def _loop(
+    codes: npt.NDArray[np.int32],
+    columns: npt.NDArray[np.signedinteger],
+    archs: Ints,
+    num_low: int,
+    flip: npt.NDArray[np.signedinteger],
+    last: Any,
+) -> None:
+    """What `_Search._descend` does, as loops for numba: one level of nodes, `num_low` open columns. Fills `codes` (2^P,), TIED where archs tie.
+
+    Args:
+        columns: (P, K), the low bits of each number free for the archs' positions.
+        archs: (K,).
+        flip: (K,) what turns a position counted upwards into one counted downwards.
+        last: the mask of the low bits.
+    """
+    num_columns, num_archs = columns.shape
+    width = 1 << num_low
+    low = columns[:num_low].T.copy()
+    rest, every_other, sums = np.zeros_like(columns[0]), np.zeros_like(columns[0]), np.zeros_like(columns[0])
+    for p in range(num_low):
+        rest += columns[p]
+        if p % 2:
+            every_other += columns[p]
+    rivals, alive = np.zeros(4, np.int64), np.zeros(num_archs, np.int64)
+    table, up, down = np.zeros(width, columns.dtype), np.zeros(width, columns.dtype), np.zeros(width, columns.dtype)
+    for high in range(1 << (num_columns - num_low)):
+        sums[:] = 0
+        for p in range(num_low, num_columns):
+            if high >> (p - num_low) & 1:
+                sums += columns[p]
+        rivals[:] = 0
+        for a in range(1, num_archs):
+            if sums[a] > sums[rivals[0]]:
+                rivals[0] = a
+            if sums[a] + rest[a] > sums[rivals[1]] + rest[rivals[1]]:
+                rivals[1] = a
+            if sums[a] + every_other[a] > sums[rivals[2]] + every_other[rivals[2]]:
+                rivals[2] = a
+            if sums[a] + rest[a] - every_other[a] > sums[rivals[3]] + rest[rivals[3]] - every_other[rivals[3]]:
+                rivals[3] = a
+        count = 0
+        for a in range(num_archs):
+            beaten = False
+            for rival in rivals:
+                behind = sums[rival] - sums[a]
+                if behind > 0:
+                    for p in range(num_low):
+                        behind -= max(low[a, p] - low[rival, p], 0)
+                    if behind > 0:
+                        beaten = True
+                        break
+            if not beaten:
+                alive[count] = a
+                count += 1
+        part = codes[high << num_low : (high + 1) << num_low]
+        if count == 1:
+            part[:] = archs[alive[0]]
+            continue
+        up[:] = -1
+        down[:] = -1
+        for i in range(count):
+            a = alive[i]
+            table[0] = sums[a] + a
+            for p in range(num_low):
+                for j in range(1 << p):
+                    table[(1 << p) + j] = table[j] + low[a, p]
+            for j in range(width):
+                up[j] = max(up[j], table[j])
+                down[j] = max(down[j], table[j] + flip[a])
+        for j in range(width):
+            best = up[j] & last
+            part[j] = archs[best] if best == last - (down[j] & last) else TIED
+
+
+@functools.cache
+def _compiled() -> Callable[..., None]:
+    """`_loop`, compiled; the machine code is kept on disk, in numba's cache, for the next process."""
+    try:
+        import numba
+    except ImportError as error:
+        raise ImportError("engine 'numba' needs numba: pip install 'nbzero[fast]'") from error
+    compiled: Callable[..., None] = numba.njit(cache=True, boundscheck=False)(_loop)
+    return compiled

@@ -226,6 +226,7 @@ class HybridSearch:
         num_different: subsets that pick different archs under some limit; the others only repeat them.
         chance: (P,) by size from 1: the best subset's mBR when the accuracies are dealt out to the archs at random, median of the draws; NaN
             where there were none.
+        chance_of_all: the same of the best of all subsets.
         no_score: archs of the pool without a score, by member, where there are any.
     """
 
@@ -235,6 +236,7 @@ class HybridSearch:
     values: Floats
     num_different: int
     chance: Floats
+    chance_of_all: float
     no_score: Mapping[str, int]
 
     def best(self, size: int | None = None, place: int = 1) -> Hybrid:
@@ -330,6 +332,8 @@ class HybridSearch:
             f"{len(self.values) - 1:,} combinations were tried on this pool; {self.num_different:,} of them differ in what they pick."
             " The best of many is in part luck: judge it on other pools (`judge`)."
         ]
+        if not math.isnan(self.chance_of_all):
+            notes.append(f"With the accuracies dealt out at random the best of them all reaches {self.chance_of_all:.4g} (median of the draws).")
         if self.chosen.split == "test":
             notes.append("Chosen on the test split, which then judges nothing.")
         notes += [f"{name}: {count} of {len(self.chosen.arch_ids)} archs have no score and rank lowest." for name, count in self.no_score.items()]
@@ -346,6 +350,7 @@ def best_hybrids(
     normalise: str = "total",
     draws: int = 20,
     seed: int = 0,
+    engine: str = "auto",
 ) -> HybridSearch:
     """The mBR of every subset of some proxies on a pool, exactly.
 
@@ -357,8 +362,10 @@ def best_hybrids(
         budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
         draws: how often the accuracies are dealt out at random to see what the best of so many combinations reaches by chance; 0: never.
         seed: of these draws.
+        engine: "numpy", "numba" (the extra `nbzero[fast]`) or "auto", which takes numba where it is installed and worth loading. Same results.
 
     Raises:
+        ImportError: numba asked for and not installed.
         UnknownNameError: a proxy or cost that the pool does not have; another rule.
         ValueError: a pool without archs, no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
             normalise; a limit below every cost.
@@ -370,6 +377,8 @@ def best_hybrids(
     _subsets.check_members(len(names))
     if normalise not in metrics.NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
+    if engine not in _subsets.ENGINES:
+        raise ValueError(f"engine {engine!r}; it is one of {', '.join(_subsets.ENGINES)}")
     if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 0:
         raise ValueError(f"draws {draws!r}; it is a whole number from 0")
     own = None if hasattr(budgets, "__index__") else tuple(np.asarray(budgets, np.float64).tolist())
@@ -382,7 +391,7 @@ def best_hybrids(
         limits = metrics.budget_limits(cost, budgets, spacing)
         metrics.within(cost, limits)
         limited += [cost <= limit for limit in limits]
-    found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited)
+    found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited, engine)
     values = _values(found, limited, pool.accuracy, normalise)
     sizes = np.bitwise_count(np.arange(len(values)))
     chance = np.full((draws, len(names)), np.nan)
@@ -399,6 +408,7 @@ def best_hybrids(
     absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
     return HybridSearch(
         names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
+        float(np.median(chance.min(1))) if draws else math.nan,
         {name: count for name, count in absent.items() if count},
     )  # fmt: skip
 

@@ -1,13 +1,17 @@
-"""Votes and aggregates of stored scores: properties, cases by hand, and what the published code gives."""
+"""Votes, aggregates and combinations of stored scores: properties, brute force over all subsets, cases by hand, and what published code gives."""
 
 import itertools
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nbzero import hybrid
+from nbzero import _subsets, hybrid, metrics
+from nbzero.errors import UnknownNameError
+from nbzero.pool import Pool, pool_of
 from nbzero.proxies import PROXIES
 
 GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
@@ -85,3 +89,305 @@ def test_reference_regularised_swap(case):
     params = reference["params_thousands"] * 1000
     score = hybrid.swap_regularised([values["swap"]["value"]], [params], reference["mu"], reference["sigma"])
     assert score[0] == pytest.approx(reference["value"], rel=2e-5)
+
+
+def pool(accuracy, macs, scores, **named):
+    """A pool by hand: N archs of a made space."""
+    n = len(accuracy)
+    where = {"space": "made", "dataset": "cifar10", "recipe": "cpu-16px-4", "protocol": "std-16", "seed": 0, "split": "val"} | named
+    ids = np.asarray(where.pop("arch_ids", np.arange(n)), np.int64)
+    costs = {"macs": np.asarray(macs, np.float64), "params": np.asarray(macs, np.float64)[::-1].copy()}
+    scores = {name: np.asarray(values, np.float64) for name, values in scores.items()}
+    return Pool(**where, arch_ids=ids, archs=tuple(map(str, ids)), accuracy=np.asarray(accuracy, np.float64), costs=costs, scores=scores)
+
+
+def made_pool(rng, num_archs, num_proxies, levels, **named):
+    """Scores and accuracies with many ties, some NaN and -inf, sometimes a column that is constant or all NaN."""
+    table = rng.integers(0, levels, (num_proxies, num_archs)).astype(np.float64)
+    table[rng.random(table.shape) < 0.1] = np.nan
+    table[rng.random(table.shape) < 0.1] = -np.inf
+    if rng.random() < 0.3:
+        table[rng.integers(num_proxies)] = rng.choice([1.0, np.nan, -np.inf])
+    accuracy, macs = rng.integers(0, 20, num_archs) / 20, rng.integers(0, 30, num_archs)
+    return pool(accuracy, macs, {f"p{p}": row for p, row in enumerate(table)}, **named)
+
+
+def plain_mbr(p, members, rule, cost, budgets, spacing, normalise):
+    """The definition, written down: ranks over the whole pool, NaN lowest; then the mean true rank of the winners under each limit."""
+    key = [[(0, 0) if np.isnan(v) else (1, v) for v in p.score(name).tolist()] for name in members]
+    doubled = [[2 * sum(b < a for b in row) + sum(b == a for b in row) + 1 for a in row] for row in key]
+    n = len(p)
+    if rule == "rank_sum":
+        scores = [sum(row[a] for row in doubled) for a in range(n)]
+    elif rule == "log_rank":
+        scores = [sum(round(np.log(row[a]) * 2**36) for row in doubled) for a in range(n)]
+    else:
+        wins = [[sum(row[a] > row[b] for row in doubled) > len(members) / 2 for b in range(n)] for a in range(n)]
+        scores = [sum(wins[a]) - sum(wins[b][a] for b in range(n)) for a in range(n)]
+    values = p.cost(cost)
+    if spacing == "even":
+        limits = [values.min() + k / budgets * (values.max() - values.min()) for k in range(1, budgets)] + [values.max()]
+    else:
+        limits = [np.sort(values)[int(np.ceil(k * n / budgets)) - 1] for k in range(1, budgets + 1)]
+    total = 0.0
+    for limit in limits:
+        inside = [a for a in range(n) if values[a] <= limit]
+        best = max(scores[a] for a in inside)
+        tied = [a for a in inside if scores[a] == best]
+        ranks = [sum(p.accuracy[b] > p.accuracy[a] for b in inside) for a in tied]
+        total += sum(ranks) / len(ranks) / (len(inside) if normalise == "pool" else n)
+    return total / budgets
+
+
+def subsets(names):
+    return [chosen for size in range(1, len(names) + 1) for chosen in itertools.combinations(names, size)]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_subset_has_the_mbr_of_the_definition(seed):
+    rng = np.random.default_rng(seed)
+    p = made_pool(rng, int(rng.integers(1, 25)), int(rng.integers(1, 6)), int(rng.choice([1, 2, 3, 30])))
+    rule, cost = hybrid.RULES[seed % 3], ("macs", "params")[seed % 2]
+    spacing, normalise, budgets = ("even", "quantile")[seed // 2 % 2], ("total", "pool")[seed // 4 % 2], 1 + seed % 5
+    found = hybrid.best_hybrids(p, None, rule, cost, budgets, spacing, normalise, draws=0)
+    for members in subsets(list(p.scores)):
+        plain = plain_mbr(p, members, rule, cost, budgets, spacing, normalise)
+        assert found.value(members) == pytest.approx(plain, abs=1e-12), members
+        assert hybrid.Hybrid(members, rule).mbr(p, cost, budgets, spacing, normalise) == pytest.approx(plain, abs=1e-12), members
+
+
+def brute_picks(columns, inside):
+    """The winners of every subset, mask by mask."""
+    sums = [columns[[p for p in range(len(columns)) if mask >> p & 1]].sum(0) for mask in range(1, 1 << len(columns))]
+    return [frozenset(np.flatnonzero(inside & (row == row[inside].max())).tolist()) for row in sums]
+
+
+def as_sets(found, limit):
+    n, tied = found.num_archs, found.tied[limit]
+    return [frozenset([code]) if code < n else frozenset(tied[code - n].tolist()) for code in found.codes[limit, 1:].tolist()]
+
+
+@pytest.mark.parametrize("table", [1, 64, _subsets.TABLE])
+@pytest.mark.parametrize("levels", [2, 5, 1000, 10**10])
+def test_picks_are_those_of_brute_force(monkeypatch, table, levels):
+    monkeypatch.setattr(_subsets, "TABLE", table)
+    for seed in range(6):
+        rng = np.random.default_rng([levels, seed])
+        columns = rng.integers(0, levels, (int(rng.integers(1, 10)), int(rng.integers(1, 80))))
+        if seed % 3 == 0:
+            columns[0] = 1
+        everyone = np.ones(columns.shape[1], bool)
+        half = rng.random(columns.shape[1]) < 0.5
+        half[0] = True
+        pools = [half, everyone, half, ~half if not half.all() else everyone]
+        found = _subsets.picks(columns, pools, "numpy")
+        assert (found.codes[:, 0] == -1).all()
+        for limit, inside in enumerate(pools):
+            assert as_sets(found, limit) == brute_picks(columns, inside)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_loop_for_numba_gives_the_same(monkeypatch, compiled):
+    if compiled:
+        pytest.importorskip("numba", reason="the compiled search needs numba (the extra nbzero[fast])")
+    else:
+        monkeypatch.setattr(_subsets, "_compiled", lambda: _subsets._loop)  # the same source, interpreted
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        shape = (int(rng.integers(11, 14)) if compiled else int(rng.integers(1, 7)), int(rng.integers(1, 60)))
+        columns = rng.integers(0, [3, 50, 10**10][seed % 3], shape)
+        pools = [rng.permutation(np.arange(shape[1])) <= shape[1] // 2, np.ones(shape[1], bool)]
+        by_loop, by_numpy = _subsets.picks(columns, pools, "numba"), _subsets.picks(columns, pools, "numpy")
+        for limit in range(2):
+            assert as_sets(by_loop, limit) == as_sets(by_numpy, limit)
+            worth = rng.random(shape[1])
+            np.testing.assert_array_equal(by_loop.worth(limit, worth), by_numpy.worth(limit, worth))
+
+
+def test_engines_give_the_same_search_to_the_last_digit():
+    pytest.importorskip("numba", reason="the compiled search needs numba (the extra nbzero[fast])")
+    p = made_pool(np.random.default_rng(5), 300, 12, 100)
+    for rule in ("rank_sum", "log_rank"):
+        one, other = (hybrid.best_hybrids(p, rule=rule, costs=("macs", "params"), engine=engine, draws=2) for engine in ("numpy", "numba"))
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.chance, other.chance)
+        assert one.best() == other.best() and one.num_different == other.num_different and repr(one.table()) == repr(other.table())
+
+
+@pytest.mark.parametrize("rule", hybrid.RULES)
+def test_neither_the_order_of_archs_and_members_nor_monotone_scales_matter(rule):
+    rng = np.random.default_rng(3)
+    p = made_pool(rng, 40, 5, 8)
+    values = {members: hybrid.Hybrid(members, rule).mbr(p) for members in subsets(list(p.scores))}
+    turned = rng.permutation(40)
+    scaled = pool(p.accuracy[turned] ** 2, p.costs["macs"][turned], {name: np.exp(row[turned] / 3) for name, row in p.scores.items()})
+    scaled.scores["p0"][np.isneginf(p.scores["p0"][turned])] = -np.inf
+    found = hybrid.best_hybrids(scaled, list(p.scores)[::-1], rule)
+    for members, value in values.items():
+        assert found.value(members) == pytest.approx(value, abs=1e-12)
+        assert found.value(members[::-1]) == found.value(members)
+
+
+def test_the_best_is_the_smallest_and_never_worse_than_the_best_member():
+    p = made_pool(np.random.default_rng(8), 60, 6, 20)
+    found = hybrid.best_hybrids(p)
+    assert found.best().chosen.value == found.chosen.value == np.nanmin(found.values) <= found.best(1).chosen.value
+    values = [found.best(place=place).chosen.value for place in range(1, 64)]
+    assert values == sorted(values) and len({found.best(place=place).members for place in range(1, 64)}) == 63
+    table = found.table(top=4)
+    assert table["tried"].tolist() == [6] * 4 + [15] * 4 + [20] * 4 + [15] * 4 + [6] * 4 + [1]
+    for row in table:
+        best = found.best(row["size"], row["place"])
+        assert row["members"] == " + ".join(best.members) and row["mbr"] == best.chosen.value == found.value(best.members)
+        assert row["equal"] == sum(found.value(members) == row["mbr"] for members in itertools.combinations(found.members, row["size"]))
+    assert found.num_different <= 63 and "63 combinations were tried" in repr(table)
+
+
+def test_a_case_by_hand():
+    # archs by accuracy: a best, then b, c, d. x puts b first, y puts c first; together a leads with 3 + 3, before b with 4 + 1 and c with 1 + 4
+    p = pool([0.9, 0.8, 0.7, 0.6], [4, 3, 2, 1], {"x": [3, 4, 1, 2], "y": [3, 1, 4, 2]})
+    found = hybrid.best_hybrids(p, ["x", "y"], budgets=[2, 4])
+    # within 2 macs are c and d: x picks d (rank 1), y picks c (0), x + y: c with 5 before d with 4. All four: ranks 1, 2 and 0
+    assert [found.value(members) for members in ("x", "y", ["x", "y"])] == [(1 + 1) / 8, (0 + 2) / 8, 0]
+    assert hybrid.Hybrid(("x", "y")).scores(p).tolist() == [6, 5, 5, 4]
+    np.testing.assert_allclose(hybrid.Hybrid(("x", "y"), "log_rank").scores(p), np.log(np.array([9, 4, 4, 4]) / 16), atol=1e-9)
+    assert hybrid.Hybrid(("x", "macs")).scores(p).tolist() == [7, 7, 3, 3]  # a cost is a member like any other
+    with_ties = pool([0.9, 0.8, 0.7], [1, 1, 1], {"x": [np.nan, -np.inf, 0], "y": [0, 0, 0]})
+    assert hybrid.Hybrid(("x", "y")).scores(with_ties).tolist() == [3, 4, 5]
+
+
+def test_log_rank_is_az_nas_to_its_rounding():
+    p = made_pool(np.random.default_rng(2), 50, 4, 30)
+    finite = replace(p, scores={name: np.nan_to_num(row, nan=-1, neginf=-2) for name, row in p.scores.items()})
+    table = np.array(list(finite.scores.values()))
+    np.testing.assert_allclose(hybrid.Hybrid(tuple(p.scores), "log_rank").scores(finite), hybrid.log_rank_sum(table), atol=1e-9)
+
+
+def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample():
+    rng = np.random.default_rng(4)
+    chosen_on = made_pool(rng, 40, 4, 30)
+    found = hybrid.best_hybrids(chosen_on).best(2)
+    others = {
+        "in-sample": chosen_on.only(np.arange(10)),
+        "same runs": replace(chosen_on, split="test"),
+        "same archs": replace(chosen_on, dataset="digits"),
+        "same space": replace(chosen_on, arch_ids=chosen_on.arch_ids + 40),
+        "other space": replace(chosen_on, space="other"),
+    }
+    report = found.report([chosen_on, *others.values()])
+    kinds = report["kind"].tolist()
+    assert kinds == ["hybrid", "member", "member", "cost", "random"] * 6
+    assert report["shares"][::5].tolist() == ["in-sample", *others]
+    assert report["mbr"][0] == pytest.approx(found.chosen.value) and found.chosen.tried == 6
+    assert "Chosen on made, cifar10, cpu-16px-4, val, seed 0, N = 40, the best of 6 combinations there by mBR by macs" in report.notes[0]
+    marked = [note for note in report.notes if note.startswith("In-sample")]
+    assert len(marked) == 2 and "N = 40. The hybrid was chosen by 40 of these" in marked[0] and "chosen by 10 of these" in marked[1]
+    assert [note.split(":")[0] for note in report.notes[3:]] == ["Same runs, other split", "Same archs"]
+    absent = np.isnan([chosen_on.score(name) for name in found.members]).any(0).sum()
+    assert report["no_score"][0] == absent > 0
+    assert report["mbr"][4] == pytest.approx(metrics.mbr(np.zeros(40), chosen_on.accuracy, chosen_on.costs["macs"]))
+    given = hybrid.Hybrid(found.members).report(chosen_on)
+    assert {row["shares"] for row in given} == {None} and "Given" in given.notes[0]
+
+
+def test_judging_keeps_the_choice_and_changes_the_pool():
+    rng = np.random.default_rng(6)
+    chosen_on, other = made_pool(rng, 40, 4, 30), made_pool(rng, 30, 4, 30, space="other")
+    found = hybrid.best_hybrids(chosen_on, normalise="pool", budgets=3)
+    judged = found.judge([chosen_on, other])
+    assert judged["shares"].tolist() == ["in-sample"] * 4 + ["other space"] * 4
+    np.testing.assert_allclose(judged["mbr"][:4], judged["chosen_mbr"][:4])
+    for row in list(judged)[4:]:
+        best = hybrid.Hybrid(tuple(row["members"].split(" + ")))
+        assert row["mbr"] == best.mbr(other, budgets=3, normalise="pool") and row["best_single"] == judged["mbr"][4]
+    assert any(note.startswith("In-sample") for note in judged.notes)
+    on_test = hybrid.best_hybrids(replace(chosen_on, split="test"))
+    assert "Chosen on the test split, which then judges nothing." in on_test.table().notes
+
+
+def test_chance_is_the_best_of_shuffled_accuracies_and_seeded():
+    p = made_pool(np.random.default_rng(9), 30, 4, 30)
+    found, again, other = (hybrid.best_hybrids(p, draws=1, seed=seed) for seed in (0, 0, 1))
+    shuffled = replace(p, accuracy=np.random.default_rng(0).permutation(p.accuracy))
+    by_hand = hybrid.best_hybrids(shuffled, draws=0)
+    assert found.chance.tolist() == again.chance.tolist() == [by_hand.best(size).chosen.value for size in range(1, 5)] != other.chance.tolist()
+    assert found.chance_of_all == by_hand.chosen.value and np.isnan(by_hand.chance_of_all) and np.isnan(by_hand.table()["chance"]).all()
+
+
+def test_named_hybrids_use_proxies_that_exist(bench, made):
+    assert {name for one in hybrid.HYBRIDS.values() for name in one.members} <= PROXIES.keys()
+    p = pool_of(bench, "r1-mini", "cifar10", made.short)
+    for name in hybrid.HYBRIDS:
+        one = hybrid.hybrid(name)
+        assert one.source and one.chosen is None and one.scores(p).shape == (len(p),)
+    np.testing.assert_array_equal(hybrid.hybrid("sjw").scores(p), hybrid.copeland([p.score(name) for name in hybrid.EXPERTS["sjw"]]))
+    with pytest.raises(UnknownNameError, match="no hybrid named 'sjv'; did you mean 'sjw'"):
+        hybrid.hybrid("sjv")
+
+
+def test_bench_searches_on_val(bench, made):
+    recipe = made.short
+    found = bench.hybrid("r1-mini", "cifar10", ["zen", "naswot", "macs"], recipe=recipe, budgets=3, where="macs < 1e8")
+    p = pool_of(bench, "r1-mini", "cifar10", recipe, where="macs < 1e8")
+    assert found.chosen.split == "val" and found.best() == hybrid.best_hybrids(p, ["zen", "naswot", "macs"], budgets=3).best()
+    assert found.judge(pool_of(bench, "r1-mini", "cifar10", recipe, split="test"))["shares"].tolist() == ["same runs"] * 3
+    assert found.no_score == {name: count for name in found.members if (count := int(np.isnan(p.score(name)).sum()))}
+
+
+def test_degenerate_pools_are_defined():
+    one = pool([0.5], [3], {"x": [1], "y": [np.nan]})
+    assert hybrid.best_hybrids(one).values[1:].tolist() == [0, 0, 0]
+    constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [np.nan] * 4, "z": [-np.inf] * 4})
+    random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"])
+    for rule in hybrid.RULES:
+        found = hybrid.best_hybrids(constant, rule=rule)
+        np.testing.assert_allclose(found.values[1:], random)
+        assert found.num_different == 1 and found.best().members == ("x",)
+    assert found.no_score == {"y": 4} and "y: 4 of 4 archs have no score and rank lowest." in found.table().notes
+
+
+def test_bad_input_says_what_to_do():
+    p = made_pool(np.random.default_rng(1), 20, 3, 9)
+    empty = p.only(np.zeros(20, bool))
+    many = replace(p, scores={f"p{i}": np.arange(20.0) for i in range(25)})
+    large = pool(np.arange(3000), np.arange(3000), {f"p{i}": np.arange(3000) for i in range(12)})
+    for call, text in [
+        (lambda: hybrid.best_hybrids(empty), "a pool without archs: made, cifar10"),
+        (lambda: hybrid.Hybrid(("p0",)).report(empty), "a pool without archs"),
+        (lambda: hybrid.best_hybrids(many), r"25 members have 2\^25 subsets; name at most 24 \(16,777,215 subsets\)"),
+        (lambda: hybrid.best_hybrids(p, []), "members none; name one or more, each once"),
+        (lambda: hybrid.best_hybrids(p, ["p0", "p1", "p0"]), "members p0, p1, p0 with p0 twice"),
+        (lambda: hybrid.Hybrid(("p0", "p0")), "with p0 twice"),
+        (lambda: hybrid.Hybrid(()), "members none"),
+        (lambda: hybrid.best_hybrids(large, rule="majority"), "12 members compares 3,000 archs pairwise.*name fewer members"),
+        (lambda: hybrid.best_hybrids(p, costs=()), "no costs; name one or more"),
+        (lambda: hybrid.best_hybrids(p, budgets=[-5]), "limits admit no arch: -5 is below the smallest cost"),
+        (lambda: hybrid.best_hybrids(p, costs=("macs", "params"), budgets=[5]), r"limits of your own with 2 costs \(macs, params\)"),
+        (lambda: hybrid.best_hybrids(p, spacing="log"), "spacing 'log'; it is one of even, quantile"),
+        (lambda: hybrid.best_hybrids(p, normalise="none"), "normalise 'none'; it is one of total, pool"),
+        (lambda: hybrid.best_hybrids(p, draws=-1), "draws -1; it is a whole number from 0"),
+        (lambda: hybrid.best_hybrids(p, engine="gpu"), "engine 'gpu'; it is one of auto, numpy, numba"),
+        (lambda: hybrid.best_hybrids(p).best(4), "size 4; 3 members have subsets of 1 to 3"),
+        (lambda: hybrid.best_hybrids(p).best(place=8), "place 8; there are 7 subsets"),
+        (lambda: hybrid.best_hybrids(p).table(top=0), "top 0; it is a whole number from 1"),
+        (lambda: hybrid.Hybrid(("p0",)).report([]), "no pools to report on"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            call()
+    for call, text in [
+        (lambda: hybrid.best_hybrids(p, ["p0", "p9"]), "no proxy named 'p9'; did you mean"),
+        (lambda: hybrid.best_hybrids(p, costs="flops"), "no cost named 'flops'"),
+        (lambda: hybrid.best_hybrids(p, rule="borda"), "no rule named 'borda'; Known: log_rank, majority, rank_sum"),
+        (lambda: hybrid.Hybrid(("p0",), "mean"), "no rule named 'mean'"),
+        (lambda: hybrid.Hybrid(("zen",)).scores(p), "no proxy named 'zen'"),
+        (lambda: hybrid.best_hybrids(p).value(["p7"]), "no member named 'p7'"),
+    ]:
+        with pytest.raises(UnknownNameError, match=text):
+            call()
+
+
+def test_without_numba_the_error_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    _subsets._compiled.cache_clear()
+    with pytest.raises(ImportError, match=r"engine 'numba' needs numba: pip install 'nbzero\[fast\]'"):
+        hybrid.best_hybrids(made_pool(np.random.default_rng(1), 20, 3, 9), engine="numba")
