@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 MAX_MEMBERS = 24  # 2^24 masks: 64 MB for every limit
-TABLE = 1 << 18  # numbers in a table of sums; half or a quarter as many took up to twice as long
-LEVEL_BITS = 6  # columns decided at a level by numpy
+TABLE = 1 << 18  # numbers in a table of sums; a quarter as many took up to 1.4 times as long
+LEVEL_BITS = 6  # columns decided at a level by numpy, at most
 TIED = -2  # a code that is still to be named
 LOW_BITS = 10  # columns that numba leaves open after one level: tables of 4 KB; 8 took 1.4 times as long
 WORTH_NUMBA = 18  # columns from which loading numba (0.5 s) pays
@@ -143,14 +143,13 @@ class _Search:
                  archs: Ints) -> None:  # fmt: skip
         """One node: `decided` (K,) sums of the columns decided, None where none of them is in the subset; `columns` (open, K)."""
         num_open, num_archs = columns.shape
+        fits = max((TABLE // num_archs).bit_length() - 1, 0)  # open columns of which a table holds all sums
         if num_archs == 1:
             codes[:] = archs[0]
-        elif decided is None and num_open <= 2:
-            self._table(codes, np.zeros_like(columns, shape=num_archs), columns, archs, first=1)
-        elif decided is not None and (num_archs << num_open <= TABLE or not num_open):
-            self._table(codes, decided, columns, archs)
+        elif num_open <= fits or not num_open:
+            self._table(codes, np.zeros_like(columns, shape=num_archs) if decided is None else decided, columns, archs, first=int(decided is None))
         else:
-            stay = max(num_open - LEVEL_BITS, num_open // 2 if decided is None else 0)
+            stay = max(num_open - LEVEL_BITS, min(fits, num_open - 3), 0)
             low, start = columns[:stay], np.zeros_like(columns, shape=num_archs) if decided is None else decided
             sums = _all_sums(start, columns[stay:]).T.copy()
             alive = _can_win(sums, low)
