@@ -82,7 +82,8 @@ class Chosen:
             return "other space"
         if self.arch_ids.isdisjoint(pool.arch_ids.tolist()):
             return "same space"
-        if (pool.dataset, pool.recipe, pool.seed) != (self.dataset, self.recipe, self.seed):
+        same_seed = pool.seed == self.seed or "mean" in (pool.seed, self.seed)  # a mean over seeds holds each of them
+        if not same_seed or (pool.dataset, pool.recipe) != (self.dataset, self.recipe):
             return "same archs"
         return "in-sample" if pool.split == self.split else "same runs"
 
@@ -425,8 +426,9 @@ def _values(found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accurac
 
 def _num_different(found: _subsets.Picks) -> int:
     same = np.zeros(found.codes.shape[1] - 1, np.int64)
-    for codes in found.codes[:, 1:].astype(np.int64):
-        _, same = np.unique(same * (int(codes.max()) + 1) + codes, return_inverse=True)
+    for limit in found.codes[:, 1:]:
+        picked = metrics.codes(limit)  # numbered without gaps, so that the pairs are few numbers too
+        same = metrics.codes(same * (int(picked.max()) + 1) + picked)
     return int(same.max()) + 1
 
 
