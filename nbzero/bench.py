@@ -726,6 +726,49 @@ class Bench:
             self._check_dataset(dataset)
         return self._release.table(path_of(table, space, dataset))
 
+    def factors(
+        self,
+        space: str,
+        dataset: str,
+        targets: Iterable[str] | None = None,
+        recipe: str | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        split: Split = "val",
+        where: str | None = None,
+        transform: Transform = "rank",
+    ) -> Frame:
+        """How much each stage feature says about each proxy and the accuracy: importances beside how well their model fits; needs xgboost.
+
+        Every target is explained on all archs that have it, so N differs by target. `nbzero.factors.factors` says what the columns are and
+        takes a proxy of your own; arguments and errors as `nbzero.factors.sample_of` and it.
+        """
+        from nbzero.factors import factors, sample_of
+
+        return factors(sample_of(self, space, dataset, targets, recipe, protocol, seed, split, where=where), transform=transform)
+
+    def bias(
+        self,
+        space: str,
+        dataset: str,
+        targets: Iterable[str] | None = None,
+        recipe: str | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        split: Split = "val",
+        where: str | None = None,
+        top: float = 0.05,
+    ) -> Frame:
+        """Widths, depths, macs and params of the archs that each proxy likes best, against all archs and the truly best ones.
+
+        `nbzero.factors.bias` says what the columns are; arguments and errors as `nbzero.factors.sample_of` and it.
+        """
+        from nbzero.factors import bias, sample_of
+
+        names = None if targets is None else list(targets)
+        sample = sample_of(self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where)
+        return bias(sample, names, top)
+
     def hybrid(
         self,
         space: str,
@@ -808,49 +851,6 @@ class Bench:
                 whole = self._release.table(path_of(table, space, dataset))
                 tables[name] = whole.sort_by([(key, "ascending") for key in sort_keys(table)])
         return tables
-
-    def factors(
-        self,
-        space: str,
-        dataset: str,
-        targets: Iterable[str] | None = None,
-        recipe: str | None = None,
-        protocol: str | None = None,
-        seed: Seed = None,
-        split: Split = "val",
-        where: str | None = None,
-        transform: Transform = "rank",
-    ) -> Frame:
-        """How much each stage feature says about each proxy and the accuracy: importances beside how well their model fits; needs xgboost.
-
-        Every target is explained on all archs that have it, so N differs by target. `nbzero.factors.factors` says what the columns are and
-        takes a proxy of your own; arguments and errors as `nbzero.factors.sample_of` and it.
-        """
-        from nbzero.factors import factors, sample_of
-
-        return factors(sample_of(self, space, dataset, targets, recipe, protocol, seed, split, where=where), transform=transform)
-
-    def bias(
-        self,
-        space: str,
-        dataset: str,
-        targets: Iterable[str] | None = None,
-        recipe: str | None = None,
-        protocol: str | None = None,
-        seed: Seed = None,
-        split: Split = "val",
-        where: str | None = None,
-        top: float = 0.05,
-    ) -> Frame:
-        """Widths, depths, macs and params of the archs that each proxy likes best, against all archs and the truly best ones.
-
-        `nbzero.factors.bias` says what the columns are; arguments and errors as `nbzero.factors.sample_of` and it.
-        """
-        from nbzero.factors import bias, sample_of
-
-        names = None if targets is None else list(targets)
-        sample = sample_of(self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where)
-        return bias(sample, names, top)
 
 
 def _is_of(path: str, space: str) -> bool:
