@@ -105,7 +105,8 @@ def transfer(
         accuracies: for each pool None, or the (S, N) accuracies of several seeds in the order of its archs (`seed_accuracies`), for the ceilings.
         resamples, seed, level: of percentile intervals; 0 makes none. An arch comes Poisson(1) times into a resample, the same number in every pool
             of its space, so that pools that share archs are drawn together; the proxies are taken as given. Resamples on which a metric is
-            undefined are left out.
+            undefined are left out. Resampling adds noise to both rankings, so an interval of their agreement lies low, and may end just above the
+            value.
 
     Raises:
         UnknownNameError: a metric, a proxy or a cost that no pool has.

@@ -1,7 +1,7 @@
 """How long the transfer tables take: python -m tests.bench.transfer
 
-Made numbers: six pools of 2,000 archs (as many as two mini spaces have) with as many proxies as the registry has; and two of 14,964 archs. Beside each
-figure scipy the straightforward way. Seconds are of this process (CPU), medians of a few rounds.
+Made numbers: six pools of 2,000 archs (as many as two mini spaces have) with as many proxies as the registry has; and two of 14,964 archs.
+Beside it scipy the straightforward way. Seconds are of this process (CPU), medians of a few rounds.
 """
 
 import itertools
