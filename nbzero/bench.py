@@ -28,7 +28,7 @@ from nbzero.spaces import CHOICES, Arch, Space, Stage, as_arch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nbzero.constrained import Budgets, Report
+    from nbzero.constrained import Budgets, Lead, Report
     from nbzero.factors import Transform
     from nbzero.frame import Frame
     from nbzero.hybrid import HybridSearch, Rule
@@ -558,6 +558,40 @@ class Bench:
 
         made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where)
         return constrained.mbr(made, proxy, cost, budgets, spacing, normalise)
+
+    def mbr_lead(
+        self,
+        space: str,
+        one: Any,
+        other: Any,
+        dataset: str,
+        recipe: str | None = None,
+        cost: str = "macs",
+        budgets: int | Sequence[float] = 5,
+        spacing: str = "even",
+        normalise: str = "total",
+        split: Split = "val",
+        protocol: str | None = None,
+        seed: Seed = None,
+        where: str | None = None,
+        resamples: int = 1000,
+    ) -> Lead:
+        """mBR(one) - mBR(other) with the interval of the difference, settled where it does not hold 0: `constrained.mbr_lead` of a pool.
+
+        Args:
+            one, other: a proxy or cost; or scores of your own, as `evaluate` takes them.
+            recipe, protocol, seed, split, where: which archs, accuracies and scores: `pool.pool_of`.
+            cost, budgets, spacing, normalise, resamples: as in `constrained.mbr_lead`.
+
+        Raises:
+            UnknownNameError: a name that does not exist.
+            ValueError: no arch has an accuracy there, a budget below every arch, or wrong options.
+        """
+        from nbzero import constrained, pool
+
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where)
+        first, second = (given if isinstance(given, str) else constrained.aligned(self.space(space), given)[made.arch_ids] for given in (one, other))
+        return constrained.mbr_lead(made, first, second, cost, budgets, spacing, normalise, resamples)
 
     def mbr_table(
         self,

@@ -305,3 +305,46 @@ def test_embedded_release_has_a_whole_report():
     rows = {row["proxy"]: row for row in report.metrics}
     assert {k: v for k, v in rows["copy"].items() if k != "proxy"} == {k: v for k, v in rows["synflow"].items() if k != "proxy"}
     assert rows["macs"]["kendall"] > 0.3 and rows[ORACLE]["mbr_union"] == 0 < rows[RANDOM]["mbr_union"]
+
+
+@given(ROWS, st.sampled_from(["even", "quantile"]))
+def test_a_lead_is_the_difference_of_two_mbrs_on_the_same_resamples(rows, spacing):
+    pool = pool_from(rows, accuracy=np.arange(len(rows)) % 7 / 10)
+    if np.isnan(pool.scores["zen"]).all():
+        with pytest.raises(ValueError, match=r"no arch of made, .* has a score of zen"):
+            constrained.mbr_lead(pool, "zen", "params")
+        return
+    lead = constrained.mbr_lead(pool, "zen", "params", spacing=spacing, resamples=20, seed=3)
+    parts = [metrics.mbr(pool.score(name), pool.accuracy, pool.costs["macs"], spacing=spacing) for name in ("zen", "params")]
+    assert lead.difference == pytest.approx(parts[0] - parts[1], abs=1e-12)
+
+    def difference(one, other, accuracy, cost):
+        return metrics.mbr(one, accuracy, cost, spacing=spacing) - metrics.mbr(other, accuracy, cost, spacing=spacing)
+
+    arrays = (pool.scores["zen"], pool.costs["params"], pool.accuracy, pool.costs["macs"])
+    assert lead[1:] == pytest.approx(metrics.bootstrap(difference, *arrays, resamples=20, seed=3), abs=1e-12)
+    assert constrained.mbr_lead(pool, "params", "zen", spacing=spacing, resamples=20, seed=3) == pytest.approx(
+        (-lead[0], -lead[2], -lead[1]), abs=1e-12
+    )
+    assert constrained.mbr_lead(pool, pool.scores["zen"], "zen", resamples=3) == (0, 0, 0)
+
+
+def test_a_lead_of_what_is_not_there():
+    with pytest.raises(UnknownNameError, match="no proxy named 'zne'; did you mean 'zen'"):
+        constrained.mbr_lead(SIX, "zne", "macs")
+    with pytest.raises(ValueError, match=r"scores of shape \(2,\); give one for each of the 6 archs"):
+        constrained.mbr_lead(SIX, [1.0, 2.0], "macs")
+    with pytest.raises(UnknownNameError, match="no cost named 'mcas'"):
+        constrained.mbr_lead(SIX, "zen", "macs", cost="mcas")
+
+
+def test_the_bench_gives_the_lead_of_its_pool():
+    bench = Bench()
+    pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4", where="arch_id < 40")
+    asked = {"recipe": "cpu-16px-4", "spacing": "quantile", "resamples": 30, "where": "arch_id < 40"}
+    assert bench.mbr_lead("r1-mini", "synflow", "macs", "cifar10", **asked) == constrained.mbr_lead(
+        pool, "synflow", "macs", spacing="quantile", resamples=30
+    )
+    scores = {arch: float(len(arch)) for arch in pool.archs}
+    mine = constrained.mbr_lead(pool, [scores[arch] for arch in pool.archs], "macs", spacing="quantile", resamples=30)
+    assert bench.mbr_lead("r1-mini", scores, "macs", "cifar10", **asked) == mine

@@ -3,6 +3,6 @@
 import subprocess
 import sys
 
-for name in ("query", "spaces", "training", "bench_proxies", "judging", "hybrids", "factors"):
+for name in ("query", "spaces", "training", "bench_proxies", "judging", "hybrids", "factors", "transfer"):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
