@@ -15,6 +15,7 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: two workers with two threads each ran the proxies' tests ten times as slowly
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,6 +25,10 @@ from nbzero import Bench
 from nbzero.proxies import PROXIES
 from nbzero.release import Release
 from nbzero.schema import PASSES, arrow_schema
+
+# The same examples in every run, and none judged by how long it takes.
+hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("here")
 
 Row = dict[str, Any]
 SPACES = ("r1-mini", "r2-mini", "mb-mini")
