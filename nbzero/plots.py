@@ -1,0 +1,1049 @@
+"""Figures: a table in, a figure out. What is drawn was computed by the module that made the table; here nothing is.
+
+    mbr_bars        Frames of `mbr_table`                   how well each proxy picks
+    distributions   Pools                                   accuracy against each cost, and how all are spread
+    proxy_scatter   a Pool, a Frame of `correlations`       every proxy's score against accuracy
+    limits          a Frame of `constrained`                accuracy and true rank of the picks under limits of one cost
+    factor_radars   a Frame of `factors`                    what each proxy and the accuracy depend on
+    best_archs      a Frame of `constrained`                the archs that the proxies pick, drawn stage by stage
+    hybrid_curves   Frames of `HybridSearch`                the best combination of every size
+    before_after    a Frame of `constrained`                proxies alone and combined
+
+Every function returns a matplotlib Figure that no global state knows: `figure.savefig("mbr.png")`. `FIGURES` lists them by the number that they
+have in the paper, each with a recipe from a Bench to the figure.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbzero.constrained import CEILING, ORACLE, RANDOM, Report
+from nbzero.errors import unknown_name
+from nbzero.frame import Frame
+from nbzero.pool import COSTS, Floats, Pool
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nbzero.bench import Bench, Seed, Split
+
+# Okabe and Ito's colours, which people with any kind of colour blindness tell apart; lines differ by marker and dash too.
+BLUE, ORANGE, GREEN, RED, SKY, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000"
+CYCLE = (BLUE, RED, GREEN, PINK, ORANGE, SKY)
+MARKERS, DASHES = "osD^vP", ("-", "--", "-.", "-", "--", "-.")
+GREY, PALE = "#767676", "#C8C8C8"
+REFERENCES = (ORACLE, RANDOM, CEILING)
+UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks"}
+SMALL, NORMAL, LARGE = 7, 8, 11  # points
+SHOWN = 6  # proxies in colour among lines; the palette has no more
+SKEWED = 30.0  # a cost is drawn on a logarithmic axis where its largest value is so many times its smallest
+
+
+def mbr_bars(tables: Frame | Report | Sequence[Frame | Report], column: str = "mbr_union") -> Figure:
+    """Mean best ranking of every proxy, a panel per table, sorted in each: the smallest, best, on top.
+
+    Dashed lines are the random pick and, where archs were trained with two seeds, what one seed's accuracy reaches on another's; the oracle is 0.
+    Whiskers are the bootstrap intervals that the table has. Costs and your own proxy have their own colours; bars of proxies that lack scores are
+    hatched and say how many; a proxy without a value says so.
+
+    Args:
+        tables: Frames of `mbr_table`, or Reports.
+        column: which mBR: mbr_macs, mbr_params, mbr_depth or mbr_union; with _pool each rank is over its own pool; a Report also has
+            quantile_mbr_macs and so on.
+
+    Raises:
+        UnknownNameError: a table without that column.
+        ValueError: no tables, or one without proxies.
+        ImportError: matplotlib is not installed.
+    """
+    listed = [tables] if isinstance(tables, (Frame, Report)) else list(tables)
+    if not listed:
+        raise ValueError("no tables to draw; give Frames of mbr_table")
+    ready = [_mbr_rows(table, column) for table in listed]
+    tallest = max(int((~np.isin(rows["proxy"].astype(str), REFERENCES)).sum()) for rows in ready)
+    figure = _figure(max(7.5, 5.6 * len(ready)), 2.5 + 0.19 * tallest)
+    panels = figure.subplots(1, len(ready), squeeze=False)[0]
+    for axes, source, rows in zip(panels, listed, ready, strict=True):
+        _bars(axes, rows, column, source.name if isinstance(source, Report) else None, tallest)
+    if len(listed) == 1:
+        _titled(figure, _title(listed[0]), _notes(listed[0]))
+    else:
+        for axes, source in zip(panels, listed, strict=True):
+            axes.set_title(_wrapped(_title(source), 4.6, NORMAL), fontsize=NORMAL)
+        _titled(figure, "Mean best ranking of every proxy", dict.fromkeys(note for source in listed for note in _notes(source)))
+    return figure
+
+
+def _mbr_rows(source: Frame | Report, column: str) -> Frame:
+    table = source.metrics if isinstance(source, Report) else source
+    _needs(table, ("proxy", column), "mbr_bars", "mbr_table")
+    if isinstance(source, Report) and source.intervals is not None:
+        found = {row["proxy"]: row for row in source.intervals if row["metric"] == column}
+        ends = {f"{column}_{end}": [found.get(name, {}).get(end) for name in table["proxy"].tolist()] for end in ("low", "high")}
+        table = Frame({**{name: table[name] for name in table.columns}, **ends}, table.title, table.notes)
+    rows = table.sorted(column)
+    if not len(rows.only(~np.isin(rows["proxy"].astype(str), REFERENCES))):
+        raise ValueError(f"no proxies to draw: {table.title or 'the table'} has {len(table)} rows")
+    return rows
+
+
+def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int) -> None:
+    from matplotlib.patches import Patch
+
+    lines = {row["proxy"]: row[column] for row in rows if row["proxy"] in REFERENCES}
+    shown = rows.only(~np.isin(rows["proxy"].astype(str), REFERENCES))
+    names: list[str] = shown["proxy"].tolist()
+    value = np.asarray(shown[column], np.float64)
+    missing = shown["missing"].astype(int).tolist() if "missing" in shown else [0] * len(shown)
+    colours = [RED if name == own else ORANGE if name in COSTS else BLUE for name in names]
+    place = np.arange(len(names))
+    bars = axes.barh(place, np.nan_to_num(value), color=colours, height=0.72, zorder=2)
+    for bar, lacking in zip(bars, missing, strict=True):
+        if lacking:
+            bar.set_hatch("////")
+            bar.set_edgecolor("white")
+            bar.set_linewidth(0)
+    ends = [f"{column}_low", f"{column}_high"]
+    if all(end in shown for end in ends):
+        low, high = (np.asarray(shown[end], np.float64) for end in ends)
+        there = np.flatnonzero(~np.isnan(low + high))
+        axes.hlines(place[there], low[there], high[there], color=BLACK, linewidth=0.9, zorder=3)
+    for at in np.flatnonzero(np.isnan(value)).tolist():
+        axes.annotate("undefined", (0, at), (3, 0), textcoords="offset points", va="center", fontsize=SMALL, color=GREY)
+    said = [_safe(name) + (f" ({lacking:,} without score)" if lacking else "") for name, lacking in zip(names, missing, strict=True)]
+    axes.set_yticks(place, said, fontsize=NORMAL)
+    axes.set_ylim(num_places - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    whiskers = "; whiskers: bootstrap interval" if all(end in shown for end in ends) else ""
+    axes.set_xlabel(f"mean best ranking, {_column_said(column)}\n0 picks the best arch every time{whiskers}")
+    kinds = [(BLUE, "proxy"), (ORANGE, "cost, larger is better"), (RED, "yours")]
+    handles: list[Any] = [Patch(color=colour, label=word) for colour, word in kinds if colour in colours]
+    if any(missing):
+        handles.append(Patch(facecolor=GREY, edgecolor="white", hatch="////", label="some archs have no score"))
+    for name, colour, dash in ((RANDOM, BLACK, "--"), (CEILING, GREEN, "-.")):
+        if name in lines and lines[name] is not None:
+            word = "random pick" if name == RANDOM else "another seed (noise ceiling)"
+            handles.append(axes.axvline(lines[name], color=colour, linestyle=dash, linewidth=1.3, zorder=4, label=f"{word}: {lines[name]:.3f}"))
+    _plain_axes(axes, "x")
+    _legend_below(axes, 2, handles)
+
+
+def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = None) -> Figure:
+    """Accuracy against each cost, with how accuracies and costs are spread along the edges. Several pools are drawn over each other.
+
+    Args:
+        costs: of macs, params and depth; None is every one that all pools have.
+
+    Raises:
+        UnknownNameError: a cost that a pool does not have.
+        ValueError: no pools, an empty one, no cost, or pools of different metrics.
+        ImportError: matplotlib is not installed.
+    """
+    listed = [pools] if isinstance(pools, Pool) else list(pools)
+    _pools_there(listed, "distributions")
+    names = [name for name in COSTS if all(name in pool.costs for pool in listed)] if costs is None else list(costs)
+    if not names:
+        raise ValueError(f"no cost to draw accuracy against: {', '.join(pool.space for pool in listed)} share none of {', '.join(COSTS)}")
+    columns = {name: [pool.cost(name) for pool in listed] for name in names}
+    figure = _figure(3.1 * len(names) + 1.6, 5.0)
+    grid = figure.subplots(
+        2, len(names) + 1, sharex="col", sharey="row", squeeze=False, gridspec_kw={"width_ratios": [3] * len(names) + [1], "height_ratios": [1, 3]}
+    )
+    corner: Axes = grid[0, -1]
+    corner.axis("off")
+    for at, name in enumerate(names):
+        above, below = grid[0, at], grid[1, at]
+        log = _cost_axis(below, name, np.concatenate(columns[name]))
+        bins = _bins(np.concatenate(columns[name]), log)
+        for p, (pool, cost) in enumerate(zip(listed, columns[name], strict=True)):
+            colour = CYCLE[p % len(CYCLE)]
+            below.scatter(cost, pool.accuracy, **_dots(len(pool)), color=colour, marker=MARKERS[p % len(MARKERS)], label=_safe(pool.name))
+            above.hist(cost, bins, color=colour, alpha=0.55)
+        _plain_axes(below, "both")
+        _plain_axes(above, "y")
+    side: Axes = grid[1, -1]
+    bins = _bins(np.concatenate([pool.accuracy for pool in listed]), False)
+    for p, pool in enumerate(listed):
+        side.hist(pool.accuracy, bins, orientation="horizontal", color=CYCLE[p % len(CYCLE)], alpha=0.55)
+    grid[1, 0].set_ylabel(_metric_said(listed[0].metric))
+    grid[0, 0].set_ylabel("archs")
+    side.set_xlabel("archs")
+    _plain_axes(side, "x")
+    said = "Accuracy and costs" if listed[0].metric == "accuracy" else f"{listed[0].metric} and costs"
+    if len(listed) == 1:
+        _titled(figure, f"{said}: {listed[0].name}")
+    else:
+        _legend_below(grid[1, 0], 1)
+        _titled(figure, f"{said}: {', '.join(dict.fromkeys(pool.space for pool in listed))}")
+    return figure
+
+
+def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterable[str] | None = None) -> Figure:
+    """Every proxy's score against the accuracy, a panel each. Higher scores are better (unless the pool was made with the raw signs).
+
+    Scores that span orders of magnitude have a logarithmic axis (with both signs, a symmetric one, linear around 0). Infinite scores are
+    triangles on the panel's edge; how many archs have none is written in it.
+
+    Args:
+        correlations: `correlations` of the same pool, for Kendall's tau in the panels' titles and the order, best first.
+        proxies: names of proxies or costs; None is all that the pool has.
+
+    Raises:
+        UnknownNameError: a proxy that the pool does not have, or a Frame without the column kendall.
+        ValueError: an empty pool, or one without scores.
+        ImportError: matplotlib is not installed.
+    """
+    _pools_there([pool], "proxy_scatter")
+    names = list(dict.fromkeys([*pool.scores, *pool.costs] if proxies is None else proxies))
+    if not names:
+        raise ValueError(f"no scores to draw: {pool.name} has neither scores nor costs")
+    tau: dict[str, float | None] = {}
+    notes: list[str] = []
+    if correlations is not None:
+        _needs(correlations, ("proxy", "kendall"), "proxy_scatter", "correlations")
+        tau = {row["proxy"]: row["kendall"] for row in correlations}
+        names.sort(key=lambda name: (tau.get(name) is None, -(tau.get(name) or 0.0)))
+        if tau.get(CEILING) is not None:
+            notes.append(f"Noise ceiling: tau = {tau[CEILING]:.2f} between the accuracies of two seeds.")
+    across = min(len(names), 4 if len(names) <= 12 else 6)
+    down = math.ceil(len(names) / across)
+    figure = _figure(max(1.95 * across + 0.5, 5.0), 1.75 * down + 1.1)
+    grid = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for axes, name in zip(grid, names, strict=False):
+        _scatter(axes, pool.score(name), pool.accuracy)
+        known = f", τ = {tau[name]:.2f}" if tau.get(name) is not None else ", τ undefined" if name in tau else ""
+        axes.set_title(_safe(name) + known, fontsize=NORMAL)
+    for axes in grid[len(names) :]:
+        axes.remove()
+    figure.supylabel(_metric_said(pool.metric), fontsize=NORMAL)
+    notes.append("Across: the score" + (", higher is better." if pool.oriented else " with its raw sign."))
+    if correlations is not None:
+        notes.append("τ: Kendall's tau-b.")
+    _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes)])
+    return figure
+
+
+def _scatter(axes: Axes, scores: Floats, accuracy: Floats) -> None:
+    finite = np.isfinite(scores)
+    said = []
+    if finite.any():
+        largest = float(np.abs(scores[finite]).max())
+        if largest > 1e290 or 0 < largest < 1e-290:  # an axis overflows near the ends of float64
+            scores = scores / largest
+            said.append(f"score / {largest:.3g}")
+        _score_axis(axes, scores[finite])
+    else:
+        axes.set_xticks([])
+    axes.scatter(scores[finite], accuracy[finite], **_dots(len(scores)), color=BLUE)
+    for endless, at, marker in ((-math.inf, 0.03, "<"), (math.inf, 0.97, ">")):
+        there = scores == endless
+        if there.any():
+            axes.scatter(
+                np.full(there.sum(), at), accuracy[there], transform=axes.get_yaxis_transform(), color=RED, marker=marker, s=9, linewidths=0,
+            )  # fmt: skip
+            said.append(f"{int(there.sum()):,} {'-' if at < 0.5 else '+'}inf")
+    absent = int(np.isnan(scores).sum())
+    if absent:
+        said.append("no arch has a score" if absent == len(scores) else f"{absent:,} without score")
+    if said:
+        axes.text(0.97, 0.03, "\n".join(said), transform=axes.transAxes, ha="right", va="bottom", fontsize=6, color=RED)
+    _plain_axes(axes, "both")
+    axes.tick_params(labelsize=6)
+
+
+def limits(
+    picks: Frame,
+    cost: str = "macs",
+    table: Frame | None = None,
+    highlight: Iterable[str] | None = None,
+    spacing: str = "even",
+    metric: str = "accuracy",
+) -> Figure:
+    """What the proxies pick under each limit of one cost: accuracy and true rank as lines, and the ranks of all of them as a map.
+
+    Args:
+        picks: of `constrained`, or a Report's picks.
+        table: `mbr_table` of the same pool, for the mBR of the same cost beside the map.
+        highlight: up to six proxies in colour; None is those whose picks rank best on average. The others are grey lines.
+        spacing: which limits of a Report's picks: "even" or "quantile".
+        metric: what the accuracies are, for tasks of imported spaces that have another one (`Pool.metric`).
+
+    Raises:
+        UnknownNameError: a Frame without these columns, a cost without limits in it, a highlighted proxy that is not in it.
+        ValueError: nothing picked under any limit, or more than six highlighted.
+        ImportError: matplotlib is not installed.
+    """
+    part = _of_cost(picks, cost, "limits", spacing)
+    lines, x, said, sizes = _lines(part)
+    ranked = [name for name in _by_rank(lines) if name not in REFERENCES]
+    chosen = _highlighted(highlight, ranked)
+    mbr: dict[str, Any] = {}
+    if table is not None:
+        _needs(table, ("proxy", f"mbr_{cost}"), "limits", "mbr_table")
+        mbr = {row["proxy"]: row[f"mbr_{cost}"] for row in table}
+    rows = [*(name for name in (ORACLE, *ranked, RANDOM) if name in lines), *([CEILING] if CEILING in mbr else [])]
+    figure = _figure(11.5, max(5.6, 2.2 + 0.185 * len(rows)))
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.25, 1]})
+    spec = left.get_subplotspec()
+    assert spec is not None
+    left.remove()
+    inner = spec.subgridspec(2, 1)
+    top = figure.add_subplot(inner[0])
+    bottom = figure.add_subplot(inner[1], sharex=top)
+    _limit_axis(bottom, cost, x, said)
+    top.tick_params(labelbottom=False)
+    share = {name: values["true_rank"] / sizes for name, values in lines.items()}
+    accuracy = {name: values["accuracy"] for name, values in lines.items()}
+    _draw_lines(top, x, accuracy, chosen, ranked)
+    _draw_lines(bottom, x, share, chosen, ranked)
+    top.set_ylabel(_metric_said(metric, "pick"))
+    bottom.set_ylabel("true rank / archs within the limit")
+    bottom.set_ylim(bottom=-0.02)
+    _legend_below(bottom)
+    cells = np.array([share.get(name, np.full(len(x), np.nan)) for name in rows])
+    image = right.imshow(np.ma.masked_invalid(cells), aspect="auto", cmap="cividis_r", vmin=0, vmax=1)
+    for r, name in enumerate(rows):
+        for b in range(len(x)):
+            rank = lines[name]["true_rank"][b] if name in lines else math.nan
+            text = "-" if math.isnan(rank) else f"{rank:,.0f}" if rank == round(rank) or rank >= 100 else f"{rank:.1f}"
+            dark = not math.isnan(cells[r, b]) and cells[r, b] > 0.55
+            right.text(b, r, text, ha="center", va="center", fontsize=SMALL, color="white" if dark else "black")
+    shown = [_safe(name) + (f"   {_number(mbr.get(name))}" if mbr else "") for name in rows]
+    right.set_yticks(range(len(rows)), shown, fontsize=SMALL)
+    short = [_engineered(limit, cost) if not math.isnan(limit) else "joint" for limit in part["limit"][: len(part) : len(lines)].tolist()]
+    right.set_xticks(range(len(x)), [f"{one}\nN = {size:,.0f}" for one, size in zip(short, np.nan_to_num(sizes), strict=True)], fontsize=SMALL)
+    right.set_xlabel(f"limit on {cost}, and archs within it", fontsize=NORMAL)
+    right.set_title("true rank of the pick (0 is best)" + (f"; beside the names: mBR by {cost}" if mbr else ""), fontsize=NORMAL)
+    bar = figure.colorbar(image, ax=right, fraction=0.05, aspect=40)
+    bar.set_label("true rank / archs within the limit", fontsize=NORMAL)
+    bar.ax.tick_params(labelsize=SMALL)
+    _titled(figure, f"Under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", picks.notes)
+    return figure
+
+
+def _draw_lines(axes: Axes, x: Floats, values: Mapping[str, Floats], chosen: Sequence[str], ranked: Sequence[str]) -> None:
+    others = [name for name in ranked if name not in chosen]
+    for at, name in enumerate(others):
+        word = f"{len(others)} others" if len(others) > 1 else _safe(name)
+        axes.plot(x, values[name], color=PALE, linewidth=0.8, marker=".", markersize=3, zorder=1, label="_" if at else word)
+    for at, name in enumerate(chosen):
+        axes.plot(
+            x, values[name], color=CYCLE[at], linestyle=DASHES[at], marker=MARKERS[at], markersize=4, linewidth=1.4, zorder=3, label=_safe(name)
+        )
+    for name, colour, dash in ((ORACLE, BLACK, ":"), (RANDOM, GREY, "--")):
+        if name in values:
+            word = "oracle: the best arch" if name == ORACLE else "random pick"
+            alone = "_" if len(x) == 1 else ""  # one limit is no line
+            axes.plot(x, values[name], color=colour, linestyle=dash, linewidth=1.6, marker=alone, markersize=14, zorder=2, label=word)
+    _plain_axes(axes, "both")
+
+
+def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterable[str] | None = None) -> Figure:
+    """What each target depends on: a radar per target with a bar on the spoke of each stage feature, on its own scale, which its rings say.
+
+    Targets whose model does not fit are grey and hatched and say so: their importances mean nothing. Importances below 0 are drawn as 0; whiskers
+    are the standard error of the permutation importance. Inputs that repeat another one have no spoke, except for gain, where they may hold it all.
+
+    Args:
+        frame: of `factors`.
+        importance: "permutation", "gain" or "gain_unique".
+        targets: of the frame; None is all, accuracy first.
+
+    Raises:
+        UnknownNameError: a Frame without these columns, another importance, a target that is not in it.
+        ValueError: no targets, or no factors.
+        ImportError: matplotlib is not installed.
+    """
+    if importance not in (kinds := ("permutation", "gain", "gain_unique")):
+        raise unknown_name("importance", importance, kinds)
+    _needs(frame, ("target", "factor", "same_as", importance, "r2", "fits", "num_archs", "reason"), "factor_radars", "factors")
+    known = list(dict.fromkeys(frame["target"].tolist()))
+    names = sorted(known, key=lambda name: name != "accuracy") if targets is None else list(targets)
+    for name in names:
+        if name not in known:
+            raise unknown_name("target", name, known)
+    if not names:
+        raise ValueError(f"no targets to draw of {frame.title or 'the frame'}")
+    across = min(len(names), 3 if len(names) <= 6 else 5 if len(names) <= 20 else 6)
+    down = math.ceil(len(names) / across)
+    figure = _figure(max(2.55 * across + 0.3, 5.2), 2.4 * down + 0.9)
+    grid = figure.subplots(down, across, squeeze=False, subplot_kw={"projection": "polar"}).ravel()
+    for axes, name in zip(grid, names, strict=False):
+        _radar(axes, frame.only(frame["target"] == name), importance)
+    for axes in grid[len(names) :]:
+        axes.remove()
+    meaning = {
+        "permutation": "R² lost on held-out archs when the factor is exchanged between archs",
+        "gain": "mean gain of the splits, shares of 1",
+        "gain_unique": "mean gain of the splits without repeated inputs, shares of 1",
+    }[importance]
+    spokes = "out, depth, stride: width, blocks and stride of a stage; s4: the whole fourth stage and whether there is one."
+    _titled(
+        figure, f"{importance} importance ({meaning}): {frame.title}", [f"{spokes} Grey, hatched: do not read, the model does not fit.", *frame.notes]
+    )
+    return figure
+
+
+def _radar(axes: Any, rows: Frame, importance: str) -> None:
+    kept = rows.only(np.array([importance == "gain" or row["same_as"] is None for row in rows]))
+    kept = kept.only(np.array([importance == "permutation" or row["factor"] in _inputs(rows) for row in kept]))
+    if not len(kept):
+        raise ValueError(f"no factors of {rows['target'][0]} to draw")
+    first = next(iter(rows))
+    value = np.clip(np.nan_to_num(np.asarray(kept[importance], np.float64)), 0, None)
+    fits = bool(first["fits"])
+    colour = GREY if not fits else RED if first["target"] == "accuracy" else BLUE
+    angle = np.linspace(0, 2 * math.pi, len(kept), endpoint=False)
+    names: list[str] = kept["factor"].tolist()
+    error = np.nan_to_num(np.asarray(kept["permutation_se"], np.float64)) if importance == "permutation" else np.zeros(len(kept))
+    high = float((value + error).max()) or 1.0
+    axes.set_theta_offset(math.pi / 2)
+    axes.set_theta_direction(-1)
+    axes.set_ylim(0, high * 1.02)
+    axes.set_xticks(angle, [])
+    for at, name in zip(angle.tolist(), names, strict=True):
+        across, up = math.sin(at), math.cos(at)
+        place = {
+            "ha": "center" if abs(across) < 0.1 else "left" if across > 0 else "right",
+            "va": "center" if abs(up) < 0.9 else "bottom" if up > 0 else "top",
+        }
+        axes.text(at, high * 1.08, name, fontsize=6, **place)
+    axes.spines["polar"].set_color(PALE)
+    axes.grid(color=PALE, linewidth=0.5)
+    head = _safe(first["target"])
+    if first["reason"] is not None:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, textwrap.fill(f"no model: {first['reason']}", 18), transform=axes.transAxes, ha="center", va="center", fontsize=SMALL)
+        axes.set_title(f"{head}\nN = {first['num_archs']:,}", fontsize=NORMAL, color=GREY, pad=14)
+        return
+    width = 2 * math.pi / len(kept) * 0.55
+    axes.bar(
+        angle, value, width, color=colour, alpha=0.8 if fits else 0.35, hatch=None if fits else "////", edgecolor="white", linewidth=0.3, zorder=1
+    )
+    for at, middle, half in zip(angle.tolist(), value.tolist(), error.tolist(), strict=True):
+        axes.plot([at, at], [max(middle - half, 0), middle + half], color=BLACK, linewidth=0.9, zorder=3)
+    axes.set_yticks([high / 2, high], [f"{high / 2:.2g}", f"{high:.2g}"], fontsize=5.5, color=GREY)
+    axes.set_rlabel_position(180 / len(kept))
+    fit = f"R² = {first['r2']:.2f}" + ("" if fits else ", does not fit")
+    axes.set_title(f"{head}\n{fit}, N = {first['num_archs']:,}", fontsize=NORMAL, color=GREY if not fits else BLACK, pad=14)
+
+
+def _inputs(rows: Frame) -> set[str]:
+    """Factors that are inputs of the model: a whole stage is none, it has no gain."""
+    return {row["factor"] for row in rows if row["gain"] is not None or "_" in row["factor"] or row["factor"] == "stem"}
+
+
+def best_archs(picks: Frame, cost: str = "macs", budget: int | None = None, spacing: str = "even") -> Figure:
+    """The archs that the proxies pick under one limit, a panel per arch, best first: a box per stage, as high as its width, as long as its depth.
+
+    Proxies that pick the same arch share its panel. Where several archs tie as a proxy's best, the first is drawn and their number is said.
+
+    Args:
+        picks: of `constrained`, or a Report's picks.
+        budget: number of the limit, from 1; None is the last, which admits every arch that has the cost unless you gave limits.
+        spacing: which limits of a Report's picks: "even" or "quantile".
+
+    Raises:
+        UnknownNameError: a Frame without these columns, or a cost without limits in it.
+        ValueError: no such limit, nothing picked under it, or archs of an imported space, which are no stages of blocks.
+        ImportError: matplotlib is not installed.
+    """
+    from nbzero.imported import space_of
+    from nbzero.spaces import Arch
+
+    part = _of_cost(picks, cost, "best_archs", spacing)
+    numbers = sorted(set(part["budget"].tolist()))
+    budget = numbers[-1] if budget is None else budget
+    if budget not in numbers:
+        raise ValueError(f"budget {budget!r}; the picks have limits {numbers[0]} to {numbers[-1]} of {cost}")
+    rows = [row for row in part.only(part["budget"] == budget) if row["arch"] is not None]
+    if not rows:
+        raise ValueError(f"nothing was picked under limit {budget} of {cost}: no arch is within it")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["true_rank"], row["proxy"] != ORACLE, row["proxy"])):
+        groups.setdefault(row["arch"], []).append(row)
+    foreign = next((arch for arch in groups if space_of(arch) is not None), None)
+    if foreign is not None:
+        raise ValueError(f"{foreign!r} is an arch of {space_of(foreign)}, an imported space: it has no stages of blocks to draw")
+    archs = {text: Arch.parse(text) for text in groups}
+    across = min(len(groups), 4)
+    down = math.ceil(len(groups) / across)
+    heads = [_picked_by(group) for group in groups.values()]
+    tallest = [max(head.count("\n") for head in heads[row * across : (row + 1) * across]) + 1 for row in range(down)]
+    figure = _figure(max(2.9 * across, 5.5), sum(1.25 + 0.14 * lines for lines in tallest) + 1.1)
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    widest = max(stage.width for arch in archs.values() for stage in arch.stages)
+    longest = max(sum(stage.depth for stage in arch.stages) for arch in archs.values())
+    for axes, head, arch in zip(grid, heads, archs.values(), strict=False):
+        _draw_arch(axes, arch, widest)
+        axes.set_title(head, fontsize=SMALL, loc="left")
+        axes.set_xlim(-1.2, longest + 0.2)
+        axes.set_ylim(-0.72 * widest, 0.72 * widest)
+    for axes in grid[len(groups) :]:
+        axes.remove()
+    limit = rows[0]["constraint"] if math.isnan(rows[0]["limit"] or math.nan) else f"{cost} <= {_engineered(rows[0]['limit'], cost)}"
+    notes = [
+        "Length: blocks of a stage (d, below). Height: its output channels (above). Black left edge: the stage halves the resolution. Grey: stem.",
+        *picks.notes,
+    ]
+    _titled(figure, f"Picked where {limit} (N = {rows[0]['pool_size']:,}). {picks.title}", notes)
+    return figure
+
+
+def _picked_by(group: Sequence[Mapping[str, Any]]) -> str:
+    names = [str(row["proxy"]) + (f" (1 of {row['num_tied']} tied)" if row["num_tied"] > 1 else "") for row in group]
+    untied = next((row for row in group if row["num_tied"] == 1), None)
+    known = f"{untied['accuracy']:.4f}, true rank {untied['true_rank']:.0f}" if untied else f"mean of the tied {group[0]['accuracy']:.4f}"
+    return _safe(textwrap.fill(", ".join(names), 44)) + f"\n{known}"
+
+
+def _draw_arch(axes: Axes, arch: Any, widest: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((-0.6, -arch.stem / 2), 0.35, arch.stem, facecolor=PALE, edgecolor=BLACK, linewidth=0.5))
+    axes.text(-0.43, arch.stem / 2, f"{arch.stem}", ha="center", va="bottom", fontsize=6, color=GREY)
+    start = 0
+    for number, (depth, width, stride) in enumerate(arch.stages):
+        colour = (BLUE, SKY, GREEN, ORANGE)[number]
+        axes.add_patch(Rectangle((start, -width / 2), depth, width, facecolor=colour, edgecolor="white", linewidth=0.8))
+        if stride == 2:
+            axes.add_patch(Rectangle((start, -width / 2), 0.13, width, facecolor=BLACK, linewidth=0))
+        for block in range(1, depth):
+            axes.plot([start + block] * 2, [-width / 2, width / 2], color="white", linewidth=0.5)
+        axes.text(start + depth / 2, width / 2 + 0.02 * widest, f"{width}", ha="center", va="bottom", fontsize=6)
+        axes.text(start + depth / 2, -width / 2 - 0.02 * widest, f"d{depth}", ha="center", va="top", fontsize=6)
+        start += depth
+    axes.axis("off")
+
+
+def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
+    """The best combination of every size: its mBR where it was chosen, what chance gives, what it reaches elsewhere, and who is in it.
+
+    Args:
+        best: `HybridSearch.table`.
+        judged: `HybridSearch.judge` of the same search, on other pools; each pool's line says what it shares with the one of the choice.
+            Dotted: the single member that was best where the choice was made; dashed: a random pick; both on that pool.
+
+    Raises:
+        UnknownNameError: Frames without these columns.
+        ValueError: no combinations.
+        ImportError: matplotlib is not installed.
+    """
+    _needs(best, ("size", "place", "members", "mbr", "equal", "tried", "chance"), "hybrid_curves", "HybridSearch.table")
+    first = best.only(best["place"] == 1)
+    if not len(first):
+        raise ValueError(f"no combinations to draw: {best.title or 'the table'} has {len(best)} rows")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    if judged is not None:
+        _needs(judged, ("size", "members", "space", "dataset", "shares", "mbr", "best_single", "random"), "hybrid_curves", "HybridSearch.judge")
+        for row in judged:
+            said = (
+                f"{row['space']}, {row['dataset']}, {row['recipe']}, {row['split']}, seed {row['seed']}, N = {row['num_archs']:,} ({row['shares']})"
+            )
+            groups.setdefault(said, []).append(row)
+    inside = [set(str(members).split(" + ")) for members in first["members"].tolist()]
+    names = sorted(set.union(*inside), key=lambda name: (-sum(name in one for one in inside), name))
+    panels = 2 if groups else 1
+    figure = _figure(max(5.6 * panels, 7.0), 4.6 + 0.17 * len(names))
+    grid = figure.subplots(2, panels, squeeze=False, sharex=True, gridspec_kw={"height_ratios": [3.4, max(0.17 * len(names), 0.8)]})
+    top: Axes = grid[0, 0]
+    size = np.asarray(first["size"], np.float64)
+    others = best.only(best["place"] > 1)
+    if len(others):
+        top.scatter(others["size"], others["mbr"], s=12, color=SKY, marker="x", label="runners-up", zorder=2)
+    top.plot(size, first["mbr"], color=BLUE, marker="o", markersize=5, label="best, where it was chosen (in-sample)", zorder=3)
+    if not np.isnan(np.asarray(first["chance"], np.float64)).all():
+        top.plot(size, first["chance"], color=GREY, linestyle="--", label="best of as many by chance (accuracies dealt out at random)")
+    for row in first:
+        top.annotate(
+            f"of {row['tried']:,}", (row["size"], row["mbr"]), (0, -9), textcoords="offset points", ha="center", va="top", fontsize=5.5, color=GREY
+        )
+    top.set_title("where it was chosen", fontsize=NORMAL)
+    top.set_ylabel("mBR (0 is the oracle)")
+    top.margins(y=0.16)
+    if groups:
+        there: Axes = grid[0, 1]
+        for at, (said, rows) in enumerate(groups.items()):
+            colour = CYCLE[at % len(CYCLE)]
+            x = [row["size"] for row in rows]
+            there.plot(x, [row["mbr"] for row in rows], color=colour, marker=MARKERS[at % len(MARKERS)], markersize=4, label=_safe(said))
+            there.plot(x, [row["best_single"] for row in rows], color=colour, linestyle=":", linewidth=1)
+            there.plot(x, [row["random"] for row in rows], color=colour, linestyle="--", linewidth=0.8)
+        there.set_title("judged elsewhere (dotted: best single member; dashed: random pick)", fontsize=NORMAL)
+        there.set_ylabel("mBR (0 is the oracle)")
+    for at in range(panels):
+        _plain_axes(grid[0, at], "both")
+        grid[0, at].tick_params(labelbottom=False)
+        grid[0, at].set_ylim(bottom=min(0.0, grid[0, at].get_ylim()[0]))
+        grid[0, at].legend(fontsize=SMALL, loc="best")
+        _members_map(grid[1, at], size, inside, names)
+    _titled(figure, best.title, dict.fromkeys([*best.notes, *(judged.notes if judged is not None else [])]))
+    return figure
+
+
+def _members_map(axes: Axes, size: Floats, inside: Sequence[set[str]], names: Sequence[str]) -> None:
+    for r, name in enumerate(names):
+        there = [name in one for one in inside]
+        axes.scatter(size, [r] * len(size), s=16, color=[BLUE if one else "#ECECEC" for one in there], linewidths=0)
+    axes.set_yticks(range(len(names)), [_safe(name) for name in names], fontsize=SMALL)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xticks(size, [f"{int(one)}" for one in size], fontsize=SMALL)
+    axes.set_xlabel("members of the combination; dots: who is in it", fontsize=NORMAL)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str = "macs", spacing: str = "even", metric: str = "accuracy") -> Figure:
+    """Proxies alone (before, hollow) and combined (after, solid) under limits of one cost: accuracy and true rank of the pick. A column each.
+
+    Args:
+        picks: `constrained` of a pool whose scores hold the combinations too.
+        combined: name of a combination in the picks -> its members, up to six.
+        spacing, metric: as in `limits`.
+
+    Raises:
+        UnknownNameError: a Frame without these columns, a cost without limits in it, a name that is not in it.
+        ValueError: no combinations, none or more than six members, or nothing picked under any limit.
+        ImportError: matplotlib is not installed.
+    """
+    part = _of_cost(picks, cost, "before_after", spacing)
+    lines, x, said, sizes = _lines(part)
+    if not combined:
+        raise ValueError("no combinations to draw; give their names in the picks, with the members of each")
+    for name, members in combined.items():
+        for one in (name, *members):
+            if one not in lines:
+                raise unknown_name("proxy", one, lines)
+        if not 1 <= len(members) <= SHOWN:
+            raise ValueError(f"{name} has {len(members)} members; {SHOWN} can be told apart, and one is needed")
+    every = list(dict.fromkeys(one for members in combined.values() for one in members))
+    figure = _figure(max(4.3 * len(combined), 6.5), 6.4)
+    grid = figure.subplots(2, len(combined), squeeze=False, sharex=True, sharey="row")
+    for at, (name, members) in enumerate(combined.items()):
+        for axes, key in ((grid[0, at], "accuracy"), (grid[1, at], "true_rank")):
+            drawn = {one: lines[one][key] / (sizes if key == "true_rank" else 1) for one in (name, *members, *REFERENCES) if one in lines}
+            for one in members:
+                m = (every if len(every) <= SHOWN else list(members)).index(one)  # one colour in all columns, where there are enough
+                style: dict[str, Any] = {"color": CYCLE[m], "linestyle": DASHES[m], "marker": MARKERS[m], "markerfacecolor": "white"}
+                axes.plot(x, drawn[one], linewidth=1.1, markersize=5, label=f"{_safe(one)} alone", **style)
+            axes.plot(x, drawn[name], color=BLACK, linewidth=2.2, marker="o", markersize=5, label="combined", zorder=3)
+            for one, colour, dash in ((ORACLE, BLACK, ":"), (RANDOM, GREY, "--")):
+                if one in drawn:
+                    axes.plot(x, drawn[one], color=colour, linestyle=dash, linewidth=1.2, label="oracle" if one == ORACLE else "random pick")
+            _plain_axes(axes, "both")
+        _limit_axis(grid[1, at], cost, x, said)
+        grid[0, at].tick_params(labelbottom=False)
+        grid[0, at].set_title(_safe(textwrap.fill(name, 46)), fontsize=NORMAL)
+        _legend_below(grid[1, at], 2)
+    grid[0, 0].set_ylabel(_metric_said(metric, "pick"))
+    grid[1, 0].set_ylabel("true rank / archs within the limit")
+    grid[1, 0].set_ylim(bottom=-0.02)
+    _titled(figure, f"Alone and combined, under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", picks.notes)
+    return figure
+
+
+# From a Bench to a figure
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One kind of figure.
+
+    Attributes:
+        name: in `FIGURES`.
+        number: of the figure in the paper.
+        function: draws it from tables.
+        meaning: what it shows, in a line.
+        draw: Bench, Pool on the caller's split and `where` to figure.
+    """
+
+    name: str
+    number: int
+    function: Callable[..., Figure]
+    meaning: str
+    draw: Callable[[Bench, Pool, str | None], Figure]
+
+    def make(
+        self,
+        bench: Bench,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        split: Split = "val",
+        proxies: Iterable[str] | None = None,
+        protocol: str | None = None,
+        seed: Seed = None,
+        where: str | None = None,
+    ) -> Figure:
+        """The figure of one space and data set; arguments and errors as `pool.pool_of`, and errors of the tables that it draws.
+
+        Raises:
+            ValueError: a figure that needs a cost or members that the pool does not have.
+            ImportError: matplotlib, or for factors xgboost, is not installed.
+        """
+        from nbzero.pool import pool_of
+
+        return self.draw(bench, pool_of(bench, space, dataset, recipe, protocol, seed, split, proxies, True, where), where)
+
+
+def _cost_of(pool: Pool, cost: str | None = None) -> str:
+    """The cost asked for, or the first that the pool has."""
+    name = next(iter(pool.costs), None) if cost is None else cost
+    if name not in pool.costs:
+        asked = "a cost: macs, params or depth" if cost is None else cost
+        raise ValueError(f"this figure needs {asked}, and {pool.space} has {', '.join(pool.costs) or 'none of macs, params and depth'}; draw another")
+    return str(name)
+
+
+RESAMPLES = 200  # of the intervals in recipes
+PAPER = ("fisher", "grad_norm", "snip", "grasp", "jacob_cov", "plain", "synflow", "ntk", "zen", "macs", "params")
+NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
+
+
+def _make_mbr(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    from nbzero.constrained import mbr_table, seed_accuracies
+
+    _cost_of(pool)
+    return mbr_bars(mbr_table(pool, accuracies=seed_accuracies(bench, pool), resamples=RESAMPLES))
+
+
+def _make_distributions(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    return distributions(pool)
+
+
+def _make_scatter(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    from nbzero.constrained import correlations, seed_accuracies
+
+    return proxy_scatter(pool, correlations(pool, accuracies=seed_accuracies(bench, pool)))
+
+
+def _make_limits(cost: str) -> Callable[[Bench, Pool, str | None], Figure]:
+    def make(bench: Bench, pool: Pool, where: str | None) -> Figure:
+        from nbzero.constrained import constrained, mbr_table, seed_accuracies
+
+        picks = constrained(pool, _cost_of(pool, cost))
+        return limits(picks, cost, mbr_table(pool, cost, accuracies=seed_accuracies(bench, pool)), metric=pool.metric)
+
+    return make
+
+
+def _make_factors(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    from nbzero.factors import ACCURACY, factors, sample_of
+
+    own: Any = {"recipe": pool.recipe, "protocol": pool.protocol or None, "seed": pool.seed, "split": pool.split}
+    sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores], where=where, **own)
+    return factor_radars(factors(sample))
+
+
+def _make_archs(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    from nbzero.constrained import constrained
+
+    cost = _cost_of(pool)
+    return best_archs(constrained(pool, cost), cost)
+
+
+def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test."""
+    from nbzero.hybrid import best_hybrids
+    from nbzero.pool import pool_of
+
+    cost = _cost_of(pool)
+    there = list(dict.fromkeys([*pool.scores, *pool.costs]))
+    members = there if len(there) <= len(PAPER) else [name for name in there if name in PAPER] or there[: len(PAPER)]
+    stored = [name for name in members if name in pool.scores]
+    own: Any = {"recipe": pool.recipe, "seed": pool.seed, "split": pool.split}
+    chosen_on = pool
+    if pool.split != "val":
+        chosen_on = pool_of(bench, pool.space, pool.dataset, proxies=stored, protocol=pool.protocol or None, where=where, **own | {"split": "val"})
+    found = best_hybrids(chosen_on, members, costs=cost)
+    others, notes = [] if pool.split == "val" else [pool], []
+    for space in bench.spaces:
+        if space == pool.space or pool.recipe not in bench.recipes(space, pool.dataset):
+            continue
+        protocol = pool.protocol if pool.protocol in bench.protocols(space, pool.dataset) else None
+        other = pool_of(bench, space, pool.dataset, protocol=protocol, **own)
+        lacking = [name for name in (*members, cost) if name not in other.scores and name not in other.costs]
+        if lacking:
+            notes.append(f"Not judged on {space}, which has no {', '.join(lacking)}.")
+        else:
+            others.append(other)
+    best = found.table()
+    best = Frame({name: best[name] for name in best.columns}, best.title, [*best.notes, *notes])
+    return hybrid_curves(best, found.judge(others) if others else None)
+
+
+def _make_before_after(bench: Bench, pool: Pool, where: str | None) -> Figure:
+    from nbzero.constrained import constrained
+    from nbzero.hybrid import HYBRIDS
+
+    cost = _cost_of(pool)
+    there = {**pool.scores, **pool.costs}
+    hybrids = [hybrid for name, hybrid in HYBRIDS.items() if name in NAMED and all(member in there for member in hybrid.members)]
+    if not hybrids:
+        needed = "; ".join(f"{name} needs {', '.join(HYBRIDS[name].members)}" for name in NAMED)
+        raise ValueError(f"{pool.name} lacks members of every named combination: {needed}; draw your own with plots.before_after")
+    members = {member: there[member] for hybrid in hybrids for member in hybrid.members}
+    scores = {**members, **{hybrid.name: hybrid.scores(pool) for hybrid in hybrids}}
+    return before_after(
+        constrained(replace(pool, scores=scores), cost), {hybrid.name: hybrid.members for hybrid in hybrids}, cost, metric=pool.metric
+    )  # fmt: skip
+
+
+FIGURES: Mapping[str, Drawing] = {
+    drawing.name: drawing
+    for drawing in (
+        Drawing("mbr", 1, mbr_bars, "mean best ranking of every proxy, with intervals", _make_mbr),
+        Drawing("distributions", 2, distributions, "accuracy against each cost, and how they are spread", _make_distributions),
+        Drawing("scatter", 3, proxy_scatter, "every proxy's score against accuracy", _make_scatter),
+        Drawing("macs", 4, limits, "accuracy and true rank of the picks under limits of macs", _make_limits("macs")),
+        Drawing("params", 5, limits, "accuracy and true rank of the picks under limits of params", _make_limits("params")),
+        Drawing("depth", 6, limits, "accuracy and true rank of the picks under limits of depth", _make_limits("depth")),
+        Drawing("factors", 7, factor_radars, "which stage features drive each proxy and the accuracy (needs xgboost)", _make_factors),
+        Drawing("archs", 8, best_archs, "the arch that each proxy likes best, drawn", _make_archs),
+        Drawing("hybrid", 9, hybrid_curves, "the best combination of every size, chosen on val, and judged elsewhere", _make_hybrid),
+        Drawing("combined", 10, before_after, "proxies alone and combined under limits", _make_before_after),
+    )
+}
+
+
+def drawing(name: str) -> Drawing:
+    """A kind of figure by name; UnknownNameError with near matches for any other.
+
+    >>> drawing("mbr").number
+    1
+    """
+    if name not in FIGURES:
+        raise unknown_name("figure", name, FIGURES)
+    return FIGURES[name]
+
+
+# What the figures share
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure in inches; no pyplot, so nothing keeps it alive."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("plots need matplotlib, which is not installed: pip install 'nbzero[plots]'") from error
+    return Figure(figsize=(width, height), layout="constrained", dpi=110)
+
+
+def _titled(figure: Figure, title: str, notes: Iterable[str] = ()) -> None:
+    """Title on top and notes at the foot, wrapped to the figure's width; the figure grows by what they take."""
+    width, height = figure.get_size_inches()
+    head, foot = _wrapped(title, width, LARGE), "\n".join(_wrapped(note, width, SMALL) for note in notes if note)
+    figure.suptitle(head, fontsize=LARGE)
+    if foot:
+        figure.supxlabel(foot, x=0.01, ha="left", fontsize=SMALL, color=GREY)
+    figure.set_size_inches(width, height + 0.18 * head.count("\n") + (0.12 * (foot.count("\n") + 1) if foot else 0))
+
+
+def _wrapped(text: str, inches: float, points: float) -> str:
+    """Lines that fit: a character of the default font is about 0.58 of its size wide."""
+    whole = text.replace("N = ", "N\u00a0=\u00a0")  # no break inside
+    return _safe(textwrap.fill(whole, max(20, int(inches * 72 / (0.58 * points)))).replace("\u00a0", " "))
+
+
+def _safe(text: str) -> str:
+    """Text in which a dollar is a dollar, not the beginning of a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def _title(source: Frame | Report) -> str:
+    return f"{source.name} beside the stored proxies: {source.pool.name}" if isinstance(source, Report) else source.title
+
+
+def _notes(source: Frame | Report) -> tuple[str, ...]:
+    return source.notes
+
+
+def _spacing_said(picks: Frame, spacing: str) -> str:
+    """Only a Report's picks say how their limits were set."""
+    return f"{spacing} " if "spacing" in picks else ""
+
+
+def _column_said(column: str) -> str:
+    words = column.removeprefix("quantile_").removeprefix("mbr_")
+    over = "ranks over their own pool" if words.endswith("_pool") else "ranks over all N"
+    cost = words.removesuffix("_pool")
+    limited = "limits of all costs together" if cost == "union" else f"limits of {cost}"
+    return ("quantile " if column.startswith("quantile_") else "") + f"{limited} ({over})"
+
+
+def _metric_said(metric: str, of: str = "") -> str:
+    unit = "fraction of images" if metric == "accuracy" else "higher is better"
+    return f"{metric} of the {of}\n({unit})" if of else f"{metric} ({unit})"
+
+
+def _needs(frame: Frame, columns: Iterable[str], figure: str, maker: str) -> None:
+    if not isinstance(frame, Frame):
+        raise TypeError(f"{figure} draws a Frame of {maker}, not {type(frame).__name__}")
+    for column in columns:
+        if column not in frame:
+            error = unknown_name("column", column, frame.columns)
+            raise type(error)(f"{figure} draws a Frame of {maker}, and this one ({frame.title or 'untitled'}) is another: {error}")
+    if not len(frame):
+        raise ValueError(f"nothing to draw: {frame.title or 'the frame'} has no rows")
+
+
+def _pools_there(pools: Sequence[Pool], figure: str) -> None:
+    if not pools:
+        raise ValueError(f"no pools to draw; {figure} takes one or more (nbzero.pool.pool_of)")
+    empty = [pool.name for pool in pools if not len(pool)]
+    if empty:
+        raise ValueError(f"nothing to draw: a pool without archs ({empty[0]})")
+    metrics = sorted({pool.metric for pool in pools})
+    if len(metrics) > 1:
+        raise ValueError(f"pools of different metrics ({', '.join(metrics)}) in one figure; draw them apart")
+
+
+def _of_cost(picks: Frame, cost: str, figure: str, spacing: str) -> Frame:
+    columns = ("cost", "budget", "limit", "constraint", "proxy", "arch", "accuracy", "true_rank", "num_tied", "pool_size")
+    _needs(picks, columns, figure, "constrained")
+    part = picks
+    if "spacing" in picks:
+        if spacing not in (known := list(dict.fromkeys(picks["spacing"].tolist()))):
+            raise unknown_name("spacing", spacing, known)
+        part = picks.only(picks["spacing"] == spacing)
+    if cost not in (known := list(dict.fromkeys(part["cost"].tolist()))):
+        raise unknown_name("cost", cost, known)
+    part = part.only(part["cost"] == cost)
+    if not part["pool_size"].any():
+        raise ValueError(f"nothing to draw: every limit on {cost} is below every arch ({'; '.join(dict.fromkeys(part['constraint'].tolist()))})")
+    return part
+
+
+def _lines(part: Frame) -> tuple[dict[str, dict[str, Floats]], Floats, list[str], Floats]:
+    """Proxy -> its accuracies and true ranks by limit; where the limits are drawn; what they are; how many archs are within each (NaN if none)."""
+    names = list(dict.fromkeys(part["proxy"].tolist()))
+    lines = {}
+    for name in names:
+        rows = part.only(part["proxy"] == name)
+        lines[name] = {key: np.asarray(rows[key], np.float64) for key in ("accuracy", "true_rank")}
+    one = part.only(part["proxy"] == names[0])
+    limit, sizes = np.asarray(one["limit"], np.float64), np.asarray(one["pool_size"], np.float64)
+    x = np.asarray(one["budget"], np.float64) if np.isnan(limit).any() else limit
+    return lines, x, [] if x is limit else one["constraint"].tolist(), np.where(sizes > 0, sizes, np.nan)
+
+
+def _by_rank(lines: Mapping[str, Mapping[str, Floats]]) -> list[str]:
+    """The names by the mean true rank of their picks."""
+    means = {name: float(np.nanmean(values["true_rank"])) for name, values in lines.items()}
+    return sorted(lines, key=lambda name: means[name])
+
+
+def _highlighted(asked: Iterable[str] | None, ranked: Sequence[str]) -> list[str]:
+    names = list(ranked[:SHOWN]) if asked is None else list(dict.fromkeys(asked))
+    for name in names:
+        if name not in ranked:
+            raise unknown_name("proxy", name, ranked)
+    if len(names) > SHOWN:
+        raise ValueError(f"{len(names)} proxies to highlight; {SHOWN} colours can be told apart: name fewer")
+    return names
+
+
+def _limit_axis(axes: Axes, cost: str, x: Floats, said: Sequence[str]) -> None:
+    axes.set_xlabel(f"limit on {cost}" + (f" ({UNITS[cost]})" if cost in UNITS else ""))
+    if said:
+        axes.set_xticks(x, [textwrap.fill(one, 24) for one in said], fontsize=SMALL)
+        return
+    _cost_axis(axes, cost, x)
+    axes.set_xlabel(f"limit on {cost}" + (f" ({UNITS[cost]})" if cost in UNITS else ""))
+
+
+def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
+    """Label and scale of a cost; whether it is logarithmic."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    low, high = float(values.min()), float(values.max())
+    log = low > 0 and high / low > SKEWED
+    axes.set_xlabel(cost + (f" ({UNITS[cost]})" if cost in UNITS else "") + (", log scale" if log else ""))
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high / low < 1000 else (1.0,), numticks=9))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if high >= 1000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    return log
+
+
+def _score_axis(axes: Axes, scores: Floats) -> None:
+    """The scale of finite scores: logarithmic where they are positive and span orders of magnitude, symmetric where most lie close together."""
+    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    low, high = float(scores.min()), float(scores.max())
+    first, third = np.quantile(scores, (0.25, 0.75))
+    crowded = third - first < 0.05 * (high - low)
+    if low > 0 and high / low > 100:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=4))
+    elif crowded and low < high:
+        size = np.abs(scores[scores != 0])
+        threshold = float(max(np.quantile(size, 0.25), size.max() * 1e-12))
+        least, most = math.ceil(math.log10(threshold)), math.floor(math.log10(size.max()))
+        axes.set_xscale("symlog", linthresh=threshold, linscale=max(1.0, 0.2 * (most - least)))
+        steps = sorted({most, (most + least) // 2} if most - least > 1 else {most})
+        ticks = [sign * 10.0**step for sign in (-1, 1) for step in steps if low <= sign * 10.0**step <= high]
+        axes.xaxis.set_major_locator(FixedLocator(sorted([0.0, *ticks])))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        if max(abs(low), abs(high)) >= 1000:
+            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        return
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _bins(values: Floats, log: bool) -> list[float]:
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return [low - 0.5, high + 0.5]
+    if (values == np.round(values)).all() and high - low < 40:
+        return [float(edge) for edge in np.arange(low - 0.5, high + 1)]
+    return [float(edge) for edge in (np.geomspace(low, high, 31) if log else np.linspace(low, high, 31))]
+
+
+def _dots(num: int) -> dict[str, Any]:
+    """Smaller and fainter the more there are; drawn as pixels, so that a PDF of 15,000 stays small."""
+    size = 14.0 if num <= 100 else 7.0 if num <= 2000 else 2.0
+    return {"s": size, "alpha": 0.75 if num <= 2000 else 0.3, "linewidths": 0, "rasterized": num > 2000}
+
+
+def _plain_axes(axes: Axes, grid: str) -> None:
+    axes.grid(axis=grid, color="#E4E4E4", linewidth=0.6, zorder=0)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(labelsize=SMALL)
+    axes.xaxis.label.set_fontsize(NORMAL)
+    axes.yaxis.label.set_fontsize(NORMAL)
+
+
+def _legend_below(axes: Axes, columns: int = 3, handles: Sequence[Any] | None = None) -> None:
+    """A legend under the label of the axis, whatever the height of the axes."""
+    from matplotlib.transforms import ScaledTranslation
+
+    lines = max([label.get_text().count("\n") for label in axes.get_xticklabels()], default=0) + axes.get_xlabel().count("\n")
+    down = ScaledTranslation(0, -(34 + 10 * lines) / 72, axes.figure.dpi_scale_trans)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0), "bbox_transform": axes.transAxes + down, "borderaxespad": 0}
+    axes.legend(
+        handles=axes.get_legend_handles_labels()[0] if handles is None else list(handles), fontsize=SMALL, ncols=columns, frameon=False, **place
+    )
+
+
+def _engineered(value: float, cost: str) -> str:
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep=" ", places=1)(value) if abs(value) >= 1000 else f"{value:g}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
