@@ -1,0 +1,465 @@
+"""Figures: their artists carry the numbers of the tables, nothing runs off the edge, and what cannot be drawn says why."""
+
+import builtins
+import math
+import sys
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from nbzero import Bench, plots
+from nbzero.constrained import CEILING, ORACLE, RANDOM, constrained, correlations, evaluate, mbr_table, seed_accuracies
+from nbzero.errors import UnknownNameError
+from nbzero.factors import Sample, as_sample, factors
+from nbzero.frame import Frame
+from nbzero.hybrid import Hybrid, best_hybrids
+from nbzero.pool import pool_of
+
+PROXIES = ["zen", "snip", "synflow", "jacob_cov", "linear_regions"]
+REFERENCES = (ORACLE, RANDOM, CEILING)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return Bench()
+
+
+@pytest.fixture(scope="module")
+def pool(bench):
+    return pool_of(bench, "r1-mini", "cifar10", proxies=PROXIES)
+
+
+@pytest.fixture(scope="module")
+def other(bench):
+    return pool_of(bench, "r2-mini", "cifar10", proxies=PROXIES)
+
+
+@pytest.fixture(scope="module")
+def odd(pool):
+    """The pool with every kind of score that breaks an axis."""
+    rng, num = np.random.default_rng(0), len(pool)
+    normal, wide, sign = rng.normal(size=num), 10 ** rng.uniform(0, 64, num), rng.choice([-1, 1], num)
+    scores = {
+        "minus_inf": np.where(rng.random(num) < 0.2, -np.inf, normal),
+        "plus_inf": np.where(rng.random(num) < 0.2, np.inf, normal),
+        "all_minus_inf": np.full(num, -np.inf),
+        "none": np.full(num, np.nan),
+        "half": np.where(np.arange(num) % 2, np.nan, normal),
+        "wide": wide,
+        "wide_signed": wide * sign,
+        "wide_negative": -wide,
+        "constant": np.ones(num),
+        "largest": np.full(num, 1.7e308) * sign,
+        "smallest": normal * 1e-300,
+        "$x_1$": normal,
+    }
+    return replace(pool, scores=scores)
+
+
+def drawn(figure):
+    """The texts of the figure that are seen, after it was laid out, with warnings as errors."""
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def within(figure):
+    """Everything drawn, texts and ticks too, lies inside the figure."""
+    drawn(figure)
+    box, (width, height) = figure.get_tightbbox(figure.canvas.get_renderer()), figure.get_size_inches()
+    assert box.x0 >= -0.01 and box.y0 >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01, (box, width, height)
+
+
+def apart(labels, renderer):
+    """No two of the labels lie over each other."""
+    boxes = [label.get_window_extent(renderer) for label in labels if label.get_text()]
+    for at, box in enumerate(boxes):
+        for after in boxes[at + 1 :]:
+            assert not (box.x0 < after.x1 and after.x0 < box.x1 and box.y0 < after.y1 and after.y0 < box.y1)
+
+
+def title(figure):
+    return figure.get_suptitle().replace("\n", " ")
+
+
+def labels(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
+def line(axes, label):
+    return next(one for one in axes.lines if one.get_label() == label)
+
+
+def test_registry():
+    assert [one.number for one in plots.FIGURES.values()] == list(range(1, 11))
+    assert all(name == one.name and one.meaning and one.function.__doc__ for name, one in plots.FIGURES.items())
+    assert plots.drawing("mbr").function is plots.mbr_bars
+    with pytest.raises(UnknownNameError, match="no figure named 'mbrs'; did you mean 'mbr'"):
+        plots.drawing("mbrs")
+
+
+@pytest.mark.parametrize("name", sorted(plots.FIGURES))
+def test_every_recipe_draws_from_the_release(name, bench):
+    before = set(sys.modules)
+    figure = plots.drawing(name).make(bench, "r1-mini", "cifar10", proxies=["zen"] if name == "factors" else PROXIES)
+    assert isinstance(figure, Figure)
+    assert "r1-mini" in title(figure) and "cifar10" in title(figure) and "val" in title(figure) and "seed 0" in title(figure)
+    within(figure)
+    assert "N = " in " ".join(text.get_text() for text in drawn(figure))
+    assert "matplotlib.pyplot" not in set(sys.modules) - before, "no global state"
+
+
+def test_bars_are_the_values_of_the_table(bench, pool):
+    table = mbr_table(pool, accuracies=seed_accuracies(bench, pool), resamples=20)
+    for column in ("mbr_union", "mbr_macs_pool"):
+        figure = plots.mbr_bars(table, column)
+        axes = figure.axes[0]
+        value = {row["proxy"]: row[column] for row in table if row["proxy"] not in REFERENCES}
+        found = dict(zip(labels(axes), (bar.get_width() for bar in axes.patches), strict=True))
+        assert found == value and list(found.values()) == sorted(value.values())
+        for name, word in ((RANDOM, "random pick"), (CEILING, "another seed")):
+            (x,) = {row[column] for row in table if row["proxy"] == name}
+            assert next(one for one in axes.lines if one.get_label().startswith(word)).get_xdata()[0] == x
+        assert f"N = {len(pool)}" in title(figure)
+        within(figure)
+    (whiskers,) = plots.mbr_bars(table).axes[0].collections
+    ends = [(segment[0][0], segment[1][0]) for segment in whiskers.get_segments()]
+    rows = {row["proxy"]: row for row in table}
+    assert ends == [(rows[name]["mbr_union_low"], rows[name]["mbr_union_high"]) for name in labels(plots.mbr_bars(table).axes[0])]
+    assert not plots.mbr_bars(mbr_table(pool)).axes[0].collections, "no intervals, no whiskers"
+
+
+def test_bars_of_a_report_and_of_two_tables(pool, other):
+    scores = np.where(np.arange(len(pool)) % 3 == 0, np.nan, pool.scores["zen"])
+    report = evaluate(pool, scores, "mine", resamples=20)
+    axes = plots.mbr_bars(report, "mbr_macs").axes[0]
+    lacking = int(np.isnan(scores).sum())
+    (at,) = (number for number, label in enumerate(labels(axes)) if label.startswith("mine"))
+    assert labels(axes)[at] == f"mine ({lacking} without score)" and axes.patches[at].get_hatch()
+    low, high = next((row["low"], row["high"]) for row in report.intervals if (row["proxy"], row["metric"]) == ("mine", "mbr_macs"))
+    segment = axes.collections[0].get_segments()[at]
+    assert (segment[0][0], segment[1][0]) == (low, high)
+    colours = {label: bar.get_facecolor() for label, bar in zip(labels(axes), axes.patches, strict=True)}
+    assert len({colours[labels(axes)[at]], colours["zen"], colours["macs"]}) == 3
+    assert "quantile" in plots.mbr_bars(report, "quantile_mbr_union_pool").axes[0].get_xlabel()
+    figure = plots.mbr_bars([mbr_table(pool), mbr_table(other)])
+    assert [f"N = {len(one)}" in axes.get_title() for axes, one in zip(figure.axes, (pool, other), strict=True)] == [True, True]
+    within(figure)
+
+
+def test_distributions_hold_every_arch(pool, other):
+    figure = plots.distributions([pool, other])
+    within(figure)
+    for axes in figure.axes:
+        name = axes.get_xlabel().split(" ")[0]
+        if name in pool.costs:
+            for points, one in zip(axes.collections, (pool, other), strict=True):
+                np.testing.assert_array_equal(points.get_offsets(), np.column_stack([one.costs[name], one.accuracy]))
+    counts = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes[:3]]
+    assert counts == [len(pool) + len(other)] * 3
+    assert sum(bar.get_width() for bar in figure.axes[-1].patches) == len(pool) + len(other)
+    skewed = {axes.get_xlabel().split(" ")[0]: axes.get_xscale() for axes in figure.axes[4:7]}
+    assert skewed["macs"] == "log" and skewed["depth"] == "linear"
+    assert plots.distributions(pool, ["depth"]).axes[2].get_xlabel() == "depth (blocks)"
+
+
+def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
+    for one in (pool, odd):
+        table = correlations(one)
+        figure = plots.proxy_scatter(one, table)
+        within(figure)
+        assert f"N = {len(one)}" in title(figure)
+        names = [*one.scores, *(name for name in one.costs if name not in one.scores)]
+        panels = {axes.get_title().replace(r"\$", "$").split(", ")[0]: axes for axes in figure.axes}
+        assert sorted(panels) == sorted(names)
+        tau = {row["proxy"]: row["kendall"] for row in table}
+        for name, axes in panels.items():
+            scores = one.score(name)
+            finite, *endless = axes.collections
+            assert len(finite.get_offsets()) == np.isfinite(scores).sum()
+            assert sum(len(points.get_offsets()) for points in endless) == np.isinf(scores).sum()
+            said = " ".join(text.get_text() for text in axes.texts)
+            for number, word in (
+                (np.isnan(scores).sum(), "without score"),
+                ((scores == -math.inf).sum(), "-inf"),
+                ((scores == math.inf).sum(), "+inf"),
+            ):
+                assert (f"{number} {word}" in said) == (0 < number < len(scores)) or "no arch has a score" in said or f"{number} {word}" in said
+            assert axes.get_title().endswith("τ undefined" if tau[name] is None else f"τ = {tau[name]:.2f}")
+            if np.isfinite(scores).all() and np.abs(scores).max() < 1e200 and np.abs(scores).max() > 1e-200:
+                np.testing.assert_array_equal(finite.get_offsets(), np.column_stack([scores, one.accuracy]))
+        order = [tau[name] for name in panels]
+        assert order == sorted(order, key=lambda value: (value is None, -(value or 0)))
+    assert "no arch has a score" in panels["none"].texts[0].get_text()
+    assert panels["wide"].get_xscale() == "log" and panels["wide_signed"].get_xscale() == "symlog"
+    assert [axes.get_title() for axes in plots.proxy_scatter(pool, proxies=["snip", "macs"]).axes] == ["snip", "macs"]
+
+
+def test_every_figure_takes_odd_scores(odd):
+    picks = constrained(odd, None, 4, "quantile")
+    for figure in (
+        plots.mbr_bars(mbr_table(odd)),
+        plots.limits(picks, "params"),
+        plots.best_archs(picks, "macs", 1),
+        plots.before_after(picks, {"wide": ["none", "half"]}),
+    ):
+        within(figure)
+    told = plots.mbr_bars(mbr_table(odd)).axes[0]
+    assert f"none ({len(odd)} without score)" in labels(told) and "$x_1$" in [label.replace(r"\$", "$") for label in labels(told)]
+
+
+def test_forty_long_names_do_not_overlap(pool):
+    rng = np.random.default_rng(0)
+    many = replace(pool, scores={f"a_proxy_with_a_long_name_{number}": rng.normal(size=len(pool)) for number in range(44)})
+    for figure in (plots.mbr_bars(mbr_table(many)), plots.limits(constrained(many), "macs")):
+        within(figure)
+        axes = figure.axes[0] if len(figure.axes) == 1 else next(axes for axes in figure.axes if axes.images)
+        assert len(labels(axes)) >= 47
+        apart(axes.get_yticklabels(), figure.canvas.get_renderer())
+        apart(axes.get_xticklabels(), figure.canvas.get_renderer())
+    figure = plots.proxy_scatter(many, proxies=list(many.scores)[:13])
+    within(figure)
+    apart([axes.title for axes in figure.axes], figure.canvas.get_renderer())
+
+
+def test_limits_are_the_picks(bench, pool):
+    picks, table = constrained(pool), mbr_table(pool, accuracies=seed_accuracies(bench, pool))
+    for cost in pool.costs:
+        figure = plots.limits(picks, cost, table, highlight=["zen", "snip"])
+        within(figure)
+        right, top, bottom = (axes for axes in figure.axes if axes.get_label() != "<colorbar>")
+        part = picks.only(picks["cost"] == cost)
+        for name, word in (("zen", "zen"), ("snip", "snip"), (RANDOM, "random pick"), (ORACLE, "oracle: the best arch")):
+            rows = part.only(part["proxy"] == name)
+            np.testing.assert_array_equal(line(top, word).get_xydata(), np.column_stack([rows["limit"], rows["accuracy"]]))
+            np.testing.assert_array_equal(line(bottom, word).get_xydata(), np.column_stack([rows["limit"], rows["true_rank"] / rows["pool_size"]]))
+        names = [label.split(" ")[0] for label in labels(right)]
+        assert names[0] == ORACLE and names[-2] == RANDOM and " ".join(labels(right)[-1].split()[:2]) == CEILING
+        cells = right.images[0].get_array()
+        for r, name in enumerate(names[:-1]):
+            rows = part.only(part["proxy"] == name)
+            np.testing.assert_array_equal(cells[r], rows["true_rank"] / rows["pool_size"])
+            assert float(labels(right)[r].split()[-1]) == pytest.approx(next(row[f"mbr_{cost}"] for row in table if row["proxy"] == name), abs=6e-4)
+        assert cells[-1].mask.all(), "no picks of another seed"
+        words = [text.get_text() for text in right.texts]
+        assert len(words) == len(names) * 5 and set(words[-5:]) == {"-"}
+        others = [one for one in top.lines if one.get_label() == "_" or "others" in one.get_label()]
+        assert len(others) + 4 == len(top.lines) == len(names) - 1
+
+
+def test_limits_of_other_kinds(pool):
+    joint = plots.limits(constrained(pool, None, {"macs": 2e7, "params": 2e5}), "macs and params")
+    assert "params <= 200000" in joint.axes[2].get_xticklabels()[0].get_text().replace("\n", " ")
+    within(joint)
+    low = float(pool.costs["macs"].min())
+    given = plots.limits(constrained(pool, "macs", [low / 10, low, 10 * low, 100 * low]), "macs")
+    within(given)
+    (map_,) = (axes for axes in given.axes if axes.images)
+    assert map_.images[0].get_array()[:, 0].mask.all() and map_.get_xticklabels()[0].get_text().endswith("N = 0")
+    report = evaluate(pool, pool.scores["zen"], "mine")
+    for spacing in ("even", "quantile"):
+        figure = plots.limits(report.picks, "depth", spacing=spacing)
+        rows = report.picks.only((report.picks["spacing"] == spacing) & (report.picks["cost"] == "depth") & (report.picks["proxy"] == ORACLE))
+        np.testing.assert_array_equal(line(figure.axes[1], "oracle: the best arch").get_xdata(), rows["limit"])
+        assert f"Under {spacing} limits of depth" in title(figure)
+
+
+def test_radars_are_the_importances(pool):
+    rng = np.random.default_rng(0)
+    sample = as_sample(pool).with_target("noise", rng.normal(size=len(pool)))
+    frame = factors(sample, ["macs", "noise", "linear_regions", "accuracy"])
+    for importance in ("permutation", "gain", "gain_unique"):
+        figure = plots.factor_radars(frame, importance)
+        if importance == "permutation":
+            within(figure)
+        panels = {axes.get_title().split("\n")[0]: axes for axes in figure.axes}
+        assert list(panels) == ["accuracy", "macs", "noise", "linear_regions"]
+        for name in ("macs", "accuracy"):
+            rows = {row["factor"]: row[importance] for row in frame if row["target"] == name}
+            spokes = [text.get_text() for text in panels[name].texts]
+            bars = [bar.get_height() for bar in panels[name].patches]
+            assert dict(zip(spokes, bars, strict=True)) == {factor: max(rows[factor] or 0.0, 0.0) for factor in spokes}
+            assert set(spokes) >= {factor for factor, value in rows.items() if value}
+        first = {row["target"]: row for row in frame}
+        assert f"R² = {first['macs']['r2']:.2f}, N = {len(pool)}" in panels["macs"].get_title()
+        assert "does not fit" in panels["noise"].get_title() and "does not fit" not in panels["macs"].get_title()
+        assert not panels["linear_regions"].patches and "no model: the same" in panels["linear_regions"].texts[-1].get_text().replace("\n", " ")
+    assert [axes.get_title().split("\n")[0] for axes in plots.factor_radars(frame, targets=["noise"]).axes] == ["noise"]
+
+
+def test_archs_are_drawn_to_scale(bench, pool):
+    picks = constrained(pool)
+    for budget in (1, None):
+        figure = plots.best_archs(picks, "macs", budget)
+        within(figure)
+        part = picks.only((picks["cost"] == "macs") & (picks["budget"] == (budget or 5)))
+        picked = {}
+        for row in part:
+            picked.setdefault(row["arch"], set()).add(row["proxy"])
+        picked.pop(None)  # the random pick
+        assert len(figure.axes) == len(picked)
+        shown = set()
+        for axes in figure.axes:
+            head = axes.get_title(loc="left")
+            arch = next(
+                one
+                for one, names in picked.items()
+                if {name.strip().split(" ")[0] for name in head.rpartition("\n")[0].replace("\n", " ").split(",")} == names
+            )
+            shown.add(arch)
+            boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_width() >= 1]
+            stages = [tuple(map(int, piece[1:].replace("w", " ").replace("s", " ").split())) for piece in arch.split("-") if piece.startswith("d")]
+            assert [(box.get_width(), box.get_height()) for box in boxes] == [(depth, width) for depth, width, _ in stages]
+            assert len(axes.patches) - len(boxes) - 1 == sum(stride == 2 for *_, stride in stages)
+            accuracy = bench.query(arch).accuracy("cifar10")
+            inside = pool.costs["macs"] <= part["limit"][0]
+            assert f"{accuracy:.4f}, true rank {(pool.accuracy[inside] > accuracy).sum()}" in head or "mean of the tied" in head
+        assert shown == set(picked)
+        assert ORACLE in figure.axes[0].get_title(loc="left")
+
+
+def test_hybrid_curves_are_the_search(pool, other):
+    found = best_hybrids(pool, ["zen", "snip", "synflow", "jacob_cov"], draws=3)
+    best, judged = found.table(), found.judge([pool, other])
+    figure = plots.hybrid_curves(best, judged)
+    within(figure)
+    top, there, members, _ = figure.axes
+    first = best.only(best["place"] == 1)
+    np.testing.assert_array_equal(line(top, "best, where it was chosen (in-sample)").get_xydata(), np.column_stack([first["size"], first["mbr"]]))
+    chance = next(one for one in top.lines if "chance" in one.get_label())
+    np.testing.assert_array_equal(chance.get_ydata(), first["chance"])
+    for one, shares in ((pool, "in-sample"), (other, "other space")):
+        rows = judged.only(judged["space"] == one.space)
+        curve = next(curve for curve in there.lines if curve.get_label().startswith(one.space))
+        np.testing.assert_array_equal(curve.get_ydata(), rows["mbr"])
+        assert curve.get_label().endswith(f"N = {len(one)} ({shares})")
+    inside = [set(names.split(" + ")) for names in first["members"]]
+    for name, dots in zip(labels(members), members.collections, strict=True):
+        solid = [tuple(colour) != tuple(dots.get_facecolors()[-1]) for colour in dots.get_facecolors()]
+        assert [not one for one in solid] == [name in names for names in inside], "the last, of all members, is always in"
+    assert f"N = {len(pool)}" in title(figure)
+    alone = plots.hybrid_curves(found.table(1))
+    within(alone)
+    assert len(alone.axes) == 2
+
+
+def test_before_and_after_are_the_picks(pool):
+    pair = Hybrid(("zen", "macs"))
+    picks = constrained(replace(pool, scores={**pool.scores, pair.name: pair.scores(pool)}), "macs")
+    figure = plots.before_after(picks, {pair.name: pair.members, "snip": ["synflow"]})
+    within(figure)
+    for name, word in (("zen", "zen alone"), ("macs", "macs alone"), (pair.name, "combined"), (ORACLE, "oracle"), (RANDOM, "random pick")):
+        rows = picks.only(picks["proxy"] == name)
+        np.testing.assert_array_equal(line(figure.axes[0], word).get_xydata(), np.column_stack([rows["limit"], rows["accuracy"]]))
+        np.testing.assert_array_equal(line(figure.axes[2], word).get_ydata(), rows["true_rank"] / rows["pool_size"])
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["zen + macs", "snip"]
+
+
+def test_what_cannot_be_drawn_says_why(bench, pool):
+    picks, table = constrained(pool), mbr_table(pool)
+    nothing = pool.only(np.zeros(len(pool), bool))
+    bare = replace(pool, costs={}, space="transnas-micro")
+    errors = [
+        (lambda: plots.mbr_bars([]), ValueError, "no tables to draw"),
+        (
+            lambda: plots.mbr_bars(picks),
+            UnknownNameError,
+            "mbr_bars draws a Frame of mbr_table, and this one .Picks within.* is another: no column named 'mbr_union'",
+        ),
+        (lambda: plots.mbr_bars(table, "mbr_mac"), UnknownNameError, "did you mean 'mbr_macs'"),
+        (lambda: plots.mbr_bars(table.only(np.zeros(len(table), bool))), ValueError, "nothing to draw: mBR, 5 even limits.* has no rows"),
+        (lambda: plots.mbr_bars(table.only(table["proxy"] == ORACLE)), ValueError, "no proxies to draw"),
+        (lambda: plots.limits(pool), TypeError, "limits draws a Frame of constrained, not Pool"),
+        (lambda: plots.distributions([]), ValueError, "no pools to draw"),
+        (lambda: plots.distributions(nothing), ValueError, "a pool without archs"),
+        (lambda: plots.distributions(pool, ["mac"]), UnknownNameError, "no cost named 'mac'"),
+        (lambda: plots.distributions(bare), ValueError, "no cost to draw accuracy against: transnas-micro"),
+        (lambda: plots.distributions([pool, replace(pool, metric="ssim")]), ValueError, "different metrics .accuracy, ssim."),
+        (lambda: plots.proxy_scatter(nothing), ValueError, "a pool without archs"),
+        (lambda: plots.proxy_scatter(replace(bare, scores={})), ValueError, "neither scores nor costs"),
+        (lambda: plots.proxy_scatter(pool, proxies=["zem"]), UnknownNameError, "no proxy named 'zem'"),
+        (lambda: plots.proxy_scatter(pool, table), UnknownNameError, "proxy_scatter draws a Frame of correlations"),
+        (lambda: plots.limits(picks, "mac"), UnknownNameError, "no cost named 'mac'"),
+        (lambda: plots.limits(picks, "macs", highlight=["zem"]), UnknownNameError, "no proxy named 'zem'"),
+        (lambda: plots.limits(picks, "macs", highlight=[*PROXIES, "macs", "params"]), ValueError, "7 proxies to highlight; 6"),
+        (lambda: plots.limits(constrained(pool, "macs", [1.0]), "macs"), ValueError, "every limit on macs is below every arch .macs <= 1."),
+        (lambda: plots.limits(evaluate(pool, pool.accuracy).picks, spacing="evn"), UnknownNameError, "no spacing named 'evn'"),
+        (lambda: plots.best_archs(picks, budget=9), ValueError, "budget 9; the picks have limits 1 to 5"),
+        (lambda: plots.best_archs(constrained(pool, "macs", [1.0, 1e9]), budget=1), ValueError, "nothing was picked under limit 1 of macs"),
+        (lambda: plots.best_archs(constrained(replace(pool, archs=("02012100",) * len(pool)))), ValueError, "an arch of nbmacro, an imported space"),
+        (lambda: plots.hybrid_curves(table), UnknownNameError, "hybrid_curves draws a Frame of HybridSearch.table"),
+        (lambda: plots.before_after(picks, {}), ValueError, "no combinations to draw"),
+        (lambda: plots.before_after(picks, {"zen": ["zem"]}), UnknownNameError, "no proxy named 'zem'"),
+        (lambda: plots.before_after(picks, {"zen": []}), ValueError, "zen has 0 members"),
+        (lambda: plots.factor_radars(table), UnknownNameError, "factor_radars draws a Frame of factors"),
+        (lambda: plots.factor_radars(table, "gains"), UnknownNameError, "no importance named 'gains'"),
+    ]
+    for call, kind, text in errors:
+        with pytest.raises(kind, match=text):
+            call()
+    for name in ("mbr", "distributions", "macs", "params", "depth", "archs", "hybrid", "combined"):
+        with pytest.raises(ValueError, match="transnas-micro"):
+            plots.drawing(name).draw(bench, bare, None)
+    with pytest.raises(ValueError, match="lacks members of every named combination: zen_macs needs zen, macs"):
+        plots.drawing("combined").draw(bench, replace(pool, scores={}), None)
+
+
+def test_a_metric_of_its_own_is_named(pool):
+    figure = plots.limits(constrained(pool), metric="ssim")
+    assert figure.axes[1].get_ylabel() == "ssim of the pick\n(higher is better)"
+    assert "ssim" in title(plots.distributions(replace(pool, metric="ssim")))
+
+
+def test_without_matplotlib(pool, monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *rest):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ImportError, match=r"pip install 'nbzero\[plots\]'"):
+        plots.mbr_bars(mbr_table(pool))
+
+
+def test_the_users_settings_stay(pool):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FigureCanvasAgg(plots.mbr_bars(mbr_table(pool))).draw()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_one_arch(pool):
+    one = pool.only(np.arange(1))
+    for figure in (
+        plots.distributions(one),
+        plots.proxy_scatter(one, correlations(one)),
+        plots.mbr_bars(mbr_table(one)),
+        plots.limits(constrained(one)),
+    ):
+        within(figure)
+
+
+def test_a_frame_without_notes_or_title_draws():
+    table = Frame({"proxy": ["zen", "snip", "random"], "mbr_union": [0.1, None, 0.4]})
+    figure = plots.mbr_bars(table)
+    assert "undefined" in [text.get_text() for text in figure.axes[0].texts]
+    within(figure)
+
+
+def test_a_sample_without_repeats_draws():
+    rng = np.random.default_rng(0)
+    features = {"edge_01": rng.integers(0, 5, 60).astype(float), "edge_02": rng.integers(0, 5, 60).astype(float)}
+    sample = Sample("made", tuple(map(str, range(60))), features, {}, {"zen": features["edge_01"] + 0.0})
+    axes = plots.factor_radars(factors(sample), "gain").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["edge_01", "edge_02"] and axes.patches[0].get_height() > 0.9
