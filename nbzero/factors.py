@@ -145,7 +145,7 @@ def sample_of(
     if not found and targets is None:
         raise ValueError(f"the release has neither scores nor accuracies of {space} on {dataset}; it has {bench.datasets(space) or 'none at all'}")
     found |= {name: values for name, values in costs.items() if name in names}
-    features = {name: np.asarray(archs[name], np.float64) for name in archs.columns if name not in ("arch_id", "arch", *COSTS)}
+    features = {name: np.asarray(archs[name], np.float64) for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {0 if seed is None else seed}"]
     return Sample(", ".join(said if orient else [*said, "raw signs"]), tuple(archs["arch"].tolist()), features, costs, found)
