@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nbzero import rows
 from nbzero.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -93,23 +91,15 @@ class Frame:
 
     def to_csv(self) -> str:
         """Comma-separated text with a header line; absent is empty."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self._columns)
-        writer.writerows(row.values() for row in self)
-        return out.getvalue()
+        return rows.csv_text(self.columns, self)
 
     def to_json(self) -> str:
         """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers for."""
-        rows = [{name: str(value) if isinstance(value, float) and math.isinf(value) else value for name, value in row.items()} for row in self]
-        return json.dumps({"title": self.title, "notes": list(self.notes), "rows": rows}, allow_nan=False)
+        return rows.json_text(self.title, self.notes, self)
 
     def __repr__(self) -> str:
         """The table as text, numbers to four digits."""
-        cells = [[*self._columns], *([_short(value) for value in row.values()] for row in self)]
-        widths = [max(len(row[c]) for row in cells) for c in range(len(self._columns))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-        return "\n".join([*([self.title] if self.title else []), *lines, *self.notes])
+        return rows.aligned_text(self.columns, self, self.title, self.notes)
 
 
 def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
@@ -129,9 +119,3 @@ def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
