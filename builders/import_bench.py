@@ -33,14 +33,14 @@ import numpy as np
 import numpy.typing as npt
 
 from builders.merge_shards import next_version
-from builders.releases import TableKey, commit_release, finish_commit, read_tables
+from builders.releases import TableKey, commit_release, finish_commit
 from builders.shards import say_errors
 from nbzero.errors import ReleaseError
 from nbzero.imported import IMPORTED, macro_class
 from nbzero.index import sort_keys
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, embedded_folder
-from nbzero.schema import KEYS, Table, arrow_schema, check_rows
+from nbzero.schema import KEYS, Table, arrow_schema, check_rows, imported_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,21 +235,6 @@ def _checked_costs(archs: Sequence[str], name: str, published: dict[str, npt.NDA
 
 
 # The tables
-
-
-def imported_row(space: str, arch_id: int, text: str) -> dict[str, Any]:
-    """What the arch string fixes of a row of an archs table.
-
-    >>> imported_row("transnas-macro", 0, "64-1234-basic")["module_4"]
-    4
-    """
-    definition = IMPORTED[space]
-    values = definition.parse(text)
-    choices = {
-        choice.column: value if value or not choice.options[0].startswith("no ") else None
-        for choice, value in zip(definition.choices, values, strict=True)
-    }
-    return {"arch_id": arch_id, "arch": text} | choices | definition.costs(values)
 
 
 def _archs_rows(space: str, archs: Sequence[str], classes: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -472,7 +457,7 @@ def added(out: str, tables: dict[TableKey, pa.Table]) -> tuple[dict[TableKey, pa
     if not (Path(out) / MANIFEST).exists():
         return tables, None, sum(table.num_rows for table in tables.values())
     release = Release.open(out)
-    there = read_tables(release)
+    there = release.tables()
     for key, table in tables.items():
         if key in there and not there[key].equals(table):
             raise ReleaseError(f"{out} has a {key[0]} table of {key[1]} with other rows or columns; released rows stay: choose another folder")

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from builders.releases import TableKey, checked_path, commit_release, finish_commit, read_tables
+from builders.releases import TableKey, checked_path, commit_release, finish_commit
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
 from nbzero.errors import ReleaseError
 from nbzero.imported import IMPORTED
@@ -36,7 +36,7 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
     """
     if Folder(path).fs.exists(Folder(path).path(MANIFEST)):
         release = Release.open(path)
-        tables = read_tables(release)
+        tables = release.tables()
         for key, table in tables.items():
             if key[0] != "archs":
                 file = f"{path}/{checked_path(key)}"
@@ -183,7 +183,7 @@ def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | 
             raise ValueError(f"{out} is a release already, whose rows stay; leave out --base, or choose another folder")
         base = out
     release = Release.open(base)
-    tables = read_tables(release)
+    tables = release.tables()
     if base is None:
         return {key: table for key, table in tables.items() if key[0] == "archs"}, None
     return tables, release.manifest.data_version

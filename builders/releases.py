@@ -18,18 +18,12 @@ from typing import TYPE_CHECKING, Any
 from nbzero.errors import ReleaseError
 from nbzero.index import build_index, index_path, sort_keys
 from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version, write_whole
-from nbzero.schema import Table, parse_path, path_of, safe_path
+from nbzero.schema import Table, TableKey, parse_path, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TableKey = tuple[Table, str, str | None]  # table, space, dataset
 ROW_GROUP = 8192
-
-
-def read_tables(release: Release) -> dict[TableKey, pa.Table]:
-    """Every Parquet table of a release, checked against its manifest; ReleaseError naming a file that is not what it should be."""
-    return {parse_path(path): release.table(path) for path in release.manifest.files if path.endswith(".parquet")}
 
 
 def checked_path(key: TableKey, where: str = "") -> str:

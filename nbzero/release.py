@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError
-from nbzero.schema import SCHEMA_VERSION, safe_path
+from nbzero.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -200,6 +200,10 @@ class Release:
             return pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
             raise ReleaseError(f"{path} is no Parquet file that can be read ({error}); fetch the release anew") from error
+
+    def tables(self) -> dict[TableKey, pa.Table]:
+        """Every Parquet table, checked against the manifest; ReleaseError naming a file that is not what it should be."""
+        return {parse_path(path): self.table(path) for path in self.manifest.files if path.endswith(".parquet")}
 
     def _checked_file(self, name: str, promised: File) -> Path:
         if self.folder is not None:

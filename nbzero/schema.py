@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nbzero.errors import ReleaseError, unknown_name
 from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES
-from nbzero.spaces import MAX_STAGES
+from nbzero.spaces import MAX_STAGES, Arch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +41,7 @@ METRICS = {"accuracy": (0.0, 1.0), "pixel accuracy": (0.0, 1.0), "ssim": (-1.0, 
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
 Table = Literal["archs", "runs", "scores"]
+TableKey = tuple[Table, str, str | None]  # table, space, dataset
 
 
 def standard_protocol(space: str) -> str:
@@ -262,6 +263,38 @@ def arrow_schema(table: Table, space: str | None = None) -> pa.Schema:
         fields,
         metadata={"nbzero.table": table, "nbzero.schema_version": str(SCHEMA_VERSION), "key": " ".join(KEYS[table])},
     )
+
+
+def archs_row(arch_id: int, text: str) -> dict[str, Any]:
+    """The row that the archs table of one of our spaces has for an arch.
+
+    >>> archs_row(0, "r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2")["s2_in"]
+    12
+    """
+    arch = Arch.parse(text)
+    row: dict[str, Any] = {"arch_id": arch_id, "arch": text, "stem": arch.stem}
+    width = arch.stem
+    for s in range(MAX_STAGES):
+        stage = arch.stages[s] if s < len(arch.stages) else None
+        values = (width, stage.width, stage.depth, stage.stride) if stage else (None,) * 4
+        row |= {f"s{s + 1}_{name}": value for name, value in zip(("in", "out", "depth", "stride"), values, strict=True)}
+        width = stage.width if stage else width
+    return row | {"macs": arch.macs, "params": arch.params, "depth": arch.depth}
+
+
+def imported_row(space: str, arch_id: int, text: str) -> dict[str, Any]:
+    """What an arch string of an imported space fixes of its row of the archs table.
+
+    >>> imported_row("transnas-macro", 0, "64-1234-basic")["module_4"]
+    4
+    """
+    definition = IMPORTED[space]
+    values = definition.parse(text)
+    choices = {
+        choice.column: value if value or not choice.options[0].startswith("no ") else None
+        for choice, value in zip(definition.choices, values, strict=True)
+    }
+    return {"arch_id": arch_id, "arch": text} | choices | definition.costs(values)
 
 
 def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, space: str | None = None) -> None:

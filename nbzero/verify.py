@@ -1,34 +1,26 @@
-"""Check a release: python -m builders.verify DIR_OR_URL
+"""Check a release: every file against its manifest, the schema, the definitions of the spaces, and each other. Reads, and writes nothing.
 
 Every file against the manifest; every table against the schema (columns, types, ranges, keys unique and sorted); every arch against the closed forms
 and the build order, in an imported space against its definition; that imported tables name their source; every run and score against the
-archs; every index against its Parquet files, value by value. Prints a line per file; exits with 2 and the reason at the first thing that does
-not hold.
+archs; every index against its Parquet files, value by value.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+import os
 from typing import Any
 
-from builders.enumerate_archs import row_of
-from builders.import_bench import imported_row
-from builders.releases import read_tables
-from builders.shards import say_errors
 from nbzero.errors import ReleaseError
 from nbzero.imported import IMPORTED
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.release import MANIFEST, Release
-from nbzero.schema import LATER, Table, arrow_schema, check_rows, path_of
+from nbzero.schema import LATER, Table, archs_row, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces import CHOICES
 
 
-def verify(path_or_url: str | None) -> list[str]:
+def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     """A line per file of a release in which everything holds.
 
     Raises:
@@ -38,7 +30,7 @@ def verify(path_or_url: str | None) -> list[str]:
     lines = []
     if release.folder is not None:
         _check_no_strangers(release)
-    tables = read_tables(release)
+    tables = release.tables()
     num_archs = {key[1]: table.num_rows for key, table in tables.items() if key[0] == "archs"}
     for (kind, space, dataset), table in tables.items():
         path = path_of(kind, space, dataset)
@@ -94,7 +86,7 @@ def _check_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
     if space in CHOICES and len(rows) != CHOICES[space].num_members:
         raise ReleaseError(f"{path} has {len(rows)} archs, the space has {CHOICES[space].num_members}")
     for number, row in enumerate(rows):
-        if row != row_of(number, row["arch"]):
+        if row != archs_row(number, row["arch"]):
             raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
 
 
@@ -116,19 +108,3 @@ def _check_imported_archs(rows: list[dict[str, Any]], space: str, path: str) -> 
             raise ReleaseError(f"{path}: row {number}: {error}") from error
         if row != row | said:
             raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
-
-
-@say_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero")
-    given = parser.parse_args(argv)
-    lines = verify(given.release)
-    release = Release.open(given.release)
-    for line in lines:
-        print(line)
-    print(f"{Path(release.url) if release.folder else release.url}: data version {release.manifest.data_version}, all {len(lines)} files hold")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from builders.import_bench import FILES, SOURCES, TASKS, imported_row, main
 from builders.merge_shards import main as merge
-from builders.releases import commit_release, read_tables
+from builders.releases import commit_release
 from builders.verify import verify
 from nbzero import Bench, NotAMemberError, ReleaseError, UnknownNameError
 from nbzero.bench import ImportedRun
@@ -300,7 +300,7 @@ def imported(tmp_path: Path, name: str) -> Bench:
 def test_every_table_holds_names_its_source_and_invents_nothing(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     b = imported(tmp_path, name)
     assert b.spaces == (name,) and len(b.space(name)) == NUM and isinstance(b.space(name), ImportedSpace)
-    for key, table in read_tables(Release.open(tmp_path / "out")).items():
+    for key, table in Release.open(tmp_path / "out").tables().items():
         said = table.schema.metadata
         for source in SOURCES[name][key[0]]:
             assert source.repository.encode() in said[b"nbzero.source"] and source.commit.encode() in said[b"nbzero.source_commit"]
@@ -461,9 +461,9 @@ def test_spaces_are_added_to_a_release_and_the_same_again_changes_nothing(tmp_pa
 def test_a_merge_keeps_imported_tables_and_adds_nothing_to_them(tmp_path: Path, small: Any, made: Any, capsys: pytest.CaptureFixture[str]) -> None:
     out = small("out", [made.run_row(0)], "0.1.0")
     assert run("nbmacro", write(tmp_path / "source", made_nbmacro()), out) == 0
-    tables = {key: table for key, table in read_tables(Release.open(out)).items() if key[1] == "nbmacro"}
+    tables = {key: table for key, table in Release.open(out).tables().items() if key[1] == "nbmacro"}
     assert merge([str(small("more", [made.run_row(1)])), "--out", str(out)]) == 0
-    after = read_tables(Release.open(out))
+    after = Release.open(out).tables()
     assert all(after[key].equals(table) and b"nbzero.source" in after[key].schema.metadata for key, table in tables.items())
     verify(str(out))
     assert run("nbmacro", tmp_path / "source", tmp_path / "other") == 0

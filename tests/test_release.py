@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import enumerate_archs, merge_shards, verify
-from builders.releases import commit_release, finish_commit, read_tables
+from builders.releases import commit_release, finish_commit
 from builders.shards import to_h5, to_json, to_parquet
 from nbzero import Bench, ReleaseError
 from nbzero import release as release_module
@@ -252,7 +252,7 @@ def test_no_parquet_in_spite_of_the_right_checksum(copied: Path, data: bytes) ->
     with pytest.raises(ReleaseError, match=f"{copied / RUNS_FILE} is no Parquet file that can be read"):
         Bench(copied).arrow(*RUNS)
     with pytest.raises(ReleaseError, match="is no Parquet file that can be read"):
-        read_tables(Release.open(copied))
+        Release.open(copied).tables()
 
 
 def test_nothing_is_unpickled(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -938,7 +938,7 @@ def rewritten(folder: Path, name: str, change: Callable[[list[Row]], Any], space
     replace_file(folder, name, sink.getvalue())
     edit_manifest(folder, lambda content: content["files"][name].update(rows=len(rows)))
     release = Release.open(folder)
-    tables = {f"{k}/{ds}" if ds else k: t for (k, of, ds), t in read_tables(release).items() if of == space}
+    tables = {f"{k}/{ds}" if ds else k: t for (k, of, ds), t in release.tables().items() if of == space}
     sources = {path: file.sha256 for path, file in release.manifest.files.items() if path.endswith(".parquet") and parse_path(path)[1] == space}
     replace_file(folder, index_path(space), build_index(space, tables, sources))
 

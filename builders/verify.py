@@ -1,0 +1,29 @@
+"""Check a release: python -m builders.verify DIR_OR_URL
+
+`nbzero.verify` says what is checked. Prints a line per file; exits with 2 and the reason at the first thing that does not hold.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from builders.shards import say_errors
+from nbzero.release import Release
+from nbzero.verify import verify
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero")
+    given = parser.parse_args(argv)
+    lines = verify(given.release)
+    release = Release.open(given.release)
+    for line in lines:
+        print(line)
+    print(f"{Path(release.url) if release.folder else release.url}: data version {release.manifest.data_version}, all {len(lines)} files hold")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
