@@ -241,7 +241,7 @@ _ROWS = (
         "activation",
         +1,
         "minus the label entropy of images that blocks confuse in float32 (the published code's value)",
-        "Peer et al., arXiv:2011.14695; Jing et al., arXiv:2507.08841",
+        "Peer et al., arXiv:2011.02956; Jing et al., arXiv:2507.08841",
         timed_as="layers",
         uses_labels=True,
     ),

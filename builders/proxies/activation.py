@@ -310,7 +310,7 @@ def bndlent(trace: Trace) -> float:
     Raises:
         ProxyError: no block gave a tensor for each image.
 
-    Source: Peer et al. 2021, arXiv:2011.14695 (bundle entropy); as a proxy Jing et al., arXiv:2507.08841.
+    Source: Peer et al. 2021, arXiv:2011.02956 (bundle entropy); as a proxy Jing et al., arXiv:2507.08841.
     """
     net, labels, num_images = trace.net.eval(), trace.labels, len(trace.images)
     largest = max((parameter.abs().max() for parameter in net.parameters() if parameter.numel()), default=None)
