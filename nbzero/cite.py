@@ -1,0 +1,235 @@
+"""What to cite: the benchmark, the paper it follows, and the papers of its proxies, as BibTeX.
+
+Titles and authors are those of arXiv or the proceedings; no DOIs, and an arXiv number only where the registry or the paper's own page gives it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nbzero.errors import unknown_name
+from nbzero.proxies import PROXIES
+
+OURS = "closed form"  # the source of what needs no paper
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One entry: its key, what the registry calls it where that holds no arXiv number, and its fields; empty ones are left out."""
+
+    key: str
+    title: str
+    author: str
+    year: int
+    venue: str = ""
+    arxiv: str = ""
+    said: str = ""
+    note: str = ""
+
+    @property
+    def bibtex(self) -> str:
+        """The entry as text: an @inproceedings where there is a venue, else a @misc."""
+        kind = "inproceedings" if self.venue else "misc"
+        fields = {"title": f"{{{self.title}}}", "author": self.author, "booktitle": self.venue, "year": str(self.year)}
+        fields |= {"eprint": self.arxiv, "archivePrefix": "arXiv" if self.arxiv else "", "note": self.note}
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+        return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
+
+
+ORIGIN = Paper(
+    "chen2021nasbenchzero",
+    "NAS-Bench-Zero: A Large Scale Dataset for Understanding Zero-Shot Neural Architecture Search",
+    "Chen and Lin and Sun and Li",
+    2021,
+    note="OpenReview hP-SILoczR, withdrawn. Defines the spaces' block families and mBR; its data were not released",
+)
+PAPERS = (
+    Paper(
+        "abdelfattah2021zerocost",
+        "Zero-Cost Proxies for Lightweight NAS",
+        "Abdelfattah, Mohamed S. and Mehrotra, Abhinav and Dudziak, {\\L}ukasz and Lane, Nicholas D.",
+        2021,
+        "International Conference on Learning Representations (ICLR)",
+        "2101.08134",
+    ),
+    Paper(
+        "lee2019snip",
+        "SNIP: Single-shot Network Pruning based on Connection Sensitivity",
+        "Lee, Namhoon and Ajanthan, Thalaiyasingam and Torr, Philip H. S.",
+        2019,
+        "International Conference on Learning Representations (ICLR)",
+        "1810.02340",
+    ),
+    Paper(
+        "wang2020grasp",
+        "Picking Winning Tickets Before Training by Preserving Gradient Flow",
+        "Wang, Chaoqi and Zhang, Guodong and Grosse, Roger",
+        2020,
+        "International Conference on Learning Representations (ICLR)",
+        "2002.07376",
+    ),
+    Paper(
+        "turner2020blockswap",
+        "BlockSwap: Fisher-guided Block Substitution for Network Compression on a Budget",
+        "Turner, Jack and Crowley, Elliot J. and O'Boyle, Michael and Storkey, Amos and Gray, Gavin",
+        2020,
+        "International Conference on Learning Representations (ICLR)",
+        said="Turner et al., ICLR 2020",
+    ),
+    Paper(
+        "tanaka2020synflow",
+        "Pruning neural networks without any data by iteratively conserving synaptic flow",
+        "Tanaka, Hidenori and Kunin, Daniel and Yamins, Daniel L. K. and Ganguli, Surya",
+        2020,
+        "Advances in Neural Information Processing Systems (NeurIPS)",
+        "2006.05467",
+    ),
+    Paper(
+        "lee2020signal",
+        "A Signal Propagation Perspective for Pruning Neural Networks at Initialization",
+        "Lee, Namhoon and Ajanthan, Thalaiyasingam and Gould, Stephen and Torr, Philip H. S.",
+        2020,
+        "International Conference on Learning Representations (ICLR)",
+        "1906.06307",
+    ),
+    Paper(
+        "jing2025wrcor",
+        "Zero-Shot Neural Architecture Search with Weighted Response Correlation",
+        "Jing, Kun and others",
+        2025,
+        arxiv="2507.08841",
+    ),
+    Paper(
+        "mellor2021naswot",
+        "Neural Architecture Search without Training",
+        "Mellor, Joseph and Turner, Jack and Storkey, Amos and Crowley, Elliot J.",
+        2021,
+        "International Conference on Machine Learning (ICML)",
+        "2006.04647",
+        note="jacob_cov is of its first version, arXiv:2006.04647v1",
+    ),
+    Paper(
+        "chen2021tenas",
+        "Neural Architecture Search on ImageNet in Four GPU Hours: A Theoretically Inspired Perspective",
+        "Chen, Wuyang and Gong, Xinyu and Wang, Zhangyang",
+        2021,
+        "International Conference on Learning Representations (ICLR)",
+        "2102.11535",
+    ),
+    Paper(
+        "peng2024swap",
+        "SWAP-NAS: Sample-Wise Activation Patterns for Ultra-fast NAS",
+        "Peng, Yameng and Song, Andy and Fayek, Haytham M. and Ciesielski, Vic and Chang, Xiaojun",
+        2024,
+        "International Conference on Learning Representations (ICLR)",
+        "2403.04161",
+    ),
+    Paper(
+        "lin2021zennas",
+        "Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition",
+        "Lin, Ming and Wang, Pichao and Sun, Zhenhong and Chen, Hesen and Sun, Xiuyu and Qian, Qi and Li, Hao and Jin, Rong",
+        2021,
+        "International Conference on Computer Vision (ICCV)",
+        "2102.01063",
+    ),
+    Paper(
+        "zbontar2021barlow",
+        "Barlow Twins: Self-Supervised Learning via Redundancy Reduction",
+        "Zbontar, Jure and Jing, Li and Misra, Ishan and LeCun, Yann and Deny, St{\\'e}phane",
+        2021,
+        "International Conference on Machine Learning (ICML)",
+        "2103.03230",
+    ),
+    Paper(
+        "peer2021conflicting",
+        "Conflicting Bundles: Adapting Architectures Towards the Improved Training of Deep Neural Networks",
+        "Peer, David and Stabinger, Sebastian and Rodr{\\'i}guez-S{\\'a}nchez, Antonio",
+        2021,
+        "Winter Conference on Applications of Computer Vision (WACV)",
+        "2011.02956",
+    ),
+    Paper(
+        "jiang2023meco",
+        "MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of Correlation",
+        "Jiang, Tangyu and Wang, Haodi and Bie, Rongfang",
+        2023,
+        "Advances in Neural Information Processing Systems (NeurIPS)",
+        said="Jiang et al., NeurIPS 2023",
+    ),
+    Paper(
+        "lee2024aznas",
+        "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search",
+        "Lee, Junghyup and Ham, Bumsub",
+        2024,
+        "Conference on Computer Vision and Pattern Recognition (CVPR)",
+        "2403.19232",
+    ),
+    Paper(
+        "lopes2021epenas",
+        "EPE-NAS: Efficient Performance Estimation Without Training for Neural Architecture Search",
+        "Lopes, Vasco and Alirezazadeh, Saeid and Alexandre, Lu{\\'i}s A.",
+        2021,
+        "International Conference on Artificial Neural Networks (ICANN)",
+        "2102.08099",
+    ),
+    Paper(
+        "li2023zico",
+        "ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients",
+        "Li, Guihong and Yang, Yuedong and Bhardwaj, Kartikeya and Marculescu, Radu",
+        2023,
+        "International Conference on Learning Representations (ICLR)",
+        "2301.11300",
+    ),
+    Paper(
+        "zhang2022gradsign",
+        "GradSign: Model Performance Inference with Theoretical Insights",
+        "Zhang, Zhihao and Jia, Zhihao",
+        2022,
+        "International Conference on Learning Representations (ICLR)",
+        "2110.08616",
+    ),
+    Paper(
+        "wu2024sed",
+        "Zero-Shot NAS via the Suppression of Local Entropy Decrease",
+        "Wu, Ning and Huang, Han and Xu, Yueting and Hao, Zhifeng",
+        2024,
+        arxiv="2411.06236",
+        note="sed_reconstructed is our reconstruction after it, not the published SED",
+    ),
+)
+
+
+def benchmark(data_version: str, sha256: str) -> Paper:
+    """The entry of one release: its data version, and the SHA-256 of its manifest, which fixes every byte of it."""
+    title = "nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score"
+    return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=f"Data version {data_version}, manifest SHA-256 {sha256}")
+
+
+def papers_of(proxy: str) -> tuple[Paper, ...]:
+    """The papers that a proxy's registry row names, in its order; none for a closed form.
+
+    Raises:
+        UnknownNameError: no such proxy.
+
+    >>> [paper.key for paper in papers_of("zen")]
+    ['lin2021zennas']
+    """
+    if proxy not in PROXIES:
+        raise unknown_name("proxy", proxy, PROXIES)
+    found = []
+    for part in PROXIES[proxy].source.split("; "):
+        number = re.search(r"arXiv:(\d{4}\.\d{5})", part)
+        if part != OURS:
+            found.append(next(paper for paper in PAPERS if (paper.arxiv == number[1] if number else paper.said == part)))
+    return tuple(found)
+
+
+def papers(proxies: Iterable[str] | None = None) -> dict[Paper, tuple[str, ...]]:
+    """Every paper that some proxies need, each once, with the proxies it is of; None: of all proxies."""
+    found: dict[Paper, tuple[str, ...]] = {}
+    for name in PROXIES if proxies is None else dict.fromkeys(proxies):
+        for paper in papers_of(name):
+            found[paper] = (*found.get(paper, ()), name)
+    return found

@@ -1,0 +1,599 @@
+"""The command nbzero: its tables are the API's, its exit status says what happened, and it imports no more than it needs."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from nbzero import Bench, __main__, cite, cli, hybrid, rows
+from nbzero.pool import pool_of
+from nbzero.proxies import PROXIES
+
+ARCH = "r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"
+SHORT = ("--dataset", "cifar10", "--recipe", "cpu-16px-4")
+COMMANDS = (
+    *("info", "query", "top", "space", "mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
+    *("plot", "report", "export", "verify", "cite"),
+)
+
+
+def ask(*args, status=0, given=None, **env):
+    """What a command prints, in this process; the exit status has to be `status`."""
+    done = CliRunner().invoke(cli.app, [str(arg) for arg in args], input=given, env={"NBZERO_RELEASE": None, **env})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == status, (done.exit_code, done.output)
+    return done
+
+
+def answer(*args, **more):
+    return json.loads(ask("--json", *args, **more).stdout)
+
+
+def real(*args, given=None, **env):
+    """A command in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("NBZERO_RELEASE", "FORCE_COLOR", "COLUMNS", "NO_COLOR")}
+    whole = [sys.executable, "-m", "nbzero", *map(str, args)]
+    return subprocess.run(whole, check=False, capture_output=True, text=True, input=given, env={**clean, **env})
+
+
+# The frame of all commands
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_does_and_what_its_exit_status_means(name):
+    said = " ".join(ask(name, "--help").stdout.split())
+    assert "Exit status: 0; 1 where a check failed" in said and "--release" in said and "--json" in said and "--csv" in said
+    assert all(re.search(r"\s{2,}\S", line) or len(line) > 25 for line in ask(name, "--help").stdout.splitlines() if line.startswith("  --"))
+
+
+def test_the_help_lists_exactly_these_commands():
+    listed = ask("--help").stdout.split("Commands:\n")[1].split("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == sorted(COMMANDS, key=COMMANDS.index) and "..." not in listed
+    assert ask("--version").stdout.startswith("nbzero ")
+
+
+def test_global_options_stand_before_or_after_the_command_and_the_option_beats_the_environment(release, tmp_path):
+    wanted = answer("--release", release, "info")
+    assert wanted["title"].startswith("Release 0.2.0")
+    assert json.loads(ask("info", "--json", "--release", release).stdout) == wanted
+    assert answer("info", NBZERO_RELEASE=str(release)) == wanted
+    assert answer("--release", release, "info", NBZERO_RELEASE=str(tmp_path)) == wanted
+    assert answer("info")["title"].startswith(f"Release {Bench().version}")
+    for args in (("--json", "--csv", "info"), ("info", "--json", "--csv"), ("--json", "info", "--csv")):
+        assert ask(*args, status=2).stderr == "nbzero: --json and --csv exclude each other; give one\n"
+
+
+def test_csv_is_the_rows_alone_and_says_the_rest_on_stderr(release):
+    done = ask("--release", release, "mbr", "r1-mini", *SHORT, "--csv")
+    listed = list(csv.DictReader(io.StringIO(done.stdout)))
+    whole = answer("--release", release, "mbr", "r1-mini", *SHORT)
+    assert [row["proxy"] for row in listed] == [row["proxy"] for row in whole["rows"]]
+    assert [float(row["mbr_union"]) for row in listed] == [row["mbr_union"] for row in whole["rows"]]
+    assert done.stderr.splitlines() == [whole["title"], *whole["notes"]]
+
+
+FRAMES = {
+    "mbr": (
+        ("mbr", "r1-mini", *SHORT, "-c", "macs,params", "-b", "3", "--spacing", "quantile", "-p", "zen,ntk", "-p", "synflow"),
+        lambda b: b.mbr_table(
+            "r1-mini", "cifar10", "cpu-16px-4", ["macs", "params"], 3, "quantile", proxies=["zen", "ntk", "synflow"]
+        ).sorted("mbr_union"),
+    ),
+    "mbr, more options": (
+        ("mbr", "r1-mini", *SHORT, "-b", "1e7,5e7", "-c", "macs", "--split", "test", "--raw-signs", "--where", "macs > 1e6", "--resamples", "20"),
+        lambda b: b.mbr_table(
+            "r1-mini", "cifar10", "cpu-16px-4", "macs", [1e7, 5e7], split="test", orient=False, where="macs > 1e6", resamples=20
+        ).sorted("mbr_union"),
+    ),
+    "mbr, one limit on two costs": (
+        ("mbr", "r1-mini", *SHORT, "-b", "macs=5e7,params=3e5"),
+        lambda b: b.mbr_table("r1-mini", "cifar10", "cpu-16px-4", budgets={"macs": 5e7, "params": 3e5}).sorted("mbr_union"),
+    ),
+    "corr": (
+        ("corr", "r1-mini", "-d", "digits", "-k", "3", "--fraction", "0.2", "--seed", "1", "--protocol", "std-16"),
+        lambda b: b.correlations("r1-mini", "digits", k=3, fraction=0.2, seed=1, protocol="std-16").sorted("kendall", descending=True),
+    ),
+    "constrained": (
+        ("constrained", "r1-mini", *SHORT, "-c", "depth", "-b", "2", "-p", "zen"),
+        lambda b: b.constrained("r1-mini", "cifar10", "cpu-16px-4", "depth", 2, proxies=["zen"]),
+    ),
+    "factors": (
+        ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--transform", "raw"),
+        lambda b: b.factors("r1-mini", "cifar10", ["zen", "accuracy"], "cpu-16px-4", transform="raw"),
+    ),
+    "bias": (
+        ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--bias", "--top", "0.2"),
+        lambda b: b.bias("r1-mini", "cifar10", ["zen", "accuracy"], "cpu-16px-4", top=0.2),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(name, release, bench):
+    args, of_api = FRAMES[name]
+    got, wanted = answer("--release", release, *args), json.loads(of_api(bench).to_json())
+    assert got["rows"] == wanted["rows"] and got["title"] == wanted["title"]
+    assert got["notes"] == [*wanted["notes"], "Scores of protocol std-16; release 0.2.0."]
+    assert "cpu-16px-4" in got["title"] and "seed" in got["title"] and ("test" if "test" in args else "val") in got["title"]
+    assert "N = " in " ".join([got["title"], *got["notes"]])
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen'?"),
+        (("mbr", "r9"), 2, "no space named 'r9'"),
+        (("mbr", "r1"), 2, "the release has no runs of r1; it has runs of"),
+        (("mbr", "r1-mini", "-b", "x"), 2, "budgets 'x'; it is a number of limits (5) or limits (1e7,2e7), or one limit on several costs"),
+        (("hybrid", "r1-mini", "-b", "macs=1"), 2, "budgets 'macs=1'; it is a number of limits (5) or limits (1e7,2e7)\n"),
+        (("mbr", "r1-mini", "--dataset", "cifar11"), 2, "no dataset named 'cifar11'; did you mean"),
+        (("query", ARCH + "x"), 2, "nbzero: "),
+        (("query", "r1-mini:x"), 2, "it is an arch string, or SPACE:ARCH_ID like r1-mini:0"),
+        (("query", "r1-mini:5000"), 1, "arch_id 5000; r1-mini has 0 to 999"),
+        (("query", "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"), 1, "is no member, so no table has it; nearest members: "),
+        (("top", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1 has a value of accuracy on cifar10"),
+        (("top", "r1-mini", "--by", "status"), 2, "status is a column of text; name one of numbers"),
+        (("top", "r1-mini", "--where", "macs <"), 2, "nbzero: "),
+        (("space", "r1-mini", "--seed", "1"), 2, "--seed goes with --sample; give both, or neither"),
+        (("space", "r1-mini", "-k", "1"), 2, "-k goes with --neighbours; give both, or neither"),
+        (("space", "r1-mini", "--sample", "1", "--neighbours", ARCH), 2, "--sample and --neighbours exclude each other"),
+        (("factors", "r1-mini", "--top", "0.1"), 2, "--top goes with --bias; give both, or neither"),
+        (("factors", "r1-mini", "--bias", "--transform", "raw"), 2, "--transform is of the models, which --bias does not make"),
+        (("evaluate", "no-such-file.csv", "r1-mini"), 2, "No such file or directory: 'no-such-file.csv'"),
+        (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1; nothing was written"),
+        (("export", "r1-mini", "--csv", "-f", "json"), 2, "--csv and --format json say different things; leave one out"),
+        (("export", "r1-mini", "-o", "x.xls"), 2, "no format named 'xls'; Known: csv, json, parquet"),
+        (("cite", "-p", "zenn"), 2, "no proxy named 'zenn'"),
+        (("info", "--release", "nowhere"), 2, "no release in "),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_on_stderr_and_an_exit_status(args, status, said):
+    done = ask(*args, status=status)
+    assert done.stdout == "" and said in done.stderr
+    assert done.stderr.startswith("nbzero: ") and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [("nonsense",), ("mbr",), ("mbr", "r1-mini", "--split", "train"), ("top", "r1-mini", "--seed", "x"), ("query",)])
+def test_wrong_usage_ends_with_2(args):
+    done = ask(*args, status=2)
+    assert done.stdout == "" and "Usage: nbzero" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(Bench, "datasets", lambda self, space: {}["bug"])
+    with pytest.raises(KeyError, match="bug"):
+        ask("info")
+
+
+def test_a_missing_package_is_one_line_that_says_what_to_install(monkeypatch, release):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    done = ask("--release", release, "factors", "r1-mini", *SHORT, status=2)
+    assert done.stderr.startswith("nbzero: factors needs xgboost, which is not installed: pip install") and done.stderr.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "pip install pyarrow" in ask("--release", release, "export", "r1-mini", status=2).stderr
+
+
+@pytest.mark.parametrize("absent", ["typer", "rich"])
+def test_without_typer_or_rich_the_command_says_what_to_install(absent, monkeypatch, capsys):
+    monkeypatch.setattr(__main__.importlib.util, "find_spec", lambda name: None if name == absent else object())
+    assert __main__.main() == 2
+    assert capsys.readouterr().err == f"nbzero: the command line needs {absent}, not installed here: pip install 'nbzero[cli]'\n"
+
+
+# Real processes
+
+
+@pytest.mark.parametrize(
+    ("args", "none_of"),
+    [
+        (("info",), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
+        (("query", "r1-mini:0"), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
+        (("cite",), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
+        (("mbr", "r1-mini"), {"pyarrow", "pandas", "torch", "matplotlib", "xgboost", "scipy"}),
+        (("verify",), {"torch", "fsspec", "builders"}),
+    ],
+)
+def test_a_command_imports_no_more_than_it_needs(args, none_of):
+    code = (
+        "import atexit, sys; from nbzero.__main__ import main; sys.argv[1:] = %r;"
+        "atexit.register(lambda: print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)); sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code % (list(args),)], check=True, capture_output=True, text=True)
+    loaded = set(done.stderr.split())
+    assert "nbzero" in loaded and not loaded & none_of and done.stdout
+
+
+def test_real_exit_statuses(release, tmp_path):
+    good = real("top", "r1-mini", *SHORT, "-n", "1", "--release", release)
+    assert (good.returncode, good.stderr) == (0, "") and good.stdout.startswith(
+        "Top 1 by accuracy: r1-mini, cifar10, cpu-16px-4, val, seed 0, N = 59"
+    )
+    wrong = real("mbr", "nothing")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    broken = shutil.copytree(release, tmp_path / "broken")
+    path = broken / "runs/r1-mini/cifar10.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    failed = real("verify", broken)
+    assert failed.returncode == 1 and failed.stdout == "" and failed.stderr.startswith("nbzero: verify: ") and "truncated" in failed.stderr
+
+
+@pytest.mark.parametrize("args", [("export", "r1"), ("--json", "space", "r1", "--sample", "5000"), ("space", "r1", "--sample", "5000", "--csv")])
+def test_a_reader_that_stops_is_no_error(args):
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # with it Python drops the error of a short write
+    asked = [sys.executable, "-m", "nbzero", *args]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
+        process.stdout.read(10)
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")
+
+
+def test_a_terminal_gets_blocks_that_fit_and_lose_nothing(release):
+    mine = json.dumps({ARCH: 1, **dict.fromkeys(FIRST, 2)})
+    args = ("--release", release, "evaluate", "-", "r1-mini", *SHORT)
+    whole = answer(*args, given=mine)
+    drawn = real(*args, given=mine, FORCE_COLOR="1", COLUMNS="80")
+    assert drawn.returncode == 0 and "\x1b[" in drawn.stdout
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", drawn.stdout).splitlines()]
+    assert max(map(len, lines)) <= 80 and len(whole["rows"]) > 40
+    cells = " ".join(" ".join(lines).split())
+    assert all(name in cells for name in whole["rows"][0])
+    assert sum(line.startswith("wrcor_by_stage ") for line in lines) > 2  # the key column in every block
+    for row in whole["rows"]:
+        shown = " ".join(line for line in lines if line.startswith(row["proxy"] + " ")).split()
+        assert {rows.short(value) for value in row.values() if isinstance(value, float)} <= set(shown), row
+    plain = real(*args, given=mine, COLUMNS="80")
+    assert "\x1b" not in plain.stdout and plain.stdout.count("\nwrcor_by_stage ") == 1
+    quiet = real("--release", release, "info", FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert not re.search(r"\x1b\[[0-9;]*3\dm", quiet)
+
+
+FIRST = tuple(Bench().space("r1-mini").members[1:40])
+
+
+def test_completion_knows_spaces_datasets_proxies_and_archs(release):
+    def complete(line, **env):
+        words = line.split(" ")
+        done = real(**{"_NBZERO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}, **env)
+        return done.stdout.split()
+
+    script = real(**{"_NBZERO_COMPLETE": "source_bash"}).stdout
+    assert "complete -o default -F _nbzero_completion nbzero" in script
+    assert complete("nbzero mbr r1") == ["r1", "r1-mini"]
+    assert complete(f"nbzero --release {release} mbr ") == ["r1-mini", "r2-mini", "mb-mini"]
+    assert complete("nbzero mbr ", NBZERO_RELEASE=str(release)) == ["r1-mini", "r2-mini", "mb-mini"]
+    assert complete(f"nbzero --release {release} mbr r1-mini --dataset ") == ["cifar10", "digits"]
+    assert complete(f"nbzero --release {release} mbr r1-mini --recipe ") == ["cpu-16px-12", "cpu-16px-4"]
+    assert complete("nbzero mbr r1-mini -p zen,wrcor_") == [f"zen,{name}" for name in PROXIES if name.startswith("wrcor_")]
+    prefix = "r1-mini-s4-d2w12"
+    found = complete(f"nbzero query {prefix}")
+    assert ARCH in found and found == [arch for arch in Bench().space("r1-mini") if arch.startswith(prefix)][: cli.MANY]
+    assert complete("nbzero --release nowhere mbr ") == []
+
+
+# Looking up
+
+
+def test_info_counts_what_the_tables_hold(release, bench):
+    listed = answer("--release", release, "info")["rows"]
+    for row in listed:
+        assert row["archs"] == len(bench.space(row["space"]))
+        if row["kind"] is None:
+            assert row["space"] == "r2-mini" and row["rows"] == 0
+            continue
+        key = "recipe" if row["kind"] == "runs" else "protocol"
+        table = bench.arrow(row["kind"], row["space"], row["dataset"]).to_pandas()
+        part = table[table[key] == row["recipe_or_protocol"]]
+        assert row["rows"] == len(part) and row["archs_with"] == part["arch_id"].nunique()
+        assert row["seeds"] == ", ".join(map(str, sorted(part["seed"].unique())))
+    assert sum(row["rows"] for row in listed) == sum(
+        bench.arrow(kind, space, dataset).num_rows for kind, space, dataset in bench._tables if kind != "archs"
+    )
+
+
+def query_rows(release, *args):
+    return {(row["part"], row["dataset"], row["setting"], row["name"]): row for row in answer("--release", release, "query", *args)["rows"]}
+
+
+def test_query_gives_everything_of_the_record(release, bench):
+    record, found = bench.query(("r1-mini", 2)), query_rows(release, "r1-mini:2")
+    assert found == query_rows(release, record.arch)
+    for name in ("arch", "arch_id", "stem", "macs", "flops", "params", "depth"):
+        assert found["arch", None, None, name]["value"] == getattr(record, name)
+    assert ("arch", None, None, "s4_in") not in found and len(record.stages) == 3  # absent stages are left out
+    for dataset, recipe in (("cifar10", "cpu-16px-4"), ("cifar10", "cpu-16px-12"), ("digits", "cpu-16px-4")):
+        run = record.run(dataset, recipe)
+        assert found["run", dataset, recipe, "val_acc"]["value"] == record.accuracy(dataset, recipe)
+        for name in ("status", "train_loss", "train_time_s", "device", "engine", "software", "builder_commit"):
+            assert found["run", dataset, recipe, name]["value"] == getattr(run, name)
+        assert found["run", dataset, recipe, "curve"]["value"] == list(run.curve)
+    stored = record.scores("cifar10")
+    assert {name: found["score", "cifar10", "std-16", name]["value"] for name in PROXIES} == dict(stored.values)
+    assert {name: found["seconds", "cifar10", "std-16", name]["value"] for name in stored.seconds} == dict(stored.seconds)
+    assert ("score", "cifar10", "std-32", "zen") in found
+
+
+def test_query_shows_one_split_and_says_why_a_value_is_null(release, bench):
+    found = query_rows(release, "r1-mini:7", "--dataset", "cifar10")
+    diverged = found["run", "cifar10", "cpu-16px-4", "val_acc"]
+    assert diverged["value"] is None and "diverged" in diverged["reason"] and not any(key[1] == "digits" or key[3] == "test_acc" for key in found)
+    absent = query_rows(release, "r1-mini:500", "--dataset", "cifar10", "--recipe", "cpu-16px-12", "--seed", "1")
+    assert absent["run", "cifar10", "cpu-16px-12", "val_acc"]["reason"] == bench.query(("r1-mini", 500)).accuracy_reason(
+        "cifar10", "cpu-16px-12", seed=1
+    )
+    assert "this arch has no scores" in absent["score", "cifar10", "std-16", "scores"]["reason"]
+    failed = query_rows(release, "r1-mini:4", "-d", "cifar10", "--protocol", "std-16")["score", "cifar10", "std-16", "naswot"]
+    assert failed["value"] is None and "no ReLU layer" in failed["reason"]
+    infinite = query_rows(release, "r1-mini:8", "-d", "cifar10", "--protocol", "std-16")["score", "cifar10", "std-16", "naswot"]
+    assert infinite["value"] == "-inf" and infinite["reason"] is None
+    tested = query_rows(release, "r1-mini:2", "-d", "digits", "--split", "test")
+    assert tested["run", "digits", "cpu-16px-4", "test_acc"]["value"] == bench.query(("r1-mini", 2)).accuracy("digits", split="test")
+    mean = query_rows(release, "r1-mini:2", "-d", "digits", "--seed", "mean")
+    assert mean["run", "digits", "cpu-16px-4", "val_acc"]["value"] == bench.query(("r1-mini", 2)).accuracy("digits", seed="mean")
+    nothing = answer("query", "r1:0")
+    assert nothing["notes"] == ["The release has no runs and no scores of r1."] or any(row["part"] == "run" for row in nothing["rows"])
+    text = ask("--release", release, "query", "r1-mini:7").stdout
+    assert "run: cifar10, cpu-16px-4, seed 0" in text and "the run diverged" in text
+
+
+@pytest.mark.parametrize("by", ["accuracy", "zen", "ntk", "naswot", "macs", "s4_depth", "scores.macs", "train_loss"])
+@pytest.mark.parametrize("end", [None, "--lowest", "--highest"])
+def test_top_is_the_sorted_table(by, end, release, bench):
+    column = {"accuracy": "runs.val_acc"}.get(by, by)
+    view = bench.table("r1-mini", ["arch", column], "cifar10", "cpu-16px-4", where="depth > 6")
+    values = np.asarray(view[column], np.float64)
+    lowest = by == "ntk" if end is None else end == "--lowest"
+    there = [(value if lowest else -value, row) for row, value in enumerate(values) if value == value]
+    got = answer("--release", release, "top", "r1-mini", "--by", by, "-n", "7", "--where", "depth > 6", *SHORT, *([end] if end else []))
+    assert [row["arch"] for row in got["rows"]] == [view["arch"][row] for _, row in sorted(there)[:7]]
+    assert [row["place"] for row in got["rows"]] == [1 + sum(other < value for other, _ in there) for value, _ in sorted(there)[:7]]
+    assert got["title"].endswith(f"where depth > 6, N = {len(there)}") and got["notes"][0].startswith("Lowest" if lowest else "Highest")
+    absent = len(values) - len(there)
+    assert (f"{absent} of {len(values)} archs have no {by} and are left out." in got["notes"]) == bool(absent)
+
+
+def test_top_says_what_is_tied_and_names_the_recipe(release):
+    got = answer("--release", release, "top", "r1-mini", "--by", "s1_stride", "-n", "2")
+    assert any(re.fullmatch(r"\d+ more archs have the last value shown; equal ones are in build order.", note) for note in got["notes"])
+    assert "accuracy" not in got["rows"][0]
+    several = ask("--release", release, "top", "r1-mini", status=2).stderr
+    assert several == "nbzero: r1-mini has runs on several data sets; name one with --dataset: cifar10, digits\n"
+    assert "name one: " in ask("--release", release, "top", "r1-mini", "-d", "cifar10", status=2).stderr
+
+
+def test_space_draws_and_finds_what_the_api_does(bench, release):
+    space = bench.space("r1-mini")
+    assert [row["arch"] for row in answer("space", "r1-mini", "--sample", "5", "--seed", "3")["rows"]] == space.sample(5, 3)
+    near = answer("space", "r1-mini", "--neighbours", ARCH, "-k", "3")["rows"]
+    assert [row["arch"] for row in near] == space.neighbours(ARCH, 3)
+    assert len(answer("space", "r1-mini", "--neighbours", ARCH)["rows"]) == 8
+    assert all(row["macs"] == bench.query(row["arch"]).macs and space[row["arch_id"]] == row["arch"] for row in near)
+    facts = {row["what"]: row["value"] for row in answer("--release", release, "space", "r1-mini")["rows"]}
+    assert facts["members"].startswith("1000,") and facts["stage widths"] == "4 8 12 16 24 32 48 64" and facts["data sets"] == "cifar10, digits"
+
+
+# One's own proxy
+
+
+@pytest.fixture
+def scores(bench):
+    values = bench.table("r1-mini", ["arch", "zen"], "cifar10", where="depth > 5")
+    return {
+        arch: None if number % 7 == 3 or value != value else float(value)
+        for number, (arch, value) in enumerate(zip(values["arch"], values["zen"], strict=True))
+    }
+
+
+@pytest.fixture
+def files(scores, tmp_path):
+    import pyarrow as pa
+
+    listed = [{"arch": arch, "score": score} for arch, score in scores.items()]
+    (tmp_path / "a.csv").write_text(rows.csv_text(["arch", "score"], listed))
+    (tmp_path / "b.csv").write_text(
+        rows.csv_text(["other", "arch", "mine"], [{"other": 1, "arch": a, "mine": "NaN" if s is None else s} for a, s in scores.items()])
+    )
+    (tmp_path / "c.json").write_text(json.dumps(scores))
+    (tmp_path / "d.json").write_text(json.dumps(listed))
+    (tmp_path / "e.json").write_text(rows.json_text("", [], listed))
+    pq.write_table(pa.Table.from_pylist(listed), tmp_path / "f.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.csv", "c.json", "d.json", "e.json", "f.parquet", "-"])
+def test_evaluate_gives_the_report_of_the_api_for_every_kind_of_file(name, files, scores, release, bench):
+    given = (files / "a.csv").read_text() if name == "-" else None
+    file = name if name == "-" else files / name
+    got = answer("--release", release, "evaluate", file, "r1-mini", *SHORT, *(["--column", "mine"] if name == "b.csv" else []), given=given)
+    report = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4")
+    assert got["rows"] == json.loads(report.metrics.sorted("mbr_union").to_json())["rows"] and got["title"] == report.metrics.title
+    there = sum(score is not None for score in scores.values())
+    assert got["notes"][0] == f"{there} of {len(scores)} archs in {'stdin' if name == '-' else file} have a score." and there < len(scores)
+    place, of = report.place("mbr_union")
+    assert got["notes"][1] == f"yours is number {place} of {of} by mbr_union, higher scores are better."
+    assert set(report.notes) <= set(got["notes"])
+
+
+def test_the_options_of_evaluate(files, scores, release, bench):
+    args = ("--release", release, "evaluate", files / "a.csv", "r1-mini", *SHORT)
+    lower = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4", "mine", -1, 4, 0.3, 2, "test", where="macs > 2e6")
+    options = ("--name", "mine", "--direction", "lower", "-k", "4", "--fraction", "0.3", "-b", "2", "--split", "test", "--where", "macs > 2e6")
+    assert answer(*args, *options)["rows"] == json.loads(lower.metrics.sorted("mbr_union").to_json())["rows"]
+    assert answer(*args, *options, "--part", "picks")["rows"] == json.loads(lower.picks.to_json())["rows"]
+    drawn = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4", resamples=9)
+    assert answer(*args, "--part", "intervals", "--resamples", "9")["rows"] == json.loads(drawn.intervals.to_json())["rows"]
+    assert "--resamples goes with --part intervals" in ask(*args, "--resamples", "9", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "stdin is empty"),
+        ("arch,score\n", "give scores of measured archs"),
+        ("arch\n", "stdin has the columns arch alone; say which holds the scores"),
+        ("name,score\nx,1\n", "stdin has no column arch, only name, score"),
+        ("arch,a,b\nx,1,2\n", "stdin has the columns a, b; say which holds the scores: --column NAME"),
+        (f"arch,score\n{ARCH},1\n{ARCH},2\n", f"stdin: row 2 has {ARCH} again; give each arch one score"),
+        (f"arch,score\n{ARCH},good\n", "stdin: row 1: score is 'good'; it is a number, or empty where there is none"),
+        (f"arch,score\n{ARCH}\n", "stdin: row 1 has 1 values for the 2 columns arch, score"),
+        ("arch,score\nr1-mini-nonsense,1\n", "1 of 1 scores are for archs that are no members of r1-mini: 'r1-mini-nonsense'"),
+        ("{", "stdin is no JSON"),
+        ("[1]", "stdin is neither"),
+        ('[{"arch": 3, "score": 1}]', "stdin: row 1 has arch 3; it is an arch string"),
+        (json.dumps({ARCH: [1]}), "stdin: row 1: score is [1]; it is a number"),
+        (json.dumps({ARCH: True}), "stdin: row 1: score is True; it is a number"),
+    ],
+)
+def test_a_file_of_scores_that_is_wrong_is_explained(text, said, release):
+    done = ask("--release", release, "evaluate", "-", "r1-mini", *SHORT, given=text, status=2)
+    assert said in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_a_file_that_is_no_text_or_no_parquet(tmp_path, release):
+    for name, said in (("a.csv", "is no text in UTF-8"), ("a.parquet", "is no Parquet file that can be read")):
+        (tmp_path / name).write_bytes(b"\xff\xfe\x00PAR")
+        assert said in ask("--release", release, "evaluate", tmp_path / name, "r1-mini", *SHORT, status=2).stderr
+
+
+# Files
+
+
+def read_csv(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_export_round_trips(release, bench, tmp_path):
+    view = bench.table("r1-mini", None, "cifar10", "cpu-16px-4", where="depth > 6").to_arrow()
+    args = ("--release", release, "export", "r1-mini", *SHORT, "--where", "depth > 6")
+    done = ask(*args)
+    assert done.stderr == f"r1-mini, cifar10, cpu-16px-4, std-16, seed 0, where depth > 6, N = {view.num_rows}, release 0.2.0\n"
+    listed = read_csv(done.stdout)
+    for got, row in zip(listed, view.to_pylist(), strict=True):
+        for name, value in row.items():
+            assert got[name] == ("" if value is None else str(value))
+            assert value is None or type(value)(got[name]) == value
+    for name in ("x.csv", "x.json", "x.parquet"):
+        said = ask(*args, "--out", tmp_path / "new" / name)
+        assert said.stdout == "" and said.stderr.endswith(f"release 0.2.0, written to {tmp_path / 'new' / name}\n")
+    assert (tmp_path / "new/x.csv").read_text() == done.stdout == ask(*args, "--csv").stdout == ask(*args, "-f", "csv").stdout
+    assert pq.read_table(tmp_path / "new/x.parquet").equals(view)
+    assert b"cpu-16px-4" in pq.read_schema(tmp_path / "new/x.parquet").metadata[b"nbzero.selected"]
+    content = json.loads((tmp_path / "new/x.json").read_text())
+    wanted = [{name: "-inf" if value == -np.inf else value for name, value in row.items()} for row in view.to_pylist()]
+    assert content["rows"] == wanted and "std-16" in content["title"] and content == answer(*args)
+    assert any("-inf" in row.values() for row in wanted)
+
+
+def test_export_columns_seed_and_protocol(release, bench, tmp_path):
+    args = ("--release", release, "export", "r1-mini", "--columns", "arch,zen", "--columns", "runs.val_acc", *SHORT, "--seed", "1")
+    got = read_csv(ask(*args).stdout)
+    view = bench.table("r1-mini", ["arch", "zen", "runs.val_acc"], "cifar10", "cpu-16px-4", seed=1)
+    assert list(got[0]) == ["arch", "zen", "runs.val_acc"]
+    assert [float(row["zen"] or "nan") for row in got] == pytest.approx(view["zen"].tolist(), nan_ok=True)
+    other = read_csv(ask("--release", release, "export", "r1-mini", "--columns", "zen", "-d", "cifar10", "--protocol", "std-32").stdout)
+    assert sum(row["zen"] != "" for row in other) == 4
+    bare = ask("--release", release, "export", "r1-mini", "--columns", "arch,macs")
+    assert bare.stderr == "r1-mini, N = 1000, release 0.2.0\n" and len(read_csv(bare.stdout)) == 1000
+    piped = subprocess.run([sys.executable, "-m", "nbzero", "export", "mb-mini", "-f", "parquet"], check=True, capture_output=True).stdout
+    assert pq.read_table(io.BytesIO(piped)).num_rows == len(Bench().space("mb-mini"))
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in ask("export", "r1-mini", "-o", tmp_path / "file/x.csv", status=2).stderr
+
+
+def test_plot_writes_a_picture_and_lists_the_figures(release, tmp_path):
+    from nbzero import plots
+
+    assert [row["figure"] for row in answer("plot", "list")["rows"]] == list(plots.FIGURES)
+    for name, head in (("x.png", b"\x89PNG"), ("x.svg", b"<?xml"), ("x.pdf", b"%PDF")):
+        done = answer("--release", release, "plot", "distributions", "r1-mini", *SHORT, "-o", tmp_path / name, "--dpi", "30")
+        assert (tmp_path / name).read_bytes().startswith(head) and done["rows"] == [{"figure": "distributions", "file": str(tmp_path / name)}]
+        assert "cpu-16px-4, val, seed 0" in done["title"]
+    assert "did you mean" in ask("plot", "distribution", "r1-mini", status=2).stderr
+    assert "needs a space" in ask("plot", "mbr", status=2).stderr
+    assert "it ends in .png, .pdf or .svg" in ask("plot", "mbr", "r1-mini", "-o", "x.gif", status=2).stderr
+
+
+def test_hybrid_searches_judges_and_reports(release, bench):
+    args = ("--release", release, "hybrid", "r1-mini", *SHORT, "-b", "3")
+    pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
+    search = hybrid.best_hybrids(pool, ["zen", "snip", "macs"], "log_rank", ["macs", "params"], 3, "quantile", "pool")
+    options = ("-p", "zen,snip,macs", "--rule", "log_rank", "-c", "macs,params", "--spacing", "quantile", "--normalise", "pool")
+    assert answer(*args, *options, "--top", "2")["rows"] == json.loads(search.table(2).to_json())["rows"]
+    pools = [
+        pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4", split="test"),
+        pool_of(bench, "r1-mini", "cifar10", "cpu-16px-12"),
+        pool_of(bench, "r1-mini", "cifar10", "cpu-16px-12", split="test"),
+    ]
+    judged = answer(*args, *options, "--judge", "test", "--judge", "r1-mini:cifar10:val:cpu-16px-12", "--judge", "r1-mini:cifar10:test:cpu-16px-12")
+    wanted = json.loads(search.judge(pools).to_json())
+    assert judged["rows"] == wanted["rows"] and set(wanted["notes"]) <= set(judged["notes"])
+    named = answer(*args, "--name", "zen_macs", "--judge", "test")
+    assert named["rows"] == json.loads(hybrid.hybrid("zen_macs").report([pool, pools[0]], ["macs"], 3).to_json())["rows"]
+    paper = answer(*args)["rows"]
+    assert max(row["size"] for row in paper) == 11
+    for wrong, said in (
+        (("--name", "sjw", "--rule", "majority"), "--rule goes with a search"),
+        (("--judge", "test", "--top", "1"), "--top lists combinations"),
+        (("--judge", "mb-mini:cifar10:train"), "has split 'train'; it is val or test"),
+        (("--judge", "a:b:c:d:e"), "it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]"),
+    ):
+        assert said in ask(*args, *wrong, status=2).stderr
+
+
+def test_report_hands_the_release_the_folder_and_the_spaces_on(release, tmp_path, monkeypatch):
+    called = []
+    fake = types.ModuleType("nbzero.report")
+    fake.write_report = lambda bench, out_dir, spaces=None: called.append((bench.sha256, out_dir, spaces)) or out_dir / "index.html"
+    monkeypatch.setitem(sys.modules, "nbzero.report", fake)
+    monkeypatch.setattr("nbzero.report", fake, raising=False)
+    done = answer("--release", release, "report", "--out", tmp_path, "--spaces", "r1-mini,mb-mini")
+    assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"])] and done["rows"] == [{"file": str(tmp_path / "index.html")}]
+
+
+# The release itself
+
+
+def test_verify_lists_every_file_and_a_damaged_one_ends_with_1(release, tmp_path):
+    done = answer("--release", release, "verify")
+    assert {row["file"] for row in done["rows"]} == set(Bench(release)._release.manifest.files) and done["title"].endswith("files hold")
+    assert answer("verify", release) == done
+    broken = shutil.copytree(release, tmp_path / "broken")
+    path = broken / "scores/r1-mini/cifar10.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert "corrupted" in ask("verify", broken, status=1).stderr
+    assert ask("--release", broken, "verify", status=1).stdout == ""
+
+
+def test_every_source_of_the_registry_is_cited_as_it_says():
+    for name, proxy in PROXIES.items():
+        papers = cite.papers_of(name)
+        assert len(papers) == sum(part != cite.OURS for part in proxy.source.split("; "))
+        numbers = re.findall(r"arXiv:(\d{4}\.\d{5})", proxy.source)
+        assert {paper.arxiv for paper in papers if paper.arxiv} == set(numbers)
+        for paper, part in zip(papers, (part for part in proxy.source.split("; ") if part != cite.OURS), strict=True):
+            assert paper.author.split(",")[0] in part  # the first author
+            year = re.search(r"\b(20\d\d)\b", part.split("arXiv")[0])
+            assert not year or int(year[1]) == paper.year
+    assert set(cite.papers()) == set(cite.PAPERS) and len({paper.key for paper in cite.PAPERS}) == len(cite.PAPERS)
+    assert not any("doi" in paper.bibtex.lower() for paper in cite.PAPERS)
+
+
+def test_cite_prints_bibtex_that_balances_and_names_the_release(release, bench):
+    text = ask("--release", release, "cite").stdout
+    assert text.count("{") == text.count("}") and text.count("\n@") + text.startswith("@") == len(cite.PAPERS) + 2
+    assert f"Data version 0.2.0, manifest SHA-256 {bench.sha256}" in text
+    some = answer("--release", release, "cite", "-p", "zen,zen_no_shortcut,params")["rows"]
+    assert [(row["key"], row["proxies"]) for row in some] == [("nbzero", ""), (cite.ORIGIN.key, ""), ("lin2021zennas", "zen, zen_no_shortcut")]
