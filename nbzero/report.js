@@ -35,7 +35,7 @@ function within(cost, limit) {
 
 function winners(inside, scores) {  // NaN is below every number; where no arch has a score all tie
   let top = NaN;
-  for (const i of inside) if (scores[i] > top || (Number.isNaN(top) && !Number.isNaN(scores[i]))) top = scores[i];
+  for (const i of inside) if (scores[i] > top || Number.isNaN(top)) top = scores[i];
   return Number.isNaN(top) ? inside : inside.filter((i) => scores[i] === top);
 }
 
@@ -301,7 +301,7 @@ function scatterSpec() {
     width: "container", height: "container", autosize: {type: "fit", contains: "padding"}, data: {name: "points", values: scatterPoints()},
     mark: {type: "point", strokeWidth: 2, invalid: "show"},  // the points are finite: no filter
     encoding: {
-      x: {field: "x", type: "quantitative", title: byPlace ? `place by ${state.proxy}, 1 is the highest score` : `score of ${state.proxy}${pool.flipped.includes(state.proxy) ? ", sign turned so that higher is better" : ""}`,
+      x: {field: "x", type: "quantitative", title: byPlace ? `place by ${state.proxy} (1 is highest)` : `score of ${state.proxy}${pool.flipped.includes(state.proxy) ? ", sign turned" : ""}`,
         scale: {zero: false, nice: false, padding: 10, reverse: byPlace}, axis: {format: byPlace ? ",.0f" : ".4~g", labelOverlap: true, tickCount: 6}},
       y: {field: "y", type: "quantitative", title: pool.metric, scale: {zero: false, nice: false, padding: 12}, axis: {format: ".3~f"}},
       fill: scale([css("over"), css("within"), "transparent", css("pick")]),
