@@ -578,9 +578,14 @@ def top(
     order = np.argsort(keyed, kind="stable")
     there = int((~np.isnan(values)).sum())
     order = order[: min(number, there)]
+    metric = bench._space(space).metric(dataset) if dataset is not None and accuracy in shown else "accuracy"
+    measured = split if metric == "accuracy" else f"{split} {metric}"
     if not there:
         raise NotAMemberError(
-            f"no arch of {space}" + (f" where {where}" if where else "") + f" has a value of {by}" + (f" on {dataset}" if dataset else "")
+            f"no arch of {space}"
+            + (f" where {where}" if where else "")
+            + f" has a value of {f'{split} ' if by == 'accuracy' else ''}{by}"
+            + (f" on {dataset}" if dataset else "")
         )
     listed = []
     for row in order.tolist():
@@ -591,7 +596,7 @@ def top(
         listed.append(line)
     used = {"dataset": view.dataset, "recipe": view.recipe, "protocol": view.protocol}
     said = [space, *(f"{value}" for value in used.values() if value)]
-    said += [*([split] if accuracy in shown else []), *([f"seed {view.seed}"] if view.dataset else []), *([f"where {where}"] if where else [])]
+    said += [*([measured] if accuracy in shown else []), *([f"seed {view.seed}"] if view.dataset else []), *([f"where {where}"] if where else [])]
     notes = [
         f"{'Lowest' if ascending else 'Highest'} {by} first"
         + (f"; the registry says that {'lower' if direction < 0 else 'higher'} is better." if of_proxy else ".")

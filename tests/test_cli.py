@@ -142,7 +142,7 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("query", "r1-mini:x"), 2, "it is an arch string, or SPACE:ARCH_ID like r1-mini:0"),
         (("query", "r1-mini:5000"), 1, "arch_id 5000; r1-mini has 0 to 999"),
         (("query", "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"), 1, "is no member, so no table has it; nearest members: "),
-        (("top", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1 has a value of accuracy on cifar10"),
+        (("top", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1 has a value of val accuracy on cifar10"),
         (("top", "r1-mini", "--by", "status"), 2, "status is a column of text; name one of numbers"),
         (("top", "r1-mini", "--where", "macs <"), 2, "nbzero: "),
         (("space", "r1-mini", "--seed", "1"), 2, "--seed goes with --sample; give both, or neither"),
