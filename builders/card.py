@@ -76,7 +76,7 @@ def proxies() -> str:
 
 
 def tree() -> str:
-    """Every Python file of the four code folders with the first line of its docstring, then what lies in data/."""
+    """Every Python file of the four code folders with the first line of its docstring, what lies beside it, then what lies in data/."""
     lines, folder = [], None
     paths = [path.relative_to(ROOT) for top in ("builders", "nbzero", "tests", "train") for path in (ROOT / top).rglob("*.py")]
     for path in sorted(paths, key=lambda p: (p.parent.as_posix(), p.name)):
@@ -87,10 +87,17 @@ def tree() -> str:
             lines.append(f"{folder.as_posix()}/")
         doc = (ast.get_docstring(ast.parse((ROOT / path).read_text())) or "").split("\n")[0]
         lines.append(f"  {path.name:24} {doc}")
+        lines += [f"  {name:24} {meaning}" for name, meaning in _BESIDE.get(path.as_posix(), ())]
     data = [f"  {name:24} {meaning}" for name, meaning in _DATA]
     return "\n".join([*lines, "data/", *data])
 
 
+_BESIDE = {
+    "nbzero/report.py": (
+        ("report.html", "The page of report.py: its layout."),
+        ("report.js", "The page of report.py: what its controls do, with the definitions of constrained.py."),
+    )
+}
 _DATA = (
     ("manifest.json", "data version; bytes, rows and SHA-256 of every file"),
     ("archs/ runs/ scores/", "the released tables, Parquet"),

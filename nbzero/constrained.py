@@ -161,7 +161,7 @@ def mbr_lead(
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
-    scores = _stored(pool).get(given, pool.score(given)) if isinstance(given, str) else np.asarray(given, np.float64)
+    scores = stored_scores(pool).get(given, pool.score(given)) if isinstance(given, str) else np.asarray(given, np.float64)
     if scores.shape != (len(pool),):
         raise ValueError(f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name")
     if np.isnan(scores).all():
@@ -482,7 +482,7 @@ class _Entries:
     """
 
     def __init__(self, pool: Pool) -> None:
-        rows = {**_stored(pool), ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        rows = {**stored_scores(pool), ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
         self.names, self.scores = list(rows), np.array(list(rows.values()))
         self.num_proxies = len(rows) - 2
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
@@ -521,7 +521,7 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], rand
     return picked
 
 
-def _stored(pool: Pool) -> dict[str, Floats]:
+def stored_scores(pool: Pool) -> dict[str, Floats]:
     """The pool's scores, and its costs as scores where it has none of that name."""
     costs = {name: values for name, values in pool.costs.items() if name not in pool.scores or np.isnan(pool.scores[name]).all()}
     return {**pool.scores, **costs}

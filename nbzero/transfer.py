@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.constrained import _stored, seed_accuracies
+from nbzero.constrained import seed_accuracies, stored_scores
 from nbzero.errors import unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool, pool_of
@@ -124,7 +124,7 @@ def transfer(
     if normalise not in metrics.NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     seeds = _seeds(listed, accuracies)
-    everything = list(dict.fromkeys(name for pool in listed for name in _stored(pool)))
+    everything = list(dict.fromkeys(name for pool in listed for name in stored_scores(pool)))
     names = everything if proxies is None else list(dict.fromkeys([proxies] if isinstance(proxies, str) else proxies))
     for name in names:
         if name not in everything:
@@ -218,7 +218,7 @@ class _Judge:
     """
 
     def __init__(self, pool: Pool, names: Sequence[str], metric: str, costs: Sequence[str], budgets: int, normalise: str) -> None:
-        stored = _stored(pool)
+        stored = stored_scores(pool)
         self.rows = [k for k, name in enumerate(names) if name in stored and not np.isnan(stored[name]).all()]
         self.missing = [int(np.isnan(stored[name]).sum()) if name in stored else -1 for name in names]
         self.num, self.metric, self.budgets, self.normalise = len(names), metric, budgets, normalise

@@ -36,7 +36,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from train.networks import build_net
 
-    first, second, third = snippets(README)
+    first, second, judge, third = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -45,6 +45,8 @@ def test_the_readmes_python_runs_and_says_what_is_true():
             assert eval(code, names) == eval(said), line
     exec(second, names)
     assert len(names["t"]["macs"]) > 1000
+    exec(judge, names)
+    assert names["report"].place()[1] > len(PROXIES)
     names |= {"net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0), "images": torch.randn(8, 3, 16, 16), "labels": torch.arange(8)}
     exec(third, names)
     assert isinstance(names["scores"]["naswot"], float)
