@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from nbzero import Bench
 from nbzero.errors import ReleaseError
 from nbzero.proxies import PROXIES
 from nbzero.spaces import CHOICES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,15 +37,17 @@ def counts(bench: Bench) -> str:
         for dataset in bench.datasets(space):
             for recipe in bench.recipes(space, dataset):
                 table = bench.arrow("runs", space, dataset).to_pandas().query("recipe == @recipe")
-                per_seed = ", ".join(f"{n} with seed {seed}" for seed, n in table.seed.value_counts().sort_index().items())
                 diverged = int((table.status == "diverged").sum())
                 said = f"; {diverged} diverged" if diverged else ""
-                lines.append(f"| `runs/{space}/{dataset}` | a training run, `{recipe}` ({per_seed}{said}) | {len(table):,} |")
+                lines.append(f"| `runs/{space}/{dataset}` | a training run, `{recipe}` ({_per_seed(table)}{said}) | {len(table):,} |")
             for protocol in bench.protocols(space, dataset):
                 table = bench.arrow("scores", space, dataset).to_pandas().query("protocol == @protocol")
-                said = f"{table.arch_id.nunique():,} archs, {table.seed.nunique()} seeds"
-                lines.append(f"| `scores/{space}/{dataset}` | a scored initialisation, `{protocol}` ({said}) | {len(table):,} |")
+                lines.append(f"| `scores/{space}/{dataset}` | a scored initialisation, `{protocol}` ({_per_seed(table)}) | {len(table):,} |")
     return "\n".join(lines)
+
+
+def _per_seed(table: pd.DataFrame) -> str:
+    return ", ".join(f"{n:,} with seed {seed}" for seed, n in table.seed.value_counts().sort_index().items())
 
 
 def noise(bench: Bench) -> str:
