@@ -32,7 +32,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import fsspec
 import numpy as np
 
 from nbzero.errors import NBZeroError, ReleaseError
@@ -85,7 +84,9 @@ class Folder:
 
     def __init__(self, url: str | Path) -> None:
         self.fs: AbstractFileSystem
-        self.fs, self.root = fsspec.core.url_to_fs(os.fspath(url))
+        from fsspec.core import url_to_fs  # here: importing a benchmark needs none
+
+        self.fs, self.root = url_to_fs(os.fspath(url))
         self.local = "file" in np.atleast_1d(self.fs.protocol)
 
     def path(self, name: str) -> str:

@@ -796,9 +796,8 @@ def hybrid(
 
     Chosen by mBR on val; --judge says what they are worth elsewhere.
     """
-    from nbzero.hybrid import best_hybrids
+    from nbzero.hybrid import PAPER, best_hybrids
     from nbzero.hybrid import hybrid as published
-    from nbzero.plots import PAPER
     from nbzero.pool import pool_of
 
     bench = call.bench
@@ -810,7 +809,7 @@ def hybrid(
     given, costs, limits = published(name) if name is not None else None, _names(cost) or ["macs"], _budgets(budgets)
     dataset = _dataset(bench, space, dataset)
     own = pool_of(bench, space, dataset, recipe, protocol, seed, where=where)
-    others = [_pool_named(bench, text, own, seed, where) for text in judge or ()]
+    others = [_pool_named(bench, text, own, protocol, seed, where) for text in judge or ()]
     if given is not None:
         call.show(_noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol))
         return
@@ -820,7 +819,7 @@ def hybrid(
     call.show(_noted(bench, found.judge(others) if others else found.table(best or 3), space, protocol), keys=2)
 
 
-def _pool_named(bench: Bench, text: str, own: "Pool", seed: Seed, where: str | None) -> "Pool":
+def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed: Seed, where: str | None) -> "Pool":
     """The pool that is named like test (of the same runs as `own`), or SPACE[:DATASET[:SPLIT[:RECIPE]]]."""
     from nbzero.pool import pool_of
 
@@ -833,7 +832,7 @@ def _pool_named(bench: Bench, text: str, own: "Pool", seed: Seed, where: str | N
     if split not in ("", "val", "test"):
         raise ValueError(f"pool {text!r} has split {split!r}; it is val or test")
     on = _dataset(bench, space, dataset or None)
-    return pool_of(bench, space, on, recipe or None, None, seed, "test" if split == "test" else "val", where=where)
+    return pool_of(bench, space, on, recipe or None, protocol, seed, "test" if split == "test" else "val", where=where)
 
 
 @command

@@ -274,7 +274,8 @@ def _correlations_frame(
     names = list(entries.names)
     if accuracies is not None:
         shared = _num_shared(accuracies)
-        there = {name: metrics.noise_ceiling(judge, accuracies) for name, judge in judges.items()} if shared >= k else dict.fromkeys(judges, math.nan)
+        of_pairs = {name: partial(_where_enough, judge, k) for name, judge in judges.items()}
+        there = {name: metrics.noise_ceiling(judge, accuracies) for name, judge in of_pairs.items()}
         rows.append({**there, "num": shared, "missing": len(pool) - shared, "infinite": 0})
         names.append(CEILING)
     columns: dict[str, Any] = {"proxy": names, **{name: [row[name] for row in rows] for name in rows[0]}}
@@ -542,6 +543,8 @@ def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spa
         raise ValueError(
             f"no cost: {pool.space} has {', '.join(pool.costs) or 'none of macs, params and depth'}; name a column of {list(pool.features)}"
         )
+    if len(names) > 1 and not hasattr(budgets, "__index__"):
+        raise ValueError(f"limits {budgets!r} on {', '.join(names)}; limits are of one cost: name it, or give a number of budgets")
     chains = []
     for name in names:
         values = _cost(pool, name)
@@ -606,6 +609,11 @@ def _judges(k: int, fraction: float) -> dict[str, Callable[..., float]]:
         "best_rank_at_k": partial(metrics.best_rank_at_k, k=k),
         "precision_at_top_k": partial(metrics.precision_at_top_k, fraction=fraction),
     }
+
+
+def _where_enough(judge: Callable[..., float], k: int, one: Floats, other: Floats) -> float:
+    """A metric of two seeds; nan where they share fewer than k archs."""
+    return judge(one, other) if len(one) >= k else math.nan
 
 
 def _judged(entries: _Entries, row: int, accuracy: Floats, judges: Mapping[str, Callable[..., float]]) -> dict[str, float]:

@@ -82,8 +82,10 @@ class Chosen:
             return "other space"
         if self.arch_ids.isdisjoint(pool.arch_ids.tolist()):
             return "same space"
-        same_seed = pool.seed == self.seed or "mean" in (pool.seed, self.seed)  # a mean over seeds holds each of them
-        if not same_seed or (pool.dataset, pool.recipe) != (self.dataset, self.recipe):
+        # A mean over seeds holds each of them; an imported recipe whose name ends in -mean is one.
+        is_mean = "mean" in (pool.seed, self.seed) or pool.recipe != self.recipe
+        recipes = {recipe.removesuffix("-mean") for recipe in (pool.recipe, self.recipe)}
+        if pool.dataset != self.dataset or len(recipes) > 1 or not (is_mean or pool.seed == self.seed):
             return "same archs"
         return "in-sample" if pool.split == self.split else "same runs"
 
@@ -191,6 +193,9 @@ class Hybrid:
         title = f"{self.name}: mBR by {', '.join(names)}, {_budgets_said(budgets, spacing)}, over {_over(normalise)}"
         return _frame(rows, title, _guard(self.chosen, listed))
 
+
+# The proxies that the NAS-Bench-Zero paper combines, and the costs.
+PAPER = ("fisher", "grad_norm", "snip", "grasp", "jacob_cov", "plain", "synflow", "ntk", "zen", "macs", "params")
 
 HYBRIDS: Mapping[str, Hybrid] = {
     "zerocost": Hybrid(EXPERTS["zerocost"], "majority", "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"),
@@ -341,6 +346,12 @@ class HybridSearch:
         return notes
 
 
+def _default_members(pool: Pool) -> list[str]:
+    if len(pool.scores) <= _subsets.MAX_MEMBERS or not pool.scores.keys() & set(PAPER):
+        return list(pool.scores)
+    return [name for name in PAPER if name in pool.scores or name in pool.costs]
+
+
 def best_hybrids(
     pool: Pool,
     proxies: Iterable[str] | None = None,
@@ -357,7 +368,7 @@ def best_hybrids(
 
     Args:
         pool: choose on val; it is remembered in every hybrid found.
-        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool.
+        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool; where those are more than 24, `PAPER`'s.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
         costs: macs, params, depth; of several the mean of their mBR.
         budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
@@ -371,7 +382,7 @@ def best_hybrids(
         ValueError: a pool without archs, no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
             normalise; a limit below every cost.
     """
-    names = _members(pool.scores if proxies is None else proxies)
+    names = _members(_default_members(pool) if proxies is None else proxies)
     cost_names = _costs(costs)
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)

@@ -703,7 +703,6 @@ def _cost_of(pool: Pool, cost: str | None = None) -> str:
 
 
 RESAMPLES = 200  # of the intervals in recipes
-PAPER = ("fisher", "grad_norm", "snip", "grasp", "jacob_cov", "plain", "synflow", "ntk", "zen", "macs", "params")
 NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
 
 
@@ -751,7 +750,7 @@ def _make_archs(bench: Bench, pool: Pool, where: str | None) -> Figure:
 
 def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
     """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test."""
-    from nbzero.hybrid import best_hybrids
+    from nbzero.hybrid import PAPER, best_hybrids
     from nbzero.pool import pool_of
 
     cost = _cost_of(pool)

@@ -348,3 +348,19 @@ def test_the_bench_gives_the_lead_of_its_pool():
     scores = {arch: float(len(arch)) for arch in pool.archs}
     mine = constrained.mbr_lead(pool, [scores[arch] for arch in pool.archs], "macs", spacing="quantile", resamples=30)
     assert bench.mbr_lead("r1-mini", scores, "macs", "cifar10", **asked) == mine
+
+
+def test_the_ceiling_of_seeds_that_few_archs_share():
+    pool = pool_from([(i % 5, i, i + 1, i + 1) for i in range(14)])
+    accuracies = np.full((3, 14), np.nan)
+    accuracies[0, :8], accuracies[1], accuracies[2, 6:] = pool.accuracy[:8], pool.accuracy, pool.accuracy[6:] + 0.01
+    row = row_of(constrained.correlations(pool, k=5, accuracies=accuracies), proxy=CEILING)
+    assert row["best_rank_at_k"] is None and row["kendall"] is None  # two of the seeds share two archs
+    both = row_of(constrained.correlations(pool, k=5, accuracies=accuracies[:2]), proxy=CEILING)
+    assert both["best_rank_at_k"] == 0 and both["kendall"] == 1 and both["num"] == 8
+
+
+def test_limits_of_ones_own_are_of_one_cost():
+    with pytest.raises(ValueError, match=r"limits \[2, 3\] on macs, params; limits are of one cost"):
+        constrained.mbr_table(SIX, budgets=[2, 3])
+    assert constrained.mbr_table(SIX, "macs", budgets=[2, 3])["mbr_macs"].tolist()

@@ -280,6 +280,10 @@ def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample(
         "other space": replace(chosen_on, space="other"),
     }
     assert [found.chosen.relation(replace(chosen_on, seed=seed)) for seed in (0, 1, "mean")] == ["in-sample", "same archs", "in-sample"]
+    mean = replace(chosen_on, recipe=f"{chosen_on.recipe}-mean", seed=1)  # an imported mean over seeds
+    assert found.chosen.relation(mean) == "in-sample" and found.chosen.relation(replace(mean, split="test")) == "same runs"
+    assert replace(found.chosen, recipe=mean.recipe).relation(replace(chosen_on, seed=2)) == "in-sample"
+    assert found.chosen.relation(replace(mean, recipe="other-mean")) == "same archs"
     report = found.report([chosen_on, *others.values()])
     kinds = report["kind"].tolist()
     assert kinds == ["hybrid", "member", "member", "cost", "random"] * 6
@@ -397,3 +401,14 @@ def test_without_numba_the_error_says_how_to_get_it(monkeypatch):
     _subsets._compiled.cache_clear()
     with pytest.raises(ImportError, match=r"engine 'numba' needs numba: pip install 'nbzero\[fast\]'"):
         hybrid.best_hybrids(made_pool(np.random.default_rng(1), 20, 3, 9), engine="numba")
+
+
+def test_without_names_a_pool_of_too_many_proxies_takes_the_papers(tmp_path):
+    rng = np.random.default_rng(5)
+    few = made_pool(rng, 30, 3, 4)
+    assert set(hybrid.best_hybrids(few, draws=0).best(size=3).members) == set(few.scores)
+    many = replace(few, scores={name: rng.normal(size=30) for name in PROXIES if name not in ("ntk", "macs")})
+    found = hybrid.best_hybrids(many, draws=0)
+    members = set(found.best(size=hybrid.PAPER.index("ntk")).members)
+    there = {name for name in hybrid.PAPER if name in many.scores or name in many.costs}
+    assert members <= there and "ntk" not in there and len(found.values) == 1 << len(there)
