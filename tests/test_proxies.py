@@ -17,6 +17,7 @@ from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
 from nbzero.proxies import PROXIES
 from nbzero.schema import PASSES, PROTOCOLS
+from train.networks import build_net
 
 NAMES = sorted(PROXIES)
 GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
@@ -541,6 +542,12 @@ def linear(weight, bias=False):
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(weight))
     return layer
+
+
+def test_ntk_of_features_that_end_in_a_batch_norm_is_singular_whatever_rounding_leaves():
+    images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    for arch in ("mb-s16-d1w8s2-d2w16s2-d1w16s2", "mb-s16-d2w16s2-d3w24s2-d2w48s2", "mb-s16-d1w24s2-d2w24s2-d1w32s2"):
+        assert "kernel is singular" in reason(build_net(arch, 10, 0), (images, torch.arange(16) % 10), "ntk")
 
 
 def test_a_linear_network_by_hand():
