@@ -56,5 +56,7 @@ def test_a_fresh_environment_with_the_wheel_alone_answers(wheel, tmp_path):
     assert asked.stdout.splitlines() == ["498983936 1000 9743 True", ""]
     bare = subprocess.run([tmp_path / "venv/bin/nbzero", "info"], cwd=tmp_path, check=False, capture_output=True, text=True, env=alone)
     assert (bare.returncode, bare.stdout) == (2, "") and "typer" in bare.stderr and "pip install 'nbzero[cli]'" in bare.stderr
-    jobs = subprocess.run([python, "-I", "-m", "builders.verify"], cwd=tmp_path, check=False, capture_output=True, text=True)
-    assert "fsspec" in jobs.stderr  # the jobs ship, and need the [build] extra
+    checked = subprocess.run([python, "-I", "-m", "builders.verify"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert checked.returncode == 0 and checked.stdout.splitlines()[-1].endswith("files hold"), checked.stderr
+    job = subprocess.run([python, "-I", "-m", "builders.score_shard", "--help"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert "No module named 'torch'" in job.stderr  # the jobs ship, and need the [build] extra
