@@ -108,11 +108,13 @@ def pool_of(
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
-        ValueError: no arch has an accuracy there; several recipes and none named; another split.
+        ValueError: no arch has an accuracy there; several recipes and none named; another split; a string for proxies.
     """
     from nbzero.bench import _split_column
 
     accuracy_column = _split_column(split)
+    if isinstance(proxies, str):
+        raise ValueError(f"proxies is {proxies!r}; it is a list of names: [{proxies!r}]")
     names = list(PROXIES) if proxies is None else list(dict.fromkeys(proxies))
     for name in names:
         if name not in PROXIES:

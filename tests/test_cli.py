@@ -524,6 +524,13 @@ def test_plot_writes_a_picture_and_lists_the_figures(release, tmp_path):
     assert "it ends in .png, .pdf or .svg" in ask("plot", "mbr", "r1-mini", "-o", "x.gif", status=2).stderr
 
 
+def test_a_pool_to_judge_on_keeps_the_protocol_asked_for(bench):
+    own = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
+    pools = [cli._pool_named(bench, "r1-mini:cifar10:val:cpu-16px-12", own, protocol, None, None) for protocol in (None, "std-32")]
+    assert [pool.protocol for pool in pools] == ["std-16", "std-32"]
+    assert [int(np.isnan(pool.scores["zen"]).sum()) for pool in pools] == [0, 3]  # of the four archs, one is scored under std-32
+
+
 def test_hybrid_searches_judges_and_reports(release, bench):
     args = ("--release", release, "hybrid", "r1-mini", *SHORT, "-b", "3")
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")

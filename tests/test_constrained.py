@@ -338,6 +338,11 @@ def test_a_lead_of_what_is_not_there():
         constrained.mbr_lead(SIX, "zen", "macs", cost="mcas")
 
 
+def test_proxies_are_a_list_of_names():
+    with pytest.raises(ValueError, match=r"proxies is 'zen'; it is a list of names: \['zen'\]"):
+        Bench().mbr_table("r1-mini", "cifar10", proxies="zen")
+
+
 def test_the_bench_gives_the_lead_of_its_pool():
     bench = Bench()
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4", where="arch_id < 40")
