@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
@@ -470,6 +471,9 @@ class Bench:
                 return Record(self, opened := self._imported(name, arch), opened.space.arch_id(arch))
         if isinstance(arch, tuple):
             return self._query_id(arch)
+        numbered = re.fullmatch(r"(.+):(\d+)", arch) if isinstance(arch, str) else None
+        if numbered and numbered[1] in self.spaces:
+            raise ValueError(f"{arch!r} is no arch string; an arch by its number is a tuple: query(({numbered[1]!r}, {numbered[2]}))")
         parsed = as_arch(arch)
         opened = self._space(parsed.space)
         arch_id = opened.ids.get(str(parsed))
@@ -533,7 +537,7 @@ class Bench:
         dataset: str,
         recipe: str | None = None,
         cost: str | Iterable[str] = "macs",
-        budgets: int | Sequence[float] = 5,
+        budgets: Budgets = 5,
         spacing: str = "even",
         normalise: str = "total",
         split: Split = "val",
@@ -541,14 +545,15 @@ class Bench:
         seed: Seed = None,
         orient: bool = True,
         where: str | None = None,
+        score_seed: Seed = None,
     ) -> float:
         """Mean best ranking of one proxy, 0 is the oracle; `constrained.mbr` of a pool.
 
         Args:
             proxy: a proxy, or a cost as one.
-            recipe, protocol, seed, split, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+            recipe, protocol, seed, split, orient, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
             cost: macs, params, depth or a stage feature; several: the mean over the union of their budgets.
-            budgets, spacing, normalise: as in `metrics.mbr`.
+            budgets, spacing, normalise: as in `metrics.mbr`; or budgets {"macs": 1e8, "params": 1e6}, one on both, without cost.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -556,7 +561,7 @@ class Bench:
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where, score_seed)
         return constrained.mbr(made, proxy, cost, budgets, spacing, normalise)
 
     def mbr_lead(
@@ -566,8 +571,8 @@ class Bench:
         other: Any,
         dataset: str,
         recipe: str | None = None,
-        cost: str = "macs",
-        budgets: int | Sequence[float] = 5,
+        cost: str | Iterable[str] = "macs",
+        budgets: Budgets = 5,
         spacing: str = "even",
         normalise: str = "total",
         split: Split = "val",
@@ -575,13 +580,16 @@ class Bench:
         seed: Seed = None,
         where: str | None = None,
         resamples: int = 1000,
+        bootstrap_seed: int = 0,
+        level: float = 0.95,
+        score_seed: Seed = None,
     ) -> Lead:
         """mBR(one) - mBR(other) with the interval of the difference, settled where it does not hold 0: `constrained.mbr_lead` of a pool.
 
         Args:
             one, other: a proxy or cost; or scores of your own, as `evaluate` takes them.
-            recipe, protocol, seed, split, where: which archs, accuracies and scores: `pool.pool_of`.
-            cost, budgets, spacing, normalise, resamples: as in `constrained.mbr_lead`.
+            recipe, protocol, seed, split, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
+            cost, budgets, spacing, normalise, resamples, level: as in `constrained.mbr_lead`; its seed is `bootstrap_seed`.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -589,9 +597,9 @@ class Bench:
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
         first, second = (given if isinstance(given, str) else constrained.aligned(self.space(space), given)[made.arch_ids] for given in (one, other))
-        return constrained.mbr_lead(made, first, second, cost, budgets, spacing, normalise, resamples)
+        return constrained.mbr_lead(made, first, second, cost, budgets, spacing, normalise, resamples, bootstrap_seed, level)
 
     def mbr_table(
         self,
@@ -608,13 +616,16 @@ class Bench:
         orient: bool = True,
         where: str | None = None,
         resamples: int = 0,
+        bootstrap_seed: int = 0,
+        level: float = 0.95,
+        score_seed: Seed = None,
     ) -> Frame:
         """mBR of every stored proxy, for each cost and over their union: `constrained.mbr_table` of a pool.
 
         Args:
             costs, budgets, spacing: as in `constrained.constrained`.
-            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
-            resamples: of bootstrap intervals; 0 makes none.
+            recipe, protocol, seed, split, proxies, orient, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
+            resamples, bootstrap_seed, level: of bootstrap intervals; 0 resamples makes none.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -622,8 +633,8 @@ class Bench:
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
-        return constrained.mbr_table(made, costs, budgets, spacing, constrained.seed_accuracies(self, made), resamples)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
+        return constrained.mbr_table(made, costs, budgets, spacing, constrained.seed_accuracies(self, made), resamples, bootstrap_seed, level)
 
     def correlations(
         self,
@@ -639,13 +650,16 @@ class Bench:
         orient: bool = True,
         where: str | None = None,
         resamples: int = 0,
+        bootstrap_seed: int = 0,
+        level: float = 0.95,
+        score_seed: Seed = None,
     ) -> Frame:
         """How well each stored proxy orders the measured archs: `constrained.correlations` of a pool.
 
         Args:
             k, fraction: of BR@K and P@topK.
-            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
-            resamples: of bootstrap intervals; 0 makes none.
+            recipe, protocol, seed, split, proxies, orient, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
+            resamples, bootstrap_seed, level: of bootstrap intervals; 0 resamples makes none.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -653,8 +667,8 @@ class Bench:
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
-        return constrained.correlations(made, k, fraction, constrained.seed_accuracies(self, made), resamples)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
+        return constrained.correlations(made, k, fraction, constrained.seed_accuracies(self, made), resamples, bootstrap_seed, level)
 
     def constrained(
         self,
@@ -670,6 +684,10 @@ class Bench:
         seed: Seed = None,
         orient: bool = True,
         where: str | None = None,
+        resamples: int = 0,
+        bootstrap_seed: int = 0,
+        level: float = 0.95,
+        score_seed: Seed = None,
     ) -> Frame:
         """What each stored proxy picks under each budget, with its accuracy and true rank: `constrained.constrained` of a pool.
 
@@ -677,7 +695,8 @@ class Bench:
             costs: macs, params, depth or stage features; None: every one of the first three that the space has.
             budgets: how many limits a cost, the limits, or {"macs": 1e8, "params": 1e6} for one budget on both.
             spacing: "even" or "quantile", of a number of limits.
-            recipe, protocol, seed, split, proxies, orient, where: which archs, accuracies and scores: `pool.pool_of`.
+            recipe, protocol, seed, split, proxies, orient, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
+            resamples, bootstrap_seed, level: of bootstrap intervals; 0 resamples makes none.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -685,8 +704,8 @@ class Bench:
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where)
-        return constrained.constrained(made, costs, budgets, spacing)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
+        return constrained.constrained(made, costs, budgets, spacing, resamples, bootstrap_seed, level)
 
     def evaluate(
         self,
@@ -704,6 +723,9 @@ class Bench:
         seed: Seed = None,
         where: str | None = None,
         resamples: int = 0,
+        bootstrap_seed: int = 0,
+        level: float = 0.95,
+        score_seed: Seed = None,
     ) -> Report:
         """The whole report of a proxy of your own beside all stored ones: `constrained.evaluate` of a pool.
 
@@ -713,8 +735,8 @@ class Bench:
             name: what the report calls it.
             direction: +1 where higher scores are better, -1 where lower ones are.
             k, fraction, budgets: of BR@K, P@topK and mBR.
-            recipe, protocol, seed, split, where: which archs, accuracies and stored scores: `pool.pool_of`.
-            resamples: of bootstrap intervals; 0 makes none.
+            recipe, protocol, seed, split, where, score_seed: which archs, accuracies and stored scores: `pool.pool_of`.
+            resamples, bootstrap_seed, level: of bootstrap intervals; 0 resamples makes none.
 
         Raises:
             UnknownNameError: a name that does not exist.
@@ -723,9 +745,9 @@ class Bench:
         from nbzero import constrained, pool
 
         values = constrained.aligned(self.space(space), scores)
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where)
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
         seeds = constrained.seed_accuracies(self, made)
-        return constrained.evaluate(made, values[made.arch_ids], name, direction, k, fraction, budgets, seeds, resamples)
+        return constrained.evaluate(made, values[made.arch_ids], name, direction, k, fraction, budgets, seeds, resamples, bootstrap_seed, level)
 
     def simulate(
         self,
@@ -817,8 +839,16 @@ class Bench:
         protocol: str | None = None,
         seed: Seed = None,
         where: str | None = None,
+        score_seed: Seed = None,
+        draws: int = 20,
+        draw_seed: int = 0,
+        engine: str = "auto",
     ) -> HybridSearch:
         """Every combination of up to 24 proxies or costs, judged by mBR on val: `nbzero.hybrid.best_hybrids` of a pool of this release.
+
+        Args:
+            proxies, rule, costs, budgets, spacing, normalise, draws, engine: as in `best_hybrids`, whose seed is `draw_seed`.
+            recipe, protocol, seed, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
 
         Judge what it finds on other pools, `judge(pool_of(bench, space, dataset, split="test"))`, or on other data sets and spaces.
 
@@ -829,8 +859,8 @@ class Bench:
         from nbzero.hybrid import best_hybrids
         from nbzero.pool import pool_of
 
-        pool = pool_of(self, space, dataset, recipe, protocol, seed, where=where)
-        return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise)
+        pool = pool_of(self, space, dataset, recipe, protocol, seed, where=where, score_seed=score_seed)
+        return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise, draws, draw_seed, engine)
 
     def _named(self, kind: Kind, opened: OpenedSpace, dataset: str, name: str | None) -> str | None:
         """The recipe or protocol meant; None where none was named and the release has none for this space and dataset."""

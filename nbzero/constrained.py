@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.errors import unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool
 
@@ -35,43 +34,70 @@ CORRELATIONS = ("kendall", "spearman", "pearson")
 
 @dataclass(frozen=True)
 class _Chain:
-    """The nested pools of one cost: the b-th is the archs order[:sizes[b]], and a size may be 0."""
+    """The nested pools of one cost: the b-th is the archs order[:sizes[b]], those of values <= limits[b], and a size may be 0.
+
+    Attributes:
+        cost, constraints, limits: of each budget, as `constrained` shows them.
+        values: (N,) NaN where an arch is within no limit. A joint budget has no one limit (NaN); its values are 0 within it, NaN elsewhere.
+        laid: the number of limits and their spacing, which every resample lays anew; None for limits of the caller's.
+        note: for the reader.
+    """
 
     cost: str
     constraints: tuple[str, ...]
     limits: Floats
+    values: Floats
     order: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
+    laid: tuple[int, str] | None = None
     note: str = ""
 
     @property
     def filled(self) -> npt.NDArray[np.bool_]:
         return self.sizes > 0
 
+    def resampled(self, scores: Floats, accuracy: Floats, resamples: int, seed: int) -> metrics.Resampled | None:
+        """Of the budgets that admit an arch; None where none does."""
+        if not self.filled.any():
+            return None
+        budgets, spacing = self.laid or (np.nan_to_num(self.limits[self.filled]).tolist(), "even")
+        return metrics.resampled_picks(scores, accuracy, self.values, budgets, spacing, resamples, seed)
 
-def constrained(pool: Pool, costs: str | Iterable[str] | None = None, budgets: Budgets = 5, spacing: str = "even") -> Frame:
+
+def constrained(
+    pool: Pool,
+    costs: str | Iterable[str] | None = None,
+    budgets: Budgets = 5,
+    spacing: str = "even",
+    resamples: int = 0,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Frame:
     """What each proxy picks under each limit: a row per cost, budget and proxy, the random pick and the oracle included.
 
     Args:
         costs: macs, params, depth or any stage feature of the space, one or several; None is every one of the first three that it has.
         budgets: how many limits for each cost (`metrics.budget_limits`, with `spacing` "even" or "quantile"); the limits themselves; or a mapping,
             {"macs": 1e8, "params": 1e6}, which is one budget that holds all of them at once.
+        resamples, seed, level: of bootstrap intervals; 0 resamples makes none. A number of budgets is laid anew in each resample.
 
     Returns:
         Columns cost, budget (from 1), limit, constraint (in words), proxy, arch (of tied winners the first in build order; null for the random
-        pick), accuracy and true_rank (means over tied winners; 0 is best), num_tied, pool_size, best_arch, best_accuracy. Under a limit
+        pick), accuracy and true_rank (means over tied winners; 0 is best), num_tied, pool_size, best_arch, best_accuracy; with resamples also
+        accuracy_low, accuracy_high, true_rank_low, true_rank_high. Under a limit
         below every arch the pool is empty, pool_size is 0 and what a pick would have is null; the notes count such budgets. An arch
         that lacks the cost (a stage it does not have) is within no limit.
 
     Raises:
         UnknownNameError: a cost that the space does not have.
-        ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets` or `spacing`.
+        ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets`, `spacing`, resamples or level.
     """
-    entries = _Entries(pool)
-    return _picks_frame(pool, entries, _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing)))
+    entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
+    picked = _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing))
+    return _picks_frame(pool, entries, picked, bootstrap, _drawn(pool, entries, picked, bootstrap))
 
 
-def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked) -> Frame:
+def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap | None, drawn: list[metrics.Resampled | None]) -> Frame:
     rows: list[dict[str, Any]] = []
     for chain, found in picked:
         there = np.flatnonzero(chain.filled)
@@ -98,25 +124,31 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked) -> Frame:
                     }
                 )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Frame(columns, f"Picks within budgets: {pool.name}", [*_chain_notes(chain for chain, _ in picked), *_score_notes(entries)])
+    if bootstrap is not None:
+        for name, part in (("accuracy", "accuracy"), ("true_rank", "rank")):
+            bounds: list[metrics.Interval] = []
+            for (chain, _), resampled in zip(picked, drawn, strict=True):
+                places = iter(range(int(chain.filled.sum())))
+                for filled in chain.filled.tolist():
+                    bounds += bootstrap.intervals(getattr(resampled, part)[:, :, next(places)] if filled else None, len(entries.names))
+            columns |= _low_high(name, bounds)
+    notes = [*_chain_notes(chain for chain, _ in picked), *_score_notes(entries), *_bootstrap_notes(bootstrap)]
+    return Frame(columns, f"Picks within budgets: {pool.name}", notes)
 
 
-def mbr(
-    pool: Pool, proxy: str, costs: str | Iterable[str] = "macs", budgets: int | Sequence[float] = 5, spacing: str = "even", normalise: str = "total"
-) -> float:
+def mbr(pool: Pool, proxy: str, costs: str | Iterable[str] = "macs", budgets: Budgets = 5, spacing: str = "even", normalise: str = "total") -> float:
     """`metrics.mbr` of one proxy or cost of a pool; of several costs, the mean over the union of their budgets.
+
+    Args:
+        costs, budgets, spacing: as in `constrained`; with a mapping of budgets leave costs out.
+        normalise: as in `metrics.mbr`.
 
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
         ValueError: no arch has a score; a budget below every arch; wrong `budgets`, `spacing` or `normalise`.
     """
-    chains = _chains(pool, costs, budgets, spacing)
-    empty = [text for chain in chains for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
-    if empty:
-        raise ValueError(f"{len(empty)} budgets admit no arch: {'; '.join(empty)}; raise them, or see them counted in constrained()")
-    scores = _scores_of(pool, proxy)
-    parts = [metrics.picks(scores[None], pool.accuracy, chain.order, chain.sizes) for chain in chains]
-    return float(np.mean([metrics.mean_rank(part, len(pool), normalise)[0] for part in parts]))
+    chains = _filled_chains(pool, costs, budgets, spacing)
+    return float(_mean_mbr(pool, _scores_of(pool, proxy)[None], chains, normalise)[0])
 
 
 class Lead(NamedTuple):
@@ -131,8 +163,8 @@ def mbr_lead(
     pool: Pool,
     one: str | npt.ArrayLike,
     other: str | npt.ArrayLike,
-    cost: str = "macs",
-    budgets: int | Sequence[float] = 5,
+    cost: str | Iterable[str] = "macs",
+    budgets: Budgets = 5,
     spacing: str = "even",
     normalise: str = "total",
     resamples: int = 1000,
@@ -146,18 +178,36 @@ def mbr_lead(
 
     Args:
         one, other: a proxy or cost of the pool, or (N,) scores of your own, as a hybrid's `scores(pool)`.
-        cost, budgets, spacing, normalise: as in `metrics.mbr`.
-        resamples, seed, level: as in `metrics.bootstrap`.
+        cost, budgets, spacing: as in `constrained`; of several costs the mean over the union of their budgets.
+        normalise: as in `metrics.mbr`.
+        resamples, seed, level: as in `metrics.bootstrap`; resamples in which a limit admits no arch are left out.
 
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
         ValueError: scores of another length or all NaN, a budget below every arch, or wrong options.
     """
+    metrics.check_bootstrap(resamples, level)
     table = np.array([_scores_of(pool, one), _scores_of(pool, other)])
-    limits = (pool.accuracy, _cost(pool, cost), budgets, normalise, spacing)
-    values = [metrics.mbr(row, *limits) for row in table]
-    drawn = metrics.resampled_mbr(table, *limits, resamples, seed)
-    return Lead(values[0] - values[1], *metrics.interval(drawn[:, 0] - drawn[:, 1], level))
+    chains = _filled_chains(pool, cost, budgets, spacing)
+    values = _mean_mbr(pool, table, chains, normalise)
+    drawn = [chain.resampled(table, pool.accuracy, resamples, seed) for chain in chains]
+    differences = np.mean([np.subtract(*part.mbr(normalise).T) for part in drawn if part is not None], axis=0)
+    return Lead(float(values[0] - values[1]), *metrics.interval(differences, level))
+
+
+def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
+    """ValueError where a budget admits no arch."""
+    chains = _chains(pool, None if isinstance(budgets, Mapping) and costs == "macs" else costs, budgets, spacing)
+    empty = [text for chain in chains for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
+    if empty:
+        raise ValueError(f"{len(empty)} budgets admit no arch: {'; '.join(empty)}; raise them, or see them counted in constrained()")
+    return chains
+
+
+def _mean_mbr(pool: Pool, scores: Floats, chains: list[_Chain], normalise: str) -> Floats:
+    """(P,) over all budgets of the chains, which are equally many for each."""
+    parts = [metrics.picks(scores, pool.accuracy, chain.order, chain.sizes) for chain in chains]
+    return np.asarray(np.mean([metrics.mean_rank(part, len(pool), normalise) for part in parts], axis=0), np.float64)
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
@@ -184,16 +234,17 @@ def mbr_table(
     Args:
         costs, budgets, spacing: as in `constrained`.
         accuracies: (S, N) of several seeds (`seed_accuracies`), for the row `another seed`, which is of the archs that two seeds share.
-        resamples, seed, level: of bootstrap intervals; 0 resamples makes none. They need a number of budgets or limits, and costs without gaps.
+        resamples, seed, level: of bootstrap intervals; 0 resamples makes none. A number of budgets is laid anew in each resample; a resample in
+            which a given limit admits no arch is left out.
 
     Returns:
         Columns proxy; mbr_COST and mbr_union, normalised by all N archs; the same with _pool, each rank over its own pool's size; with resamples
-        mbr_COST_low, mbr_COST_high and so on; and missing, the archs of the pool without a score. Budgets below every arch are left out of the
-        means, and counted in the notes; null where no budget is left.
+        mbr_COST_low, mbr_COST_high, mbr_COST_pool_low and so on; and missing, the archs of the pool without a score. Budgets below every arch are
+        left out of the means, and counted in the notes; null where no budget is left.
     """
-    entries = _Entries(pool)
+    entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
     picked = _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing))
-    return _mbr_frame(pool, entries, picked, budgets, spacing, accuracies, resamples, seed, level)
+    return _mbr_frame(pool, entries, picked, budgets, spacing, accuracies, bootstrap, _drawn(pool, entries, picked, bootstrap))
 
 
 def _mbr_frame(
@@ -203,9 +254,8 @@ def _mbr_frame(
     budgets: Budgets,
     spacing: str,
     accuracies: npt.ArrayLike | None,
-    resamples: int = 0,
-    seed: int = 0,
-    level: float = 0.95,
+    bootstrap: _Bootstrap | None,
+    drawn: list[metrics.Resampled | None],
 ) -> Frame:
     chains = [chain for chain, _ in picked]
     columns: dict[str, Any] = {"proxy": list(entries.names), **_mbr_columns(len(pool), len(entries.names), picked)}
@@ -214,18 +264,16 @@ def _mbr_frame(
         ceiling = _mbr_ceiling(pool, np.asarray(accuracies, np.float64), chains, budgets, spacing)
         columns = {name: [*values, CEILING if name == "proxy" else ceiling.get(name, math.nan)] for name, values in columns.items()}
         missing.append(len(pool) - _num_shared(accuracies))
-    if resamples:
-        if isinstance(budgets, Mapping):
-            raise ValueError(f"resamples {resamples} with joint budgets {dict(budgets)}; intervals need a number of budgets or the limits of a cost")
-        per_cost = [
-            metrics.resampled_mbr(entries.scores, pool.accuracy, _cost(pool, c.cost), budgets, "total", spacing, resamples, seed) for c in chains
-        ]
-        for name, drawn in (*zip((chain.cost for chain in chains), per_cost, strict=True), ("union", np.mean(per_cost, axis=0))):
-            found = [metrics.interval(column, level) for column in np.asarray(drawn).T]
-            found += [metrics.Interval(math.nan, math.nan)] * (len(columns["proxy"]) - len(found))
-            columns |= {f"mbr_{name}_low": [one.low for one in found], f"mbr_{name}_high": [one.high for one in found]}
+    if bootstrap is not None:
+        for suffix, normalise in (("", "total"), ("_pool", "pool")):
+            of_chain = [None if part is None else part.mbr(normalise) for part in drawn]
+            there = [values for values in of_chain if values is not None]
+            union = np.mean(there, axis=0) if there else None
+            for name, values in (*zip((chain.cost for chain in chains), of_chain, strict=True), ("union", union)):
+                columns |= _low_high(f"mbr_{name}{suffix}", bootstrap.intervals(values, len(columns["proxy"])))
     title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
-    return Frame({**columns, "missing": missing}, title, [*_chain_notes(chains), *_score_notes(entries), *_ceiling_notes(pool, accuracies)])
+    notes = [*_chain_notes(chains), *_score_notes(entries), *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
+    return Frame({**columns, "missing": missing}, title, notes)
 
 
 def correlations(
@@ -243,17 +291,17 @@ def correlations(
         k: of BR@K; None is 10, or N where there are fewer archs.
         fraction: of P@topK.
         accuracies: as in `mbr_table`.
-        resamples, seed, level: of bootstrap intervals of the three correlations; 0 resamples makes none.
+        resamples, seed, level: of bootstrap intervals of all five; 0 resamples makes none.
 
     Returns:
-        Columns proxy, kendall (tau-b), spearman, pearson, best_rank_at_k, precision_at_top_k, num (archs with a score, which the correlations
-        are of), missing (archs without one, which the other two rank last), infinite (scores that only Pearson leaves out); with resamples
-        also kendall_low, kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs.
+        Columns proxy, kendall (tau-b), spearman, pearson, best_rank_at_k, precision_at_top_k, num (archs with a score, which Pearson's is of),
+        missing (archs without one, which the others rank last), infinite (scores that Pearson leaves out too); with resamples also
+        kendall_low, kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs.
 
     Raises:
         ValueError: k or fraction out of range.
     """
-    return _correlations_frame(pool, _Entries(pool), k, fraction, accuracies, resamples, seed, level)
+    return _correlations_frame(pool, _Entries(pool), k, fraction, accuracies, _bootstrap(resamples, seed, level))
 
 
 def _correlations_frame(
@@ -262,9 +310,7 @@ def _correlations_frame(
     k: int | None,
     fraction: float,
     accuracies: npt.ArrayLike | None,
-    resamples: int = 0,
-    seed: int = 0,
-    level: float = 0.95,
+    bootstrap: _Bootstrap | None = None,
 ) -> Frame:
     k = min(10, len(pool)) if k is None else k
     judges = _judges(k, fraction)
@@ -279,16 +325,16 @@ def _correlations_frame(
         rows.append({**there, "num": shared, "missing": len(pool) - shared, "infinite": 0})
         names.append(CEILING)
     columns: dict[str, Any] = {"proxy": names, **{name: [row[name] for row in rows] for name in rows[0]}}
-    if resamples:
-        for name in CORRELATIONS:
-            found = [
-                metrics.bootstrap(judges[name], row, pool.accuracy, resamples=resamples, seed=seed, level=level)
-                for row in entries.scores[: len(proxies)]
-            ]
-            found += [metrics.Interval(math.nan, math.nan)] * (len(names) - len(found))
-            columns |= {f"{name}_low": [one.low for one in found], f"{name}_high": [one.high for one in found]}
+    if bootstrap is not None:
+        for name, judge in judges.items():
+            found = [bootstrap.of(judge, scores, pool.accuracy) for scores in entries.scores[: len(proxies)]]
+            columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
-    return Frame(columns, f"Correlation with accuracy: {pool.name}", [*notes, *_score_notes(entries), *_ceiling_notes(pool, accuracies)])
+    return Frame(
+        columns,
+        f"Correlation with accuracy: {pool.name}",
+        [*notes, *_score_notes(entries), *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)],
+    )
 
 
 @dataclass(frozen=True)
@@ -382,14 +428,25 @@ def evaluate(
         raise ValueError(f"none of the {len(pool)} archs of {pool.name} has a score of {name}; give scores of measured archs")
     own = replace(pool, scores={name: values * direction, **pool.scores})
     entries = _Entries(own)
+    bootstrap = _bootstrap(resamples, seed, level)
     ordered = _correlations_frame(own, entries, k, fraction, accuracies)
+    intervals: list[tuple[str, str, float, float, float]] = []
+    if bootstrap is not None:
+        for metric, judge in _judges(min(10, len(own)) if k is None else k, fraction).items():
+            intervals.append((name, metric, float(ordered[metric][0]), *bootstrap.of(judge, own.scores[name], own.accuracy)))
     columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
     notes, parts = [*ordered.notes], []
     for spacing, prefix in (("even", ""), ("quantile", "quantile_")) if own.costs else ():
         picked = _picked(own, entries.codes, _chains(own, None, budgets, spacing))
-        table = _mbr_frame(own, entries, picked, budgets, spacing, accuracies)
-        columns |= {f"{prefix}{column}": table[column] for column in table.columns if column not in ("proxy", "missing")}
-        parts.append((spacing, _picks_frame(own, entries, picked)))
+        drawn = _drawn(own, entries, picked, bootstrap)
+        table = _mbr_frame(own, entries, picked, budgets, spacing, accuracies, bootstrap, drawn)
+        judged = [column for column in table.columns if column not in ("proxy", "missing") and not column.endswith(("_low", "_high"))]
+        columns |= {f"{prefix}{column}": table[column] for column in judged}
+        parts.append((spacing, _picks_frame(own, entries, picked, bootstrap, drawn)))
+        for column in judged if bootstrap else ():
+            parts_of = (table[column], table[f"{column}_low"], table[f"{column}_high"])
+            for proxy, value, low, high in zip(table["proxy"], *parts_of, strict=True):
+                intervals.append((str(proxy), f"{prefix}{column}", float(value), float(low), float(high)))
     if not parts:
         notes.append(f"{pool.space} has none of macs, params and depth, so there is no mBR.")
     picks = Frame(
@@ -397,7 +454,11 @@ def evaluate(
         | ({column: np.concatenate([part[column] for _, part in parts]) for column in parts[0][1].columns} if parts else {}),
         f"Picks within budgets: {own.name}",
     )
-    found = _intervals(own, name, ordered, columns, k, fraction, budgets, resamples, seed, level) if resamples else None
+    found = None
+    if bootstrap:
+        head = ("proxy", "metric", "value", "low", "high")
+        title = f"{level:.0%} intervals of {resamples} resamples of the archs: {own.name}"
+        found = Frame(dict(zip(head, map(list, zip(*intervals, strict=True)), strict=True)), title, _bootstrap_notes(bootstrap))
     return Report(name, own, Frame(columns, f"{name} beside the stored proxies: {own.name}", notes), picks, found, tuple(notes))
 
 
@@ -452,24 +513,49 @@ def seed_accuracies(bench: Bench, pool: Pool) -> Floats | None:
     return np.array(made, np.float64) if len(made) > 1 and _num_shared(made) else None
 
 
-def _intervals(
-    pool: Pool, name: str, ordered: Frame, columns: Mapping[str, Any], k: int | None, fraction: float, budgets: int, resamples: int, seed: int,
-    level: float,
-) -> Frame:  # fmt: skip
-    """Every metric of one proxy, and every proxy's mBR over even limits."""
-    options: Any = {"resamples": resamples, "seed": seed, "level": level}
-    rows = []
-    for metric, judge in _judges(min(10, len(pool)) if k is None else k, fraction).items():
-        low, high = metrics.bootstrap(judge, pool.scores[name], pool.accuracy, **options)
-        rows.append((name, metric, float(ordered[metric][0]), low, high))
-    if pool.costs:
-        table = mbr_table(pool, None, budgets, **options)
-        for column in [column for column in table.columns if f"{column}_low" in table]:
-            values = (table["proxy"], table[column], table[f"{column}_low"], table[f"{column}_high"])
-            rows += [(str(proxy), column, float(value), float(low), float(high)) for proxy, value, low, high in zip(*values, strict=True)]
-    head = ("proxy", "metric", "value", "low", "high")
-    title = f"{level:.0%} intervals of {resamples} resamples of the archs: {pool.name}"
-    return Frame(dict(zip(head, map(list, zip(*rows, strict=True)), strict=True)), title)
+class _Bootstrap(NamedTuple):
+    """How intervals are made: `metrics.bootstrap`'s options."""
+
+    resamples: int
+    seed: int
+    level: float
+
+    def of(self, judge: Callable[..., float], *arrays: npt.ArrayLike) -> metrics.Interval:
+        return metrics.bootstrap(judge, *arrays, resamples=self.resamples, seed=self.seed, level=self.level)
+
+    def intervals(self, values: Floats | None, num: int) -> list[metrics.Interval]:
+        """One for each of the first rows' values (R, P), and none for the rest of `num`."""
+        found = [] if values is None else [metrics.interval(column, self.level) for column in values.T]
+        return found + [_NO_INTERVAL] * (num - len(found))
+
+
+_NO_INTERVAL = metrics.Interval(math.nan, math.nan)
+
+
+def _bootstrap(resamples: int, seed: int, level: float) -> _Bootstrap | None:
+    """None for 0 resamples."""
+    metrics.check_bootstrap(resamples, level, least=0)
+    return _Bootstrap(resamples, seed, level) if resamples else None
+
+
+def _bootstrap_notes(bootstrap: _Bootstrap | None) -> list[str]:
+    if bootstrap is None:
+        return []
+    return [
+        f"{bootstrap.level:.0%} intervals: {bootstrap.resamples} resamples of the archs (seed {bootstrap.seed}), percentiles. A resample often lacks "
+        "the very arch that a proxy picks, so those of picks lie on the worse side of the value; whether one proxy beats another: mbr_lead."
+    ]
+
+
+def _low_high(name: str, intervals: Sequence[metrics.Interval]) -> dict[str, list[float]]:
+    return {f"{name}_low": [one.low for one in intervals], f"{name}_high": [one.high for one in intervals]}
+
+
+def _drawn(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap | None) -> list[metrics.Resampled | None]:
+    """What the entries pick on resamples, chain by chain; nothing without bootstrap."""
+    if bootstrap is None:
+        return [None] * len(picked)
+    return [chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed) for chain, _ in picked]
 
 
 class _Entries:
@@ -528,13 +614,6 @@ def stored_scores(pool: Pool) -> dict[str, Floats]:
     return {**pool.scores, **costs}
 
 
-def _cost(pool: Pool, name: str) -> Floats:
-    known = {**pool.features, **pool.costs}
-    if name not in known:
-        raise unknown_name("cost", name, known)
-    return known[name]
-
-
 def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
@@ -545,9 +624,10 @@ def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spa
         )
     if len(names) > 1 and not hasattr(budgets, "__index__"):
         raise ValueError(f"limits {budgets!r} on {', '.join(names)}; limits are of one cost: name it, or give a number of budgets")
+    laid = (int(budgets), spacing) if hasattr(budgets, "__index__") else None
     chains = []
     for name in names:
-        values = _cost(pool, name)
+        values = pool.cost(name)
         lacking = int(np.isnan(values).sum())
         if lacking == len(values):
             raise ValueError(f"no arch of the pool has {name}; budgets need another cost")
@@ -555,20 +635,25 @@ def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spa
         order = np.argsort(values)
         sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
         note = f"{lacking} of {len(values)} archs have no {name}, and are within no limit on it." if lacking else ""
-        chains.append(_Chain(name, tuple(f"{name} <= {limit:.6g}" for limit in limits), limits, order, sizes, note))
+        chains.append(_Chain(name, tuple(f"{name} <= {limit:.6g}" for limit in limits), limits, values, order, sizes, laid, note))
     return chains
 
 
 def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, float]) -> _Chain:
     if costs is not None:
         raise ValueError(f"costs {costs!r} beside joint budgets {dict(budgets)}; the budgets name their costs, leave costs out")
-    if not budgets or any(isinstance(limit, (bool, str)) or not math.isfinite(limit) for limit in budgets.values()):
+    if not budgets or any(
+        isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or not math.isfinite(limit) for limit in budgets.values()
+    ):
         raise ValueError(f"joint budgets {dict(budgets)}; they are like {{'macs': 1e8, 'params': 1e6}}")
-    inside = np.all([_cost(pool, name) <= limit for name, limit in budgets.items()], axis=0)
+    if len(budgets) == 1:
+        ((name, limit),) = budgets.items()
+        return _chains(pool, name, [float(limit)], "even")[0]
+    inside = np.all([pool.cost(name) <= limit for name, limit in budgets.items()], axis=0)
     words = " and ".join(f"{name} <= {limit:.6g}" for name, limit in budgets.items())
-    limit = float(next(iter(budgets.values()))) if len(budgets) == 1 else math.nan
     order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
-    return _Chain(" and ".join(budgets), (words,), np.array([limit]), order, np.array([int(inside.sum())]))
+    values = np.where(inside, 0.0, math.nan)
+    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), values, order, np.array([int(inside.sum())]))
 
 
 def _mbr_columns(num_archs: int, num_rows: int, picked: _Picked) -> dict[str, list[float]]:
@@ -645,7 +730,7 @@ def _score_notes(entries: _Entries) -> list[str]:
     notes = []
     if absent:
         counted = ", ".join(f"{name} {count}" for name, count in absent.items())
-        notes.append(f"Archs without a score, left out of correlations and ranked last elsewhere: {counted} of {num_archs}.")
+        notes.append(f"Archs without a score, ranked last, and left out of Pearson's correlation: {counted} of {num_archs}.")
     none = [name for name, count in absent.items() if count == num_archs]
     return [*notes, f"No arch has a score of {', '.join(none)}: it picks at random."] if none else notes
 

@@ -72,8 +72,9 @@ class Chosen:
     tried: int
 
     def __str__(self) -> str:
-        """Like "r1-mini, cifar10, cpu-16px-4, val, seed 0, N = 46"."""
-        return f"{self.space}, {self.dataset}, {self.recipe}, {self.split}, seed {self.seed}, N = {len(self.arch_ids)}"
+        """Like "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 46", as `Pool.name`."""
+        scored = f" {self.protocol}," if self.protocol else ""
+        return f"{self.space}, {self.dataset}, {self.recipe}, {self.split}, seed {self.seed},{scored} N = {len(self.arch_ids)}"
 
     def relation(self, pool: Pool) -> str:
         """What a pool shares with this one: "in-sample" (accuracies by which the hybrid was chosen), "same runs" (the other split of the same
@@ -131,7 +132,6 @@ class Hybrid:
 
         Raises:
             UnknownNameError: a member that the pool has no scores of.
-            ValueError: a pool without archs.
         """
         columns = _columns(pool, self.members, self.rule)
         if self.rule == "majority":
@@ -163,7 +163,7 @@ class Hybrid:
 
         Args:
             pools: one or several.
-            costs: macs, params, depth; of several the mBR is the mean.
+            costs: macs, params, depth or stage features; of several the mBR is the mean.
 
         Returns:
             Columns space, dataset, recipe, split, seed, num_archs; shares (what the pool shares with the one that the hybrid was chosen on:
@@ -173,7 +173,7 @@ class Hybrid:
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
-            ValueError: no pools, one without archs, other budgets, spacing or normalise.
+            ValueError: no pools, other budgets, spacing or normalise.
         """
         rows, names = [], _costs(costs)
         listed = _pools(pools)
@@ -305,7 +305,7 @@ class HybridSearch:
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
-            ValueError: no pools, or one without archs.
+            ValueError: no pools.
         """
         rows, chosen, single = [], self.chosen, self.best(1)
         budgets = chosen.budgets
@@ -370,7 +370,7 @@ def best_hybrids(
         pool: choose on val; it is remembered in every hybrid found.
         proxies: up to 24 proxies or costs, each once; None is every proxy of the pool; where those are more than 24, `PAPER`'s.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
-        costs: macs, params, depth; of several the mean of their mBR.
+        costs: macs, params, depth or stage features; of several the mean of their mBR.
         budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
         draws: how often the accuracies are dealt out at random to see what the best of so many combinations reaches by chance; 0: never.
         seed: of these draws.
@@ -379,7 +379,7 @@ def best_hybrids(
     Raises:
         ImportError: numba asked for and not installed.
         UnknownNameError: a proxy or cost that the pool does not have; another rule.
-        ValueError: a pool without archs, no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
+        ValueError: no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
             normalise; a limit below every cost.
     """
     names = _members(_default_members(pool) if proxies is None else proxies)
@@ -399,7 +399,7 @@ def best_hybrids(
     columns = _columns(pool, names, rule)
     limited = []
     for name in cost_names:
-        cost = pool.cost(name)
+        cost = _whole_cost(pool, name)
         limits = metrics.budget_limits(cost, budgets, spacing)
         metrics.within(cost, limits)
         limited += [cost <= limit for limit in limits]
@@ -464,8 +464,6 @@ def _majority_picks(columns: npt.NDArray[np.int64], pools: list[npt.NDArray[np.b
 def _columns(pool: Pool, members: tuple[str, ...], rule: str) -> npt.NDArray[np.int64]:
     """(P, N) ranks over the whole pool as whole numbers: doubled, because ties share their mean rank; or their logarithms in LOG_UNIT."""
     scores = [pool.score(name) for name in members]
-    if not len(pool):
-        raise ValueError(f"a pool without archs: {pool.name}")
     doubled = (2 * metrics.ranks(np.array(scores))).astype(np.int64)
     return _log_ranks(doubled) if rule == "log_rank" else doubled
 
@@ -475,8 +473,16 @@ def _log_ranks(doubled: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _mean_mbr(scores: Floats, pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str, normalise: str) -> float:
-    found = [metrics.mbr(scores, pool.accuracy, pool.cost(name), budgets, normalise, spacing) for name in costs]
+    found = [metrics.mbr(scores, pool.accuracy, _whole_cost(pool, name), budgets, normalise, spacing) for name in costs]
     return math.fsum(found) / len(found)
+
+
+def _whole_cost(pool: Pool, name: str) -> Floats:
+    cost = pool.cost(name)
+    absent = int(np.isnan(cost).sum())
+    if absent:
+        raise ValueError(f'{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, or a pool where="{name} > 0"')
+    return cost
 
 
 def _costs(costs: str | Iterable[str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
     Returns:
         nan where it is undefined: fewer than two usable pairs, or x or y constant over them. A pair with a NaN or an infinity is left out,
-        since no mean with an infinity exists; `kendall_tau` and `spearman_rho` use infinities.
+        since neither has a distance to the others; `kendall_tau` and `spearman_rho` rank them.
 
     Raises:
         ValueError: no archs, or arrays that are not (N,) of one length.
@@ -46,10 +46,10 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         tau_b = (concordant - discordant pairs) / sqrt((pairs not tied in x)(pairs not tied in y))
 
     Args:
-        x, y: (N,); an arch with a NaN in either is left out; infinities are numbers.
+        x, y: (N,); a NaN ranks below every number, tied with every other NaN; infinities are numbers.
 
     Returns:
-        nan where it is undefined: fewer than two usable archs, or x or y constant over them.
+        nan where it is undefined: fewer than two archs, or x or y constant.
 
     Raises:
         ValueError: no archs, or arrays that are not (N,) of one length.
@@ -59,7 +59,7 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     >>> kendall_tau([1, 2, 3, 4], [1, 2, 4, 3])
     0.6666666666666666
     """
-    x, y = _without_nan(*_vectors(x=x, y=y))
+    x, y = _vectors(x=x, y=y)
     num = len(x)
     if num < 2:
         return math.nan
@@ -82,15 +82,15 @@ def spearman_rho(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Spearman's rank correlation, in [-1, 1]: Pearson's of the `ranks`.
 
     Args:
-        x, y: (N,); an arch with a NaN in either is left out before ranking; infinities are numbers.
+        x, y: (N,); a NaN ranks below every number, tied with every other NaN; infinities are numbers.
 
     Returns:
-        nan where it is undefined: fewer than two usable archs, or x or y constant over them.
+        nan where it is undefined: fewer than two archs, or x or y constant.
 
     Raises:
         ValueError: no archs, or arrays that are not (N,) of one length.
     """
-    x, y = _without_nan(*_vectors(x=x, y=y))
+    x, y = _vectors(x=x, y=y)
     return _pearson(_average_ranks(x), _average_ranks(y))
 
 
@@ -205,7 +205,7 @@ def true_ranks(accuracy: npt.ArrayLike) -> Ints:
 def codes(values: npt.ArrayLike) -> Ints:
     """(N,) whole numbers from 0 without gaps that order the archs as the values do, equal for equal values; NaN lowest.
 
-    Every metric here but `pearson` gives the same for `codes(scores)` as for scores without NaN, and is faster.
+    Every metric here but `pearson` gives the same for `codes(scores)` as for the scores, and is faster.
 
     >>> codes([0.5, float("nan"), 0.1, 0.5]).tolist()
     [2, 0, 1, 2]
@@ -215,7 +215,7 @@ def codes(values: npt.ArrayLike) -> Ints:
         there = np.bincount(array) > 0
         counted: Ints = (np.cumsum(there) - 1)[array]
         return counted
-    array = np.asarray(array, np.float64)
+    array = array if array.dtype.kind in "iu" else np.asarray(array, np.float64)
     order = np.argsort(array)
     absent = int(np.isnan(array).sum())
     order = np.roll(order, absent)  # numpy sorts them last
@@ -385,7 +385,7 @@ def bootstrap(
         ValueError: no archs, wrong lengths, another number of resamples or level; and what the metric raises.
     """
     vectors = _vectors(**{f"array {i}": array for i, array in enumerate(arrays)})
-    _check_bootstrap(resamples, level)
+    check_bootstrap(resamples, level)
     rng, num = np.random.default_rng(seed), len(vectors[0])
     drawn = (rng.integers(0, num, num) for _ in range(resamples))
     return interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
@@ -413,7 +413,7 @@ def bootstrap_mbr(
     Raises:
         ValueError: as `resampled_mbr`; another level.
     """
-    _check_bootstrap(resamples, level)
+    check_bootstrap(resamples, level)
     return [interval(one, level) for one in resampled_mbr(scores, accuracy, cost, budgets, normalise, spacing, resamples, seed).T]
 
 
@@ -429,38 +429,93 @@ def resampled_mbr(
 ) -> Floats:
     """(resamples, P) every proxy's `mbr` on each resample of `bootstrap`; the same seed draws the same archs whatever the cost.
 
-    A number of budgets is laid between the lowest and highest cost of each resample; a limit below all of a resample's costs is an error.
+    A number of budgets is laid between the lowest and highest cost of each resample; NaN where a limit of the caller's is below all its costs.
 
     Raises:
         ValueError: as `mbr`; another number of resamples.
+    """
+    (values,) = _vectors(cost=cost)
+    _no_nan(cost=values)
+    if normalise not in NORMALISATIONS:
+        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
+    within(values, budget_limits(values, budgets, spacing))  # for its errors
+    return resampled_picks(scores, accuracy, values, budgets, spacing, resamples, seed).mbr(normalise)
+
+
+class Resampled(NamedTuple):
+    """What P proxies pick in B nested pools of R resamples; NaN where a pool is empty.
+
+    Attributes:
+        rank, accuracy: (R, P, B) as in `Picks`.
+        pool_size: (R, B).
+        num_archs: N.
+    """
+
+    rank: Floats
+    accuracy: Floats
+    pool_size: Ints
+    num_archs: int
+
+    def mbr(self, normalise: str = "total") -> Floats:
+        """(R, P) the mean over budgets of the rank, over all N ("total") or over the pool's own size ("pool")."""
+        over = self.pool_size[:, None, :] if normalise == "pool" else self.num_archs
+        return np.asarray((self.rank / over).mean(axis=2), np.float64)
+
+
+def resampled_picks(
+    scores: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    cost: npt.ArrayLike,
+    budgets: int | Sequence[float] = 5,
+    spacing: str = "even",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Resampled:
+    """`picks` on each resample of `bootstrap`. An arch that is drawn twice counts twice in ranks and sizes.
+
+    Args:
+        scores: (P, N) or (N,).
+        cost: (N,); an arch whose cost is NaN is drawn too, and within no limit.
+        budgets, spacing: as in `mbr`; a number of limits is laid anew between the costs of each resample.
+        resamples, seed: as in `bootstrap`.
+
+    Raises:
+        ValueError: no archs, wrong lengths, NaN in accuracy, no cost, another `spacing`, `budgets` or number of resamples.
     """
     table = np.atleast_2d(np.asarray(scores, np.float64))
     accuracy, cost = _vectors(accuracy=accuracy, cost=cost)
     if table.ndim != 2 or table.shape[1] != len(cost):
         raise ValueError(f"scores of shape {table.shape} with {len(cost)} costs; they are (P, N) and (N,)")
-    _no_nan(accuracy=accuracy, cost=cost)
-    _check_bootstrap(resamples, 0.5)
-    budget_limits(cost, budgets, spacing)  # for its errors
-    if normalise not in NORMALISATIONS:
-        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
-    num = len(cost)
-    order = np.argsort(cost)
+    _no_nan(accuracy=accuracy)
+    check_bootstrap(resamples, 0.5)
+    num, num_costs = len(cost), int((~np.isnan(cost)).sum())
+    order = np.argsort(cost)[:num_costs]  # numpy sorts NaN last
+    if not num_costs:
+        raise ValueError(f"cost: all {num} are NaN, so no arch is within a limit")
+    num_budgets = len(budget_limits(cost[order], budgets, spacing))
     cost, accuracy, code = cost[order], accuracy[order], codes(accuracy)[order]
     score_codes = small_codes(table)[:, order]
-    rng, values = np.random.default_rng(seed), np.empty((resamples, len(table)))
+    rng = np.random.default_rng(seed)
+    rank, picked = np.full((2, resamples, len(table), num_budgets), np.nan)
+    pool_size = np.zeros((resamples, num_budgets), np.int64)
     for resample in range(resamples):
         copies = np.bincount(rng.integers(0, num, num), minlength=num)[order]
         there = np.flatnonzero(copies)
+        if not len(there):
+            continue
         copies, costs = copies[there], cost[there]
         if not isinstance(budgets, Iterable) and spacing == "quantile":
-            upto, parts = np.cumsum(copies), int(budgets)
-            limits = costs[np.searchsorted(upto, [-(-k * num // parts) for k in range(1, parts + 1)])]
+            upto = np.cumsum(copies)
+            limits = costs[np.searchsorted(upto, [-(-k * int(upto[-1]) // num_budgets) for k in range(1, num_budgets + 1)])]
         else:
             limits = budget_limits(costs, budgets, spacing)
-        _, sizes = within(costs, limits)
-        found = _picked(np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes, copies)
-        values[resample] = mean_rank(found, num, normalise)
-    return values
+        sizes = np.searchsorted(costs, limits, side="right")
+        filled = sizes > 0
+        if not filled.any():
+            continue
+        found = _picked(np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes[filled], copies)
+        rank[resample][:, filled], picked[resample][:, filled], pool_size[resample, filled] = found.rank, found.accuracy, found.pool_size
+    return Resampled(rank, picked, pool_size, num)
 
 
 def noise_ceiling(metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any) -> float:
@@ -579,11 +634,6 @@ def _judged(scores: npt.ArrayLike, accuracy: npt.ArrayLike) -> tuple[Floats, Flo
     return scores, accuracy
 
 
-def _without_nan(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    usable = ~(np.isnan(x) | np.isnan(y))
-    return (x, y) if usable.all() else (x[usable], y[usable])
-
-
 def _pearson(x: Floats, y: Floats) -> float:
     if len(x) < 2:
         return math.nan
@@ -652,8 +702,9 @@ def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
     return np.flatnonzero(code > last), np.flatnonzero(code == last), k - int(above[last])
 
 
-def _check_bootstrap(resamples: int, level: float) -> None:
-    if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < 1:
-        raise ValueError(f"resamples {resamples!r}; it is a whole number from 1")
-    if not 0 < level < 1:
+def check_bootstrap(resamples: int, level: float, least: int = 1) -> None:
+    """ValueError unless there are at least so many resamples, and a level between 0 and 1."""
+    if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < least:
+        raise ValueError(f"resamples {resamples!r}; it is a whole number from {least}")
+    if isinstance(level, (bool, str)) or not 0 < level < 1:
         raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")

@@ -896,9 +896,6 @@ def _needs(frame: Frame, columns: Iterable[str], figure: str, maker: str) -> Non
 def _pools_there(pools: Sequence[Pool], figure: str) -> None:
     if not pools:
         raise ValueError(f"no pools to draw; {figure} takes one or more (nbzero.pool.pool_of)")
-    empty = [pool.name for pool in pools if not len(pool)]
-    if empty:
-        raise ValueError(f"nothing to draw: a pool without archs ({empty[0]})")
     metrics = sorted({pool.metric for pool in pools})
     if len(metrics) > 1:
         raise ValueError(f"pools of different metrics ({', '.join(metrics)}) in one figure; draw them apart")

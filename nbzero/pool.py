@@ -5,9 +5,10 @@ Capital endings name an array's axes: N archs of the pool, P proxies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ class Pool:
     """Archs that have an accuracy, with their costs and scores.
 
     Attributes:
-        space, dataset, recipe, protocol, seed, split: where accuracies and scores come from.
+        space, dataset, recipe, seed, split: where the accuracies come from.
         arch_ids: (N,) ascending, so build order.
         archs: (N,) strings.
         accuracy: (N,) fractions, never NaN.
@@ -36,6 +37,10 @@ class Pool:
         features: stage features of the space -> (N,) float64, NaN where there is no such stage.
         num_members: archs of the space, measured or not.
         metric: what `accuracy` is; only tasks of imported spaces have another one than accuracy, of which higher is better too.
+        protocol, score_seed: where the scores come from; a score_seed of None is the seed of the accuracies.
+
+    Raises:
+        ValueError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
     """
 
     space: str
@@ -53,21 +58,41 @@ class Pool:
     num_members: int = 0
     oriented: bool = True
     metric: str = "accuracy"
+    score_seed: int | str | None = None
+
+    def __post_init__(self) -> None:
+        num = len(self.accuracy)
+        if not num:
+            raise ValueError(f"a pool of {self.space} without archs; it has at least one that has an accuracy")
+        columns: dict[str, Sized] = {"arch_ids": self.arch_ids, "archs": self.archs, **self.costs, **self.scores, **self.features}
+        wrong = [f"{name} {len(values)}" for name, values in columns.items() if len(values) != num]
+        if wrong:
+            raise ValueError(f"a pool of {num} accuracies with columns of other lengths: {', '.join(wrong)}; every column has an entry for each arch")
+        if np.isnan(self.accuracy).any():
+            raise ValueError(f"{int(np.isnan(self.accuracy).sum())} of {num} accuracies are NaN; leave archs without an accuracy out of a pool")
+        for name, values in (("arch_id", self.arch_ids.tolist()), ("arch", self.archs)):
+            if len(set(values)) < num:
+                twice = next(value for value, count in Counter(values).items() if count > 1)
+                raise ValueError(f"{num - len(set(values))} archs of the pool are there twice, like {name} {twice!r}; each counts once in a ranking")
 
     def __len__(self) -> int:
         return len(self.accuracy)
 
     @property
     def name(self) -> str:
-        """What the pool is, in words for a title: "r1-mini, cifar10, cpu-16px-4, val, seed 0, N = 100"."""
+        """What the pool is, in words for a title: "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 100"; the seed of the scores after their
+        protocol where it is another one."""
         split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
-        return f"{self.space}, {self.dataset}, {self.recipe}, {split}, seed {self.seed}, N = {len(self)}"
+        protocol = self.protocol if self.score_seed in (None, self.seed) else f"{self.protocol} seed {self.score_seed}"
+        scored = f" {protocol}," if self.scores and protocol else ""
+        return f"{self.space}, {self.dataset}, {self.recipe}, {split}, seed {self.seed},{scored} N = {len(self)}"
 
     def cost(self, name: str) -> Floats:
-        """One cost column; UnknownNameError where the space has none of that name."""
-        if name not in self.costs:
-            raise unknown_name("cost", name, self.costs)
-        return self.costs[name]
+        """One cost column, or a stage feature as one; UnknownNameError where the space has none of that name."""
+        known = {**self.features, **self.costs}
+        if name not in known:
+            raise unknown_name("cost", name, known)
+        return known[name]
 
     def score(self, proxy: str) -> Floats:
         """One oriented score column; a cost's name gives that cost, as a proxy by which larger networks are better."""
@@ -97,18 +122,21 @@ def pool_of(
     proxies: Iterable[str] | None = None,
     orient: bool = True,
     where: str | None = None,
+    score_seed: Seed = None,
 ) -> Pool:
     """The archs of a space that have an accuracy.
 
     Args:
-        recipe, protocol, seed, where: as in `Bench.table`.
+        recipe, protocol, where: as in `Bench.table`.
+        seed: of the accuracies, as in `Bench.table`.
         split: "val", or "test" for the final judgement.
         proxies: names; None is every proxy of which at least one arch of the pool has a score.
         orient: multiply each proxy by its registry direction, so that higher is better; False leaves the raw sign.
+        score_seed: of the scores; None is the seed of the accuracies where there are scores with it, and else seed 0, as `Pool.name` then says.
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
-        ValueError: no arch has an accuracy there; several recipes and none named; another split; a string for proxies.
+        ValueError: no arch has an accuracy there; several recipes and none named; another split; a string for proxies; a score_seed without scores.
     """
     from nbzero.bench import _split_column
 
@@ -119,34 +147,53 @@ def pool_of(
     for name in names:
         if name not in PROXIES:
             raise unknown_name("proxy", name, PROXIES)
-    archs = bench.table(space, where=where)
-    made = bench.table(space, [f"runs.{accuracy_column}", *(f"scores.{name}" for name in names)], dataset, recipe, protocol, seed, where)
-    accuracy = np.asarray(made[f"runs.{accuracy_column}"], np.float64)
-    keep = ~np.isnan(accuracy)
+    rows = bench.table(space, ["arch_id"], dataset, recipe, protocol, seed, where).arch_ids
+    accuracy = np.asarray(bench.table(space, [f"runs.{accuracy_column}"], dataset, recipe, seed=seed)[f"runs.{accuracy_column}"], np.float64)
+    ids = rows[~np.isnan(accuracy[rows])].astype(np.int64)
     named = bench._named("runs", bench._space(space), dataset, recipe)
-    if not keep.any():
+    if not len(ids):
         other = "test" if split == "val" else "val"
-        there = bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed, where=where)[f"runs.{other}_acc"]
+        there = bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed)[f"runs.{other}_acc"][rows]
         num_other = int((~np.isnan(there)).sum())
         raise ValueError(
             f"no arch of {space} has a {split} accuracy on {dataset}" + (f" with recipe {named}" if named else "")
-            + (f" where {where}" if where else "") + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "")
-            + f"; measured are {_measured(bench, space)}"
+            + (f" and seed {seed}" if seed is not None else "") + (f" where {where}" if where else "")
+            + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "") + f"; measured are {_measured(bench, space)}"
         )  # fmt: skip
-    ids = np.asarray(archs["arch_id"])[keep].astype(np.int64)
+    archs = bench.table(space)
     columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
+    with_seed = _score_seed(bench, space, dataset, protocol, seed, score_seed)
+    made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
     scores = {}
     for name in names:
-        values = np.asarray(made[f"scores.{name}"], np.float64)[keep]
+        values = np.asarray(made[f"scores.{name}"], np.float64)[ids]
         if proxies is not None or not np.isnan(values).all():
             scores[name] = values * PROXIES[name].direction if orient else values
+    run_seed = 0 if seed is None else seed
     return Pool(
-        space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", 0 if seed is None else seed,
-        split, ids, tuple(np.asarray(archs["arch"], dtype=object)[keep]), accuracy[keep],
-        {name: np.asarray(archs[name], np.float64)[keep] for name in COSTS if name in archs.columns},
-        scores, {name: np.asarray(archs[name], np.float64)[keep] for name in columns}, len(bench.space(space)), orient,
-        bench._space(space).metric(dataset),
+        space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", run_seed,
+        split, ids, tuple(np.asarray(archs["arch"], dtype=object)[ids]), accuracy[ids],
+        {name: np.asarray(archs[name], np.float64)[ids] for name in COSTS if name in archs.columns},
+        scores, {name: np.asarray(archs[name], np.float64)[ids] for name in columns}, len(bench.space(space)), orient,
+        bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed,
     )  # fmt: skip
+
+
+def _score_seed(bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed) -> int | Literal["mean"]:
+    """The seed of the scores that go with runs of a seed; see `pool_of`."""
+    from nbzero.bench import one_seed
+
+    wanted = seed if given is None else given
+    number: int | Literal["mean"] = "mean" if wanted == "mean" else one_seed(wanted)
+    opened = bench._space(space)
+    named = bench._named("scores", opened, dataset, protocol)
+    there = opened.seeds("scores", dataset, named) if named else []
+    if number == "mean" or number in there:
+        return number
+    if given is not None:
+        listed = ", ".join(map(str, there)) or "none"
+        raise ValueError(f"score_seed {given!r}: the release has no scores of {space} on {dataset} with it; seeds with scores: {listed}")
+    return 0
 
 
 def _measured(bench: Bench, space: str) -> str:

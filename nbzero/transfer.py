@@ -110,7 +110,7 @@ def transfer(
 
     Raises:
         UnknownNameError: a metric, a proxy or a cost that no pool has.
-        ValueError: fewer than two pools, one without archs, raw signs in some and oriented ones in others, other accuracies or options.
+        ValueError: fewer than two pools, raw signs in some and oriented ones in others, other accuracies or options.
     """
     listed = _checked(pools)
     if metric not in METRICS:
@@ -229,9 +229,8 @@ class _Judge:
         self.costs = [] if lacking or metric not in MBR else [pool.costs[name] for name in costs]
         if metric in MBR:
             self.scores: Any = metrics.small_codes(np.array(scores)) if scores else np.empty((0, len(pool)))
-        else:  # codes order as the scores do and are faster to sort; a NaN is no code, and Pearson needs the numbers
-            raw = metric.endswith("pearson")
-            self.scores = [values if raw or np.isnan(values).any() else metrics.codes(values) for values in scores]
+        else:  # codes order as the scores do, NaN lowest, and are faster to sort; Pearson needs the numbers
+            self.scores = scores if metric.endswith("pearson") else [metrics.codes(values) for values in scores]
 
     def values(self, copies: npt.NDArray[np.int64] | None = None) -> Floats:
         """(K,) the metric of each proxy on the pool, or on a resample with so many copies of each arch; NaN where it is undefined."""
@@ -423,9 +422,6 @@ def _checked(pools: Iterable[Pool]) -> list[Pool]:
         raise ValueError(f"pools hold {', '.join(sorted(set(strange)))}; each is a Pool, as pool_of and all_pools make them")
     if len(listed) < 2:
         raise ValueError(f"{len(listed)} pools; transfer is between two or more: all_pools(bench), or pool_of for each")
-    empty = [pool.name for pool in listed if not len(pool)]
-    if empty:
-        raise ValueError(f"pools without archs: {'; '.join(empty)}")
     if len({pool.oriented for pool in listed}) > 1:
         raise ValueError("some pools have raw signs and others oriented ones; make all with the same `orient`")
     return listed

@@ -193,6 +193,13 @@ def test_other_tuples(bench: Bench, key: Any) -> None:
         bench.query(key)
 
 
+def test_an_arch_by_its_number_as_text(bench: Bench) -> None:
+    with pytest.raises(ValueError, match=r"'r1-mini:3' is no arch string; an arch by its number is a tuple: query\(\('r1-mini', 3\)\)"):
+        bench.query("r1-mini:3")
+    with pytest.raises(ValueError, match="an arch begins with its space"):
+        bench.query("r9:3")
+
+
 @pytest.mark.parametrize("given", [None, 5, ["r1-mini", 5], b"r1-mini"])
 def test_what_is_no_arch_at_all(bench: Bench, given: Any) -> None:
     with pytest.raises(ValueError, match="an arch is a string like"):

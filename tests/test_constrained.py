@@ -119,16 +119,65 @@ def test_intervals_are_those_of_the_metrics():
     frame = constrained.correlations(SIX, resamples=30, seed=5)
     wanted = metrics.bootstrap(metrics.kendall_tau, SIX.scores["zen"], SIX.accuracy, resamples=30, seed=5)
     assert (row_of(frame, proxy="zen")["kendall_low"], row_of(frame, proxy="zen")["kendall_high"]) == pytest.approx(wanted)
-    with pytest.raises(ValueError, match="resamples 3 with joint budgets"):
-        constrained.mbr_table(SIX, budgets={"macs": 4}, resamples=3)
+    for name, judge in (("best_rank_at_k", metrics.best_rank_at_k), ("precision_at_top_k", metrics.precision_at_top_k)):
+        option = {"k": 2} if name == "best_rank_at_k" else {"fraction": 0.5}
+        frame = constrained.correlations(SIX, 2, 0.5, resamples=30, seed=5, level=0.5)
+        wanted = metrics.bootstrap(judge, SIX.scores["zen"], SIX.accuracy, resamples=30, seed=5, level=0.5, **option)
+        assert (row_of(frame, proxy="zen")[f"{name}_low"], row_of(frame, proxy="zen")[f"{name}_high"]) == wanted
+
+
+def test_intervals_of_both_normalisations_and_spacings():
+    for spacing in metrics.SPACINGS:
+        row = row_of(constrained.mbr_table(SIX, resamples=30, spacing=spacing), proxy="zen")
+        for suffix, normalise in (("", "total"), ("_pool", "pool")):
+            options = {"normalise": normalise, "spacing": spacing}
+            wanted = metrics.bootstrap(metrics.mbr, SIX.scores["zen"], SIX.accuracy, SIX.costs["macs"], resamples=30, **options)
+            assert (row[f"mbr_macs{suffix}_low"], row[f"mbr_macs{suffix}_high"]) == pytest.approx(wanted)
+
+
+def test_intervals_of_what_is_picked():
+    frame = constrained.constrained(SIX, "macs", 2, resamples=40, seed=3, level=0.8)
+    drawn = metrics.resampled_picks(SIX.scores["zen"], SIX.accuracy, SIX.costs["macs"], 2, resamples=40, seed=3)
+    for budget in (1, 2):
+        row = row_of(frame, proxy="zen", budget=budget)
+        assert (row["accuracy_low"], row["accuracy_high"]) == metrics.interval(drawn.accuracy[:, 0, budget - 1], 0.8)
+        assert (row["true_rank_low"], row["true_rank_high"]) == metrics.interval(drawn.rank[:, 0, budget - 1], 0.8)
+    assert any("80% intervals: 40 resamples of the archs (seed 3)" in note for note in frame.notes)
+    oracle = row_of(frame, proxy=ORACLE, budget=2)
+    assert oracle["true_rank_low"] == oracle["true_rank_high"] == 0
+
+
+def test_a_limit_that_a_resample_misses_leaves_that_resample_out():
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(0, 6, 6) for _ in range(50)]
+    missing = sum(SIX.costs["macs"][rows].min() > 1 for rows in draws)
+    assert 0 < missing < 50  # one arch has macs of 1
+    drawn = metrics.resampled_mbr(SIX.scores["zen"], SIX.accuracy, SIX.costs["macs"], [1, 6], resamples=50)
+    assert np.isnan(drawn[:, 0]).sum() == missing
+    row = row_of(constrained.mbr_table(SIX, "macs", [0.5, 1, 6], resamples=50), proxy="zen")
+    assert (row["mbr_macs_low"], row["mbr_macs_high"]) == metrics.interval(drawn[:, 0])
+
+
+def test_joint_budgets_have_intervals_too():
+    table = constrained.mbr_table(SIX, budgets={"macs": 4, "params": 1e9}, resamples=40)
+    alone = constrained.mbr_table(SIX, budgets={"macs": 4}, resamples=40)
+    name = "mbr_macs and params"
+    assert (row_of(table, proxy="zen")[f"{name}_low"], row_of(table, proxy="zen")[f"{name}_high"]) == (
+        row_of(alone, proxy="zen")["mbr_macs_low"], row_of(alone, proxy="zen")["mbr_macs_high"]
+    )  # fmt: skip
+    frame = constrained.constrained(SIX, budgets={"macs": 4})
+    assert list(frame) == list(constrained.constrained(SIX, "macs", [4]))
+    assert constrained.mbr(SIX, "zen", budgets={"macs": 4}) == constrained.mbr(SIX, "zen", "macs", [4])
 
 
 def test_correlations_count_what_they_leave_out():
     scores = {"zen": SIX.scores["zen"], "naswot": np.array([1, -np.inf, 2, 3, 4, 0.0]), "plain": np.ones(6), "ntk": np.full(6, np.nan)}
     frame = constrained.correlations(replace(SIX, scores=scores), k=2, fraction=0.5)
     row = row_of(frame, proxy="zen")
-    there = ~np.isnan(scores["zen"])
-    assert row["kendall"] == metrics.kendall_tau(scores["zen"][there], SIX.accuracy[there]) and row["num"] == 5 and row["missing"] == 1
+    lowest = np.nan_to_num(scores["zen"], nan=-math.inf)
+    assert row["kendall"] == metrics.kendall_tau(lowest, SIX.accuracy) and row["spearman"] == metrics.spearman_rho(lowest, SIX.accuracy)
+    assert row["pearson"] == metrics.pearson(scores["zen"], SIX.accuracy) and row["num"] == 5 and row["missing"] == 1
+    assert any("ranked last, and left out of Pearson's correlation: zen 1, ntk 6 of 6" in note for note in frame.notes)
     row = row_of(frame, proxy="naswot")
     assert row["infinite"] == 1 and row["pearson"] == metrics.pearson(scores["naswot"], SIX.accuracy)
     assert row["best_rank_at_k"] == metrics.best_rank_at_k(scores["naswot"], SIX.accuracy, 2)
@@ -168,7 +217,7 @@ def test_report_of_ones_own_proxy_is_the_tables():
             np.testing.assert_array_equal(report.metrics[name], frame[column])
     for spacing in metrics.SPACINGS:
         part = report.picks.only(report.picks["spacing"] == spacing)
-        assert list(constrained.constrained(own, spacing=spacing)) == [{k: v for k, v in row.items() if k != "spacing"} for row in part]
+        assert list(constrained.constrained(own, spacing=spacing, resamples=20)) == [{k: v for k, v in row.items() if k != "spacing"} for row in part]
     assert row_of(report.intervals, proxy="mine", metric="kendall")["value"] == report.metrics["kendall"][0]
     wanted = metrics.bootstrap(metrics.kendall_tau, mine, SIX.accuracy, resamples=20)
     assert row_of(report.intervals, proxy="mine", metric="kendall")["low"] == wanted.low
@@ -201,7 +250,7 @@ def test_one_arch_and_constant_scores_are_defined():
     ("call", "said"),
     [
         (lambda: constrained.evaluate(SIX, [1.0]), r"scores of shape \(1,\); the pool has 6 archs"),
-        (lambda: constrained.evaluate(SIX, [math.nan] * 6), "none of the 6 archs of made, digits, short, val, seed 0, N = 6 has a score of yours"),
+        (lambda: constrained.evaluate(SIX, [math.nan] * 6), "none of the 6 archs of made, digits, .*std, N = 6 has a score of yours"),
         (lambda: constrained.evaluate(SIX, np.ones(6), direction=0), "direction 0; it is 1 where higher"),
         (lambda: constrained.evaluate(SIX, np.ones(6), "zen"), "name 'zen' is taken"),
         (lambda: constrained.constrained(SIX, "macs", {"macs": 1}), r"costs 'macs' beside joint budgets \{'macs': 1\}"),
@@ -336,6 +385,22 @@ def test_a_lead_of_what_is_not_there():
         constrained.mbr_lead(SIX, [1.0, 2.0], "macs")
     with pytest.raises(UnknownNameError, match="no cost named 'mcas'"):
         constrained.mbr_lead(SIX, "zen", "macs", cost="mcas")
+    for level in (7, 0, "0.9"):
+        with pytest.raises(ValueError, match=f"level {level!r}; it is between 0 and 1"):
+            constrained.mbr_lead(SIX, "zen", "macs", level=level)
+    with pytest.raises(ValueError, match=r"joint budgets {'macs': '4'}; they are like {'macs': 1e8, 'params': 1e6}"):
+        constrained.mbr_lead(SIX, "zen", "macs", budgets={"macs": "4"})
+    with pytest.raises(ValueError, match=r"costs 'params' beside joint budgets"):
+        constrained.mbr_lead(SIX, "zen", "macs", "params", budgets={"macs": 4, "params": 5})
+
+
+def test_a_lead_under_joint_budgets_and_by_a_feature_that_some_lack():
+    for options in ({"budgets": {"macs": 4, "params": 5}}, {"cost": "width", "budgets": 2}, {"cost": ["macs", "params"]}):
+        lead = constrained.mbr_lead(SIX, "zen", "macs", **options, resamples=30)
+        named = {**options, "costs": options.get("cost", "macs")}
+        named.pop("cost", None)
+        assert lead.difference == pytest.approx(constrained.mbr(SIX, "zen", **named) - constrained.mbr(SIX, "macs", **named))
+        assert lead.low <= lead.high
 
 
 def test_proxies_are_a_list_of_names():
@@ -353,6 +418,24 @@ def test_the_bench_gives_the_lead_of_its_pool():
     scores = {arch: float(len(arch)) for arch in pool.archs}
     mine = constrained.mbr_lead(pool, [scores[arch] for arch in pool.archs], "macs", spacing="quantile", resamples=30)
     assert bench.mbr_lead("r1-mini", scores, "macs", "cifar10", **asked) == mine
+
+
+def test_the_bench_passes_on_how_intervals_are_made():
+    bench, asked = Bench(), {"resamples": 20, "bootstrap_seed": 4, "level": 0.6}
+    pool = pool_of(bench, "r1-mini", "cifar10", proxies=["zen"])
+    own = {"resamples": 20, "seed": 4, "level": 0.6}
+    for made, wanted in (
+        (bench.mbr_table("r1-mini", "cifar10", proxies=["zen"], **asked), constrained.mbr_table(pool, **own)),
+        (bench.correlations("r1-mini", "cifar10", proxies=["zen"], **asked), constrained.correlations(pool, **own)),
+        (bench.constrained("r1-mini", "cifar10", proxies=["zen"], **asked), constrained.constrained(pool, **own)),
+    ):
+        assert [row for row in made if row["proxy"] == "zen"] == [row for row in wanted if row["proxy"] == "zen"]
+        assert any("60% intervals: 20 resamples of the archs (seed 4)" in note for note in made.notes)
+    report = bench.evaluate(pool.scores["zen"].tolist() + [math.nan] * (1000 - len(pool)), "r1-mini", "cifar10", **asked)
+    assert {"quantile_mbr_union_pool", "mbr_macs", "precision_at_top_k"} <= set(report.intervals["metric"])
+    assert "true_rank_low" in report.picks and "60% intervals of 20 resamples" in report.intervals.title
+    first, second = (bench.mbr_lead("r1-mini", "zen", "macs", "cifar10", resamples=20, bootstrap_seed=seed) for seed in (1, 2))
+    assert first.difference == second.difference and first[1:] != second[1:]
 
 
 def test_the_ceiling_of_seeds_that_few_archs_share():

@@ -308,7 +308,7 @@ def test_samples_of_a_release(bench):
     np.testing.assert_array_equal(raw.targets["ntk"], -sample.targets["ntk"])
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4", proxies=["ntk"])
     same_archs = as_sample(pool)
-    assert len(same_archs) == len(pool) and same_archs.name == "r1-mini, cifar10, cpu-16px-4, val, seed 0"
+    assert len(same_archs) == len(pool) and same_archs.name == "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16"
     np.testing.assert_array_equal(same_archs.targets["accuracy"], pool.accuracy)
     assert factors.factors(pool, ["ntk"])["num_archs"][0] == len(pool) == bias(pool, ["ntk"])["num_both"][0]
     mine = sample.with_target("mine", {sample.archs[3]: 0.5})

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -289,7 +290,7 @@ def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample(
     assert kinds == ["hybrid", "member", "member", "cost", "random"] * 6
     assert report["shares"][::5].tolist() == ["in-sample", *others]
     assert report["mbr"][0] == pytest.approx(found.chosen.value) and found.chosen.tried == 6
-    assert "Chosen on made, cifar10, cpu-16px-4, val, seed 0, N = 40, the best of 6 combinations there by mBR by macs" in report.notes[0]
+    assert "Chosen on made, cifar10, cpu-16px-4, val, seed 0, std-16, N = 40, the best of 6 combinations there by mBR by macs" in report.notes[0]
     marked = [note for note in report.notes if note.startswith("In-sample")]
     assert len(marked) == 2 and "N = 40. The hybrid was chosen by 40 of these" in marked[0] and "chosen by 10 of these" in marked[1]
     assert [note.split(":")[0] for note in report.notes[3:]] == ["Same runs, other split", "Same archs"]
@@ -358,12 +359,11 @@ def test_degenerate_pools_are_defined():
 
 def test_bad_input_says_what_to_do():
     p = made_pool(np.random.default_rng(1), 20, 3, 9)
-    empty = p.only(np.zeros(20, bool))
     many = replace(p, scores={f"p{i}": np.arange(20.0) for i in range(25)})
     large = pool(np.arange(3000), np.arange(3000), {f"p{i}": np.arange(3000) for i in range(12)})
+    lacking = replace(p, features={"s4_depth": np.array([math.nan] * 5 + [2.0] * 15)})
     for call, text in [
-        (lambda: hybrid.best_hybrids(empty), "a pool without archs: made, cifar10"),
-        (lambda: hybrid.Hybrid(("p0",)).report(empty), "a pool without archs"),
+        (lambda: hybrid.best_hybrids(lacking, costs="s4_depth"), r'5 of 20 archs have no s4_depth; .* where="s4_depth > 0"'),
         (lambda: hybrid.best_hybrids(many), r"25 members have 2\^25 subsets; name at most 24 \(16,777,215 subsets\)"),
         (lambda: hybrid.best_hybrids(p, []), "members none; name one or more, each once"),
         (lambda: hybrid.best_hybrids(p, ["p0", "p1", "p0"]), "members p0, p1, p0 with p0 twice"),

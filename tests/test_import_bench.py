@@ -382,7 +382,11 @@ def test_tables_conditions_and_pools(tmp_path: Path) -> None:
     pool = pool_of(b, "nb201", "cifar10", "nb201-12")
     assert len(pool) == pool.num_members == NUM and set(pool.costs) == {"macs", "params"} and set(pool.scores) == {"synflow", "naswot", "zen"}
     assert list(pool.features) == [choice.column for choice in IMPORTED["nb201"].choices] and pool.metric == "accuracy"
-    assert pool.protocol == "freerea-naslib" and np.isnan(pool.score("zen")).sum() == 1 and pool.name.endswith("nb201-12, val, seed 0, N = 20")
+    assert (
+        pool.protocol == "freerea-naslib"
+        and np.isnan(pool.score("zen")).sum() == 1
+        and pool.name.endswith("nb201-12, val, seed 0, freerea-naslib, N = 20")
+    )
     np.testing.assert_array_equal(pool.score("params"), whole["params"])
     with pytest.raises(
         ValueError, match=r"no arch of nb201 has a val accuracy on cifar10 with recipe nb201-200; 20 have a test accuracy there: split='test'; "

@@ -86,11 +86,24 @@ def test_pearson_does_not_depend_on_scale(x_scale, y_scale, shift):
     assert pearson((x + shift) * x_scale, y * y_scale) == pytest.approx(wanted, abs=1e-3 if x_scale < 1e-310 else 1e-9)
 
 
-def test_pearson_leaves_out_what_has_no_mean_and_the_others_only_what_is_missing():
-    x, y = np.array([1, 2, 3, 4, -math.inf, math.nan]), np.array([1, 2, 3, 5, 9, 0.0])
+def test_pearson_leaves_out_what_is_no_number_and_the_others_rank_it():
+    x, y = np.array([1, 2, 3, 4, -math.inf, math.nan, math.nan]), np.array([1, 2, 3, 5, 9, 0.0, 4])
     assert pearson(x, y) == pytest.approx(scipy.stats.pearsonr(x[:4], y[:4]).statistic)
-    assert kendall_tau(x, y) == pytest.approx(scipy.stats.kendalltau(x[:5], y[:5]).statistic)
-    assert spearman_rho(x, y) == pytest.approx(scipy.stats.spearmanr(x[:5], y[:5]).statistic)
+    lowest = np.array([1, 2, 3, 4, -5, -6, -6])
+    assert kendall_tau(x, y) == kendall_tau(y, x) == pytest.approx(scipy.stats.kendalltau(lowest, y).statistic)
+    assert spearman_rho(x, y) == spearman_rho(y, x) == pytest.approx(scipy.stats.spearmanr(lowest, y).statistic)
+    assert math.isnan(kendall_tau([math.nan] * 3, [1, 2, 3])) and math.isnan(spearman_rho([math.nan] * 3, [1, 2, 3]))
+
+
+def test_a_proxy_that_scores_only_its_favourites_gains_nothing():
+    accuracy = np.arange(10.0)
+    some = np.where(accuracy < 5, accuracy, math.nan)  # right about the worst half, silent on the best
+    assert kendall_tau(some, accuracy) < 0 < kendall_tau(accuracy[:5], accuracy[:5])
+
+
+def test_whole_numbers_beyond_what_a_float_holds_are_told_apart():
+    x = np.array([2**53, 2**53 + 1, 2**53 + 2])
+    assert kendall_tau(x, [1, 2, 3]) == 1 and metrics.codes(x).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("metric", [pearson, kendall_tau, spearman_rho])

@@ -1,0 +1,78 @@
+"""What a pool is made of, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+
+from nbzero import Bench
+from nbzero.errors import UnknownNameError
+from nbzero.pool import Pool, pool_of
+
+
+def made(**changes):
+    parts = {
+        "space": "made", "dataset": "digits", "recipe": "short", "protocol": "std", "seed": 0, "split": "val", "arch_ids": np.arange(3),
+        "archs": ("a", "b", "c"), "accuracy": np.array([0.1, 0.2, 0.3]), "costs": {"macs": np.array([1.0, 2, 3])},
+        "scores": {"zen": np.array([3.0, 1, math.nan])}, "features": {"s1_depth": np.array([1.0, 2, 2])},
+    }  # fmt: skip
+    return Pool(**{**parts, **changes})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"accuracy": np.zeros(0)}, "a pool of made without archs"),
+        ({"accuracy": np.array([0.1, 0.2])}, "a pool of 2 accuracies with columns of other lengths: arch_ids 3, archs 3, macs 3, zen 3, s1_depth 3"),
+        ({"accuracy": np.array([0.1, math.nan, 0.3])}, "1 of 3 accuracies are NaN; leave archs without an accuracy out"),
+        ({"arch_ids": np.array([4, 7, 4])}, "1 archs of the pool are there twice, like arch_id 4"),
+        ({"archs": ("a", "b", "b")}, "1 archs of the pool are there twice, like arch 'b'"),
+    ],
+)
+def test_a_pool_that_no_ranking_can_be_taken_of(change, said):
+    with pytest.raises(ValueError, match=said):
+        made(**change)
+
+
+def test_no_archs_left():
+    with pytest.raises(ValueError, match="a pool of made without archs"):
+        made().only(np.zeros(3, bool))
+    assert made().only(np.array([2, 0])).archs == ("c", "a")
+
+
+def test_costs_are_also_stage_features():
+    assert made().cost("s1_depth").tolist() == [1, 2, 2]
+    with pytest.raises(UnknownNameError, match="no cost named 's1_dept'; did you mean 's1_depth'"):
+        made().cost("s1_dept")
+
+
+def test_its_name_says_where_accuracies_and_scores_come_from():
+    assert made().name == "made, digits, short, val, seed 0, std, N = 3"
+    assert made(score_seed=2).name == "made, digits, short, val, seed 0, std seed 2, N = 3"
+    assert made(seed=1, score_seed=1).name == "made, digits, short, val, seed 1, std, N = 3"
+    assert made(scores={}, metric="negative loss").name == "made, digits, short, val negative loss, seed 0, N = 3"
+
+
+def test_the_seed_of_the_scores(bench: Bench, made):
+    asked = ("r1-mini", "cifar10", made.short)
+    same = pool_of(bench, *asked, seed=1)  # scores with seed 1 are there
+    assert same.score_seed is None and same.scores["zen"][0] == bench.query(same.archs[0]).score("zen", "cifar10", seed=1)
+    one = pool_of(bench, *asked, seed=1, score_seed=0)
+    assert one.score_seed == 0 and one.accuracy.tolist() == same.accuracy.tolist()
+    assert one.scores["zen"][0] == bench.query(one.archs[0]).score("zen", "cifar10", seed=0) and "std-16 seed 0" in one.name
+    other = pool_of(bench, *asked, protocol="std-32", seed=1)  # of this protocol there is seed 0 alone
+    assert other.score_seed == 0 and not np.isnan(other.scores["zen"]).all()
+    with pytest.raises(ValueError, match="score_seed 7: the release has no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"):
+        pool_of(bench, *asked, score_seed=7)
+
+
+def test_a_condition_on_runs_and_scores(bench: Bench, made):
+    asked = ("r1-mini", "cifar10", made.short)
+    whole = pool_of(bench, *asked)
+    some = pool_of(bench, *asked, where="val_acc > 0.4 and zen > 0 and macs < 1e9")
+    assert some.archs == tuple(
+        arch for arch, accuracy, zen in zip(whole.archs, whole.accuracy, whole.scores["zen"], strict=True) if accuracy > 0.4 and zen > 0
+    )
+    assert 0 < len(some) < len(whole)
+    with pytest.raises(ValueError, match="no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 5; measured are"):
+        pool_of(bench, *asked, seed=5)
