@@ -75,8 +75,8 @@ function options(select, values, chosen, label = (value) => value) {
 function choosePool(pool) {
   state.pool = pool;
   const proxies = Object.keys(pool.scores), costs = Object.keys(pool.costs);
-  if (!proxies.includes(state.proxy)) state.proxy = proxies.find((name) => !costs.includes(name)) ?? proxies[0];
-  if (!costs.includes(state.cost)) state.cost = costs[0] ?? "";
+  if (!proxies.includes(state.proxy)) state.proxy = pool.opens ?? proxies[0];
+  if (!costs.includes(state.cost)) state.cost = costs.includes("macs") ? "macs" : costs[0] ?? "";
   options(at("space"), [...new Set(data.pools.map((one) => one.space))], pool.space);
   options(at("setting"), pools(pool.space).map(setting), setting(pool));
   options(at("proxy"), proxies, state.proxy);

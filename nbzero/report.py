@@ -198,10 +198,20 @@ def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int) -> 
         "accuracy": columns.numbers(pool.accuracy),
         "costs": {name: columns.numbers(values) for name, values in costs.items()},
         "scores": {name: columns.numbers(values) for name, values in scores.items()},
+        "opens": _opens(pool, mbr.get("even")),
         "flipped": [name for name in scores if name in PROXIES and PROXIES[name].direction < 0],
         "tables": tables,
         "notes": _notes(bench, pool, accuracies, mbr.get("even"), ordered),
     }
+
+
+def _opens(pool: Pool, mbr: Frame | None) -> str | None:
+    """The proxy that the page shows first: the stored one of the lowest mBR under even limits on macs, or on the first cost that the pool has."""
+    if mbr is None:
+        return next(iter(pool.scores), None)
+    column = "mbr_macs" if "mbr_macs" in mbr else next(name for name in mbr.columns if name.startswith("mbr_"))
+    values = dict(zip(mbr["proxy"].tolist(), mbr[column].tolist(), strict=True))
+    return min((name for name in pool.scores if name not in pool.costs), key=values.__getitem__, default=None)
 
 
 def _table(name: str, frame: Frame, notes: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nbzero import Bench, constrained, report
 from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import ReleaseError, UnknownNameError
 from nbzero.pool import pool_of
+from nbzero.proxies import PROXIES
 from nbzero.report import write_report
 from tests.browser import Browser, Page, find_browser
 
@@ -227,6 +228,22 @@ def test_it_loads_without_network_and_without_a_complaint(page):
     page.open(page.path)  # for the fixture, which looks at what was asked for
 
 
+def test_it_opens_on_the_best_stored_proxy_by_macs_at_the_middle_budget(page, bench, content):
+    for one in content["pools"]:
+        pool = pool_of(bench, one["space"], one["dataset"], one["recipe"])
+        table = constrained.mbr_table(pool, "macs", 5)
+        mbr = {name: value for name, value in zip(table["proxy"], table["mbr_macs"], strict=True) if name in pool.scores and name not in pool.costs}
+        assert one["opens"] == min(mbr, key=mbr.get, default=None)
+    shown = page.run("['proxy', 'cost', 'spacing', 'budget'].map((id) => document.getElementById(id).value)")
+    assert shown == [first(content)["opens"], "macs", "even", "60"] and shown[0] in PROXIES
+    row = next(row for row in bench.constrained(*KEY, "macs") if row["budget"] == 3 and row["proxy"] == shown[0])
+    seen = page.run(SHOWN)
+    assert seen["pick-arch"] == row["arch"] and same(seen["pick-rank"], row["true_rank"]) and same(seen["limit"], row["limit"])
+    choose(page, "proxy", "zen")
+    choose(page, "setting", "digits, cpu-16px-4")
+    assert page.run("document.getElementById('proxy').value") == next(iter(pool_of(bench, "r1-mini", "digits").costs))  # no scores there
+
+
 @pytest.mark.parametrize(
     "cost, proxy, spacing", [("macs", "naswot", "even"), ("params", "zen", "quantile"), ("depth", "synflow", "even"), ("macs", "depth", "quantile")]
 )
@@ -298,7 +315,7 @@ def test_keys_alone_move_slider_choose_and_sort(page, bench):
     for _ in range(3):
         page.press("ArrowLeft", 37)
     page.run("report.charts.drawn")
-    row = next(row for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100) if row["budget"] == 97)
+    row = next(row for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100) if row["budget"] == 57)
     shown = page.run(SHOWN)
     assert float(shown["limit"]) == row["limit"] and shown["best-arch"] == row["best_arch"]
     assert page.run("document.getElementById('budget').ariaValueText").startswith("macs \u2264")
