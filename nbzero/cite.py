@@ -1,16 +1,23 @@
 """What to cite: the benchmark, the paper it follows, and the papers of its proxies, as BibTeX.
 
-Titles and authors are those of arXiv or the proceedings; no DOIs, and an arXiv number only where the registry or the paper's own page gives it.
+Of a release with imported tables also the papers of their benchmarks, with where the tables were found. Titles and authors are those of arXiv
+or the proceedings; no DOIs, and an arXiv number only where the registry or the paper's own page gives it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from nbzero.errors import unknown_name
+from nbzero.errors import ReleaseError, unknown_name
+from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
+
+if TYPE_CHECKING:
+    from nbzero.bench import Bench
+    from nbzero.schema import Table
 
 OURS = "closed form"  # the source of what needs no paper
 
@@ -41,7 +48,7 @@ class Paper:
 ORIGIN = Paper(
     "chen2021nasbenchzero",
     "NAS-Bench-Zero: A Large Scale Dataset for Understanding Zero-Shot Neural Architecture Search",
-    "Chen and Lin and Sun and Li",
+    "Chen, Hanlin and Lin, Ming and Sun, Xiuyu and Li, Hao",
     2021,
     note="OpenReview hP-SILoczR, withdrawn. Defines the spaces' block families and mBR; its data were not released",
 )
@@ -97,7 +104,7 @@ PAPERS = (
     Paper(
         "jing2025wrcor",
         "Zero-Shot Neural Architecture Search with Weighted Response Correlation",
-        "Jing, Kun and others",
+        "Jing, Kun and Chen, Luoyu and Xu, Jungang and Tai, Jianwei and Wang, Yiyu and Li, Shuaimin",
         2025,
         arxiv="2507.08841",
     ),
@@ -145,7 +152,7 @@ PAPERS = (
     Paper(
         "peer2021conflicting",
         "Conflicting Bundles: Adapting Architectures Towards the Improved Training of Deep Neural Networks",
-        "Peer, David and Stabinger, Sebastian and Rodr{\\'i}guez-S{\\'a}nchez, Antonio",
+        "Peer, David and Stabinger, Sebastian and Rodriguez-Sanchez, Antonio",
         2021,
         "Winter Conference on Applications of Computer Vision (WACV)",
         "2011.02956",
@@ -201,10 +208,85 @@ PAPERS = (
 )
 
 
-def benchmark(data_version: str, sha256: str) -> Paper:
-    """The entry of one release: its data version, and the SHA-256 of its manifest, which fixes every byte of it."""
+_TRANSNAS = Paper(
+    "duan2021transnas",
+    "TransNAS-Bench-101: Improving Transferability and Generalizability of Cross-Task Neural Architecture Search",
+    "Duan, Yawen and Chen, Xin and Xu, Hang and Chen, Zewei and Liang, Xiaodan and Zhang, Tong and Li, Zhenguo",
+    2021,
+    "Conference on Computer Vision and Pattern Recognition (CVPR)",
+    "2105.11871",
+)
+BENCHMARKS = {  # imported space -> the paper of its benchmark
+    "nb201": Paper(
+        "dong2020nasbench201",
+        "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search",
+        "Dong, Xuanyi and Yang, Yi",
+        2020,
+        "International Conference on Learning Representations (ICLR)",
+        "2001.00326",
+    ),
+    "nbmacro": Paper(
+        "su2021nasbenchmacro",
+        "Prioritized Architecture Sampling with Monto-Carlo Tree Search",
+        "Su, Xiu and Huang, Tao and Li, Yanxi and You, Shan and Wang, Fei and Qian, Chen and Zhang, Changshui and Xu, Chang",
+        2021,
+        "Conference on Computer Vision and Pattern Recognition (CVPR)",
+        "2103.11922",
+    ),
+    "transnas-macro": _TRANSNAS,
+    "transnas-micro": _TRANSNAS,
+}
+
+
+def benchmark(data_version: str, sha256: str, imported_from: Iterable[str] = ()) -> Paper:
+    """The entry of one release: its data version, and the SHA-256 of its manifest, which fixes every byte of it.
+
+    Args:
+        imported_from: the benchmarks that it consists of, where none of its tables are nbzero's own.
+    """
     title = "nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score"
-    return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=f"Data version {data_version}, manifest SHA-256 {sha256}")
+    titles = ", ".join(imported_from)
+    said = f". All its tables are imported: {titles}; the release was made and read with nbzero" if titles else ""
+    return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=f"Data version {data_version}, manifest SHA-256 {sha256}{said}")
+
+
+def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
+    """The papers of the benchmarks of some imported spaces, each once, with a note where the release's tables of them were found, and their licence.
+
+    The note is what the tables say in their metadata: repository, commit and path; needs pyarrow.
+
+    Raises:
+        ReleaseError: a table that cannot be read or does not say where it is from.
+    """
+    notes: dict[Paper, list[str]] = {}
+    for space in spaces:
+        kinds: dict[str, list[str]] = {}
+        for kind, dataset in _kinds(bench, space):
+            said = {key.decode(): value.decode() for key, value in (bench.arrow(kind, space, dataset).schema.metadata or {}).items()}
+            lacking = [name for name in ("nbzero.source", "nbzero.licence") if name not in said]
+            if lacking:
+                raise ReleaseError(f"the {kind} table of {space} has no {lacking[0]} in its metadata; import it again with builders.import_bench")
+            kinds.setdefault(f"{said['nbzero.source']}. Licence: {said['nbzero.licence']}", []).append(kind)
+        tables = "; ".join(f"{', '.join(named)}: {text}" for text, named in kinds.items())
+        notes.setdefault(BENCHMARKS[space], []).append(f"{IMPORTED[space].title}, imported as {space}: {tables}")
+    return [replace(paper, note=_escaped(". ".join(parts))) for paper, parts in notes.items()]
+
+
+def _kinds(bench: Bench, space: str) -> list[tuple[Table, str | None]]:
+    """One table of each kind that the release has of a space: those of a kind share their source."""
+    found: list[tuple[Table, str | None]] = [("archs", None)]
+    for kind in ("runs", "scores"):
+        found += [(kind, dataset) for dataset in bench._space(space).datasets(kind)[:1]]
+    return found
+
+
+def _escaped(text: str) -> str:
+    """Text for LaTeX, which reads some characters as commands.
+
+    >>> print(_escaped("nb201_zen.zip & 100 %"))
+    nb201\\_zen.zip \\& 100 \\%
+    """
+    return re.sub(r"([&%$#_])", r"\\\1", text)
 
 
 def papers_of(proxy: str) -> tuple[Paper, ...]:

@@ -1163,14 +1163,25 @@ def cite(
     call: Call,
     proxies: ProxiesOption = None,
 ) -> None:
-    """BibTeX of this release and of the proxies' papers."""
-    from nbzero.cite import ORIGIN, benchmark, papers
+    """BibTeX of this release and of what it rests on.
+
+    Of the benchmarks that it has imported, with repository, commit and licence, and of the papers of the proxies that it has scores of.
+    """
+    from nbzero.cite import ORIGIN, benchmark, imported, papers
 
     bench = call.bench
-    chosen = {benchmark(bench.version, bench.sha256): (), ORIGIN: (), **papers(_names(proxies))}
+    spaces = [name for name in bench.spaces if name in IMPORTED]
+    own = benchmark(bench.version, bench.sha256, [IMPORTED[name].title for name in spaces] if len(spaces) == len(bench.spaces) else ())
+    chosen = {own: (), **dict.fromkeys(imported(bench, spaces), ()), ORIGIN: (), **papers(_names(proxies) or _proxies_there(bench))}
     if call.form == "table":
         print("\n\n".join((f"% {', '.join(names)}\n" if names else "") + paper.bibtex for paper, names in chosen.items()))
         sys.stdout.flush()
         return
     listed = [{"key": paper.key, "proxies": ", ".join(names), "title": paper.title, "bibtex": paper.bibtex} for paper, names in chosen.items()]
     call.show(Listing(["key", "proxies", "title", "bibtex"], listed, f"What to cite with release {bench.version}"))
+
+
+def _proxies_there(bench: Bench) -> list[str]:
+    """The proxies that the release has scores of, in the registry's order."""
+    opened = [(bench._space(space), f"scores/{dataset}") for space in bench.spaces for dataset in bench._space(space).datasets("scores")]
+    return [name for name in PROXIES if any(space.has(table, name) for space, table in opened)]

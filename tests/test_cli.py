@@ -15,7 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from nbzero import Bench, __main__, cite, cli, hybrid, rows
+from builders import import_bench
+from builders.releases import commit_release
+from nbzero import Bench, __main__, cite, cli, constrained, hybrid, rows
+from nbzero.imported import IMPORTED
 from nbzero.pool import pool_of
 from nbzero.proxies import PROXIES
 
@@ -604,3 +607,55 @@ def test_cite_prints_bibtex_that_balances_and_names_the_release(release, bench):
     assert f"Data version 0.2.0, manifest SHA-256 {bench.sha256}" in text
     some = answer("--release", release, "cite", "-p", "zen,zen_no_shortcut,params")["rows"]
     assert [(row["key"], row["proxies"]) for row in some] == [("nbzero", ""), (cite.ORIGIN.key, ""), ("lin2021zennas", "zen, zen_no_shortcut")]
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A release of imported tables alone: two archs of nb201 with runs and scores, two of transnas-macro and of transnas-micro with runs."""
+    runs = import_bench._runs_rows("made", np.array([0.5, 0.6]), np.array([0.4, 0.7]))
+    archs = {
+        "nb201": [IMPORTED["nb201"].example, IMPORTED["nb201"].example.replace("none", "skip_connect")],
+        "transnas-macro": ["64-1234-basic", "64-1233-basic"],
+        "transnas-micro": ["64-41414-1_02_333", "64-41414-1_02_332"],
+    }
+    tables = {}
+    for space, named in archs.items():
+        tables["archs", space, None] = import_bench._table(
+            "archs", space, import_bench._archs_rows(space, named, [0, 1] if space == "nb201" else None)
+        )
+        tables["runs", space, "cifar10"] = import_bench._table("runs", space, runs)
+    scores = import_bench._scores_rows("nb201", {"synflow": np.array([1.0, 2.0]), "zen": np.array([1.0, np.nan])})
+    tables["scores", "nb201", "cifar10"] = import_bench._table("scores", "nb201", scores)
+    commit_release(tmp_path / "foreign", tables, "0.1.0")
+    return tmp_path / "foreign"
+
+
+def test_an_imported_release_cites_its_benchmarks_with_repository_commit_and_licence(foreign, bench):
+    listed = {row["key"]: row for row in answer("--release", foreign, "cite")["rows"]}
+    assert list(listed) == ["nbzero", "dong2020nasbench201", "duan2021transnas", cite.ORIGIN.key, "tanaka2020synflow", "lin2021zennas"]
+    for kind, sources in import_bench.SOURCES["nb201"].items():
+        for source in sources:
+            for said in (f"{source.repository}@{source.commit}", f"{source.repository}: {source.licence}", cite._escaped(source.path)):
+                assert said in listed["dong2020nasbench201"]["bibtex"], (kind, said)
+    (source,) = import_bench.SOURCES["transnas-macro"]["runs"]
+    both = listed["duan2021transnas"]["bibtex"]
+    assert (
+        both.count(source.commit) == 2 and "imported as transnas-macro: archs, runs: " in both and "imported as transnas-micro: archs, runs: " in both
+    )
+    assert "All its tables are imported: NAS-Bench-201, TransNAS-Bench-101, macro, TransNAS-Bench-101, micro" in listed["nbzero"]["bibtex"]
+    text = ask("--release", foreign, "cite").stdout
+    assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%$#_]", "".join(re.findall(r"note = {(.*)},", text)))
+    assert "imported" not in ask("cite").stdout and set(cite.BENCHMARKS) == set(IMPORTED)
+    asked = answer("--release", foreign, "cite", "-p", "naswot")["rows"]
+    assert [row["key"] for row in asked][-1] == "mellor2021naswot" and "dong2020nasbench201" in [row["key"] for row in asked]
+
+
+def test_an_imported_table_that_says_no_source_is_an_error(foreign):
+    opened = Bench(foreign)
+    key = ("runs", "nb201", "cifar10")
+    tables = {one: opened.arrow(*[one[0], one[1], one[2]]) for one in opened._tables if one != key}
+    bare = opened.arrow(*key)
+    metadata = {name: value for name, value in bare.schema.metadata.items() if name != b"nbzero.licence"}
+    commit_release(foreign.parent / "bare", {**tables, key: bare.replace_schema_metadata(metadata)}, "0.1.0")
+    said = ask("--release", foreign.parent / "bare", "cite", status=2).stderr
+    assert said == "nbzero: the runs table of nb201 has no nbzero.licence in its metadata; import it again with builders.import_bench\n"
