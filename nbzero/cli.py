@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import typer
 
 from nbzero import __version__, rows
-from nbzero.bench import COSTS, Bench, Record, Seed, Split, _split_column, one_seed
+from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, one_seed
 from nbzero.errors import NBZeroError, NotAMemberError, ReleaseError, unknown_name
 from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES
@@ -200,7 +200,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except NotAMemberError as error:
             raise _fail(error, NOTHING) from None
         except (NBZeroError, ValueError, ImportError, OSError) as error:
-            raise _fail(_with_advice(error), USAGE) from None
+            raise _fail(_with_advice(error, call, given), USAGE) from None
+    if isinstance(error, ValueError) and isinstance(given.get("where"), str) and repr(given["where"]) in str(error):  # what nbzero.where says
+        listed = [column.name for column in columns_of("archs", given["space"])] if given["space"] in call.bench.spaces else []
+        return f"{error}. Columns: {', '.join([*listed, 'status', *RUN_NUMBERS])} and the proxies, as in nbzero query"
 
     parameters = [context, *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own), *shared]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -210,7 +213,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _with_advice(error: Exception) -> str:
+def _with_advice(error: Exception, call: Call, given: Mapping[str, Any]) -> str:
     if isinstance(error, ImportError) and "pip install" not in str(error):
         return f"{error}; it is needed here: pip install {error.name or 'it'}"
     return str(error)
@@ -560,7 +563,7 @@ def top(
     bench, accuracy = call.bench, f"runs.{_split_column(split)}"
     of_archs = {column.name for column in columns_of("archs", bench.space(space).name)}
     column = accuracy if by == "accuracy" else f"scores.{by}" if by in PROXIES and by not in of_archs | {*COSTS} else by
-    kind = None if column.removeprefix("archs.") in of_archs else "scores" if column.startswith("scores.") else "runs"
+    kind: Kind | None = None if column.removeprefix("archs.") in of_archs else "scores" if column.startswith("scores.") else "runs"
     if dataset is None and kind is not None:
         dataset = _dataset(bench, space, None, kind)
     shown = [column]
@@ -574,6 +577,7 @@ def top(
     of_proxy = PROXIES.get(column.removeprefix("scores.")) if column.startswith("scores.") else None
     direction = of_proxy.direction if of_proxy else 1
     ascending = direction < 0 if lowest is None else lowest
+            + _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
     keyed = values if ascending else -values
     order = np.argsort(keyed, kind="stable")
     there = int((~np.isnan(values)).sum())
@@ -597,6 +601,14 @@ def top(
     used = {"dataset": view.dataset, "recipe": view.recipe, "protocol": view.protocol}
     said = [space, *(f"{value}" for value in used.values() if value)]
     said += [*([measured] if accuracy in shown else []), *([f"seed {view.seed}"] if view.dataset else []), *([f"where {where}"] if where else [])]
+def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed) -> str:
+    """What to add to "nothing found" where nothing can be found with that seed: the seeds that exist."""
+    seeds = bench._space(space).seeds(kind, dataset, name) if kind and dataset and name else []
+    if seed == "mean" or not seeds or one_seed(seed) in seeds:
+        return ""
+    return f" with seed {one_seed(seed)}; the {kind} of {name} have {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, or mean"
+
+
     notes = [
         f"{'Lowest' if ascending else 'Highest'} {by} first"
         + (f"; the registry says that {'lower' if direction < 0 else 'higher'} is better." if of_proxy else ".")
