@@ -1,9 +1,10 @@
 """The command `nbzero`: what the API answers, as tables, JSON or CSV. Needs typer and rich: pip install 'nbzero[cli]'.
 
 Every command makes one table (rows under columns, a title that says recipe, protocol, seed, split and N, and notes) and prints it in one of three
-ways. On a terminal rich draws it, cut into blocks of columns where it is too wide; into a pipe it is plain aligned text. --json is
-{"title", "notes", "rows"} as of `Frame.to_json`; --csv is the rows alone, with the title and the notes on stderr. What is slow to import is
-imported by the commands that need it: `info`, `query` and `cite` import neither numpy nor pyarrow.
+ways. On a terminal rich draws it; into a pipe it is plain aligned text of at most 100 characters a line. Both leave out what a reader rarely needs
+and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`; --csv is the rows
+alone, with the title and the notes on stderr; both have every column. What is slow to import is imported by the commands that need it: `info`,
+`query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources are in the Parquet files).
 """
 
 import inspect
@@ -37,6 +38,7 @@ EPILOG = (
     "usage, a name that does not exist, a release or file that cannot be read, or a package that is not installed."
 )
 MANY = 40  # completions shown of a space
+WIDTH = 100  # characters of a line in a pipe
 
 
 class Source(Protocol):
@@ -97,13 +99,8 @@ def _print_table(source: "Source | Frame", keys: int) -> None:
 
     console = Console(highlight=False)
     listed, columns = list(source), [*source.columns]
-    cells = {name: [_shown(row[name]) for row in listed] for name in columns}
     if not console.is_terminal:
-        print(
-            rows.aligned_text(
-                columns, [dict(zip(columns, row, strict=True)) for row in zip(*cells.values(), strict=True)], source.title, source.notes
-            )
-        )
+        print(rows.aligned_text(columns, listed, source.title, source.notes, WIDTH, keys))
         return
     from rich import box
     from rich.table import Table
@@ -111,37 +108,28 @@ def _print_table(source: "Source | Frame", keys: int) -> None:
 
     if source.title:
         console.print(Text(source.title, "bold"))
-    widths = {name: max(map(len, [name, *cells[name]])) + 3 for name in columns}  # two of padding, one between columns
+    cells = {name: [rows.short(row[name]) for row in listed] for name in columns}
+    fitted = rows.layout(cells, console.width, keys)
     numeric = {name for name in columns if all(isinstance(row[name], (int, float)) for row in listed if row[name] is not None)}
-    for number, block in enumerate(_blocks(columns, widths, min(keys, len(columns)), console.width)):
+    for number, block in enumerate(fitted.blocks):
         console.print(end="\n" if number else "")
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)  # two spaces between columns
         for name in block:
-            table.add_column(Text(name), justify="right" if name in numeric else "left", overflow="fold")
+            justify: Literal["left", "right"] = "right" if name in numeric else "left"
+            table.add_column(Text("\n".join(fitted.heads[name])), justify=justify, overflow="fold", width=fitted.widths[name])
         for row in zip(*(cells[name] for name in block), strict=True):
             table.add_row(*map(Text, row))
         console.print(table)
-    for note in source.notes:
+    for note in [*rows.same_text(fitted.same), *source.notes]:
         console.print(Text(note, "dim"))
 
 
-def _blocks(columns: Sequence[str], widths: Mapping[str, int], keys: int, width: int) -> list[list[str]]:
-    """The columns in blocks that fit, each after the key columns; a block has at least one column of its own.
-
-    >>> _blocks(["proxy", "a", "b", "c"], dict.fromkeys(["proxy", "a", "b", "c"], 10), 1, 35)
-    [['proxy', 'a', 'b'], ['proxy', 'c']]
-    """
-    head = [*columns[:keys]]
-    blocks = [[*head]]
-    for name in columns[keys:]:
-        if len(blocks[-1]) > keys and sum(widths[one] for one in [*blocks[-1], name]) > width:
-            blocks.append([*head])
-        blocks[-1].append(name)
-    return blocks
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(rows.short, value)) if isinstance(value, (list, tuple)) else rows.short(value)
+def _only(source: Listing, *shown: str) -> Listing:
+    """What a reader sees of a table with many columns: those of `shown` that it has, and a note on the others."""
+    columns = [name for name in shown if name in source.columns]
+    left = [name for name in source.columns if name not in columns]
+    notes = [f"Only in --csv and --json, which have all columns: {', '.join(left)}."] if left else []
+    return Listing(columns, [{name: row[name] for name in columns} for row in source], source.title, [*source.notes, *notes])
 
 
 # The commands' frame: global options before or after the command, and errors as one line
@@ -201,9 +189,6 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise _fail(error, NOTHING) from None
         except (NBZeroError, ValueError, ImportError, OSError) as error:
             raise _fail(_with_advice(error, call, given), USAGE) from None
-    if isinstance(error, ValueError) and isinstance(given.get("where"), str) and repr(given["where"]) in str(error):  # what nbzero.where says
-        listed = [column.name for column in columns_of("archs", given["space"])] if given["space"] in call.bench.spaces else []
-        return f"{error}. Columns: {', '.join([*listed, 'status', *RUN_NUMBERS])} and the proxies, as in nbzero query"
 
     parameters = [context, *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own), *shared]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -216,6 +201,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 def _with_advice(error: Exception, call: Call, given: Mapping[str, Any]) -> str:
     if isinstance(error, ImportError) and "pip install" not in str(error):
         return f"{error}; it is needed here: pip install {error.name or 'it'}"
+    if isinstance(error, ValueError) and isinstance(given.get("where"), str) and repr(given["where"]) in str(error):  # what nbzero.where says
+        listed = [column.name for column in columns_of("archs", given["space"])] if given["space"] in call.bench.spaces else []
+        return f"{error}. Columns: {', '.join([*listed, 'status', *RUN_NUMBERS])} and the proxies, as in nbzero query"
     return str(error)
 
 
@@ -577,7 +565,6 @@ def top(
     of_proxy = PROXIES.get(column.removeprefix("scores.")) if column.startswith("scores.") else None
     direction = of_proxy.direction if of_proxy else 1
     ascending = direction < 0 if lowest is None else lowest
-            + _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
     keyed = values if ascending else -values
     order = np.argsort(keyed, kind="stable")
     there = int((~np.isnan(values)).sum())
@@ -590,6 +577,7 @@ def top(
             + (f" where {where}" if where else "")
             + f" has a value of {f'{split} ' if by == 'accuracy' else ''}{by}"
             + (f" on {dataset}" if dataset else "")
+            + _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
         )
     listed = []
     for row in order.tolist():
@@ -601,14 +589,6 @@ def top(
     used = {"dataset": view.dataset, "recipe": view.recipe, "protocol": view.protocol}
     said = [space, *(f"{value}" for value in used.values() if value)]
     said += [*([measured] if accuracy in shown else []), *([f"seed {view.seed}"] if view.dataset else []), *([f"where {where}"] if where else [])]
-def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed) -> str:
-    """What to add to "nothing found" where nothing can be found with that seed: the seeds that exist."""
-    seeds = bench._space(space).seeds(kind, dataset, name) if kind and dataset and name else []
-    if seed == "mean" or not seeds or one_seed(seed) in seeds:
-        return ""
-    return f" with seed {one_seed(seed)}; the {kind} of {name} have {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, or mean"
-
-
     notes = [
         f"{'Lowest' if ascending else 'Highest'} {by} first"
         + (f"; the registry says that {'lower' if direction < 0 else 'higher'} is better." if of_proxy else ".")
@@ -619,6 +599,14 @@ def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | Non
     if beyond:
         notes.append(f"{beyond} more {'arch has' if beyond == 1 else 'archs have'} the last value shown; equal ones are in build order.")
     call.show(Listing(list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there}", notes), keys=2)
+
+
+def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed) -> str:
+    """What to add to "nothing found" where nothing can be found with that seed: the seeds that exist."""
+    seeds = bench._space(space).seeds(kind, dataset, name) if kind and dataset and name else []
+    if seed == "mean" or not seeds or one_seed(seed) in seeds:
+        return ""
+    return f" with seed {one_seed(seed)}; the {kind} of {name} have {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}, or mean"
 
 
 @command
@@ -702,7 +690,10 @@ def mbr(
         space, _dataset(bench, space, dataset), recipe, _names(cost), _budgets(budgets, joint=True), spacing, split,
         _names(proxies), protocol, seed, not raw, where, resamples,
     )  # fmt: skip
-    call.show(_noted(bench, found.sorted("mbr_union"), space, protocol))
+    noted = _noted(bench, found.sorted("mbr_union"), space, protocol)
+    per_cost = [name for name in noted.columns if name.startswith("mbr_") and not name.endswith(("_pool", "_low", "_high", "_union"))]
+    intervals = ("mbr_union_low", "mbr_union_high")
+    call.show(noted, parts=[_only(noted, "proxy", *per_cost, "mbr_union", *intervals, "mbr_union_pool", "missing")])
 
 
 @command
@@ -757,10 +748,23 @@ def constrained(
         space, _dataset(bench, space, dataset), recipe, _names(cost), _budgets(budgets, joint=True), spacing, split,
         _names(proxies), protocol, seed, not raw, where,
     )  # fmt: skip
-    shown = ("constraint", "proxy", "arch", "accuracy", "true_rank", "num_tied", "pool_size")
     noted = _noted(bench, found, space, protocol)
-    part = Listing(shown, [{name: row[name] for name in shown} for row in found], found.title, noted.notes)
-    call.show(noted, keys=2, parts=[part])
+    call.show(noted, parts=_pick_parts(noted))
+
+
+def _pick_parts(source: Listing) -> Iterable[Listing]:
+    """Picks as one table for each limit, the last with the notes."""
+    heads = [name for name in ("spacing", "constraint") if name in source.columns]
+    limits: dict[tuple[str, ...], list[rows.Row]] = {}
+    for row in source:
+        limits.setdefault(tuple(row[name] for name in heads), []).append(row)
+    shown = ("proxy", "accuracy", "true_rank", "num_tied", "arch")
+    left = [name for name in source.columns if name not in (*shown, *heads, "pool_size")]
+    notes = [*source.notes, f"Only in --csv and --json, which have all columns: {', '.join(left)}."]
+    for number, (key, picked) in enumerate(limits.items(), 1):
+        said = f"{': '.join(key)}: {picked[0]['pool_size']} archs"
+        title = f"{source.title}\n\n{said}" if number == 1 else said
+        yield Listing(shown, [{name: row[name] for name in shown} for row in picked], title, notes if number == len(limits) else [])
 
 
 @command
@@ -882,7 +886,10 @@ def factors(
     bench = call.bench
     where_from = (space, _dataset(bench, space, dataset), _names(targets), recipe, protocol, seed, split, where)
     found = bench.bias(*where_from, 0.05 if share is None else share) if bias else bench.factors(*where_from, transform or "rank")
-    call.show(_noted(bench, found, space, protocol), keys=2)
+    noted = _noted(bench, found, space, protocol)
+    of_models = ("factor", "same_as", "gain", "permutation", "permutation_se", "r2", "fits", "num_archs", "reason")
+    of_liked = ("property", "mean", "pool_mean", "difference", "difference_se", "best_mean", "best_difference", "reason")
+    call.show(noted, keys=2, parts=[_only(noted, "target", *(of_liked if bias else of_models))])
 
 
 @command
@@ -922,7 +929,8 @@ def evaluate(
         protocol, seed, where, (resamples or 1000) if part == "intervals" else 0,
     )  # fmt: skip
     if part == "picks":
-        call.show(_noted(bench, report.picks, space, protocol), keys=3)
+        noted = _noted(bench, report.picks, space, protocol)
+        call.show(noted, parts=_pick_parts(noted))
         return
     if part == "intervals":
         assert report.intervals is not None
@@ -934,7 +942,9 @@ def evaluate(
     notes = [f"{given} of {len(scores)} archs in {'stdin' if file == '-' else file} have a score."]
     if not math.isnan(float(report.metrics[key][0])):
         notes.append("{} is number {} of {} by {}, {} scores are better.".format(name, *report.place(key), key, better))
-    call.show(_noted(bench, ordered, space, protocol, *notes))
+    noted = _noted(bench, ordered, space, protocol, *notes)
+    judged = ("kendall", "spearman", "pearson", "best_rank_at_k", "precision_at_top_k", "mbr_union", "mbr_union_pool", "quantile_mbr_union")
+    call.show(noted, parts=[_only(noted, "proxy", *judged)])
 
 
 ABSENT = ("", "nan", "null", "none", "na", "n/a")

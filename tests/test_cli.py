@@ -13,6 +13,8 @@ import types
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from builders import import_bench
@@ -248,24 +250,117 @@ def test_a_reader_that_stops_is_no_error(args):
     assert (process.returncode, said) == (141, b"")
 
 
-def test_a_terminal_gets_blocks_that_fit_and_lose_nothing(release):
-    mine = json.dumps({ARCH: 1, **dict.fromkeys(FIRST, 2)})
+TABLES = {
+    "info": ("info",),
+    "query": ("query", "r1-mini:2"),
+    "top": ("top", "r1-mini", *SHORT),
+    "space": ("space", "r1-mini"),
+    "sample": ("space", "r1-mini", "--sample", "5"),
+    "mbr": ("mbr", "r1-mini", *SHORT, "--resamples", "3"),
+    "corr": ("corr", "r1-mini", *SHORT, "--resamples", "3"),
+    "constrained": ("constrained", "r1-mini", *SHORT, "-b", "2"),
+    "hybrid": ("hybrid", "r1-mini", *SHORT),
+    "judged": ("hybrid", "r1-mini", *SHORT, "-p", "zen,macs,snip", "--judge", "test", "--judge", "r1-mini:cifar10:test:cpu-16px-12"),
+    "named": ("hybrid", "r1-mini", *SHORT, "--name", "zen_macs", "--judge", "test"),
+    "factors": ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy"),
+    "bias": ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--bias"),
+    "evaluate": ("evaluate", "-", "r1-mini", *SHORT),
+    "picks": ("evaluate", "-", "r1-mini", *SHORT, "--part", "picks"),
+    "intervals": ("evaluate", "-", "r1-mini", *SHORT, "--part", "intervals", "--resamples", "3"),
+    "figures": ("plot", "list"),
+}
+
+
+def mine():
+    return json.dumps({ARCH: 1, **dict.fromkeys(FIRST, 2)})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_fits_a_terminal_and_a_pipe_and_says_what_it_leaves_out(name, release):
+    args = ("--release", release, *TABLES[name])
+    whole = answer(*args, given=mine())
+    columns = list(whole["rows"][0])
+    for width, env in ((80, {"FORCE_COLOR": "1", "COLUMNS": "80"}), (100, {"FORCE_COLOR": "1", "COLUMNS": "100"}), (100, {})):
+        done = ask(*args, given=mine(), **{"FORCE_COLOR": None, "COLUMNS": None, **env})
+        lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()]
+        text = re.sub(r"\s", "", "".join(lines))
+        assert max(map(len, lines)) <= width
+        missing = [column for column in columns if column not in text and any(part not in text for part in re.findall("_*[^_]+", column))]
+        assert missing == [] or name in ("query", "constrained", "picks"), missing
+        said = re.search(r"Onlyin--csvand--json,whichhaveallcolumns:([^.]*)\.", text)
+        left = said[1].split(",") if said else []
+        assert set(left) <= set(columns)
+        lost = {rows.short(row[column]) for row in whole["rows"] for column in columns if column not in (*left, "members", "value", "reason")}
+        assert {cell for cell in lost if re.sub(r"\s", "", cell) not in text} == set(), lost
+    assert next(csv.reader(io.StringIO(ask(*args, "--csv", given=mine()).stdout))) == columns
+
+
+def test_evaluate_shows_what_the_report_shows_and_names_the_other_columns(release):
     args = ("--release", release, "evaluate", "-", "r1-mini", *SHORT)
-    whole = answer(*args, given=mine)
-    drawn = real(*args, given=mine, FORCE_COLOR="1", COLUMNS="80")
+    lines = ask(*args, given=mine()).stdout.splitlines()
+    assert lines[1].split() == ["proxy", "kendall", "spearman", "pearson", "best", "precision", "mbr", "mbr", "quantile"]
+    assert sum(line.startswith("wrcor_by_stage ") for line in lines) == 1  # one block in a pipe
+    (note,) = re.findall(r"Only in --csv and --json, which have all columns: ([^.]*)\.", " ".join(lines))
+    shown = {"proxy", *constrained.CORRELATIONS, "best_rank_at_k", "precision_at_top_k", "mbr_union", "mbr_union_pool", "quantile_mbr_union"}
+    columns = list(answer(*args, given=mine())["rows"][0])
+    assert note.split(", ") == [column for column in columns if column not in shown] and len(note.split(", ")) + len(shown) == len(columns)
+
+
+def test_a_terminal_repeats_the_key_column_in_every_block(release):
+    args = ("--release", release, "corr", "r1-mini", *SHORT, "--resamples", "3")
+    drawn = real(*args, FORCE_COLOR="1", COLUMNS="80")
     assert drawn.returncode == 0 and "\x1b[" in drawn.stdout
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", drawn.stdout).splitlines()]
-    assert max(map(len, lines)) <= 80 and len(whole["rows"]) > 40
-    cells = " ".join(" ".join(lines).split())
-    assert all(name in cells for name in whole["rows"][0])
-    assert sum(line.startswith("wrcor_by_stage ") for line in lines) > 2  # the key column in every block
-    for row in whole["rows"]:
-        shown = " ".join(line for line in lines if line.startswith(row["proxy"] + " ")).split()
-        assert {rows.short(value) for value in row.values() if isinstance(value, float)} <= set(shown), row
-    plain = real(*args, given=mine, COLUMNS="80")
-    assert "\x1b" not in plain.stdout and plain.stdout.count("\nwrcor_by_stage ") == 1
+    assert sum(line.startswith("wrcor_by_stage ") for line in lines) == 3
+    assert "\x1b" not in real(*args, COLUMNS="80").stdout
     quiet = real("--release", release, "info", FORCE_COLOR="1", NO_COLOR="1").stdout
     assert not re.search(r"\x1b\[[0-9;]*3\dm", quiet)
+
+
+WORD = st.text("ab_ 1-", max_size=30)
+
+
+@given(
+    st.dictionaries(st.text("ab_", min_size=1, max_size=20), st.lists(WORD, min_size=3, max_size=3), min_size=1, max_size=9),
+    st.integers(10, 120),
+    st.integers(1, 2),
+)
+def test_a_layout_shows_every_column_once_and_is_no_wider_than_asked(cells, width, keys):
+    found = rows.layout(cells, width, keys)
+    head = [*cells][:keys]
+    assert all(block[: len(head)] == head for block in found.blocks)
+    assert [*head, *(name for block in found.blocks for name in block[len(head) :])] == [name for name in cells if name not in found.same]
+    assert all(set(cells[name]) == {cell} for name, cell in found.same.items())
+    for name in found.widths:
+        assert "".join(found.heads[name]) == name
+    for block in found.blocks:
+        wide = sum(found.widths[name] for name in block) + 2 * (len(block) - 1)
+        assert wide <= width or len(block) <= keys + 1  # a key column that is too wide is not cut
+    unbounded = rows.layout(cells, keys=keys)
+    assert unbounded.blocks == [[*cells]] and unbounded.same == {} and all(unbounded.heads[name] == [name] for name in cells)
+    one_line = max(max(map(len, [name, *column])) for name, column in cells.items()) + 1
+    text = rows.aligned_text(
+        [*cells], [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)], width=one_line * len(cells) * 3
+    )
+    assert text.splitlines()[0].split() == [*cells]
+
+
+def test_a_wide_table_is_fitted_in_steps():
+    cells = {"proxy": ["zen", "ntk"], "best_rank_at_k": ["1", "2"], "said": ["one two three four five six seven", "-"], "seed": ["0", "0"]}
+    assert rows.layout(cells, 61).blocks == [["proxy", "best_rank_at_k", "said", "seed"]]
+    broken = rows.layout(cells, 60)
+    assert broken.heads["best_rank_at_k"] == ["best", "_rank", "_at_k"] and broken.same == {} and broken.widths["said"] == 33
+    shared = rows.layout(cells, 52)
+    assert shared.same == {"seed": "0"} and shared.widths["said"] == 33 and len(shared.blocks) == 1
+    wrapped = rows.layout(cells, 45)
+    assert wrapped.widths["said"] == 31 and len(wrapped.blocks) == 1
+    blocks = rows.layout(cells, 35)
+    assert blocks.blocks == [["proxy", "best_rank_at_k"], ["proxy", "said"]]
+    listed = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+    assert rows.aligned_text([*cells], listed, "title", ["a note that is somewhat too long for it"], width=35).splitlines() == [
+        "title", "proxy  best", "       _rank", "       _at_k", "zen    1", "ntk    2", "", "proxy  said", "zen    one two three four five",
+        "       six seven", "ntk    -", "The same in every row: seed = 0.", "a note that is somewhat too long", "for it",
+    ]  # fmt: skip
 
 
 FIRST = tuple(Bench().space("r1-mini").members[1:40])
