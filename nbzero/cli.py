@@ -340,7 +340,12 @@ JointOption = Annotated[
     ),
 ]
 SpacingOption = Annotated[Literal["even", "quantile"], typer.Option("--spacing", help="Of a number of limits.")]
-ResamplesOption = Annotated[int, typer.Option("--resamples", min=0, metavar="N", help="Bootstrap resamples for 95 % intervals; 0 makes none.")]
+ResamplesOption = Annotated[int, typer.Option("--resamples", min=0, metavar="N", help="Bootstrap resamples for intervals; 0 makes none.")]
+BootstrapSeedOption = Annotated[int | None, typer.Option("--bootstrap-seed", min=0, metavar="N", help="Of the resamples. Default: 0.")]
+LevelOption = Annotated[float | None, typer.Option("--level", metavar="SHARE", help="Of the resamples inside an interval. Default: 0.95.")]
+ScoreSeedOption = Annotated[
+    Any, typer.Option("--score-seed", metavar="N|mean", parser=_seed, help="Of the scores. Default: that of the runs, else 0.")
+]
 RawOption = Annotated[bool, typer.Option("--raw-signs", help="Leave scores as computed, without the registry's directions.")]
 
 
@@ -679,6 +684,9 @@ def mbr(
     split: SplitOption = "val",
     where: WhereOption = None,
     resamples: ResamplesOption = 0,
+    bootstrap_seed: BootstrapSeedOption = None,
+    level: LevelOption = None,
+    score_seed: ScoreSeedOption = None,
     raw: RawOption = False,
 ) -> None:
     """Mean best ranking (mBR) of every proxy.
@@ -688,7 +696,7 @@ def mbr(
     bench = call.bench
     found = bench.mbr_table(
         space, _dataset(bench, space, dataset), recipe, _names(cost), _budgets(budgets, joint=True), spacing, split,
-        _names(proxies), protocol, seed, not raw, where, resamples,
+        _names(proxies), protocol, seed, not raw, where, *_bootstrap(resamples, bootstrap_seed, level), score_seed,
     )  # fmt: skip
     noted = _noted(bench, found.sorted("mbr_union"), space, protocol)
     per_cost = [name for name in noted.columns if name.startswith("mbr_") and not name.endswith(("_pool", "_low", "_high", "_union"))]
@@ -710,6 +718,9 @@ def corr(
     split: SplitOption = "val",
     where: WhereOption = None,
     resamples: ResamplesOption = 0,
+    bootstrap_seed: BootstrapSeedOption = None,
+    level: LevelOption = None,
+    score_seed: ScoreSeedOption = None,
     raw: RawOption = False,
 ) -> None:
     """How well every proxy orders the measured archs.
@@ -718,7 +729,8 @@ def corr(
     """
     bench = call.bench
     found = bench.correlations(
-        space, _dataset(bench, space, dataset), recipe, k, fraction, split, _names(proxies), protocol, seed, not raw, where, resamples
+        space, _dataset(bench, space, dataset), recipe, k, fraction, split, _names(proxies), protocol, seed, not raw, where,
+        *_bootstrap(resamples, bootstrap_seed, level), score_seed,
     )  # fmt: skip
     call.show(_noted(bench, found.sorted("kendall", descending=True), space, protocol))
 
@@ -737,6 +749,10 @@ def constrained(
     seed: SeedOption = None,
     split: SplitOption = "val",
     where: WhereOption = None,
+    resamples: ResamplesOption = 0,
+    bootstrap_seed: BootstrapSeedOption = None,
+    level: LevelOption = None,
+    score_seed: ScoreSeedOption = None,
     raw: RawOption = False,
 ) -> None:
     """What every proxy picks within each limit.
@@ -746,10 +762,17 @@ def constrained(
     bench = call.bench
     found = bench.constrained(
         space, _dataset(bench, space, dataset), recipe, _names(cost), _budgets(budgets, joint=True), spacing, split,
-        _names(proxies), protocol, seed, not raw, where,
+        _names(proxies), protocol, seed, not raw, where, *_bootstrap(resamples, bootstrap_seed, level), score_seed,
     )  # fmt: skip
     noted = _noted(bench, found, space, protocol)
     call.show(noted, parts=_pick_parts(noted))
+
+
+def _bootstrap(resamples: int, seed: int | None, level: float | None) -> tuple[int, int, float]:
+    """Resamples, their seed and the level of intervals; ValueError where there are no resamples to which one of them belongs."""
+    if not resamples and (seed is not None or level is not None):
+        raise ValueError("--bootstrap-seed and --level are of intervals, which need --resamples N")
+    return resamples, seed or 0, 0.95 if level is None else level
 
 
 def _pick_parts(source: Listing) -> Iterable[Listing]:
@@ -758,7 +781,8 @@ def _pick_parts(source: Listing) -> Iterable[Listing]:
     limits: dict[tuple[str, ...], list[rows.Row]] = {}
     for row in source:
         limits.setdefault(tuple(row[name] for name in heads), []).append(row)
-    shown = ("proxy", "accuracy", "true_rank", "num_tied", "arch")
+    wanted = ("proxy", "accuracy", "accuracy_low", "accuracy_high", "true_rank", "true_rank_low", "true_rank_high", "num_tied", "arch")
+    shown = [name for name in wanted if name in source.columns]
     left = [name for name in source.columns if name not in (*shown, *heads, "pool_size")]
     notes = [*source.notes, f"Only in --csv and --json, which have all columns: {', '.join(left)}."]
     for number, (key, picked) in enumerate(limits.items(), 1):
@@ -807,6 +831,12 @@ def hybrid(
     protocol: ProtocolOption = None,
     seed: SeedOption = None,
     where: WhereOption = None,
+    score_seed: ScoreSeedOption = None,
+    draws: Annotated[
+        int | None, typer.Option("--draws", min=0, metavar="N", help="Of accuracies dealt out at random, for the column chance. Default: 20.")
+    ] = None,
+    draw_seed: Annotated[int | None, typer.Option("--draw-seed", min=0, metavar="N", help="Of --draws. Default: 0.")] = None,
+    engine: Annotated[Literal["auto", "numpy", "numba"] | None, typer.Option("--engine", help="Same results. Default: auto.")] = None,
 ) -> None:
     """The best combinations of proxies of every size.
 
@@ -817,30 +847,33 @@ def hybrid(
     from nbzero.pool import pool_of
 
     bench = call.bench
-    for option, value in (("--proxies", proxies), ("--rule", rule), ("--top", best)):
-        if value and name is not None:
+    for option, value in (
+        ("--proxies", proxies), ("--rule", rule), ("--top", best), ("--draws", draws), ("--draw-seed", draw_seed), ("--engine", engine),
+    ):  # fmt: skip
+        if value not in (None, []) and name is not None:
             raise ValueError(f"{option} goes with a search, --name reports a published hybrid; leave one out")
     if best is not None and judge:
         raise ValueError("--top lists combinations, --judge judges the best of each size; leave one out")
     given, costs, limits = published(name) if name is not None else None, _names(cost) or ["macs"], _budgets(budgets)
     dataset = _dataset(bench, space, dataset)
-    own = pool_of(bench, space, dataset, recipe, protocol, seed, where=where)
-    others = [_pool_named(bench, text, own, protocol, seed, where) for text in judge or ()]
+    own = pool_of(bench, space, dataset, recipe, protocol, seed, where=where, score_seed=score_seed)
+    others = [_pool_named(bench, text, own, protocol, seed, where, score_seed) for text in judge or ()]
     if given is not None:
         call.show(_noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol))
         return
     found = best_hybrids(
-        own, _names(proxies) or [name for name in PAPER if name in {**own.scores, **own.costs}], rule or "rank_sum", costs, limits, spacing, normalise
-    )
+        own, _names(proxies) or [name for name in PAPER if name in {**own.scores, **own.costs}], rule or "rank_sum", costs, limits, spacing,
+        normalise, 20 if draws is None else draws, draw_seed or 0, engine or "auto",
+    )  # fmt: skip
     call.show(_noted(bench, found.judge(others) if others else found.table(best or 3), space, protocol), keys=2)
 
 
-def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed: Seed, where: str | None) -> "Pool":
+def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed: Seed, where: str | None, score_seed: Seed) -> "Pool":
     """The pool that is named like test (of the same runs as `own`), or SPACE[:DATASET[:SPLIT[:RECIPE]]]."""
     from nbzero.pool import pool_of
 
     if text == "test":
-        return pool_of(bench, own.space, own.dataset, own.recipe, own.protocol or None, seed, "test", where=where)
+        return pool_of(bench, own.space, own.dataset, own.recipe, own.protocol or None, seed, "test", where=where, score_seed=score_seed)
     parts = text.split(":")
     if len(parts) > 4 or not all(parts):
         raise ValueError(f"pool {text!r}; it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]")
@@ -848,7 +881,7 @@ def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed
     if split not in ("", "val", "test"):
         raise ValueError(f"pool {text!r} has split {split!r}; it is val or test")
     on = _dataset(bench, space, dataset or None)
-    return pool_of(bench, space, on, recipe or None, protocol, seed, "test" if split == "test" else "val", where=where)
+    return pool_of(bench, space, on, recipe or None, protocol, seed, "test" if split == "test" else "val", where=where, score_seed=score_seed)
 
 
 @command
@@ -915,18 +948,21 @@ def evaluate(
     resamples: Annotated[
         int | None, typer.Option("--resamples", min=1, metavar="N", help="Bootstrap resamples, with --part intervals. Default: 1000.")
     ] = None,
+    bootstrap_seed: BootstrapSeedOption = None,
+    level: LevelOption = None,
+    score_seed: ScoreSeedOption = None,
 ) -> None:
     """Your own proxy beside all stored ones.
 
     From a file with a score for each arch. Archs without a score are counted; an arch that the space does not have is an error.
     """
-    if resamples is not None and part != "intervals":
-        raise ValueError("--resamples goes with --part intervals; give both, or neither")
+    if part != "intervals" and not (resamples is bootstrap_seed is level is None):
+        raise ValueError("--resamples, --bootstrap-seed and --level go with --part intervals")
     bench = call.bench
     scores = _read_scores(file, column)
     report = bench.evaluate(
         scores, space, _dataset(bench, space, dataset), recipe, name, 1 if better == "higher" else -1, k, fraction, budgets, split,
-        protocol, seed, where, (resamples or 1000) if part == "intervals" else 0,
+        protocol, seed, where, *_bootstrap((resamples or 1000) if part == "intervals" else 0, bootstrap_seed, level), score_seed,
     )  # fmt: skip
     if part == "picks":
         noted = _noted(bench, report.picks, space, protocol)
@@ -1130,6 +1166,9 @@ def export(
     view = bench.table(space, _names(columns), dataset, recipe, protocol, seed, where)
     if not len(view):
         raise NotAMemberError(f"no arch of {space} where {where}; nothing was written")
+    measured = [name for name in view.columns if name not in bench.table(space).columns]
+    if measured and seed not in (None, "mean") and all(value is None or value != value for name in measured for value in view[name].tolist()):
+        raise ValueError(f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds")
     selected = [value for value in (view.dataset, view.recipe, view.protocol, None if view.dataset is None else f"seed {view.seed}") if value]
     title = ", ".join([space, *selected, *([f"where {where}"] if where else []), f"N = {len(view)}, release {bench.version}"])
     table = view.to_arrow()

@@ -157,7 +157,8 @@ def pool_of(
         num_other = int((~np.isnan(there)).sum())
         raise ValueError(
             f"no arch of {space} has a {split} accuracy on {dataset}" + (f" with recipe {named}" if named else "")
-            + (f" and seed {seed}" if seed is not None else "") + (f" where {where}" if where else "")
+            + (f" and seed {seed}, of seeds {', '.join(map(str, bench.seeds(space, dataset, named))) or 'none'}" if seed is not None else "")
+            + (f" where {where}" if where else "")
             + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "") + f"; measured are {_measured(bench, space)}"
         )  # fmt: skip
     archs = bench.table(space)

@@ -133,7 +133,8 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{text!r} cannot be read ({error}); {_HELP}") from error
+        said = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"{text!r} cannot be read ({said}); {_HELP}") from error
 
 
 def _name(node: ast.AST) -> str | None:

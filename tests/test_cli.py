@@ -113,6 +113,22 @@ FRAMES = {
         ("constrained", "r1-mini", *SHORT, "-c", "depth", "-b", "2", "-p", "zen"),
         lambda b: b.constrained("r1-mini", "cifar10", "cpu-16px-4", "depth", 2, proxies=["zen"]),
     ),
+    "constrained, with intervals": (
+        ("constrained", "r1-mini", *SHORT, "-c", "depth", "-b", "2", "-p", "zen", "--resamples", "9", "--bootstrap-seed", "3", "--level", "0.8"),
+        lambda b: b.constrained("r1-mini", "cifar10", "cpu-16px-4", "depth", 2, proxies=["zen"], resamples=9, bootstrap_seed=3, level=0.8),
+    ),
+    "corr, with intervals": (
+        ("corr", "r1-mini", *SHORT, "-p", "zen", "--resamples", "9", "--bootstrap-seed", "3", "--level", "0.8", "--seed", "1", "--score-seed", "0"),
+        lambda b: b.correlations(
+            "r1-mini", "cifar10", "cpu-16px-4", proxies=["zen"], seed=1, resamples=9, bootstrap_seed=3, level=0.8, score_seed=0
+        ).sorted("kendall", descending=True),
+    ),
+    "hybrid": (
+        ("hybrid", "r1-mini", *SHORT, "-p", "zen,macs", "--draws", "3", "--draw-seed", "5", "--engine", "numpy", "--score-seed", "2", "--top", "1"),
+        lambda b: b.hybrid(
+            "r1-mini", "cifar10", ["zen", "macs"], recipe="cpu-16px-4", score_seed=2, draws=3, draw_seed=5, engine="numpy"
+        ).table(1),
+    ),
     "factors": (
         ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--transform", "raw"),
         lambda b: b.factors("r1-mini", "cifar10", ["zen", "accuracy"], "cpu-16px-4", transform="raw"),
@@ -156,6 +172,15 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("top", "r1-mini", "--seed", "7"), 1, "val accuracy on cifar10 with seed 7; the runs of cpu-16px-4 have seeds 0, 1, or mean\n"),
         (("top", "r1-mini", "--seed", "7", "--by", "zen"), 1, "of zen on cifar10 with seed 7; the scores of std-16 have seeds 0, 1, 2, or mean\n"),
         (("top", "r1", "--seed", "7", "--by", "zen"), 1, "of zen on cifar10 with seed 7; the scores of std-32 have seed 0, or mean\n"),
+        (("mbr", "r1-mini", "--seed", "7"), 2, "no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 7, of seeds 0, 1"),
+        (("mbr", "r1-mini", "--score-seed", "7"), 2, "no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"),
+        (("corr", "r1-mini", "--level", "0.9"), 2, "--bootstrap-seed and --level are of intervals, which need --resamples N"),
+        (("constrained", "r1-mini", "--bootstrap-seed", "1"), 2, "--bootstrap-seed and --level are of intervals"),
+        (("mbr", "r1-mini", "--resamples", "3", "--level", "9"), 2, "level 9.0; it is between 0 and 1"),
+        (("evaluate", "x.csv", "r1-mini", "--level", "0.9"), 2, "--resamples, --bootstrap-seed and --level go with --part intervals"),
+        (("hybrid", "r1-mini", "--name", "sjw", "--draws", "0"), 2, "--draws goes with a search, --name reports a published hybrid"),
+        (("export", "r1-mini", *SHORT, "--seed", "7"), 2, "no arch of r1-mini has runs or scores with seed 7 on cifar10; nothing was written"),
+        (("mbr", "r1-mini", "--where", "macs <"), 2, "'macs <' cannot be read (invalid syntax); "),
         (("space", "r1-mini", "--seed", "1"), 2, "--seed goes with --sample; give both, or neither"),
         (("space", "r1-mini", "-k", "1"), 2, "-k goes with --neighbours; give both, or neither"),
         (("space", "r1-mini", "--sample", "1", "--neighbours", ARCH), 2, "--sample and --neighbours exclude each other"),
@@ -259,6 +284,7 @@ TABLES = {
     "mbr": ("mbr", "r1-mini", *SHORT, "--resamples", "3"),
     "corr": ("corr", "r1-mini", *SHORT, "--resamples", "3"),
     "constrained": ("constrained", "r1-mini", *SHORT, "-b", "2"),
+    "constrained, with intervals": ("constrained", "r1-mini", *SHORT, "-b", "2", "--resamples", "3"),
     "hybrid": ("hybrid", "r1-mini", *SHORT),
     "judged": ("hybrid", "r1-mini", *SHORT, "-p", "zen,macs,snip", "--judge", "test", "--judge", "r1-mini:cifar10:test:cpu-16px-12"),
     "named": ("hybrid", "r1-mini", *SHORT, "--name", "zen_macs", "--judge", "test"),
@@ -286,7 +312,7 @@ def test_every_table_fits_a_terminal_and_a_pipe_and_says_what_it_leaves_out(name
         text = re.sub(r"\s", "", "".join(lines))
         assert max(map(len, lines)) <= width
         missing = [column for column in columns if column not in text and any(part not in text for part in re.findall("_*[^_]+", column))]
-        assert missing == [] or name in ("query", "constrained", "picks"), missing
+        assert missing == [] or name in ("query", "constrained", "constrained, with intervals", "picks"), missing
         said = re.search(r"Onlyin--csvand--json,whichhaveallcolumns:([^.]*)\.", text)
         left = said[1].split(",") if said else []
         assert set(left) <= set(columns)
@@ -535,9 +561,10 @@ def test_the_options_of_evaluate(files, scores, release, bench):
     options = ("--name", "mine", "--direction", "lower", "-k", "4", "--fraction", "0.3", "-b", "2", "--split", "test", "--where", "macs > 2e6")
     assert answer(*args, *options)["rows"] == json.loads(lower.metrics.sorted("mbr_union").to_json())["rows"]
     assert answer(*args, *options, "--part", "picks")["rows"] == json.loads(lower.picks.to_json())["rows"]
-    drawn = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4", resamples=9)
-    assert answer(*args, "--part", "intervals", "--resamples", "9")["rows"] == json.loads(drawn.intervals.to_json())["rows"]
-    assert "--resamples goes with --part intervals" in ask(*args, "--resamples", "9", status=2).stderr
+    drawn = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4", resamples=9, bootstrap_seed=2, level=0.7)
+    interval = ("--part", "intervals", "--resamples", "9", "--bootstrap-seed", "2", "--level", "0.7")
+    assert answer(*args, *interval)["rows"] == json.loads(drawn.intervals.to_json())["rows"]
+    assert "--resamples, --bootstrap-seed and --level go with --part intervals" in ask(*args, "--resamples", "9", status=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -630,7 +657,7 @@ def test_plot_writes_a_picture_and_lists_the_figures(release, tmp_path):
 
 def test_a_pool_to_judge_on_keeps_the_protocol_asked_for(bench):
     own = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
-    pools = [cli._pool_named(bench, "r1-mini:cifar10:val:cpu-16px-12", own, protocol, None, None) for protocol in (None, "std-32")]
+    pools = [cli._pool_named(bench, "r1-mini:cifar10:val:cpu-16px-12", own, protocol, None, None, None) for protocol in (None, "std-32")]
     assert [pool.protocol for pool in pools] == ["std-16", "std-32"]
     assert [int(np.isnan(pool.scores["zen"]).sum()) for pool in pools] == [0, 3]  # of the four archs, one is scored under std-32
 
