@@ -13,7 +13,8 @@ tables are not part of this project: a release made here is for its maker.
 Percentages become fractions. What val_acc and test_acc are is in the column `metric` (higher is better in all), over which runs they are means
 in `averaged`; a recipe that ends in -mean has a mean of seeds where another recipe has the seeds. Nothing that the source does not
 give is filled in: a missing split, loss or time is null, device and software say so, and NASLib's -1e8, which stands for a score that
-was not finite, is a null with that reason. Scores keep the source's sign and scale. macs and params are the published
+was not finite, is a null with that reason. Scores keep the source's sign and scale; a column whose values are doubtful is imported, and
+says so in its meaning, in the table's metadata (`nbzero.doubtful`) and when this job ends. macs and params are the published
 ones and are counted again from the arch (nb201: its macs are counted, and agree with the FLOPs published for single archs).
 """
 
@@ -286,11 +287,7 @@ def _table(kind: Table, space: str, rows: list[dict[str, Any]]) -> pa.Table:
     if kind != "scores":  # which may be any number
         check_rows(kind, rows, f"{kind} of {space}", space)
     schema = arrow_schema(kind, space)
-    fields = [field for field in schema if field.name in rows[0]]
-    if space.startswith("transnas") and kind == "scores":
-        said_of_log = {b"unit": b"", b"meaning": b"natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0"}
-        fields = [field.with_metadata(said_of_log) if field.name == "synflow" else field for field in fields]
-    schema = pa.schema(fields, schema.metadata)
+    schema = pa.schema([field for field in schema if field.name in rows[0]], schema.metadata)
     sources = SOURCES[space][kind]
     said = {
         "nbzero.source": "; ".join(f"{s.repository}@{s.commit}{f':{s.path}' if s.path else ''} ({s.holds})" for s in sources),
@@ -298,6 +295,9 @@ def _table(kind: Table, space: str, rows: list[dict[str, Any]]) -> pa.Table:
         "nbzero.licence": "; ".join(f"{s.repository}: {s.licence}" for s in sources),
         "nbzero.benchmark": IMPORTED[space].title,
     }
+    doubts = [f"{proxy}: {doubt}" for proxy, doubt in IMPORTED[space].doubts.items() if kind == "scores" and proxy in rows[0]]
+    if doubts:
+        said["nbzero.doubtful"] = "; ".join(doubts)
     table = pa.Table.from_pylist(rows, schema.with_metadata({**schema.metadata, **{k.encode(): v.encode() for k, v in said.items()}}))
     return table.sort_by([(name, "ascending") for name in sort_keys(kind)])
 
@@ -482,6 +482,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{kind}/{space}{f'/{dataset}' if dataset else ''}: {table.num_rows} rows{_said(kind, table)}")
     for line in left_out(given.name, sources):
         print(line)
+    for proxy, doubt in IMPORTED[given.name].doubts.items():
+        print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
     for absent in sorted(OPTIONAL & FILES[given.name].keys() - sources.keys()):
         print(f"no {absent}.parquet: {given.name} has no scores")
     print(f"{given.out}: data version {version}, {new} new rows")

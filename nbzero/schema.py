@@ -168,9 +168,9 @@ KEYS: dict[Table, tuple[str, ...]] = {
 @cache
 def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
     """The columns of a table of one space: those of TABLES, and for an imported space what it has instead."""
-    if space not in IMPORTED or table == "scores":
+    if space not in IMPORTED:
         return TABLES[table]
-    return _imported_archs(space) if table == "archs" else _imported_runs()
+    return {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}[table](space)
 
 
 def _imported_archs(space: str) -> tuple[Column, ...]:
@@ -193,7 +193,17 @@ def _imported_archs(space: str) -> tuple[Column, ...]:
     return (*columns, *(costs[name] for name in definition.costs(definition.parse(definition.example))))
 
 
-def _imported_runs() -> tuple[Column, ...]:
+def _imported_scores(space: str) -> tuple[Column, ...]:
+    definition = IMPORTED[space]
+    columns = []
+    for c in TABLES["scores"]:
+        unit, meaning = definition.scores_said.get(c.name, (c.unit, c.meaning))
+        doubt = definition.doubts.get(c.name)
+        columns.append(replace(c, unit=unit, meaning=f"{meaning}; DOUBTFUL: {doubt}" if doubt else meaning))
+    return tuple(columns)
+
+
+def _imported_runs(space: str) -> tuple[Column, ...]:
     changed = {
         "status": {"meaning": "ok: the source gives a number", "values": STATUSES[:1]},
         "seed": {"meaning": "which of the runs that the source gives, from 0; 0 where it gives one number"},

@@ -424,7 +424,7 @@ def test_nbmacro_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("space", ["macro", "micro"])
-def test_transnas_numbers_and_metrics(tmp_path: Path, space: str) -> None:
+def test_transnas_numbers_and_metrics(tmp_path: Path, space: str, capsys: pytest.CaptureFixture[str]) -> None:
     name = f"transnas-{space}"
     b = imported(tmp_path, name)
     assert b.datasets(name) == sorted(TASKS) and list(b.space(name)) == sorted(some(name))
@@ -446,6 +446,13 @@ def test_transnas_numbers_and_metrics(tmp_path: Path, space: str) -> None:
     assert b.arrow("scores", name, "jigsaw").schema.field("synflow").metadata[b"meaning"].startswith(b"natural logarithm")
 
 
+    for field in (b.arrow("scores", name, "jigsaw").schema.field("epe_nas"), b.table(name, ["epe_nas"], "jigsaw").to_arrow().schema.field("epe_nas")):
+        assert (b"DOUBTFUL: these values do not seem to belong to these archs" in field.metadata[b"meaning"]) == (space == "macro")
+    whole = b.arrow("scores", name, "jigsaw").schema.metadata
+    assert whole.get(b"nbzero.doubtful", b"").startswith(b"epe_nas: these values" if space == "macro" else b"")
+    assert (b"nbzero.doubtful" in whole) == (space == "macro")
+    assert ("DOUBTFUL epe_nas of transnas-macro, imported as the source" in capsys.readouterr().out) == (space == "macro")
+    assert b"nbzero.doubtful" not in b.arrow("runs", name, "jigsaw").schema.metadata
 def test_spaces_are_added_to_a_release_and_the_same_again_changes_nothing(tmp_path: Path, small: Any, made: Any) -> None:
     out = small("out", [made.run_row(0)], "0.1.0")
     for name in IMPORTED:
@@ -689,6 +696,35 @@ def test_published_numbers_of_transnas(real: Bench) -> None:
 def disconnected(values: tuple[int, ...]) -> bool:
     reached = {0}
     for value, (start, end) in zip(values, ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)), strict=True):
+def explained(ranks: Any, choices: Any) -> float:
+    """R^2 of a linear model of the choices, one-hot."""
+    columns = [(values == one).astype(float) for values in choices.T for one in np.unique(values)]
+    table = np.column_stack([np.ones(len(ranks)), *columns])
+    left = ranks - table @ np.linalg.lstsq(table, ranks, rcond=None)[0]
+    return 1 - float(left @ left) / float(((ranks - ranks.mean()) ** 2).sum())
+
+
+def test_what_is_doubted_of_transnas_macro(real: Bench) -> None:
+    """The figures in `IMPORTED["transnas-macro"].doubts`."""
+    stats = pytest.importorskip("scipy.stats")
+    choices = np.array([IMPORTED["transnas-macro"].parse(arch) for arch in real.space("transnas-macro")])
+    found: dict[str, list[float]] = {}
+    for task in TASKS:
+        table = real.table("transnas-macro", dataset=task)
+        for proxy in ("zen", "synflow", "fisher", "epe_nas"):
+            if proxy in table and not np.isnan(table[proxy]).any():
+                found.setdefault(proxy, []).append(explained(stats.rankdata(table[proxy]), choices))
+    assert {proxy: len(values) for proxy, values in found.items()} == {"zen": 7, "synflow": 4, "fisher": 2, "epe_nas": 4}
+    assert min(found["epe_nas"]) > 0.005 and max(found["epe_nas"]) < 0.085
+    rest = [value for proxy in ("zen", "synflow", "fisher") for value in found[proxy]]
+    assert min(rest) > 0.745 and max(rest) < 0.955
+    for space, low, high in (("macro", -0.01, 0.10), ("micro", 0.525, 0.605)):
+        tasks = ("class_object", "class_scene", "room_layout", *(["jigsaw"] if space == "macro" else []))
+        columns = [real.table(f"transnas-{space}", ["scores.epe_nas"], task)["scores.epe_nas"] for task in tasks]
+        rhos = [spearman(np.nan_to_num(a, nan=-1e8), np.nan_to_num(b, nan=-1e8)) for a, b in itertools.combinations(columns, 2)]
+        assert low <= min(rhos) and max(rhos) <= high, (space, rhos)
+
+
         if value and start in reached:
             reached.add(end)
     return 3 not in reached
