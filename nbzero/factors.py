@@ -1,6 +1,7 @@
 """Which choices of an arch drive a proxy or the accuracy (XGBoost on the stage features), and what the archs that a proxy likes best look like.
 
-Capital endings name an array's axes: N archs, F inputs (stage features), Q quantities that are permuted, H held-out archs of a fold.
+Capital endings name an array's axes: N archs, F inputs (stage features, or choices of an imported space), C columns of the models (a categorical
+input has one for each of its categories), Q quantities that are permuted, H held-out archs of a fold.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from nbzero.errors import unknown_name
 from nbzero.frame import Frame
+from nbzero.imported import categories_of
 from nbzero.pool import COSTS, Floats, Pool
 from nbzero.proxies import PROXIES
 
@@ -59,9 +61,13 @@ class Sample:
     Attributes:
         name: what it is, in words for a title.
         archs: (N,) strings.
-        features: stage features -> (N,) float64, NaN where there is no such stage.
+        features: stage features, or choices of an imported space -> (N,) float64, NaN where there is no such stage.
         costs: macs, params, depth -> (N,) float64, those that the space has.
         targets: proxy, or "accuracy" -> (N,) float64, higher is better (unless it was loaded with the raw sign); NaN where there is none.
+        categories: features whose numbers are names without an order -> the names, by number. Stage features are none of them.
+
+    Raises:
+        ValueError: categories of what is no feature, or a feature with a number that has no name.
     """
 
     name: str
@@ -69,6 +75,16 @@ class Sample:
     features: Mapping[str, Floats]
     costs: Mapping[str, Floats]
     targets: Mapping[str, Floats]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, options in self.categories.items():
+            if name not in self.features:
+                raise ValueError(f"categories of {name!r}, which is no feature of {self.name}; its features are {', '.join(self.features) or 'none'}")
+            values = np.asarray(self.features[name], np.float64)
+            wrong = values[~np.isnan(values) & ~np.isin(values, np.arange(len(options)))]
+            if len(wrong):
+                raise ValueError(f"{name} is {wrong[0]:g} in {self.name}; it is one of {len(options)} categories, 0 to {len(options) - 1}, or NaN")
 
     def __len__(self) -> int:
         return len(self.archs)
@@ -148,7 +164,8 @@ def sample_of(
     features = {name: np.asarray(archs[name], np.float64) for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {0 if seed is None else seed}"]
-    return Sample(", ".join(said if orient else [*said, "raw signs"]), tuple(archs["arch"].tolist()), features, costs, found)
+    title = ", ".join(said if orient else [*said, "raw signs"])
+    return Sample(title, tuple(archs["arch"].tolist()), features, costs, found, categories_of(space))
 
 
 def as_sample(source: Sample | Pool) -> Sample:
@@ -156,7 +173,8 @@ def as_sample(source: Sample | Pool) -> Sample:
     if isinstance(source, Sample):
         return source
     name = source.name.rpartition(", N = ")[0]
-    return Sample(name, source.archs, source.features, source.costs, {**source.scores, ACCURACY: source.accuracy})
+    categories = {column: options for column, options in categories_of(source.space).items() if column in source.features}
+    return Sample(name, source.archs, source.features, source.costs, {**source.scores, ACCURACY: source.accuracy}, categories)
 
 
 # Importances
@@ -172,6 +190,10 @@ def factors(
     """How much each stage feature says about each target: one XGBoost model per target, on all archs of the source that have it.
 
     A row is a target and a factor. Beside every importance stands how well the model predicts archs that it has not seen.
+    Stage features are numbers. The choices of an imported space (the operation on an edge, the kind of a module) are names, whose numbers have no
+    order: the models see each as one column per category, 1 where the arch has it and 0 where not (one-hot; NaN in all where it lacks the
+    module). Their importances are of the whole choice: gain is the sum over its columns (so more categories can mean more gain), and permutation
+    exchanges all its columns together.
 
         gain           mean loss reduction of the splits on this input, in shares of 1, as the paper. Of equal inputs (s2_in is s1_out) the first
                        that a tree meets gets all of it, so a feature's share can lie under another name; so can whether there is a fourth stage.
@@ -220,6 +242,7 @@ def factors(
     inputs = tuple(sample.features)
     table_NF = np.column_stack([np.asarray(sample.features[name], np.float32)[order] for name in inputs])
     copies = _copies(inputs, table_NF)
+    encoding = _Encoding(inputs, tuple(name for name in inputs if name in sample.categories), table_NF)
     designs: dict[bytes, _Design] = {}
     rows: list[dict[str, Any]] = []
     for name, values in chosen.items():
@@ -233,10 +256,43 @@ def factors(
         numbers = dict(target=name, num_archs=len(target_N), **said, reason=reason)
         key = there.tobytes()
         if reason is None and key not in designs:
-            designs[key] = _Design(inputs, table_NF[there], arch_of_row[there], copies, shuffle_seed)
+            designs[key] = _Design(encoding, table_NF[there], arch_of_row[there], copies, shuffle_seed)
         fitted = designs[key].fit(target_N) if reason is None else None
         rows += _rows(inputs, copies, _blocks(inputs, table_NF), fitted, numbers, min_r2)
-    return Frame(_columns(rows), f"factors of {_count(len(chosen), 'target')}: {sample.name}", _notes(rows, transform, min_r2))
+    return Frame(_columns(rows), f"factors of {_count(len(chosen), 'target')}: {sample.name}", _notes(rows, transform, min_r2, encoding))
+
+
+class _Encoding:
+    """How inputs become the columns of the models: a categorical one as a column per category that some arch of the sample has, the others as
+    they are.
+
+    Attributes:
+        inputs: their names, in order.
+        categorical: names of the inputs that are encoded by category.
+        input_of_column: (C,) the position of the input that each column is of.
+    """
+
+    def __init__(self, inputs: tuple[str, ...], categorical: tuple[str, ...], table_NF: Singles) -> None:
+        self.inputs, self.categorical = inputs, categorical
+        there = [values[~np.isnan(values)] if name in categorical else values[:0] for name, values in zip(inputs, table_NF.T, strict=True)]
+        columns = [np.unique(values) if len(values) else np.array([np.nan], np.float32) for values in there]
+        self.input_of_column = np.repeat(np.arange(len(inputs)), [len(one) for one in columns])
+        self._category = np.concatenate(columns)  # NaN for a column that is no category
+
+    def encoded(self, table_NF: Singles) -> Singles:
+        """(N, C) columns of the models for (N, F) inputs."""
+        if not self.categorical:
+            return table_NF
+        table_NC: Singles = table_NF[:, self.input_of_column]
+        is_category = ~np.isnan(self._category)
+        part = table_NC[:, is_category]
+        table_NC[:, is_category] = np.where(np.isnan(part), np.nan, part == self._category[is_category])
+        return table_NC
+
+    def summed(self, gain_C: Floats, columns: npt.NDArray[np.int64]) -> Floats:
+        """(F,) the gains of some columns, added up by input."""
+        gain_F: Floats = np.bincount(self.input_of_column[columns], gain_C, len(self.inputs)).astype(np.float64)
+        return gain_F
 
 
 class Fit(NamedTuple):
@@ -253,14 +309,17 @@ class Fit(NamedTuple):
 class _Design:
     """The inputs of some archs, made once for all targets that exactly these archs have: matrices of all, of folds, and permuted ones."""
 
-    def __init__(self, inputs: tuple[str, ...], table_NF: Singles, arch_of_row: npt.NDArray[np.int64], copies: Mapping[str, str], seed: int) -> None:
-        self.inputs, self.table_NF = inputs, table_NF
+    def __init__(self, encoding: _Encoding, table_NF: Singles, arch_of_row: npt.NDArray[np.int64], copies: Mapping[str, str], seed: int) -> None:
+        inputs = encoding.inputs
+        self.encoding, self.inputs = encoding, inputs
+        self.table_NC = table_NC = encoding.encoded(table_NF)
         _, distinct = np.unique(arch_of_row, return_inverse=True)
         self.fold_N = distinct % FOLDS  # by arch, so that no arch is both learned and held out
         self.unique = [f for f, name in enumerate(inputs) if name not in copies]
-        self.all = _matrix(table_NF)
-        self.all_unique = _matrix(table_NF[:, self.unique])
-        self.training = [_matrix(table_NF[self.fold_N != k]) for k in range(FOLDS)]
+        self.unique_columns = np.flatnonzero(np.isin(encoding.input_of_column, self.unique))
+        self.all = _matrix(table_NC)
+        self.all_unique = _matrix(table_NC[:, self.unique_columns])
+        self.training = [_matrix(table_NC[self.fold_N != k]) for k in range(FOLDS)]
         rng = np.random.default_rng([seed, len(table_NF)])
         self.quantities = [*(inputs[f] for f in self.unique), *_blocks(inputs, table_NF)]
         num_rows = min(len(table_NF), PERMUTED_ROWS)
@@ -272,19 +331,20 @@ class _Design:
             for _ in range(self.repeats):
                 permuted_NF = _permuted(inputs, table_NF, copies, name, rng)
                 for k, rows in enumerate(self.tested):
-                    stacks[k].append(permuted_NF[rows])
+                    stacks[k].append(encoding.encoded(permuted_NF[rows]))
         self.permuted = [np.concatenate(stack) for stack in stacks]
 
     def fit(self, target_N: Floats) -> Fit:
-        gain_F = _gain(_trained(self.all, target_N), len(self.inputs))
-        gain_U = _gain(_trained(self.all_unique, target_N), len(self.unique))
-        gain_unique = {self.inputs[f]: gain for f, gain in zip(self.unique, gain_U.tolist(), strict=True)}
+        columns = np.arange(self.table_NC.shape[1])
+        gain_F = self.encoding.summed(_gain(_trained(self.all, target_N), len(columns)), columns)
+        gain_U = self.encoding.summed(_gain(_trained(self.all_unique, target_N), len(self.unique_columns)), self.unique_columns)
+        gain_unique = {self.inputs[f]: float(gain_U[f]) for f in self.unique}
         predicted_N = np.empty(len(target_N))
         lost_QN = np.empty((len(self.quantities), self.num_tested))
         for k, rows in enumerate(self.tested):
             held_out = self.fold_N == k
             model = _trained(self.training[k], target_N[~held_out])
-            predicted_N[held_out] = model.inplace_predict(self.table_NF[held_out])
+            predicted_N[held_out] = model.inplace_predict(self.table_NC[held_out])
             again = np.asarray(model.inplace_predict(self.permuted[k]), np.float64).reshape(len(self.quantities), self.repeats, len(rows))
             lost_QN[:, rows] = ((target_N[rows] - again) ** 2 - (target_N[rows] - predicted_N[rows]) ** 2).mean(1)
         variance = target_N.var()
@@ -448,13 +508,19 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return columns
 
 
-def _notes(rows: list[dict[str, Any]], transform: Transform, min_r2: float) -> list[str]:
+def _notes(rows: list[dict[str, Any]], transform: Transform, min_r2: float, encoding: _Encoding) -> list[str]:
     first = list({row["target"]: row for row in rows}.values())
     sizes = [row["num_archs"] for row in first]
     notes = [
         f"N = {_range(sizes)} archs by target; {'ranks of the' if transform == 'rank' else 'raw'} targets; model {MODEL}; "
         f"r2 and rank_correlation on held-out archs of {FOLDS} folds",
     ]
+    if encoding.categorical:
+        notes.append(
+            f"{', '.join(encoding.categorical)}: categories without an order, one-hot in the models (a column per category, "
+            f"{int(np.isin(encoding.inputs, encoding.categorical)[encoding.input_of_column].sum())} in all); the gain of each is the sum over its "
+            "columns, its permutation exchanges them together"
+        )
     poor = [f"{row['target']} ({row['r2']:.2f})" for row in first if row["reason"] is None and not row["fits"]]
     if poor:
         notes.append(f"Do not read the importances of {_count(len(poor), 'target')} whose model does not fit (r2 < {min_r2:g}): {', '.join(poor)}")
@@ -481,7 +547,8 @@ def _count(number: int, word: str) -> str:
 def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float = 0.05, min_top: int = 10) -> Frame:
     """What the archs look like that each proxy likes best, against all archs and against the truly best ones.
 
-    A row is a target and a property: stem, stage widths (s1_out ..), depths and strides, number of stages, macs, params, depth. The liked archs
+    A row is a target and a property: stem, stage widths (s1_out ..), depths and strides, number of stages, macs, params, depth; of an imported
+    space's choices each category ("edge_01 = skip_connect": x is 1 for archs that have it, 0 for others, so a mean is a share). The liked archs
     are the first max(min_top, ceil(top * N)) of the N that have the target; archs tied at that limit share the places left over, as
     weights w in (0, 1], so the order of the archs does not matter. A fourth stage's properties are of the archs that have one.
 
@@ -549,7 +616,14 @@ def _properties(sample: Sample) -> dict[str, Floats]:
     columns = {name: np.asarray(values, np.float64) for name, values in sample.features.items()}
     table = np.column_stack([values.astype(np.float32) for values in columns.values()]) if inputs else np.zeros((len(sample), 0), np.float32)
     copies = _copies(inputs, table)
-    kept = {name: values for name, values in columns.items() if name not in copies}
+    kept: dict[str, Floats] = {}
+    for name, values in columns.items():
+        there = ~np.isnan(values)
+        for number, option in enumerate(sample.categories.get(name, ())):
+            if (values == number).any():
+                kept[f"{name} = {option}"] = np.where(there, values == number, np.nan)
+        if name not in sample.categories and name not in copies:
+            kept[name] = values
     widths = [name for name in kept if re.fullmatch(r"s\d+_out", name)]
     if widths:
         kept["num_stages"] = np.sum([~np.isnan(kept[name]) for name in widths], axis=0).astype(np.float64)

@@ -235,6 +235,17 @@ IMPORTED: dict[str, Imported] = {
 }
 
 
+def categories_of(space: str) -> dict[str, tuple[str, ...]]:
+    """The choices of a space that are names and not amounts: column -> what its numbers mean, by position; none for the spaces of ours.
+
+    >>> categories_of("nbmacro")["layer_1"]
+    ('identity', 'MB3_K3', 'MB6_K5')
+    >>> categories_of("r1")
+    {}
+    """
+    return {choice.column: choice.options for choice in IMPORTED[space].choices} if space in IMPORTED else {}
+
+
 def space_of(text: str) -> str | None:
     """The imported space that a string seems to name an arch of, well formed or not; None where it is none of theirs.
 

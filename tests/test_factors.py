@@ -409,3 +409,106 @@ def test_bias_of_a_release(bench):
     top = np.sort(np.asarray(archs["macs"], float))[-math.ceil(0.05 * len(archs)) :]
     assert macs["mean"][0] == pytest.approx(top.mean()) and macs["difference"][0] > 1 and macs["num_archs"][0] == len(archs)
     assert set(frame["target"]) == {"zen", "macs"} and 40 < macs["num_both"][0] <= 59 and not math.isnan(macs["best_mean"][0])
+
+
+# Choices without an order
+
+
+def celled(seed=0, num=600):
+    """Archs of made cells with three edges of four operations each, and a module that some lack: numbers without an order."""
+    rng = np.random.default_rng(seed)
+    edges = {f"edge_{name}": rng.integers(0, 4, num).astype(float) for name in ("01", "02", "12")}
+    module = np.where(rng.random(num) < 0.3, np.nan, rng.integers(1, 4, num))
+    categories = dict.fromkeys(edges, ("none", "skip", "conv 1x1", "conv 3x3")) | {"module_5": ("no module", "plain", "wide", "half")}
+    features = {**edges, "width": rng.integers(1, 9, num).astype(float), "module_5": module}
+    return Sample("made", tuple(f"cell-{i}" for i in range(num)), features, {}, {}, categories)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.permutations(range(4)))
+def test_names_may_be_numbered_in_any_way(order):
+    """What a categorical input says does not depend on the numbers of its categories; read as amounts, they would."""
+    sample = celled()
+    effect = np.array([0.0, 3.0, 1.0, 2.0])[sample.features["edge_02"].astype(int)] + 0.2 * sample.features["width"]
+    sample = sample.with_target("mine", effect + np.random.default_rng(1).normal(0, 0.3, 600))
+    turned = Sample(sample.name, sample.archs, {**sample.features, "edge_02": np.array(order, float)[sample.features["edge_02"].astype(int)]}, {},
+                    sample.targets, sample.categories)  # fmt: skip
+    first, second = factors.factors(sample), factors.factors(turned)
+    for column in ("gain", "permutation", "r2"):  # equal splits may be met in another order
+        np.testing.assert_allclose(first[column], second[column], atol=0.02, err_msg=column)
+    assert max(by_factor(first, "mine", "permutation").items(), key=lambda pair: np.nan_to_num(pair[1]))[0] == "edge_02"
+
+
+def test_categories_are_told_apart_by_one_split():
+    """Category 1 of a nominal edge, alone, against all the others: of one-hot columns only its own is split on, and the model is exact."""
+    sample = celled()
+    sample = sample.with_target("mine", (sample.features["edge_12"] == 1).astype(float))
+    frame = factors.factors(sample)
+    gain = by_factor(frame, "mine", "gain")
+    assert gain["edge_12"] == pytest.approx(1, abs=1e-6) and frame["r2"][0] > 0.999
+    assert by_factor(frame, "mine", "permutation")["edge_12"] > 1 and set(gain) == set(sample.features)  # importances of choices, not of columns
+    assert [note for note in frame.notes if "one-hot" in note] == [
+        "edge_01, edge_02, edge_12, module_5: categories without an order, one-hot in the models (a column per category, 15 in all); the gain of "
+        "each is the sum over its columns, its permutation exchanges them together"
+    ]
+    amounts = Sample(sample.name, sample.archs, sample.features, {}, sample.targets)
+    assert not any("one-hot" in note for note in factors.factors(amounts).notes)
+
+
+def test_one_hot_columns_by_hand():
+    table = np.array([[3, 7, np.nan], [0, 8, 2], [3, 9, 1]], np.float32)
+    encoding = factors._Encoding(("edge", "width", "module"), ("edge", "module"), table)
+    nan = np.nan
+    np.testing.assert_array_equal(encoding.encoded(table), [[0, 1, 7, nan, nan], [1, 0, 8, 0, 1], [0, 1, 9, 1, 0]])
+    np.testing.assert_array_equal(encoding.input_of_column, [0, 0, 1, 2, 2])
+    np.testing.assert_array_equal(encoding.encoded(table[:1]), [[0, 1, 7, nan, nan]])  # of some archs: the same columns
+    assert encoding.summed(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 2, 4])).tolist() == pytest.approx([0.3, 0.3, 0.4])
+    plain = factors._Encoding(("edge", "width", "module"), (), table)
+    np.testing.assert_array_equal(plain.encoded(table), table)
+    empty = factors._Encoding(("edge",), ("edge",), np.full((2, 1), np.nan, np.float32))
+    assert np.isnan(empty.encoded(np.full((2, 1), np.nan, np.float32))).all()
+
+
+def test_one_hot_gain_and_fit_by_a_slow_version():
+    sample = celled(3, 200)
+    target = sample.features["edge_01"] % 3 + np.nan_to_num(sample.features["module_5"]) + np.random.default_rng(2).normal(size=200)
+    frame = factors.factors(sample.with_target("mine", target), transform="raw")
+    order, _ = factors._shuffled(sample.archs, 0)
+    columns, owner = [], []
+    for name, values in sample.features.items():
+        for category in [None] if name == "width" else sorted(set(values[~np.isnan(values)])):
+            columns.append(values if category is None else [np.nan if math.isnan(value) else float(value == category) for value in values])
+            owner.append(name)
+    table, target = np.array(columns, np.float32).T[order], target[order]
+    target = (target - target.mean()) / target.std()
+    model = xgboost.train(dict(PARAMETERS), xgboost.QuantileDMatrix(table, target, nthread=1, max_bin=64), ROUNDS)
+    gains = model.get_score(importance_type="gain")
+    share = {name: sum(gains.get(f"f{c}", 0.0) for c, one in enumerate(owner) if one == name) / sum(gains.values()) for name in sample.features}
+    assert by_factor(frame, "mine", "gain") == pytest.approx(share, abs=1e-5)
+    predicted = np.empty(200)
+    for k in range(FOLDS):
+        out = np.arange(200) % FOLDS == k
+        part = xgboost.train(dict(PARAMETERS), xgboost.QuantileDMatrix(table[~out], target[~out], nthread=1, max_bin=64), ROUNDS)
+        predicted[out] = part.predict(xgboost.DMatrix(table[out], nthread=1))
+    assert frame["r2"][0] == pytest.approx(1 - ((target - predicted) ** 2).sum() / (target**2).sum(), abs=1e-6)
+
+
+def test_bias_of_categories_is_in_shares():
+    sample = celled()
+    score = (sample.features["edge_01"] == 2) + 0.001 * np.arange(600)
+    frame = bias(sample.with_target("mine", score), top=0.1)
+    rows = {row["property"]: row for row in frame}
+    assert rows["edge_01 = conv 1x1"]["mean"] == 1.0 and rows["edge_01 = none"]["mean"] == 0.0 and "edge_01" not in rows and "width" in rows
+    assert rows["edge_01 = skip"]["pool_mean"] == pytest.approx((sample.features["edge_01"] == 1).mean())
+    there = ~np.isnan(sample.features["module_5"])
+    assert rows["module_5 = wide"]["pool_mean"] == pytest.approx((sample.features["module_5"][there] == 2).mean())
+    assert "module_5 = no module" not in rows
+    assert sum(rows[f"edge_02 = {name}"]["mean"] for name in ("none", "skip", "conv 1x1", "conv 3x3")) == pytest.approx(1)
+
+
+def test_categories_that_do_not_fit_the_features_are_refused():
+    with pytest.raises(ValueError, match="categories of 'edge_13', which is no feature of made; its features are edge_01"):
+        Sample("made", ("a",), {"edge_01": np.zeros(1)}, {}, {}, {"edge_13": ("none",)})
+    for value in (2.0, 0.5, -1.0, np.inf):
+        with pytest.raises(ValueError, match=rf"edge_01 is {value:g} in made; it is one of 2 categories, 0 to 1, or NaN"):
+            Sample("made", ("a",), {"edge_01": np.array([value])}, {}, {}, {"edge_01": ("none", "skip")})

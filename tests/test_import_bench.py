@@ -23,6 +23,7 @@ from builders.releases import commit_release
 from builders.verify import verify
 from nbzero import Bench, NotAMemberError, ReleaseError, UnknownNameError
 from nbzero.bench import ImportedRun
+from nbzero.factors import as_sample, sample_of
 from nbzero.imported import CELL_OPERATIONS, IMPORTED, MACRO_STAGES, ImportedSpace, macro_class, space_of
 from nbzero.pool import pool_of
 from nbzero.release import Release, embedded_folder
@@ -388,6 +389,8 @@ def test_tables_conditions_and_pools(tmp_path: Path) -> None:
         and pool.name.endswith("nb201-12, val, seed 0, freerea-naslib, N = 20")
     )
     np.testing.assert_array_equal(pool.score("params"), whole["params"])
+    for sample in (as_sample(pool), sample_of(b, "nb201", "cifar10", recipe="nb201-12")):
+        assert sample.categories == dict.fromkeys(pool.features, CELL_OPERATIONS)
     with pytest.raises(
         ValueError, match=r"no arch of nb201 has a val accuracy on cifar10 with recipe nb201-200; 20 have a test accuracy there: split='test'; "
     ):
@@ -443,9 +446,6 @@ def test_transnas_numbers_and_metrics(tmp_path: Path, space: str, capsys: pytest
         with pytest.raises(ValueError, match=f"has a test accuracy on {task} with recipe transnas; 20 have a val accuracy there: split='val'"):
             pool_of(b, name, task, split="test")
     assert r.score_reason("synflow", "normal") == "the source of " + name + " gives no synflow"
-    assert b.arrow("scores", name, "jigsaw").schema.field("synflow").metadata[b"meaning"].startswith(b"natural logarithm")
-
-
     for field in (b.arrow("scores", name, "jigsaw").schema.field("epe_nas"), b.table(name, ["epe_nas"], "jigsaw").to_arrow().schema.field("epe_nas")):
         assert (b"DOUBTFUL: these values do not seem to belong to these archs" in field.metadata[b"meaning"]) == (space == "macro")
     whole = b.arrow("scores", name, "jigsaw").schema.metadata
@@ -453,6 +453,9 @@ def test_transnas_numbers_and_metrics(tmp_path: Path, space: str, capsys: pytest
     assert (b"nbzero.doubtful" in whole) == (space == "macro")
     assert ("DOUBTFUL epe_nas of transnas-macro, imported as the source" in capsys.readouterr().out) == (space == "macro")
     assert b"nbzero.doubtful" not in b.arrow("runs", name, "jigsaw").schema.metadata
+    assert b.arrow("scores", name, "jigsaw").schema.field("synflow").metadata[b"meaning"].startswith(b"natural logarithm")
+
+
 def test_spaces_are_added_to_a_release_and_the_same_again_changes_nothing(tmp_path: Path, small: Any, made: Any) -> None:
     out = small("out", [made.run_row(0)], "0.1.0")
     for name in IMPORTED:
@@ -693,9 +696,6 @@ def test_published_numbers_of_transnas(real: Bench) -> None:
     np.testing.assert_array_equal(np.isnan(pool.score("zen")), cut)
 
 
-def disconnected(values: tuple[int, ...]) -> bool:
-    reached = {0}
-    for value, (start, end) in zip(values, ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)), strict=True):
 def explained(ranks: Any, choices: Any) -> float:
     """R^2 of a linear model of the choices, one-hot."""
     columns = [(values == one).astype(float) for values in choices.T for one in np.unique(values)]
@@ -725,6 +725,9 @@ def test_what_is_doubted_of_transnas_macro(real: Bench) -> None:
         assert low <= min(rhos) and max(rhos) <= high, (space, rhos)
 
 
+def disconnected(values: tuple[int, ...]) -> bool:
+    reached = {0}
+    for value, (start, end) in zip(values, ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)), strict=True):
         if value and start in reached:
             reached.add(end)
     return 3 not in reached
