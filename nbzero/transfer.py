@@ -43,8 +43,10 @@ class Transfer:
         metric: by which the proxies are ranked.
         pools: a row per pool: pool (its number, from 1, by which the other frames name it), space, dataset, recipe, protocol, split, seed, target
             (what its accuracy is), num_archs, num_proxies (ranked there), reason (why the metric is undefined for all; else null).
-        pairs: a row per pair: a, b (numbers); pool_a, pool_b (names); across (what differs); shares ("same pool", "same runs": another split of the
-            same networks, "same archs": trained otherwise or on other data, "same space", "other space"), shared_archs; shared_proxies (with a
+        pairs: a row per pair: a, b (numbers); pool_a, pool_b (names); across (what differs of space, dataset, recipe, split, seed and, where both
+            have scores, protocol); shares ("same pool", "same runs": accuracies of the same trained networks, by another split or other scores, or
+            as a mean over seeds (seed "mean", an imported recipe that ends in -mean) that holds those of the other pool, "same archs": trained
+            otherwise or on other data, "same space", "other space"), shared_archs; shared_proxies (with a
             value in both), kendall (tau-b) and spearman of the two rankings, with resamples kendall_low, kendall_high and so on; best_a,
             best_b (of the shared ones; tied ones joined by " = "), best_a_rank_in_b, best_b_rank_in_a (1 = best of the shared, the
             mean over tied ones); meaningful (False with fewer than 4 shared); reason (why a value is null or not meaningful).
@@ -53,7 +55,7 @@ class Transfer:
             num_pools that rank it. Ranks count from 1 among all proxies of the pool, ties share their mean.
         accuracy: a row per pair of one space: a, b, pool_a, pool_b, across, shared_archs; kendall and spearman between the archs' accuracies, with
             resamples also _low, _high; ceiling_a, ceiling_b (kendall of one seed's accuracy with another's in that pool, on the shared archs that
-            two seeds have), ceiling_archs_a, ceiling_archs_b; reason.
+            two seeds have; of single seeds also where the pool has their means, which can agree better), ceiling_archs_a, ceiling_archs_b; reason.
         notes: what the reader must know of them all.
     """
 
@@ -286,7 +288,8 @@ def _pairs_frame(
     for a, b in itertools.combinations(range(len(pools)), 2):
         shared = np.flatnonzero(~np.isnan(keys[a]) & ~np.isnan(keys[b]))
         kendall, spearman = (float(found[0]) for found in _agreement(keys[a][None, shared], keys[b][None, shared]))
-        row = {**_between(pools, a, b), "shared_proxies": len(shared), "kendall": kendall, "spearman": spearman}
+        scored = ("protocol",) if pools[a].scores and pools[b].scores else ()
+        row = {**_between(pools, a, b, (*KEY, *scored)), "shared_proxies": len(shared), "kendall": kendall, "spearman": spearman}
         if drawn is not None:
             for name, found in zip(("kendall", "spearman"), _agreement(drawn[a][:, shared], drawn[b][:, shared]), strict=True):
                 row[f"{name}_low"], row[f"{name}_high"] = metrics.interval(found, level) if len(shared) > 1 else (math.nan, math.nan)
@@ -320,7 +323,7 @@ def _accuracy_frame(pools: list[Pool], seeds: list[Floats | None], draws: list[l
             continue
         _, in_a, in_b = np.intersect1d(pools[a].arch_ids, pools[b].arch_ids, return_indices=True)
         first, second = pools[a].accuracy[in_a], pools[b].accuracy[in_b]
-        row = {name: value for name, value in _between(pools, a, b).items() if name != "shares"}
+        row = {name: value for name, value in _between(pools, a, b, KEY).items() if name != "shares"}
         for name, judge in (("kendall", metrics.kendall_tau), ("spearman", metrics.spearman_rho)):
             row[name] = judge(first, second) if len(in_a) > 1 else math.nan
             if draws is not None:
@@ -352,18 +355,28 @@ def _ceiling(accuracies: Floats | None, shared: npt.NDArray[np.int64]) -> tuple[
     return metrics.noise_ceiling(metrics.kendall_tau, part), int(((~np.isnan(part)).sum(axis=0) > 1).sum())
 
 
-def _between(pools: list[Pool], a: int, b: int) -> dict[str, Any]:
+def _between(pools: list[Pool], a: int, b: int, key: Sequence[str]) -> dict[str, Any]:
     one, other = pools[a], pools[b]
-    differ = [name for name in KEY if getattr(one, name) != getattr(other, name)]
+    differ = [name for name in key if getattr(one, name) != getattr(other, name)]
     shared = len(np.intersect1d(one.arch_ids, other.arch_ids)) if one.space == other.space else 0
     if "space" in differ:
         shares = "other space"
     elif not shared:
         shares = "same space"
+    elif not differ:
+        shares = "same pool"
     else:
-        shares = {(): "same pool", ("split",): "same runs"}.get(tuple(differ), "same archs")
+        shares = "same runs" if _same_runs(one, other) else "same archs"
     across = " + ".join(differ) or "nothing"
     return {"a": a + 1, "b": b + 1, "pool_a": one.name, "pool_b": other.name, "across": across, "shares": shares, "shared_archs": shared}
+
+
+def _same_runs(one: Pool, other: Pool) -> bool:
+    """Whether some trainings are behind the accuracies of both, as `hybrid.Chosen.relation` has it: of one data set and recipe, and of one seed or
+    one of them a mean over seeds, which holds each."""
+    recipes, seeds = {one.recipe, other.recipe}, {one.seed, other.seed}
+    is_mean = "mean" in seeds or len(recipes) > 1  # of an imported benchmark: recipe and recipe-mean
+    return one.dataset == other.dataset and len({recipe.removesuffix("-mean") for recipe in recipes}) == 1 and (is_mean or len(seeds) == 1)
 
 
 def _pools_frame(pools: list[Pool], values: Floats, judges: list[_Judge]) -> Frame:

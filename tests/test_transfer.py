@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nbzero import metrics
 from nbzero.constrained import seed_accuracies
 from nbzero.errors import UnknownNameError
+from nbzero.hybrid import Chosen
 from nbzero.pool import Pool, pool_of
 from nbzero.transfer import FEW, METRICS, _agreement, _copies, all_pools, all_seed_accuracies, measured, transfer
 
@@ -201,6 +202,35 @@ def test_what_pools_share_is_marked():
     with pytest.raises(ValueError, match=r"no pair 1, 9; the pools have the numbers 1 to 7, and a pair is two of them"):
         found.between(1, 9)
     assert "across" in repr(found) and "same runs" in repr(found)
+
+
+def test_a_mean_over_seeds_holds_the_runs_of_each_whichever_pool_has_it():
+    base = made(8, 10)
+    others = [
+        ("seed", "same runs", {"seed": "mean"}),
+        ("split + seed", "same runs", {"seed": "mean", "split": "test"}),
+        ("recipe", "same runs", {"recipe": "short-mean"}),
+        ("recipe + seed", "same runs", {"recipe": "short-mean", "seed": 2}),
+        ("seed", "same archs", {"seed": 2}),
+        ("split + seed", "same archs", {"seed": 2, "split": "test"}),
+        ("recipe + seed", "same archs", {"recipe": "long-mean", "seed": "mean"}),
+        ("dataset + seed", "same archs", {"dataset": "cifar10", "seed": "mean"}),
+        ("protocol", "same runs", {"protocol": "more"}),
+        ("seed + protocol", "same archs", {"protocol": "more", "seed": 2}),
+        ("nothing", "same pool", {"protocol": "more", "scores": {}}),  # costs alone are of no protocol
+    ]
+    for across, shares, change in others:
+        pools = [base, replace(base, **change)]
+        for one in (pools, pools[::-1]):
+            row = transfer(one).between(1, 2)
+            assert (row["across"], row["shares"]) == (across, shares), change
+            # the guard of hybrids tells the two pools' accuracies apart alike
+            chosen = Chosen(*(getattr(one[0], name) for name in ("space", "dataset", "recipe", "protocol", "seed", "split")),
+                            frozenset(one[0].arch_ids.tolist()), ("macs",), 5, "even", "total", 0.1, 1)  # fmt: skip
+            assert (shares == "same archs") == (chosen.relation(one[1]) == "same archs")
+    assert [row["across"] for row in transfer([base, replace(base, protocol="more")]).accuracy] == ["nothing"]  # accuracies have no protocol
+    mean = replace(base, seed="mean")
+    assert transfer([mean, mean]).between(1, 2)["shares"] == "same pool"
 
 
 @pytest.mark.parametrize(
