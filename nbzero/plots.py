@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbzero.constrained import CEILING, ORACLE, RANDOM, Report
-from nbzero.errors import unknown_name
+from nbzero.errors import UnknownNameError, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import COSTS, Floats, Pool
 
@@ -749,7 +749,8 @@ def _make_archs(bench: Bench, pool: Pool, where: str | None) -> Figure:
 
 
 def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
-    """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test."""
+    """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test. `where`
+    holds in all of them; a space that lacks one of its columns or has no measured arch there is not judged on, and the notes say why."""
     from nbzero.hybrid import PAPER, best_hybrids
     from nbzero.pool import pool_of
 
@@ -762,12 +763,16 @@ def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
     if pool.split != "val":
         chosen_on = pool_of(bench, pool.space, pool.dataset, proxies=stored, protocol=pool.protocol or None, where=where, **own | {"split": "val"})
     found = best_hybrids(chosen_on, members, costs=cost)
-    others, notes = [] if pool.split == "val" else [pool], []
+    others, notes = [] if pool.split == "val" else [pool], [f"Here and elsewhere only archs where {where}."] if where else []
     for space in bench.spaces:
         if space == pool.space or pool.recipe not in bench.recipes(space, pool.dataset):
             continue
         protocol = pool.protocol if pool.protocol in bench.protocols(space, pool.dataset) else None
-        other = pool_of(bench, space, pool.dataset, protocol=protocol, **own)
+        try:
+            other = pool_of(bench, space, pool.dataset, protocol=protocol, where=where, **own)
+        except (UnknownNameError, ValueError) as error:
+            notes.append(f"Not judged on {space}: {error}.")
+            continue
         lacking = [name for name in (*members, cost) if name not in other.scores and name not in other.costs]
         if lacking:
             notes.append(f"Not judged on {space}, which has no {', '.join(lacking)}.")

@@ -407,6 +407,27 @@ def test_what_cannot_be_drawn_says_why(bench, pool):
         plots.drawing("combined").draw(bench, replace(pool, scores={}), None)
 
 
+def test_a_condition_holds_in_every_space_of_the_hybrid_figure(bench):
+    def drawn(where, split="val"):
+        figure = plots.drawing("hybrid").make(bench, "r1-mini", "cifar10", "cpu-16px-4", split, ["zen", "snip"], where=where)
+        legends = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+        return " ".join(legends), " ".join(figure._supxlabel.get_text().split())
+
+    sizes = {name: len(pool_of(bench, name, "cifar10", "cpu-16px-4", where="macs < 3e6")) for name in ("r1-mini", "r2-mini", "mb-mini")}
+    assert all(sizes[name] < len(pool_of(bench, name, "cifar10", "cpu-16px-4")) for name in sizes)
+    legends, notes = drawn("macs < 3e6")
+    for name in ("r2-mini", "mb-mini"):
+        assert f"{name}, cifar10, cpu-16px-4, val, seed 0, N = {sizes[name]} (other space)" in legends
+    assert "Here and elsewhere only archs where macs < 3e6." in notes and f"seed 0, N = {sizes['r1-mini']}, the best of" in notes
+    legends, notes = drawn("stem == 4", "test")  # no stem of the other spaces
+    assert "other space" not in legends and "r1-mini, cifar10, cpu-16px-4, test" in legends
+    for name in ("r2-mini", "mb-mini"):
+        assert f"Not judged on {name}: no arch of {name} has a test accuracy on cifar10 with recipe cpu-16px-4 where stem == 4; " in notes
+    assert "Here and elsewhere" not in drawn(None)[1]
+    with pytest.raises(UnknownNameError, match="no column named 'edge_01'"):
+        drawn("edge_01 == 0")
+
+
 def test_a_metric_of_its_own_is_named(pool):
     figure = plots.limits(constrained(pool), metric="ssim")
     assert figure.axes[1].get_ylabel() == "ssim of the pick\n(higher is better)"
