@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -75,19 +76,19 @@ class Frame:
         return self.only(np.array([*order, *np.flatnonzero(absent).tolist()], dtype=np.int64))
 
     def to_pandas(self) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.DataFrame(self._columns)
+        """A pandas.DataFrame; ImportError without pandas (nbzero[analysis])."""
+        frame: pd.DataFrame = library("pandas", "to_pandas").DataFrame(self._columns)
+        return frame
 
     def to_arrow(self) -> pa.Table:
-        import pyarrow as pa
-
+        """A pyarrow.Table with true nulls; ImportError without pyarrow."""
+        pa = library("pyarrow", "to_arrow")
         return pa.table({name: pa.array([_plain(value) for value in values.tolist()]) for name, values in self._columns.items()})
 
     def to_polars(self) -> pl.DataFrame:
-        import polars as pl
-
-        return pl.DataFrame(self.to_arrow())
+        """A polars.DataFrame, from `to_arrow`; ImportError without polars."""
+        frame: pl.DataFrame = library("polars", "to_polars").DataFrame(self.to_arrow())
+        return frame
 
     def to_csv(self) -> str:
         """Comma-separated text with a header line; absent is empty."""
@@ -100,6 +101,17 @@ class Frame:
     def __repr__(self) -> str:
         """The table as text, numbers to four digits."""
         return rows.aligned_text(self.columns, self, self.title, self.notes)
+
+
+INSTALL = {"pandas": "'nbzero[analysis]'", "polars": "polars", "pyarrow": "'pyarrow>=15'"}
+
+
+def library(name: str, asked_by: str) -> Any:
+    """The module of that name in `INSTALL`; ImportError that says what to install where it is not there."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"{asked_by} needs {name}, which cannot be imported ({error}): pip install {INSTALL[name]}") from error
 
 
 def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:

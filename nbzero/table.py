@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nbzero import where as conditions
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
 from nbzero.errors import UnknownNameError, unknown_name
+from nbzero.frame import library
 from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
 from nbzero.schema import TABLES, Table, arrow_schema, columns_of
@@ -68,10 +69,9 @@ class TableView:
         return f"TableView({self.space!r}, {len(self)} rows, {said + ', ' if said else ''}columns={list(self.columns)})"
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow.Table with the release's types, units and true nulls."""
-        import pyarrow as pa
-
-        known: dict[str, pa.Field] = {}
+        """A pyarrow.Table with the release's types, units and true nulls; ImportError without pyarrow."""
+        pa = library("pyarrow", "to_arrow")
+        known: dict[str, Any] = {}
         for table in TABLES:
             for arrow_field in arrow_schema(table, self.space):
                 known.setdefault(arrow_field.name, arrow_field)
@@ -81,17 +81,13 @@ class TableView:
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas.DataFrame; needs nbzero[analysis]."""
-        import pandas as pd
-
-        return pd.DataFrame({name: self[name] for name in self.columns})
+        """A pandas.DataFrame; ImportError without pandas (nbzero[analysis])."""
+        frame: pd.DataFrame = library("pandas", "to_pandas").DataFrame({name: self[name] for name in self.columns})
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
-        """A polars.DataFrame, from `to_arrow`; needs polars."""
-        import polars as pl
-
-        frame = pl.from_arrow(self.to_arrow())
-        assert isinstance(frame, pl.DataFrame)
+        """A polars.DataFrame, from `to_arrow`; ImportError without polars."""
+        frame: pl.DataFrame = library("polars", "to_polars").from_arrow(self.to_arrow())
         return frame
 
 

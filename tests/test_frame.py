@@ -2,10 +2,12 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
 
+from nbzero import Bench
 from nbzero.errors import UnknownNameError
 from nbzero.frame import Frame
 
@@ -39,3 +41,21 @@ def test_rows_by_mask_and_what_is_refused():
         FRAME["tua"]
     with pytest.raises(ValueError, match=r"columns of lengths \{'a': 1, 'b': 2\}"):
         Frame({"a": [1], "b": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("method", "module", "install"),
+    [
+        ("to_pandas", "pandas", r"'nbzero\[analysis\]'"),
+        ("to_polars", "polars", "polars"),
+        ("to_arrow", "pyarrow", "'pyarrow>=15'"),
+        ("to_polars", "pyarrow", "'pyarrow>=15'"),
+    ],
+)
+def test_without_the_library_the_error_says_what_to_install(monkeypatch, method, module, install):
+    tables = (FRAME, Bench().table("r1-mini", ["macs"]))
+    monkeypatch.setitem(sys.modules, module, None)
+    for table in tables:
+        with pytest.raises(ImportError, match=rf"^to_\w+ needs {module}, which cannot be imported \(.*{module}.*\): pip install {install}$"):
+            getattr(table, method)()
+    assert FRAME.to_csv() and FRAME.to_json() and repr(FRAME)  # need none of them
