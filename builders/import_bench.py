@@ -1,7 +1,7 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
-NAME is nb201, nbmacro, transnas-macro or transnas-micro; FILE a Parquet file below, or the folder with them. DIR becomes a release, or the
-release in DIR gets the space beside what it has. A file that is not the whole table is refused, and nothing is written. Third-party
+NAME is nb201, nbmacro, transnas-macro, transnas-micro, darts or flexibert; FILE a Parquet file below, or the folder with them. DIR becomes a
+release, or the release in DIR gets the space beside what it has. A file that is not the whole table is refused, and nothing is written. Third-party
 tables are not part of this project: a release made here is for its maker.
 
     NAME               file                                             runs: recipe (seeds)                        scores: protocol
@@ -9,6 +9,8 @@ tables are not part of this project: a release made here is for its maker.
                        (without it: no scores)                          nb201-200-mean, nb201-12
     nbmacro            nasbench_macro.parquet                           macro-50 (3, test only)                     none
     transnas-macro/-micro  transnasbench101.parquet                     transnas (val only)                         naslib
+    darts              darts_swap1000.parquet                           darts-200 (val only)                        none
+    flexibert          flexibert500.parquet                             flexibert (1-2, val only)                   none
 
 Percentages become fractions. What val_acc and test_acc are is in the column `metric` (higher is better in all), over which runs they are means
 in `averaged`; a recipe that ends in -mean has a mean of seeds where another recipe has the seeds. Nothing that the source does not
@@ -79,6 +81,20 @@ _MACRO = Source(
     "Apache-2.0",
     "test accuracies (the repository's training code keeps the best epoch's), params, multiply-adds",
 )
+_SWAP_DARTS = Source(
+    "pym1024/SWAP_Universal",
+    "13b65704296e941cd8bf9a5c4d82f329fb472c21",
+    "datasets/DARTS_archs_CIFAR10.csv",
+    "AFL-3.0",
+    "accuracies after 200 epochs, which its code calls valid_acc; in all, the normal and the reduction cell are the same",
+)
+_SWAP_BERT = Source(
+    "pym1024/SWAP_Universal",
+    "13b65704296e941cd8bf9a5c4d82f329fb472c21",
+    "datasets/BERT_benchmark.json",
+    "AFL-3.0",
+    "GLUE scores of the benchmark of aaronserianni/training-free-nas, divided by 100; of which split it does not say, taken as val",
+)
 SOURCES: dict[str, dict[Table, tuple[Source, ...]]] = {
     "nb201": {
         "archs": (_FREEREA,),
@@ -105,6 +121,8 @@ SOURCES: dict[str, dict[Table, tuple[Source, ...]]] = {
     "nbmacro": {"archs": (_MACRO,), "runs": (_MACRO,)},
     "transnas-macro": dict.fromkeys(("archs", "runs", "scores"), (_TRANSNAS,)),
     "transnas-micro": dict.fromkeys(("archs", "runs", "scores"), (_TRANSNAS,)),
+    "darts": dict.fromkeys(("archs", "runs"), (_SWAP_DARTS,)),
+    "flexibert": dict.fromkeys(("archs", "runs"), (_SWAP_BERT,)),
 }
 NB201_DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "ImageNet16-120"}  # ours, the source's
 # TransNAS-Bench-101's tasks: their metric, and whether the source gives it in percent.
@@ -132,12 +150,16 @@ FILES: dict[str, dict[str, tuple[str, ...]]] = {  # file -> columns that are rea
     "transnas-macro": {"transnasbench101": ("space", "task", "arch", "val_accuracy", "zen", "synflow", "epe_nas", "fisher")},
 }
 FILES["transnas-micro"] = FILES["transnas-macro"]
+GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
+FILES["darts"] = {"darts_swap1000": ("genotype", "cifar10_acc")}
+FILES["flexibert"] = {"flexibert500": ("id", "hidden_size", "layers", "glue", *GLUE)}
 OPTIONAL = {"nasbench201_proxies"}
 LEFT_OUT = {
     "nregions": "no count of linear_regions, which is at most 64: its values are fractions up to 509, of a setting that the source does not give",
     "logsynflow": "no proxy of that name in nbzero",
     "mean_acc": "follows from the three accuracies, against which it was checked",
     "std": "follows from the three accuracies",
+    "train_time_s": "the time of pre-training, of which the scores are several runs each, on a machine that the source does not name",
 }
 
 
@@ -413,11 +435,62 @@ def _transnas_text(space: str, text: str, where: str) -> str:
         raise ReleaseError(f"{where}: {text!r} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)") from error
 
 
+def darts_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any]]]:
+    """Rows of the 1,000 DARTS cells; errors as `tables_of`."""
+    space, where = "darts", "darts_swap1000"
+    table = tables[where].sort_by("genotype")
+    archs = table.column("genotype").to_pylist()
+    _checked_archs(archs, space, where)
+    # float32 products of count / 10,000 and 100, some one unit off the nearest: 10.219999 is 10.22
+    val = np.round(_fractions(_column(table, "cifar10_acc", where), f"{where}: cifar10_acc"), 6)
+    return {("archs", space, None): _archs_rows(space, archs), ("runs", space, "cifar10"): _runs_rows("darts-200", val, None)}
+
+
+def flexibert_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any]]]:
+    """Rows of FlexiBERT, each GLUE task a data set, and glue, their mean; errors as `tables_of`. The second row of an encoder, by id, is seed 1."""
+    space, where = "flexibert", "flexibert500"
+    table = tables[where]
+    index = _column(table, "id", where)
+    if sorted(index.tolist()) != list(range(table.num_rows)):
+        raise ReleaseError(f"{where}: id is not each of 0 to {table.num_rows - 1} once")
+    table = table.take(np.argsort(index))
+    named = [
+        _bert_named(hidden, layers, f"{where}: id {number}")
+        for number, (hidden, layers) in enumerate(zip(table.column("hidden_size").to_pylist(), table.column("layers").to_pylist(), strict=True))
+    ]
+    archs = sorted(set(named))
+    _checked_archs(archs, space, where)
+    id_N = np.array([archs.index(arch) for arch in named])
+    seed_N = np.array([named[:row].count(arch) for row, arch in enumerate(named)])
+    values = {task: _column(table, task, where) for task in (*GLUE, "glue")}
+    apart = np.abs(np.mean([values[task] for task in GLUE], axis=0) - values["glue"])
+    if apart.max() > 1e-4:
+        raise ReleaseError(f"{where}: glue is not the mean of the eight tasks in id {int(apart.argmax())}")
+    rows: dict[TableKey, list[dict[str, Any]]] = {("archs", space, None): _archs_rows(space, archs)}
+    for task, percent in values.items():
+        val = np.round(percent / 100, 10)
+        parts = [np.flatnonzero(seed_N == seed) for seed in range(seed_N.max() + 1)]
+        rows["runs", space, task] = [
+            row for seed, part in enumerate(parts) for row in _runs_rows("flexibert", val[part], None, seed, id_N[part], "glue score")
+        ]
+    return rows
+
+
+def _bert_named(hidden: Any, layers: Any, where: str) -> str:
+    try:
+        said = ["{operation}.{parameter}.h{heads}.f{ff_dim}x{num_ff}".format(**layer) for layer in layers]
+    except (TypeError, KeyError) as error:
+        raise ReleaseError(f"{where}: layers {layers!r} are no list of layers with operation, parameter, heads, ff_dim and num_ff") from error
+    return "-".join([f"bert-h{hidden}", *said])
+
+
 ROWS: dict[str, Callable[[dict[str, pa.Table]], dict[TableKey, list[dict[str, Any]]]]] = {
     "nb201": nb201_rows,
     "nbmacro": nbmacro_rows,
     "transnas-macro": lambda tables: transnas_rows("transnas-macro", tables),
     "transnas-micro": lambda tables: transnas_rows("transnas-micro", tables),
+    "darts": darts_rows,
+    "flexibert": flexibert_rows,
 }
 
 

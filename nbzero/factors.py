@@ -193,7 +193,7 @@ def factors(
     Stage features are numbers. The choices of an imported space (the operation on an edge, the kind of a module) are names, whose numbers have no
     order: the models see each as one column per category, 1 where the arch has it and 0 where not (one-hot; NaN in all where it lacks the
     module). Their importances are of the whole choice: gain is the sum over its columns (so more categories can mean more gain), and permutation
-    exchanges all its columns together.
+    exchanges all its columns together, among archs that have the module: whether there is one shows in gain alone.
 
         gain           mean loss reduction of the splits on this input, in shares of 1, as the paper. Of equal inputs (s2_in is s1_out) the first
                        that a tree meets gets all of it, so a feature's share can lie under another name; so can whether there is a fourth stage.

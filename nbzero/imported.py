@@ -4,13 +4,18 @@
     nbmacro          NAS-Bench-Macro                  02012100
     transnas-macro   TransNAS-Bench-101, macro        64-1234-basic
     transnas-micro   TransNAS-Bench-101, micro        64-41414-1_02_333
+    darts            DARTS, 1,000 cells of SWAP's     Genotype(normal=[('none', 0), ('sep_conv_3x3', 1), ..
+    flexibert        FlexiBERT, 491 encoders          bert-h128-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3
 
-The arch string is the one of the benchmark's authors. An arch is a few nominal choices, each a column of the archs table and an entry of
+The arch string is the one of the benchmark's authors (of flexibert, which has JSON in place of strings, one of ours; of darts one whose normal and
+reduction cell are the same, as all of the table's are). An arch is a few nominal choices, each a column of the archs table and an entry of
 `ImportedSpace.encode`; the numbers have no order, so distance is the number of choices that differ. `arch_id` is the official index where
 there is one (nb201), else the position in the order of the strings. A cost is there where the source gives it or the definition
 fixes it, and is counted as in `nbzero.spaces`; any other is absent. Torch-free.
 
-Sources: Dong and Yang, ICLR 2020, arXiv:2001.00326; Su et al., CVPR 2021, arXiv:2103.11922; Duan et al., CVPR 2021, arXiv:2105.11871.
+Sources: Dong and Yang, ICLR 2020, arXiv:2001.00326; Su et al., CVPR 2021, arXiv:2103.11922; Duan et al., CVPR 2021, arXiv:2105.11871;
+Liu, Simonyan and Yang, ICLR 2019, arXiv:1806.09055; Tuli et al., FlexiBERT, arXiv:2205.11656, its trained encoders Serianni and Kalita,
+arXiv:2306.00288.
 """
 
 from __future__ import annotations
@@ -31,6 +36,10 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # of a cell with four 
 CELL_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 LAYER_KINDS = ("identity", "MB3_K3", "MB6_K5")
 MODULE_KINDS = ("no module", "plain", "twice the channels", "half the resolution", "twice the channels and half the resolution")
+DARTS_OPERATIONS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
+DARTS_INPUTS = ("the cell before the last", "the last cell", "node 2", "node 3", "node 4")
+BERT_WIDTHS, BERT_LAYERS = ("128", "256"), (2, 4)
+BERT_OPERATIONS = ("SA.SDP", "SA.WMA", "LT.DFT", "LT.DCT", "DSC.5", "DSC.9")
 MACRO_STAGES = (2, 3, 3)  # layers of NAS-Bench-Macro's stages, each of which begins with stride 2 and twice the channels
 
 
@@ -159,6 +168,49 @@ def _micro_text(values: Sequence[int]) -> str:
     return f"64-41414-{a}_{b}{c}_{d}{e}{f}"
 
 
+def _darts_text(values: Sequence[int]) -> str:
+    cell = ", ".join(f"({DARTS_OPERATIONS[operation]!r}, {start})" for operation, start in zip(values[::2], values[1::2], strict=True))
+    return f"Genotype(normal=[{cell}], normal_concat=[2, 3, 4, 5], reduce=[{cell}], reduce_concat=[2, 3, 4, 5])"
+
+
+def _darts_pieces(text: str) -> list[int]:
+    pairs = re.findall(r"\('(\w+)', (\d)\)", text)[:8]
+    return [number for operation, start in pairs for number in (DARTS_OPERATIONS.index(operation), int(start))]
+
+
+def _darts_pattern() -> str:
+    operation = f"'({'|'.join(DARTS_OPERATIONS)})'"
+    cell = ", ".join(rf"\({operation}, [0-{node + 1}]\)" for node in range(4) for _ in range(2))
+    return rf"Genotype\(normal=\[(?P<cell>{cell})\], normal_concat=\[2, 3, 4, 5\], reduce=\[(?P=cell)\], reduce_concat=\[2, 3, 4, 5\]\)"
+
+
+def _bert_text(values: Sequence[int]) -> str:
+    """Like "bert-h128-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3": hidden size; of each layer operation, heads, width and number of feed-forward stacks."""
+    hidden, *rest = values
+    text = f"bert-h{BERT_WIDTHS[hidden]}"
+    for operation, heads, width, stacks in zip(*(rest[part::4] for part in range(4)), strict=True):
+        if operation or heads or width or stacks:
+            layer = [choice.options[value] for choice, value in zip(_BERT_LAYER, (operation, heads, width, stacks), strict=True)]
+            text += "-{}.h{}.f{}x{}".format(*layer)
+    return text
+
+
+def _bert_pieces(text: str) -> list[int]:
+    hidden, *layers = text.removeprefix("bert-h").split("-")
+    numbers = [BERT_WIDTHS.index(hidden)]
+    for layer in layers:
+        operation, heads, width, stacks = re.fullmatch(r"(.*)\.h(.*)\.f(.*)x(.*)", layer).groups()  # type: ignore[union-attr]
+        numbers += [choice.options.index(value) for choice, value in zip(_BERT_LAYER, (operation, heads, width, stacks), strict=True)]
+    return numbers
+
+
+_BERT_LAYER = tuple(
+    Choice(column, ("no layer", *options))
+    for column, options in (("operation", BERT_OPERATIONS), ("heads", ("2", "4")), ("ff_width", ("512", "1024")), ("ff_stacks", ("1", "3")))
+)
+_BERT_PATTERN = rf"-({'|'.join(map(re.escape, BERT_OPERATIONS))})\.h[24]\.f(512|1024)x[13]"
+
+
 def _edges(operations: tuple[str, ...]) -> tuple[Choice, ...]:
     return tuple(Choice(f"edge_{start}{end}", operations) for start, end in EDGES)
 
@@ -231,6 +283,40 @@ IMPORTED: dict[str, Imported] = {
             lambda values: {},
             scores_said=_LOG_SYNFLOW,
         ),
+        Imported(
+            "darts",
+            "DARTS",
+            tuple(
+                choice
+                for node in range(2, 6)
+                for one in "ab"
+                for choice in (Choice(f"node_{node}{one}_op", DARTS_OPERATIONS), Choice(f"node_{node}{one}_in", DARTS_INPUTS[:node]))
+            ),
+            _darts_pattern(),
+            _darts_text((4, 0, 7, 1, 3, 0, 1, 2, 5, 1, 0, 3, 6, 4, 2, 0)),
+            1_000,
+            "",
+            False,
+            _darts_pieces,
+            _darts_text,
+            lambda values: {},
+        ),
+        Imported(
+            "flexibert",
+            "FlexiBERT",
+            (
+                Choice("hidden_size", BERT_WIDTHS),
+                *(Choice(f"layer_{n}_{part.column}", part.options, low=int(n <= BERT_LAYERS[0])) for n in range(1, 5) for part in _BERT_LAYER),
+            ),
+            rf"bert-h(128|256)({_BERT_PATTERN}){{2}}(({_BERT_PATTERN}){{2}})?",
+            "bert-h256-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3",
+            491,
+            "",
+            False,
+            _bert_pieces,
+            _bert_text,
+            lambda values: {"depth": sum(operation > 0 for operation in values[1::4])},
+        ),
     )
 }
 
@@ -254,7 +340,8 @@ def space_of(text: str) -> str | None:
     >>> space_of("r1-s32-d2w64s2-d2w64s2-d2w64s2") is None
     True
     """
-    for pattern, name in ((r"\|.*", "nb201"), (r"\d+-\d+-[^-]*_.*", "transnas-micro"), (r"\d+-.*", "transnas-macro"), (r"\d+", "nbmacro")):
+    begin = ((r"\|.*", "nb201"), (r"\d+-\d+-[^-]*_.*", "transnas-micro"), (r"\d+-.*", "transnas-macro"), (r"\d+", "nbmacro"))
+    for pattern, name in (*begin, (r"Genotype\(.*", "darts"), (r"bert-.*", "flexibert")):
         if re.fullmatch(pattern, text, re.DOTALL):
             return name
     return None

@@ -37,7 +37,7 @@ PROTOCOLS = tuple(base + ending for base in ("std-32", "std-16") for ending in (
 PASSES = tuple(dict.fromkeys(row.timed_as for row in PROXIES.values()))  # what the scoring job times
 STATUSES = ("ok", "diverged")
 # What val_acc and test_acc of an imported space hold, and its range; higher is better in all.
-METRICS = {"accuracy": (0.0, 1.0), "pixel accuracy": (0.0, 1.0), "ssim": (-1.0, 1.0), "negative loss": (-math.inf, 0.0)}
+METRICS = {"accuracy": (0.0, 1.0), "pixel accuracy": (0.0, 1.0), "ssim": (-1.0, 1.0), "negative loss": (-math.inf, 0.0), "glue score": (-1.0, 1.0)}
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
 Table = Literal["archs", "runs", "scores"]
@@ -188,7 +188,7 @@ def _imported_archs(space: str) -> tuple[Column, ...]:
     costs = {
         "macs": Column("macs", "int64", "multiply-adds", f"of convolutions and linear layers, {definition.costs_of}", 1),
         "params": Column("params", "int64", "numbers", f"trainable numbers, {definition.costs_of}", 1),
-        "depth": Column("depth", "int16", "blocks", "residual blocks, layers that are an identity left out", 0),
+        "depth": Column("depth", "int16", "blocks", "residual blocks or encoder layers, layers that are an identity left out", 0),
     }
     return (*columns, *(costs[name] for name in definition.costs(definition.parse(definition.example))))
 

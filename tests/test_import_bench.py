@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders.import_bench import FILES, SOURCES, TASKS, imported_row, main
+from builders.import_bench import FILES, GLUE, SOURCES, TASKS, imported_row, main
 from builders.merge_shards import main as merge
 from builders.releases import commit_release
 from builders.verify import verify
@@ -43,13 +43,15 @@ def archs_of(draw: Any, name: str) -> tuple[str, list[int]]:
     values = [draw(st.integers(choice.low, len(choice.options) - 1)) for choice in definition.choices]
     if name == "transnas-macro":
         values = values[:4] + sorted(values[4:], key=lambda value: value == 0)
+    if name == "flexibert":  # two layers or four, and of a layer all choices
+        values = [*values[:9], *(max(value, 1) for value in values[9:])] if draw(st.booleans()) else [*values[:9], *[0] * 8]
     return definition.text(values), values
 
 
 def some(name: str) -> list[str]:
     """The first NUM archs of a space's grid in a shuffled order."""
     definition = IMPORTED[name]
-    grid = itertools.product(*(range(max(choice.low, name == "transnas-macro"), len(choice.options)) for choice in definition.choices))
+    grid = itertools.product(*(range(max(choice.low, name in ("transnas-macro", "flexibert")), len(choice.options)) for choice in definition.choices))
     archs = [definition.text(values) for values in itertools.islice(grid, 0, 37 * NUM, 37)]
     return [archs[i] for i in np.random.default_rng(0).permutation(NUM)]
 
@@ -193,6 +195,10 @@ def test_a_child_takes_every_choice_from_a_parent() -> None:
         ("nbmacro", [0, -1, 0, 0, 0, 0, 0, 0], "layer_2 is -1; allowed: 0 identity, 1 MB3_K3, 2 MB6_K5"),
         ("transnas-macro", [1, 2, 3, 0, 0, 0], "module_4 is 0; allowed: 1 plain"),
         ("transnas-macro", [1, 2, 3, 4, 0, 1], "leaves out a module before the last"),
+        ("darts", [0, 0, 0, 2, *[0] * 12], "node_2b_in is 2; allowed: 0 the cell before the last, 1 the last cell"),
+        ("flexibert", [0, *[1] * 12, *[0] * 4], "an arch of flexibert (FlexiBERT) is like 'bert-h256-SA.SDP"),  # three layers
+        ("flexibert", [0, *[1] * 8, 0, *[1] * 7], "an arch of flexibert (FlexiBERT) is like 'bert-h256-SA.SDP"),  # a layer without operation
+        ("flexibert", [0, 0, *[1] * 15], "layer_1_operation is 0; allowed: 1 SA.SDP, 2 SA.WMA, 3 LT.DFT"),
     ],
 )
 def test_bad_vectors(name: str, vector: list[Any], said: str) -> None:
@@ -269,7 +275,35 @@ def made_transnas() -> dict[str, list[Row]]:
     return {"transnasbench101": rows}
 
 
-MADE = {"nb201": made_nb201, "nbmacro": made_nbmacro, "transnas-macro": made_transnas, "transnas-micro": made_transnas}
+def made_darts() -> dict[str, list[Row]]:
+    rng = np.random.default_rng(4)
+    return {"darts_swap1000": [{"genotype": arch, "cifar10_acc": round(float(rng.uniform(10, 87)), 2)} for arch in some("darts")]}
+
+
+def made_flexibert() -> dict[str, list[Row]]:
+    """NUM encoders, the first two of them again at the end."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for number, arch in enumerate([*some("flexibert"), *some("flexibert")[:2]]):
+        scores = {task: round(float(rng.uniform(-3 if task == "cola" else 20, 90)), 2) for task in GLUE}
+        layers = []
+        for layer in arch.split("-")[2:]:
+            operation, parameter, heads, stacks = layer.split(".")
+            width, times = stacks[1:].split("x")
+            layers.append({"operation": operation, "parameter": parameter, "heads": int(heads[1:]), "ff_dim": int(width), "num_ff": int(times)})
+        row: Row = {"id": number, "hidden_size": int(arch.split("-")[1][1:]), "layers": layers, "train_time_s": 1.5}
+        rows.append(row | scores | {"glue": sum(scores.values()) / 8})
+    return {"flexibert500": rows[::-1]}
+
+
+MADE = {
+    "darts": made_darts,
+    "flexibert": made_flexibert,
+    "nb201": made_nb201,
+    "nbmacro": made_nbmacro,
+    "transnas-macro": made_transnas,
+    "transnas-micro": made_transnas,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -330,7 +364,7 @@ def test_every_table_holds_names_its_source_and_invents_nothing(tmp_path: Path, 
         with pytest.raises(UnknownNameError, match=f"an arch of {name} has no stages; its choices are columns of the archs table: "):
             _ = r.stages
     assert pickle.loads(pickle.dumps(r)) == r
-    assert "left out" in capsys.readouterr().out or name.startswith("transnas")
+    assert ("left out" in capsys.readouterr().out) == (name in ("nb201", "nbmacro", "flexibert"))
 
 
 def test_nb201_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -456,12 +490,51 @@ def test_transnas_numbers_and_metrics(tmp_path: Path, space: str, capsys: pytest
     assert b.arrow("scores", name, "jigsaw").schema.field("synflow").metadata[b"meaning"].startswith(b"natural logarithm")
 
 
+def test_darts_numbers(tmp_path: Path) -> None:
+    b = imported(tmp_path, "darts")
+    rows = {row["genotype"]: row["cifar10_acc"] for row in made_darts()["darts_swap1000"]}
+    assert list(b.space("darts")) == sorted(rows) and b.recipes("darts", "cifar10") == ["darts-200"]
+    for arch, accuracy in rows.items():
+        assert b.query(arch).accuracy("cifar10") == pytest.approx(accuracy / 100) and b.query(arch).accuracy("cifar10", split="test") is None
+    values = IMPORTED["darts"].parse(IMPORTED["darts"].example)
+    assert values == (4, 0, 7, 1, 3, 0, 1, 2, 5, 1, 0, 3, 6, 4, 2, 0)
+    assert IMPORTED["darts"].example.startswith(
+        "Genotype(normal=[('sep_conv_3x3', 0), ('dil_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2), "
+    )
+    pool = pool_of(b, "darts", "cifar10")
+    assert not pool.costs and not pool.scores and b.correlations("darts", "cifar10")["proxy"].tolist() == ["oracle", "random"]
+    report = b.evaluate(dict(zip(pool.archs, pool.accuracy, strict=True)), "darts", "cifar10")
+    assert "darts has none of macs, params and depth, so there is no mBR." in report.notes
+    assert {row["proxy"]: row["kendall"] for row in report.metrics}["yours"] == 1.0
+
+
+def test_flexibert_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    b = imported(tmp_path, "flexibert")
+    assert "left out flexibert500.train_time_s: the time of pre-training" in capsys.readouterr().out
+    rows = made_flexibert()["flexibert500"][::-1]
+    archs = some("flexibert")
+    assert list(b.space("flexibert")) == sorted(archs) and b.datasets("flexibert") == sorted([*GLUE, "glue"])
+    for number, row in enumerate(rows):
+        r, seed = b.query(archs[number % NUM]), number // NUM
+        for task in (*GLUE, "glue"):
+            assert r.accuracy(task, seed=seed) == pytest.approx(row[task] / 100) and r.run(task, seed=seed).metric == "glue score"
+        assert r.depth == len(row["layers"]) and (r.accuracy("glue", seed=1) is not None) == (number % NUM < 2)
+    assert any(row["cola"] < 0 for row in rows)
+    assert IMPORTED["flexibert"].parse("bert-h256-SA.WMA.h2.f1024x1-DSC.9.h4.f512x3") == (1, 2, 1, 2, 1, 6, 2, 1, 2, *[0] * 8)
+    assert IMPORTED["flexibert"].costs(IMPORTED["flexibert"].parse("bert-h128" + "-LT.DFT.h2.f512x1" * 4)) == {"depth": 4}
+    pool = pool_of(b, "flexibert", "glue")
+    assert pool.metric == "glue score" and set(pool.costs) == {"depth"}
+    scores = dict(zip(pool.archs, pool.accuracy, strict=True))
+    found = {row["proxy"]: row for row in b.evaluate(scores, "flexibert", "glue").metrics}
+    assert found["yours"]["mbr_union"] == 0 and found["yours"]["kendall"] == 1 and 0 <= b.mbr("flexibert", "depth", "glue", cost="depth") < 1
+
+
 def test_spaces_are_added_to_a_release_and_the_same_again_changes_nothing(tmp_path: Path, small: Any, made: Any) -> None:
     out = small("out", [made.run_row(0)], "0.1.0")
     for name in IMPORTED:
         assert run(name, write(tmp_path / name, MADE[name]()), out) == 0
     b = Bench(out)
-    assert b.spaces == ("r1-mini", *IMPORTED) and b.version == "0.5.0" and b.query(("r1-mini", 0)).accuracy("cifar10") is not None
+    assert b.spaces == ("r1-mini", *sorted(IMPORTED)) and b.version == "0.7.0" and b.query(("r1-mini", 0)).accuracy("cifar10") is not None
     for name in IMPORTED:
         assert Bench(out).query(b.space(name)[0]).space == name  # no space is open yet: the string says which
     before = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
@@ -498,6 +571,7 @@ def drop(files: dict[str, list[Row]], file: str, column: str) -> None:
 
 
 NB, PROXY, MACRO, TRANS = "nasbench201", "nasbench201_proxies", "nasbench_macro", "transnasbench101"
+DARTS, BERT = "darts_swap1000", "flexibert500"
 WRONG: list[tuple[str, Any, str]] = [
     ("nb201", lambda f: drop(f, NB, "val200_cifar10"), "lacks the columns val200_cifar10; it is no nasbench201 table of nb201"),
     ("nb201", lambda f: drop(f, PROXY, "zen_cifar100"), "lacks the columns zen_cifar100; it is no nasbench201_proxies table of nb201"),
@@ -527,6 +601,21 @@ WRONG: list[tuple[str, Any, str]] = [
     ("transnas-macro", lambda f: change(f, TRANS, 0, val_accuracy=-1.5), "ssim is [-1.5]; one at least, in [-1, 1]"),
     ("transnas-macro", lambda f: change(f, TRANS, 100, val_accuracy=0.5), "negative loss is [0.5]; one at least, in [-inf, 0]"),
     ("transnas-macro", lambda f: change(f, TRANS, 30, val_accuracy=101.0), "class_object: val_accuracy: 1 of 20 values outside [0, 100] percent"),
+    ("darts", lambda f: f[DARTS].pop(), "darts_swap1000 has 19 archs of darts, the whole table has 20"),
+    ("darts", lambda f: change(f, DARTS, 0, cifar10_acc=101.0), "cifar10_acc: 1 of 20 values outside [0, 100] percent, first 101"),
+    (
+        "darts",
+        lambda f: change(f, DARTS, 0, genotype=f[DARTS][0]["genotype"].replace("reduce=[('none', 0)", "reduce=[('none', 1)")),
+        "an arch of darts (DARTS) is like",
+    ),
+    ("flexibert", lambda f: f[BERT].pop(), "flexibert500: id is not each of 0 to 20 once"),
+    ("flexibert", lambda f: change(f, BERT, 0, glue=50.0), "flexibert500: glue is not the mean of the eight tasks in id 21"),
+    ("flexibert", lambda f: change(f, BERT, 0, hidden_size=64), "'bert-h64-SA.SDP"),
+    ("flexibert", lambda f: change(f, BERT, 0, hidden_size=128), "flexibert500 has 21 archs of flexibert, the whole table has 20"),
+    ("flexibert", lambda f: change(f, BERT, 0, layers=[{"heads": 2}]), "'bert-h256-None.None.h2.fNonexNone': an arch of flexibert"),
+    ("flexibert", lambda f: [change(f, BERT, row, layers=[{"heads": 2}]) for row in range(22)], "layers [{'heads': 2}] are no list of layers with"),
+    ("flexibert", lambda f: change(f, BERT, 3, layers=None), "flexibert500: id 18: layers None are no list"),
+    ("flexibert", lambda f: change(f, BERT, 0, **{task: 101.0 for task in (*GLUE, "glue")}), "val_acc: 1.01 outside [-inf, 1] in row 21"),
     ("transnas-macro", lambda f: [change(f, TRANS, row, task="jigsaw2") for row in range(20)], "its tasks of transnas-macro are class_object"),
 ]
 
@@ -694,6 +783,17 @@ def test_published_numbers_of_transnas(real: Bench) -> None:
     cut = np.array([disconnected(IMPORTED["transnas-micro"].parse(arch)) for arch in pool.archs])
     assert cut.sum() == 169 and len(set(pool.accuracy[cut])) == 1 and pool.accuracy[cut].max() < pool.accuracy[~cut].min()
     np.testing.assert_array_equal(np.isnan(pool.score("zen")), cut)
+
+
+def test_published_numbers_of_darts_and_flexibert(real: Bench) -> None:
+    pool = pool_of(real, "darts", "cifar10")
+    assert len(pool) == 1_000 and (pool.accuracy.min(), pool.accuracy.max()) == (0.1022, 0.8661) and (pool.accuracy < 0.6).sum() == 2
+    table = pq.read_table(DATA / "flexibert500.parquet").to_pylist()
+    pool = pool_of(real, "flexibert", "glue")
+    assert len(pool) == 491 and pool.accuracy.max() == pytest.approx(0.7513) == max(row["glue"] for row in table) / 100
+    assert spearman(pool.cost("depth"), pool.accuracy) == pytest.approx(0.834, abs=5e-4)
+    twice = ~np.isnan(real.table("flexibert", ["runs.val_acc"], "glue", seed=1)["runs.val_acc"])
+    assert twice.sum() == 9
 
 
 def explained(ranks: Any, choices: Any) -> float:
