@@ -103,7 +103,7 @@ class Frame:
         return rows.aligned_text(self.columns, self, self.title, self.notes)
 
 
-INSTALL = {"pandas": "'nbzero[analysis]'", "polars": "polars", "pyarrow": "'pyarrow>=15'"}
+INSTALL = {"pandas": "'nbzero[analysis]'", "polars": "polars", "pyarrow": "pyarrow"}
 
 
 def library(name: str, asked_by: str) -> Any:

@@ -48,8 +48,8 @@ def test_rows_by_mask_and_what_is_refused():
     [
         ("to_pandas", "pandas", r"'nbzero\[analysis\]'"),
         ("to_polars", "polars", "polars"),
-        ("to_arrow", "pyarrow", "'pyarrow>=15'"),
-        ("to_polars", "pyarrow", "'pyarrow>=15'"),
+        ("to_arrow", "pyarrow", "pyarrow"),
+        ("to_polars", "pyarrow", "pyarrow"),
     ],
 )
 def test_without_the_library_the_error_says_what_to_install(monkeypatch, method, module, install):
