@@ -793,6 +793,7 @@ class Bench:
         split: Split = "val",
         where: str | None = None,
         transform: Transform = "rank",
+        score_seed: Seed = None,
     ) -> Frame:
         """How much each stage feature says about each proxy and the accuracy: importances beside how well their model fits; needs xgboost.
 
@@ -801,7 +802,9 @@ class Bench:
         """
         from nbzero.factors import factors, sample_of
 
-        return factors(sample_of(self, space, dataset, targets, recipe, protocol, seed, split, where=where), transform=transform)
+        return factors(
+            sample_of(self, space, dataset, targets, recipe, protocol, seed, split, where=where, score_seed=score_seed), transform=transform
+        )
 
     def bias(
         self,
@@ -814,6 +817,7 @@ class Bench:
         split: Split = "val",
         where: str | None = None,
         top: float = 0.05,
+        score_seed: Seed = None,
     ) -> Frame:
         """Widths, depths, macs and params of the archs that each proxy likes best, against all archs and the truly best ones.
 
@@ -822,7 +826,9 @@ class Bench:
         from nbzero.factors import bias, sample_of
 
         names = None if targets is None else list(targets)
-        sample = sample_of(self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where)
+        sample = sample_of(
+            self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where, score_seed=score_seed
+        )
         return bias(sample, names, top)
 
     def hybrid(

@@ -655,6 +655,7 @@ def _definition(bench: Bench, name: str) -> Listing:
         definition = IMPORTED[name]
         facts = [("benchmark", definition.title), ("members", f"{len(space)}"), ("example", definition.example)]
         facts += [(choice.column, said_options(choice)) for choice in definition.choices]
+        facts += [(f"doubtful: {proxy}", doubt) for proxy, doubt in definition.doubts.items()]
     else:
         choices = CHOICES[name]
         listed = {"stem widths": choices.stems, "stage widths": choices.widths, "stage depths": choices.depths}

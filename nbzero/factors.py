@@ -20,7 +20,7 @@ import numpy.typing as npt
 from nbzero.errors import unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
-from nbzero.pool import COSTS, Floats, Pool
+from nbzero.pool import COSTS, Floats, Pool, seed_of_scores
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def sample_of(
     split: Split = "val",
     orient: bool = True,
     where: str | None = None,
+    score_seed: Seed = None,
 ) -> Sample:
     """All archs of a space, with whatever scores and accuracy each of them has.
 
@@ -130,6 +131,7 @@ def sample_of(
         targets: proxies, and "accuracy"; None is all of which at least one arch has a value. macs, params and depth are the costs of the archs
             table, which every arch has, scored or not.
         recipe, protocol, seed, where: as in `Bench.table`.
+        score_seed: of the scores, as in `pool.pool_of`.
         split: "val", or "test" for the final judgement.
         orient: multiply each proxy by its registry direction, so that higher is better; False leaves the raw sign.
 
@@ -147,25 +149,32 @@ def sample_of(
     for name in names:
         if name not in known:
             raise unknown_name("target", name, known)
-    archs = bench.table(space, where=where)
-    if not len(archs):
+    rows = bench.table(space, ["arch_id"], dataset, recipe, protocol, seed, where).arch_ids
+    if not len(rows):
         raise ValueError(f"no arch of {space} where {where}")
-    costs = {name: np.asarray(archs[name], np.float64) for name in COSTS if name in archs.columns}
-    columns = {name: accuracy if name == ACCURACY else f"scores.{name}" for name in names if name not in costs}
-    made = bench.table(space, list(columns.values()), dataset, recipe if ACCURACY in names else None, protocol, seed, where)
+    archs = bench.table(space)
+    costs = {name: np.asarray(archs[name], np.float64)[rows] for name in COSTS if name in archs.columns}
+    scored = [name for name in names if name not in costs and name != ACCURACY]
+    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
+    made = bench.table(space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed)
+    columns = {name: made[f"scores.{name}"] for name in scored}
+    if ACCURACY in names:
+        columns[ACCURACY] = bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy]
     found = {}
     for name, column in columns.items():
-        values = np.asarray(made[column], np.float64)
+        values = np.asarray(column, np.float64)[rows]
         if targets is not None or not np.isnan(values).all():
             found[name] = values * PROXIES[name].direction if orient and name in PROXIES else values
     if not found and targets is None:
         raise ValueError(f"the release has neither scores nor accuracies of {space} on {dataset}; it has {bench.datasets(space) or 'none at all'}")
     found |= {name: values for name, values in costs.items() if name in names}
-    features = {name: np.asarray(archs[name], np.float64) for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
+    features = {name: np.asarray(archs[name], np.float64)[rows] for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
-    said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {0 if seed is None else seed}"]
+    run_seed = 0 if seed is None else seed
+    said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]
+    said += [f"scores seed {with_seed}"] if scored and with_seed != run_seed else []
     title = ", ".join(said if orient else [*said, "raw signs"])
-    return Sample(title, tuple(archs["arch"].tolist()), features, costs, found, categories_of(space))
+    return Sample(title, tuple(np.asarray(archs["arch"], object)[rows].tolist()), features, costs, found, categories_of(space))
 
 
 def as_sample(source: Sample | Pool) -> Sample:

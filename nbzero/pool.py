@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.errors import unknown_name
+from nbzero.imported import categories_of
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ class Pool:
         return f"{self.space}, {self.dataset}, {self.recipe}, {split}, seed {self.seed},{scored} N = {len(self)}"
 
     def cost(self, name: str) -> Floats:
-        """One cost column, or a stage feature as one; UnknownNameError where the space has none of that name."""
-        known = {**self.features, **self.costs}
+        """One cost column, or a feature that is a number as one; UnknownNameError where the space has none of that name."""
+        categories = categories_of(self.space)
+        known = {**{column: values for column, values in self.features.items() if column not in categories}, **self.costs}
         if name not in known:
-            raise unknown_name("cost", name, known)
+            raise unknown_name(f"cost of {self.space}", name, known)
         return known[name]
 
     def score(self, proxy: str) -> Floats:
@@ -163,7 +165,7 @@ def pool_of(
         )  # fmt: skip
     archs = bench.table(space)
     columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
-    with_seed = _score_seed(bench, space, dataset, protocol, seed, score_seed)
+    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
     made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
     scores = {}
     for name in names:
@@ -180,7 +182,7 @@ def pool_of(
     )  # fmt: skip
 
 
-def _score_seed(bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed) -> int | Literal["mean"]:
+def seed_of_scores(bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed) -> int | Literal["mean"]:
     """The seed of the scores that go with runs of a seed; see `pool_of`."""
     from nbzero.bench import one_seed
 

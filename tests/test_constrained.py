@@ -270,7 +270,7 @@ def test_bad_input_says_what_is_allowed(call, said):
 
 
 def test_unknown_costs_and_proxies_name_near_matches():
-    with pytest.raises(UnknownNameError, match="no cost named 'mac'; did you mean 'macs'"):
+    with pytest.raises(UnknownNameError, match="no cost of made named 'mac'; did you mean 'macs'"):
         constrained.constrained(SIX, "mac")
     with pytest.raises(UnknownNameError, match="no proxy named 'zne'; did you mean 'zen'"):
         constrained.mbr(SIX, "zne")
@@ -383,7 +383,7 @@ def test_a_lead_of_what_is_not_there():
         constrained.mbr_lead(SIX, "zne", "macs")
     with pytest.raises(ValueError, match=r"scores of shape \(2,\); give one for each of the 6 archs"):
         constrained.mbr_lead(SIX, [1.0, 2.0], "macs")
-    with pytest.raises(UnknownNameError, match="no cost named 'mcas'"):
+    with pytest.raises(UnknownNameError, match="no cost of made named 'mcas'"):
         constrained.mbr_lead(SIX, "zen", "macs", cost="mcas")
     for level in (7, 0, "0.9"):
         with pytest.raises(ValueError, match=f"level {level!r}; it is between 0 and 1"):

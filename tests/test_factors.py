@@ -303,6 +303,8 @@ def test_samples_of_a_release(bench):
     table = bench.table("r1-mini", ["scores.ntk", "runs.test_acc", "archs.params"], "cifar10", "cpu-16px-4")
     for name, column, sign in (("ntk", "scores.ntk", -1), ("accuracy", "runs.test_acc", 1), ("params", "archs.params", 1)):
         np.testing.assert_array_equal(sample.targets[name], sign * np.asarray(table[column], float))
+    other = sample_of(bench, "r1-mini", "cifar10", ["ntk", "accuracy"], "cpu-16px-4", "std-32", 1, where="val_acc > 0")
+    assert other.name == "r1-mini, cifar10, cpu-16px-4, val, std-32, seed 1, scores seed 0" and not np.isnan(other.targets["accuracy"]).any()
     raw = sample_of(bench, "r1-mini", "cifar10", ["ntk"], orient=False)
     assert raw.name == "r1-mini, cifar10, seed 0, raw signs" and sample.name == "r1-mini, cifar10, cpu-16px-4, test, seed 0"
     np.testing.assert_array_equal(raw.targets["ntk"], -sample.targets["ntk"])

@@ -386,7 +386,7 @@ def test_bad_input_says_what_to_do():
             call()
     for call, text in [
         (lambda: hybrid.best_hybrids(p, ["p0", "p9"]), "no proxy named 'p9'; did you mean"),
-        (lambda: hybrid.best_hybrids(p, costs="flops"), "no cost named 'flops'"),
+        (lambda: hybrid.best_hybrids(p, costs="flops"), "no cost of made named 'flops'"),
         (lambda: hybrid.best_hybrids(p, rule="borda"), "no rule named 'borda'; Known: log_rank, majority, rank_sum"),
         (lambda: hybrid.Hybrid(("p0",), "mean"), "no rule named 'mean'"),
         (lambda: hybrid.Hybrid(("zen",)).scores(p), "no proxy named 'zen'"),

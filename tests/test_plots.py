@@ -376,7 +376,7 @@ def test_what_cannot_be_drawn_says_why(bench, pool):
         (lambda: plots.mbr_bars(table.only(table["proxy"] == ORACLE)), ValueError, "no proxies to draw"),
         (lambda: plots.limits(pool), TypeError, "limits draws a Frame of constrained, not Pool"),
         (lambda: plots.distributions([]), ValueError, "no pools to draw"),
-        (lambda: plots.distributions(pool, ["mac"]), UnknownNameError, "no cost named 'mac'"),
+        (lambda: plots.distributions(pool, ["mac"]), UnknownNameError, "no cost of r1-mini named 'mac'"),
         (lambda: plots.distributions(bare), ValueError, "no cost to draw accuracy against: transnas-micro"),
         (lambda: plots.distributions([pool, replace(pool, metric="ssim")]), ValueError, "different metrics .accuracy, ssim."),
         (lambda: plots.proxy_scatter(replace(bare, scores={})), ValueError, "neither scores nor costs"),
@@ -418,7 +418,7 @@ def test_a_condition_holds_in_every_space_of_the_hybrid_figure(bench):
     legends, notes = drawn("macs < 3e6")
     for name in ("r2-mini", "mb-mini"):
         assert f"{name}, cifar10, cpu-16px-4, val, seed 0, N = {sizes[name]} (other space)" in legends
-    assert "Here and elsewhere only archs where macs < 3e6." in notes and f"seed 0, N = {sizes['r1-mini']}, the best of" in notes
+    assert "Here and elsewhere only archs where macs < 3e6." in notes and f"seed 0, std-16, N = {sizes['r1-mini']}, the best of" in notes
     legends, notes = drawn("stem == 4", "test")  # no stem of the other spaces
     assert "other space" not in legends and "r1-mini, cifar10, cpu-16px-4, test" in legends
     for name in ("r2-mini", "mb-mini"):

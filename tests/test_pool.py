@@ -42,7 +42,7 @@ def test_no_archs_left():
 
 def test_costs_are_also_stage_features():
     assert made().cost("s1_depth").tolist() == [1, 2, 2]
-    with pytest.raises(UnknownNameError, match="no cost named 's1_dept'; did you mean 's1_depth'"):
+    with pytest.raises(UnknownNameError, match="no cost of made named 's1_dept'; did you mean 's1_depth'"):
         made().cost("s1_dept")
 
 
@@ -78,3 +78,9 @@ def test_a_condition_on_runs_and_scores(bench: Bench, made):
         ValueError, match="no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 5, of seeds 0, 1; measured are"
     ):
         pool_of(bench, *asked, seed=5)
+
+
+def test_the_choices_of_an_imported_space_are_no_costs():
+    pool = made(space="nbmacro", costs={}, features={"layer_1": np.array([0.0, 1, 2])})
+    with pytest.raises(UnknownNameError, match="no cost of nbmacro named 'layer_1'; Known: none"):
+        pool.cost("layer_1")
