@@ -4,16 +4,18 @@ A subset is a mask: bit p is set where column p is in it. Capital endings name a
 
 The masks form a tree, a few columns decided at each level. Of two archs at a node, let `behind` be how far a is behind w in the columns decided
 and `gain` the most that a can win back in the open ones, the sum of its positive differences. Where gain < behind, a is strictly below w in every
-subset under the node and is dropped; equal sums never drop an arch, so ties are exact. A dozen of 14,964 archs are left at most nodes,
-and their remaining columns are added up by doubling a table. Two engines do that and give the same: numpy, and a loop that
-numba compiles, which keeps the table in registers and the first-level cache.
+subset under the node and is dropped; equal sums never drop an arch, so ties are exact. Some tens of 14,964 archs are left at most nodes,
+and their remaining columns are added up by doubling a table. Limits whose pools contain each other share the tree: an arch enters at one
+of them, only archs that entered no later drop it, and the maxima run on from limit to limit. Two engines do that and give the same: numpy,
+and a loop that numba compiles, which keeps the table in registers and the first-level cache.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +24,11 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 MAX_MEMBERS = 24  # 2^24 masks: 64 MB for every limit
-TABLE = 1 << 18  # numbers in a table of sums; a quarter as many took up to 1.4 times as long
+TABLE = 1 << 19  # numbers in a table of sums; a quarter as many took 1.5 times as long
 LEVEL_BITS = 6  # columns decided at a level by numpy, at most
 TIED = -2  # a code that is still to be named
-LOW_BITS = 10  # columns that numba leaves open after one level: tables of 4 KB; 8 took 1.4 times as long
-WORTH_NUMBA = 18  # columns from which loading numba (0.5 s) pays
+LOW_BITS = 10  # columns that numba leaves open after one level, at most: tables of 4 KB; 8 took 1.4 times as long for 20 columns
+WORTH_NUMBA = 21  # columns from which loading numba (0.5 s) pays
 ENGINES = ("auto", "numpy", "numba")
 
 
@@ -62,7 +64,7 @@ def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "
 
     Args:
         columns: (P, N) whole numbers from 0 of which larger ones are better.
-        pools: B masks (N,), none empty; equal ones are worked out once.
+        pools: B masks (N,), none empty; consecutive ones that contain each other, as ascending limits give, are worked out together.
         engine: "numpy", "numba", or "auto": numba where it is installed and there are columns enough.
 
     Raises:
@@ -76,125 +78,164 @@ def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "
         columns = columns.astype(np.int32)
     codes = np.empty((len(pools), 1 << num_columns), np.int32)
     tied: list[tuple[Ints, ...]] = []
-    done: dict[bytes, int] = {}
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
     numba = engine == "numba" or (engine == "auto" and num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None)
-    search = _Search(num_archs, _compiled() if numba else None)
-    for limit, pool in enumerate(pools):
-        same = done.setdefault(pool.tobytes(), limit)
-        if same < limit:
-            codes[limit] = codes[same]
-            tied.append(tied[same])
-        else:
-            search.run(codes[limit], columns, pool)
-            tied.append(tuple(np.array(archs, np.int64) for archs in search.sets))
+    compiled = _compiled() if numba else None
+    for limits, varies in _chains(columns, pools):
+        search = _Search(columns, varies, pools[limits], compiled)
+        search.fill(codes[limits])
+        tied += [tuple(np.array(archs, np.int64) for archs in sets) for sets in search.sets]
     codes[:, 0] = -1
     return Picks(codes, tuple(tied), num_archs)
 
 
+def _chains(columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
+    """The limits in runs in which every pool contains the one before and the same columns vary, with the (P,) mask of these columns."""
+    start, varies = 0, np.zeros(0, bool)
+    for limit, pool in enumerate(pools):
+        nested = limit > start and not (pools[limit - 1] & ~pool).any()
+        if nested and varies.all():
+            continue
+        here = ((columns != columns[:, pool.argmax(), None]) & pool).any(1)
+        if limit and not (nested and np.array_equal(here, varies)):
+            yield slice(start, limit), varies
+            start = limit
+        varies = here
+    yield slice(start, len(pools)), varies
+
+
 class _Search:
-    """One limit after the other.
+    """Limits whose pools contain each other, together: an arch enters at one limit and stays, so one that enters no later may drop it for good.
 
     Attributes:
-        sets: numbers the tied sets of the limit in the order in which they are met.
-        pool, varies, left: of the limit before: its mask, the columns that are not the same for all its archs, the archs that none beats in
-            all of these. Where the next pool contains it, an arch beaten there is beaten here.
+        sets: for each limit, numbers its tied sets in the order in which they are met.
+        archs, entries: (K,) the archs that may win, and the limit at which each enters, ascending.
     """
 
-    def __init__(self, num_archs: int, compiled: Callable[..., None] | None = None) -> None:
-        self.num_archs, self.compiled = num_archs, compiled
-        self.pool, self.left = np.zeros(num_archs, bool), np.zeros(0, np.int64)
-        self.varies = np.zeros(0, bool)
-
-    def run(self, codes: npt.NDArray[np.int32], columns: npt.NDArray[np.signedinteger], pool: npt.NDArray[np.bool_]) -> None:
-        """Fills `codes` (2^P,) for `columns` (P, N) under one limit."""
-        self.sets: dict[tuple[int, ...], int] = {}
-        archs = np.flatnonzero(pool)
-        inside = columns.take(archs, axis=1)
-        varies = (inside != inside[:, :1]).any(1)
-        if np.array_equal(varies, self.varies) and not (self.pool & ~pool).any():
-            archs = np.concatenate([self.left, np.flatnonzero(pool & ~self.pool)])
-        archs = _not_beaten(columns[varies], archs)
-        self.pool, self.varies, self.left = pool, varies, archs
-        inside = columns[varies].take(np.sort(archs), axis=1)
-        archs = np.sort(archs)
-        inside = inside - inside.min(1, keepdims=True)
-        bits = max(len(archs) - 1, 1).bit_length()
-        largest = int(inside.max(1, initial=0).sum(dtype=np.int64) + 1) << bits
+    def __init__(self, columns: npt.NDArray[np.signedinteger], varies: npt.NDArray[np.bool_], pools: Sequence[npt.NDArray[np.bool_]],
+                 compiled: Callable[..., None] | None = None) -> None:  # fmt: skip
+        self.num_archs, self.compiled, self.varies, self.pools = len(pools[0]), compiled, varies, pools
+        self.sets: list[dict[tuple[int, ...], int]] = [{} for _ in pools]
+        columns = columns if varies.all() else columns[varies]
+        self.archs, self.entries = _entering(columns, pools)
+        inside = columns.take(self.archs, axis=1)
+        inside -= inside.min(1, keepdims=True)
+        bits = max(len(self.archs) - 1, 1).bit_length()
+        largest = (int(inside.max(1, initial=0).sum(dtype=np.int64)) + 1) << bits
         if largest >= 1 << 62:
-            raise ValueError(f"{len(archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members")
-        inside = inside.astype(np.int32 if largest < 1 << 30 else np.int64) << bits
-        self.last = inside.dtype.type((1 << bits) - 1)
-        found = codes if varies.all() else np.empty(1 << len(inside), np.int32)
+            raise ValueError(f"{len(self.archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members")
+        inside = inside.astype(np.int32 if largest < 1 << 31 else np.int64)
+        self.columns, self.last = inside << bits, inside.dtype.type((1 << bits) - 1)
+
+    def fill(self, codes: npt.NDArray[np.int32]) -> None:
+        """Fills `codes` (B, 2^P)."""
+        every = bool(self.varies.all())
+        found = codes if every else np.empty((len(codes), 1 << len(self.columns)), np.int32)
         if self.compiled:
-            self._by_loop(self.compiled, found, inside, archs)
+            self._by_loop(self.compiled, found)
         else:
-            self._descend(found, None, inside, archs)
-        if not varies.all():  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
-            found[0] = self._code(np.flatnonzero(pool))
+            self._descend(found, None, self.columns, np.arange(len(self.archs)))
+        if not every:  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
+            found[:, 0] = [self._code(limit, np.flatnonzero(pool)) for limit, pool in enumerate(self.pools)]
             short, bit = np.zeros(1, np.int64), 1
-            for column_varies in varies:
+            for column_varies in self.varies:
                 short = np.concatenate([short, short + bit * column_varies])
                 bit <<= int(column_varies)
-            codes[:] = found[short]
+            codes[:] = found[:, short]
 
     def _descend(self, codes: npt.NDArray[np.int32], decided: npt.NDArray[np.signedinteger] | None, columns: npt.NDArray[np.signedinteger],
-                 archs: Ints) -> None:  # fmt: skip
-        """One node: `decided` (K,) sums of the columns decided, None where none of them is in the subset; `columns` (open, K)."""
+                 here: Ints) -> None:  # fmt: skip
+        """One node, the archs at the places `here` (K,) left: `decided` (K,) sums of the columns decided, None where none of them is in the
+        subset; `columns` (open, K)."""
         num_open, num_archs = columns.shape
         fits = max((TABLE // num_archs).bit_length() - 1, 0)  # open columns of which a table holds all sums
         if num_archs == 1:
-            codes[:] = archs[0]
+            codes[:] = self.archs[here[0]]
         elif num_open <= fits or not num_open:
-            self._table(codes, np.zeros_like(columns, shape=num_archs) if decided is None else decided, columns, archs, first=int(decided is None))
+            self._table(codes, np.zeros_like(columns, shape=num_archs) if decided is None else decided, columns, here, first=int(decided is None))
         else:
             stay = max(num_open - LEVEL_BITS, min(fits, num_open - 3), 0)
             low, start = columns[:stay], np.zeros_like(columns, shape=num_archs) if decided is None else decided
             sums = _all_sums(start, columns[stay:]).T.copy()
-            alive = _can_win(sums, low)
+            alive = _can_win(sums, low, self.entries[here], self.last)
             for high in range(len(sums)):
-                part = codes[high << stay : (high + 1) << stay]
-                if high == 0 and decided is None:
-                    self._descend(part, None, low, archs)
-                else:
-                    keep = np.flatnonzero(alive[high])
-                    self._descend(part, sums[high, keep], low[:, keep], archs[keep])
+                part = codes[:, high << stay : (high + 1) << stay]
+                none = high == 0 and decided is None
+                keep = _not_beaten(low, self.entries[here]) if none else np.flatnonzero(alive[high])
+                self._descend(part, None if none else sums[high, keep], low.take(keep, axis=1), here[keep])
 
-    def _table(self, codes: npt.NDArray[np.int32], decided: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger], archs: Ints,
+    def _table(self, codes: npt.NDArray[np.int32], decided: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger], here: Ints,
                first: int = 0) -> None:  # fmt: skip
         """All subsets of the open columns by adding them up. The low bits of a sum hold the arch's position: once upwards and once downwards, so
         that the two maxima name the last and the first of the archs with the largest sum."""
+        archs, entries = self.archs[here], self.entries[here]
+        starts = _starts(entries)
+        run = entries[starts].searchsorted(np.arange(len(codes)), "right") - 1  # of each limit the last one
         up = np.arange(len(archs), dtype=columns.dtype)
         sums = _all_sums(decided + up, columns)
-        largest = sums.max(0)
+        largest = _running_max(sums, starts)
         last_best = largest & self.last
         sums += (self.last - 2 * up)[:, None]
-        first_best = self.last - (sums.max(0) & self.last)
-        codes[:] = archs[last_best]
-        tied = first + np.flatnonzero((first_best != last_best)[first:])
-        if len(tied):
-            winners = ((sums[:, tied] | self.last) == (largest[tied] | self.last)).T
-            if len(tied) < 16:
-                codes[tied] = [self._code(archs[row]) for row in winners]
-            else:
-                packed, which = np.unique(np.packbits(winners, axis=1), axis=0, return_inverse=True)
-                each = [self._code(archs[row]) for row in np.unpackbits(packed, axis=1, count=len(archs)).astype(bool)]
-                codes[tied] = np.array(each, np.int32)[which]
-
-    def _by_loop(self, loop: Callable[..., None], codes: npt.NDArray[np.int32], columns: npt.NDArray[np.signedinteger], archs: Ints) -> None:
-        """All nodes by `_loop`, which leaves the ties to be named here."""
-        low = LOW_BITS if len(columns) > LOW_BITS else len(columns) // 2
-        loop(codes, np.ascontiguousarray(columns), archs, low, self.last - 2 * np.arange(len(archs), dtype=columns.dtype), self.last)
-        tied = np.flatnonzero(codes == TIED)
+        first_best = self.last - (_running_max(sums, starts) & self.last)
+        codes[:] = archs[last_best][run]
+        unclear = first_best != last_best
+        unclear[:, :first] = False
+        limits, masks = np.nonzero(unclear[run])
         block = max(1, (1 << 22) // len(archs))
-        for start in range(0, len(tied), block):
-            some = tied[start : start + block]
-            sums = (some[:, None] >> np.arange(len(columns)) & 1).astype(columns.dtype) @ columns
-            codes[some] = [self._code(archs[row]) for row in sums == sums.max(1, keepdims=True)]
+        for start in range(0, len(masks), block):
+            limit, mask = limits[start : start + block], masks[start : start + block]
+            winners = ((sums[:, mask] | self.last) == (largest[run[limit], mask] | self.last)).T & (entries <= limit[:, None])
+            codes[limit, mask] = self._codes(limit, winners, archs)
 
-    def _code(self, archs: Ints) -> int:
-        return self.num_archs + self.sets.setdefault(tuple(archs.tolist()), len(self.sets))
+    def _by_loop(self, loop: Callable[..., None], codes: npt.NDArray[np.int32]) -> None:
+        """All nodes by `_loop`, which leaves the ties to be named here."""
+        columns = np.ascontiguousarray(self.columns)
+        low = min(LOW_BITS, max(len(columns) - 4, len(columns) // 2))
+        stops = self.entries.searchsorted(np.arange(len(codes)), "right")
+        loop(codes, columns, self.archs, stops, low, self.last - 2 * np.arange(len(self.archs), dtype=columns.dtype), self.last)
+        plain = columns >> int(self.last).bit_length()
+        if int(plain.max(1, initial=0).sum()) < 1 << 53:
+            plain = plain.astype(np.float64)  # exact, and the product by BLAS
+        limits, masks = np.nonzero(codes == TIED)
+        block = max(1, (1 << 22) // len(self.archs))
+        for start in range(0, len(masks), block):
+            limit, mask = limits[start : start + block], masks[start : start + block]
+            sums = (mask[:, None] >> np.arange(len(plain)) & 1).astype(plain.dtype) @ plain
+            sums[self.entries > limit[:, None]] = -1
+            codes[limit, mask] = self._codes(limit, sums == sums.max(1, keepdims=True), self.archs)
+
+    def _codes(self, limits: Ints, winners: npt.NDArray[np.bool_], archs: Ints) -> list[int]:
+        """The codes of tied sets, given as rows of `winners` (T, K)."""
+        known: dict[tuple[int, bytes], int] = {}
+        codes = []
+        for limit, row, packed in zip(limits.tolist(), winners, np.packbits(winners, axis=1), strict=True):
+            key = limit, packed.tobytes()
+            if key not in known:
+                known[key] = self._code(limit, archs[row])
+            codes.append(known[key])
+        return codes
+
+    def _code(self, limit: int, archs: Ints) -> int:
+        sets = self.sets[limit]
+        return self.num_archs + sets.setdefault(tuple(sorted(archs.tolist())), len(sets))
+
+
+def _starts(entries: Ints) -> Ints:
+    """Where the runs of equal entries start."""
+    new = np.ones(len(entries), bool)
+    np.not_equal(entries[1:], entries[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def _running_max(sums: npt.NDArray[np.signedinteger], starts: Ints) -> npt.NDArray[np.signedinteger]:
+    """The largest sum among the archs up to the end of each run."""
+    largest = np.empty_like(sums, shape=(len(starts), sums.shape[1]))
+    for run, (start, stop) in enumerate(itertools.pairwise([*starts, len(sums)])):
+        np.maximum.reduce(sums[start:stop], 0, out=largest[run])
+        if run:
+            np.maximum(largest[run], largest[run - 1], out=largest[run])
+    return largest
 
 
 def _all_sums(start: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.signedinteger]:
@@ -206,64 +247,81 @@ def _all_sums(start: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.sign
     return sums
 
 
-def _can_win(sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.bool_]:
+def _can_win(sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinteger], entries: Ints, last: Any) -> npt.NDArray[np.bool_]:
     """(nodes, K): whether an arch with these sums (nodes, K) may still reach the largest one by a subset of the open columns (open, K).
 
-    Compared with four archs of each node: the best by the sums alone, with all open columns, and with every other one of them.
+    Compared with four of the archs of each node that enter no later: the best by the sums alone, with all open columns, and with every other
+    one. The low bits of all numbers, the mask `last`, are free.
     """
+    starts, place = _starts(entries), np.arange(len(entries), dtype=sums.dtype)
+    run, ends = entries[starts].searchsorted(entries), np.append(starts[1:], len(entries)) - 1
+    reached = [sums + (some.sum(0, dtype=sums.dtype) + place) for some in (low[:0], low, low[::2], low[1::2])]
+    best = np.array([np.maximum.accumulate(one, 1)[:, ends] & last for one in reached])  # (4, nodes, runs)
+    rivals, which = np.unique(best, return_inverse=True)
+    gain = np.zeros((len(rivals), len(entries)), sums.dtype)
+    for column in low:
+        gain += np.maximum(column - column[rivals, None], 0)
     alive = np.ones(sums.shape, bool)
-    nodes = np.arange(len(sums))
-    for some in (low[:0], low, low[::2], low[1::2]):
-        best = (sums + some.sum(0, dtype=sums.dtype)).argmax(1)
-        rivals, which = np.unique(best, return_inverse=True)
-        gain = np.zeros((len(rivals), sums.shape[1]), sums.dtype)
-        for column in low:
-            gain += np.maximum(column - column[rivals, None], 0)
-        alive &= sums + gain[which] >= sums[nodes, best][:, None]
+    for one, number in zip(best, which.reshape(best.shape), strict=True):
+        alive &= sums + gain[number[:, run], place] >= np.take_along_axis(sums, one, 1)[:, run]
     return alive
 
 
-def _not_beaten(columns: npt.NDArray[np.signedinteger], archs: Ints, rivals: int = 24) -> Ints:
-    """Of the archs, those that none of a few others with large sums beats strictly in every column; the ones with the largest sums first."""
+def _entering(columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]) -> tuple[Ints, Ints]:
+    """Of the last pool, which contains the others, the archs (K,) that `_not_beaten` leaves, and the limits at which they enter, ascending."""
+    inside = pools[-1]
+    if len(columns):
+        best = np.where(pools[0], columns.sum(0, dtype=columns.dtype), -1).argmax()
+        inside = inside & (columns >= columns[:, best, None]).any(0)  # most go at once: fewer to sort
+    archs = np.flatnonzero(inside)
+    entries = len(pools) - np.sum([pool[archs] for pool in pools], axis=0)
+    left = _not_beaten(columns.take(archs, axis=1), entries)
+    return archs[left], entries[left]
+
+
+def _not_beaten(columns: npt.NDArray[np.signedinteger], entries: Ints, rivals: int = 32) -> Ints:
+    """The archs that none of a few others with large sums and no later entry beats strictly in every column; by entry, the largest sum first."""
     if not len(columns):
-        return archs
-    inside = columns.take(archs, axis=1)
-    keep = np.flatnonzero((inside >= inside[:, inside.sum(0).argmax(), None]).any(0))  # most go at once: fewer to sort
-    keep = keep[np.argsort(-inside[:, keep].sum(0), kind="stable")]
-    inside, archs = inside[:, keep], archs[keep]
-    for rival in range(rivals):
-        if rival >= len(archs):
-            break
-        keep = np.flatnonzero((inside >= inside[:, rival, None]).any(0))
-        inside, archs = inside[:, keep], archs[keep]
-    return archs
+        return np.argsort(entries, kind="stable")
+    left = np.lexsort((-columns.sum(0, dtype=columns.dtype), entries))
+    inside, entries = columns.take(left, axis=1), entries[left]
+    for entry in range(entries[-1] + 1):
+        start, stop = entries.searchsorted([entry, entry + 1])
+        some = inside[:, start : min(stop, start + rivals), None]
+        keep = np.flatnonzero((inside[:, None, start:] >= some).any(0).all(0)) + start
+        keep = np.concatenate([np.arange(start), keep])
+        inside, left, entries = inside.take(keep, axis=1), left[keep], entries[keep]
+    return left
 
 
 def _loop(
     codes: npt.NDArray[np.int32],
     columns: npt.NDArray[np.signedinteger],
     archs: Ints,
+    stops: Ints,
     num_low: int,
     flip: npt.NDArray[np.signedinteger],
     last: Any,
 ) -> None:
-    """What `_Search._descend` does, as loops for numba: one level of nodes, `num_low` open columns. Fills `codes` (2^P,), TIED where archs tie.
+    """What `_Search._descend` does, as loops for numba: one level of nodes, `num_low` open columns. Fills `codes` (B, 2^P), TIED where archs tie.
 
     Args:
         columns: (P, K), the low bits of each number free for the archs' positions.
         archs: (K,).
+        stops: (B,) for each limit, how many of the archs it admits.
         flip: (K,) what turns a position counted upwards into one counted downwards.
         last: the mask of the low bits.
     """
     num_columns, num_archs = columns.shape
     width = 1 << num_low
     low = columns[:num_low].T.copy()
-    rest, every_other, sums = np.zeros_like(columns[0]), np.zeros_like(columns[0]), np.zeros_like(columns[0])
+    sums = np.zeros(num_archs, columns.dtype)
+    rest, every_other = sums.copy(), sums.copy()
     for p in range(num_low):
         rest += columns[p]
         if p % 2:
             every_other += columns[p]
-    rivals, alive = np.zeros(4, np.int64), np.zeros(num_archs, np.int64)
+    rivals, alive, ends = np.zeros(4, np.int64), np.zeros(num_archs, np.int64), np.zeros_like(stops)
     table, up, down = np.zeros(width, columns.dtype), np.zeros(width, columns.dtype), np.zeros(width, columns.dtype)
     for high in range(1 << (num_columns - num_low)):
         sums[:] = 0
@@ -271,47 +329,53 @@ def _loop(
             if high >> (p - num_low) & 1:
                 sums += columns[p]
         rivals[:] = 0
-        for a in range(1, num_archs):
-            if sums[a] > sums[rivals[0]]:
-                rivals[0] = a
-            if sums[a] + rest[a] > sums[rivals[1]] + rest[rivals[1]]:
-                rivals[1] = a
-            if sums[a] + every_other[a] > sums[rivals[2]] + every_other[rivals[2]]:
-                rivals[2] = a
-            if sums[a] + rest[a] - every_other[a] > sums[rivals[3]] + rest[rivals[3]] - every_other[rivals[3]]:
-                rivals[3] = a
-        count = 0
-        for a in range(num_archs):
-            beaten = False
-            for rival in rivals:
-                behind = sums[rival] - sums[a]
-                if behind > 0:
-                    for p in range(num_low):
-                        behind -= max(low[a, p] - low[rival, p], 0)
+        count, start = 0, 0
+        for limit, stop in enumerate(stops):
+            for a in range(start, stop):
+                if sums[a] > sums[rivals[0]]:
+                    rivals[0] = a
+                if sums[a] + rest[a] > sums[rivals[1]] + rest[rivals[1]]:
+                    rivals[1] = a
+                if sums[a] + every_other[a] > sums[rivals[2]] + every_other[rivals[2]]:
+                    rivals[2] = a
+                if sums[a] + rest[a] - every_other[a] > sums[rivals[3]] + rest[rivals[3]] - every_other[rivals[3]]:
+                    rivals[3] = a
+            for a in range(start, stop):
+                beaten = False
+                for rival in rivals:
+                    behind = sums[rival] - sums[a]
                     if behind > 0:
-                        beaten = True
-                        break
-            if not beaten:
-                alive[count] = a
-                count += 1
-        part = codes[high << num_low : (high + 1) << num_low]
-        if count == 1:
-            part[:] = archs[alive[0]]
-            continue
+                        for p in range(num_low):
+                            behind -= max(low[a, p] - low[rival, p], 0)
+                        if behind > 0:
+                            beaten = True
+                            break
+                if not beaten:
+                    alive[count] = a
+                    count += 1
+            ends[limit] = count
+            start = stop
         up[:] = -1
         down[:] = -1
-        for i in range(count):
-            a = alive[i]
-            table[0] = sums[a] + a
-            for p in range(num_low):
-                for j in range(1 << p):
-                    table[(1 << p) + j] = table[j] + low[a, p]
+        start = 0
+        for limit, end in enumerate(ends):
+            part = codes[limit, high << num_low : (high + 1) << num_low]
+            if start and start == end:
+                part[:] = codes[limit - 1, high << num_low : (high + 1) << num_low]
+                continue
+            for i in range(start, end):
+                a = alive[i]
+                table[0] = sums[a] + a
+                for p in range(num_low):
+                    for j in range(1 << p):
+                        table[(1 << p) + j] = table[j] + low[a, p]
+                for j in range(width):
+                    up[j] = max(up[j], table[j])
+                    down[j] = max(down[j], table[j] + flip[a])
             for j in range(width):
-                up[j] = max(up[j], table[j])
-                down[j] = max(down[j], table[j] + flip[a])
-        for j in range(width):
-            best = up[j] & last
-            part[j] = archs[best] if best == last - (down[j] & last) else TIED
+                best = up[j] & last
+                part[j] = archs[best] if best == last - (down[j] & last) else TIED
+            start = end
 
 
 @functools.cache

@@ -205,6 +205,43 @@ def test_the_loop_for_numba_gives_the_same(monkeypatch, compiled):
             np.testing.assert_array_equal(by_loop.worth(limit, worth), by_numpy.worth(limit, worth))
 
 
+@pytest.mark.parametrize("engine", _subsets.ENGINES[1:])
+@pytest.mark.parametrize("levels", [2, 12, 1000, 2**31, 2**51])
+def test_limits_that_contain_each_other_pick_as_each_alone(monkeypatch, engine, levels):
+    monkeypatch.setattr(_subsets, "_compiled", lambda: _subsets._loop)
+    for seed in range(6):
+        rng = np.random.default_rng([levels, seed])
+        monkeypatch.setattr(_subsets, "TABLE", int(rng.choice([8, 64, 1 << 19])))
+        columns = rng.integers(0, levels, (int(rng.integers(1, 8)), int(rng.integers(2, 60))))
+        columns[:, rng.integers(columns.shape[1], size=3)] = columns[:, :1]  # ties of archs that enter at different limits
+        limits = np.sort(rng.integers(0, columns.shape[1], 6))
+        cost = rng.permutation(columns.shape[1])
+        columns[rng.integers(len(columns)), cost <= limits[rng.integers(3)]] = 1  # one that varies from a later limit on
+        pools = [cost <= limit for limit in limits]
+        together = _subsets.picks(columns, pools, engine)
+        worth = rng.random(columns.shape[1])
+        for limit, inside in enumerate(pools):
+            assert as_sets(together, limit) == brute_picks(columns, inside)
+            np.testing.assert_array_equal(together.worth(limit, worth), _subsets.picks(columns, [inside], engine).worth(0, worth))
+
+
+@pytest.mark.parametrize("engine", _subsets.ENGINES[1:])
+def test_an_arch_is_only_dropped_by_one_that_entered_no_later(monkeypatch, engine):
+    monkeypatch.setattr(_subsets, "_compiled", lambda: _subsets._loop)
+    columns = np.array([[1, 2, 3, 3, 0], [1, 2, 3, 3, 9]])  # each beats the one before; then one equal to the best, and one that is best alone
+    found = _subsets.picks(columns, [np.arange(5) <= limit for limit in range(5)], engine)
+    picked = [as_sets(found, limit) for limit in range(5)]
+    assert picked == [[{0}] * 3, [{1}] * 3, [{2}] * 3, [{2, 3}] * 3, [{2, 3}, {4}, {4}]]
+
+
+@pytest.mark.parametrize("engine", _subsets.ENGINES[1:])
+def test_ties_are_exact_where_float64_is_not(monkeypatch, engine):
+    monkeypatch.setattr(_subsets, "_compiled", lambda: _subsets._loop)
+    columns = np.array([[2**53, 2**53, 2**53 - 1, 0], [2**53, 2**53, 2**53, 0], [0, 0, 0, 1]])
+    picked = [{0, 1}, {0, 1, 2}, {0, 1}, {3}, {0, 1}, {0, 1, 2}, {0, 1}]
+    assert as_sets(_subsets.picks(columns, [np.ones(4, bool)], engine), 0) == picked
+
+
 def test_engines_give_the_same_search_to_the_last_digit():
     pytest.importorskip("numba", reason="the compiled search needs numba (the extra nbzero[fast])")
     p = made_pool(np.random.default_rng(5), 300, 12, 100)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from nbzero import _subsets, hybrid, metrics
 
-NUM_ARCHS, BUDGETS, ROUNDS = 14_964, 5, 7
+NUM_ARCHS, BUDGETS, ROUNDS = 14_964, 5, 31
 
 
 def made_scores(num_proxies: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
