@@ -428,10 +428,11 @@ def best_hybrids(
 def _values(found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accuracy: Floats, normalise: str) -> Floats:
     """(2^P,) mBR of all subsets: the mean over the limits."""
     total = np.zeros(found.codes.shape[1])
+    code = metrics.codes(accuracy)  # `metrics.true_ranks` of every pool with one sort
     for limit, pool in enumerate(limited):
-        ranks = np.full(len(pool), np.nan)
-        ranks[pool] = metrics.true_ranks(accuracy[pool])
-        total += found.worth(limit, ranks / (pool.sum() if normalise == "pool" else len(pool)))
+        size = int(pool.sum())
+        ranks = size - np.cumsum(np.bincount(code, weights=pool))[code]  # of archs outside the pool too, which no subset picks
+        total += found.worth(limit, ranks / (size if normalise == "pool" else len(pool)))
     return total / len(limited)
 
 
