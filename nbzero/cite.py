@@ -34,12 +34,13 @@ class Paper:
     arxiv: str = ""
     said: str = ""
     note: str = ""
+    journal: str = ""
 
     @property
     def bibtex(self) -> str:
-        """The entry as text: an @inproceedings where there is a venue, else a @misc."""
-        kind = "inproceedings" if self.venue else "misc"
-        fields = {"title": f"{{{self.title}}}", "author": self.author, "booktitle": self.venue, "year": str(self.year)}
+        """The entry as text: an @article where there is a journal, an @inproceedings where there is a venue, else a @misc."""
+        kind = "article" if self.journal else "inproceedings" if self.venue else "misc"
+        fields = {"title": f"{{{self.title}}}", "author": self.author, "booktitle": self.venue, "journal": self.journal, "year": str(self.year)}
         fields |= {"eprint": self.arxiv, "archivePrefix": "arXiv" if self.arxiv else "", "note": self.note}
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
         return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
@@ -235,6 +236,22 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
     ),
     "transnas-macro": _TRANSNAS,
     "transnas-micro": _TRANSNAS,
+    "darts": Paper(
+        "peng2026swap",
+        "Zero-Shot Neural Network Evaluation with Sample-Wise Activation Patterns",
+        "Peng, Yameng and Song, Andy and Fayek, Haytham M. and Ciesielski, Vic and Chang, Xiaojun",
+        2026,
+        arxiv="2605.07378",
+        journal="IEEE Transactions on Pattern Analysis and Machine Intelligence",
+    ),
+    "flexibert": Paper(
+        "serianni2023trainingfree",
+        "Training-free Neural Architecture Search for RNNs and Transformers",
+        "Serianni, Aaron and Kalita, Jugal",
+        2023,
+        "Annual Meeting of the Association for Computational Linguistics (ACL)",
+        "2306.00288",
+    ),
 }
 
 

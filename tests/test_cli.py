@@ -774,6 +774,7 @@ def test_an_imported_release_cites_its_benchmarks_with_repository_commit_and_lic
     text = ask("--release", foreign, "cite").stdout
     assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%$#_]", "".join(re.findall(r"note = {(.*)},", text)))
     assert "imported" not in ask("cite").stdout and set(cite.BENCHMARKS) == set(IMPORTED)
+    assert cite.BENCHMARKS["darts"].bibtex.startswith("@article{") and "journal = {IEEE Trans" in cite.BENCHMARKS["darts"].bibtex
     asked = answer("--release", foreign, "cite", "-p", "naswot")["rows"]
     assert [row["key"] for row in asked][-1] == "mellor2021naswot" and "dong2020nasbench201" in [row["key"] for row in asked]
 
