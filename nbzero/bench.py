@@ -536,7 +536,7 @@ class Bench:
         proxy: str,
         dataset: str,
         recipe: str | None = None,
-        cost: str | Iterable[str] = "macs",
+        cost: str | Iterable[str] | None = None,
         budgets: Budgets = 5,
         spacing: str = "even",
         normalise: str = "total",
@@ -552,7 +552,7 @@ class Bench:
         Args:
             proxy: a proxy, or a cost as one.
             recipe, protocol, seed, split, orient, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
-            cost: macs, params, depth or a stage feature; several: the mean over the union of their budgets.
+            cost: macs (also None), params, depth or a stage feature; several: the mean over the union of their budgets.
             budgets, spacing, normalise: as in `metrics.mbr`; or budgets {"macs": 1e8, "params": 1e6}, one on both, without cost.
 
         Raises:
@@ -571,7 +571,7 @@ class Bench:
         other: Any,
         dataset: str,
         recipe: str | None = None,
-        cost: str | Iterable[str] = "macs",
+        cost: str | Iterable[str] | None = None,
         budgets: Budgets = 5,
         spacing: str = "even",
         normalise: str = "total",
@@ -825,6 +825,8 @@ class Bench:
         """
         from nbzero.factors import bias, sample_of
 
+        if isinstance(targets, str):
+            raise ValueError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
         names = None if targets is None else list(targets)
         sample = sample_of(
             self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where, score_seed=score_seed
@@ -846,15 +848,17 @@ class Bench:
         seed: Seed = None,
         where: str | None = None,
         score_seed: Seed = None,
+        split: Split = "val",
         draws: int = 20,
         draw_seed: int = 0,
         engine: str = "auto",
     ) -> HybridSearch:
-        """Every combination of up to 24 proxies or costs, judged by mBR on val: `nbzero.hybrid.best_hybrids` of a pool of this release.
+        """Every combination of up to 24 proxies or costs, judged by mBR: `nbzero.hybrid.best_hybrids` of a pool of this release.
 
         Args:
             proxies, rule, costs, budgets, spacing, normalise, draws, engine: as in `best_hybrids`, whose seed is `draw_seed`.
             recipe, protocol, seed, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
+            split: "val"; "test" where a benchmark has no other, and then nothing is left to judge on.
 
         Judge what it finds on other pools, `judge(pool_of(bench, space, dataset, split="test"))`, or on other data sets and spaces.
 
@@ -865,7 +869,7 @@ class Bench:
         from nbzero.hybrid import best_hybrids
         from nbzero.pool import pool_of
 
-        pool = pool_of(self, space, dataset, recipe, protocol, seed, where=where, score_seed=score_seed)
+        pool = pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
         return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise, draws, draw_seed, engine)
 
     def _named(self, kind: Kind, opened: OpenedSpace, dataset: str, name: str | None) -> str | None:

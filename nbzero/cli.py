@@ -351,7 +351,12 @@ RawOption = Annotated[bool, typer.Option("--raw-signs", help="Leave scores as co
 
 def _names(given: list[str] | None) -> list[str] | None:
     """The names of a list option, which may be repeated and hold commas; None where it was not given."""
-    return None if not given else [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if not given:
+        return None
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if not names:
+        raise ValueError(f"{', '.join(map(repr, given))} names nothing; give names with commas between them, or leave the option out")
+    return names
 
 
 def _budgets(text: str, joint: bool = False) -> Any:
@@ -359,7 +364,11 @@ def _budgets(text: str, joint: bool = False) -> Any:
     allowed = "a number of limits (5) or limits (1e7,2e7)" + (", or one limit on several costs (macs=1e8,params=1e6)" if joint else "")
     try:
         if "=" in text and joint:
-            return {name.strip(): float(limit) for name, _, limit in (part.partition("=") for part in text.split(","))}
+            parts = [part.partition("=") for part in text.split(",")]
+            limits = {name.strip(): float(limit) for name, _, limit in parts}
+            if len(limits) < len(parts):
+                raise ValueError(f"two limits on one cost in {text!r}")
+            return limits
         return int(text) if text.isdecimal() else [float(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"budgets {text!r}; it is {allowed}") from None
@@ -807,7 +816,7 @@ def hybrid(
             "--proxies",
             "-p",
             metavar="A,B",
-            help="Proxies and costs to combine, at most 24. Default: the paper's nine, macs and params.",
+            help="Proxies and costs to combine, at most 24. Default: all stored, macs and params; where those are more, the paper's nine with them.",
             autocompletion=_in_list([*PROXIES, *COSTS]),
         ),
     ] = None,
@@ -833,6 +842,7 @@ def hybrid(
     seed: SeedOption = None,
     where: WhereOption = None,
     score_seed: ScoreSeedOption = None,
+    split: SplitOption = "val",
     draws: Annotated[
         int | None, typer.Option("--draws", min=0, metavar="N", help="Of accuracies dealt out at random, for the column chance. Default: 20.")
     ] = None,
@@ -841,9 +851,9 @@ def hybrid(
 ) -> None:
     """The best combinations of proxies of every size.
 
-    Chosen by mBR on val; --judge says what they are worth elsewhere.
+    Chosen by mBR on --split; --judge says what they are worth elsewhere.
     """
-    from nbzero.hybrid import PAPER, best_hybrids
+    from nbzero.hybrid import best_hybrids
     from nbzero.hybrid import hybrid as published
     from nbzero.pool import pool_of
 
@@ -853,17 +863,19 @@ def hybrid(
     ):  # fmt: skip
         if value not in (None, []) and name is not None:
             raise ValueError(f"{option} goes with a search, --name reports a published hybrid; leave one out")
+    if draws == 0 and draw_seed is not None:
+        raise ValueError("--draw-seed is of --draws, of which there are none; leave one out")
     if best is not None and judge:
         raise ValueError("--top lists combinations, --judge judges the best of each size; leave one out")
     given, costs, limits = published(name) if name is not None else None, _names(cost) or ["macs"], _budgets(budgets)
     dataset = _dataset(bench, space, dataset)
-    own = pool_of(bench, space, dataset, recipe, protocol, seed, where=where, score_seed=score_seed)
+    own = pool_of(bench, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
     others = [_pool_named(bench, text, own, protocol, seed, where, score_seed) for text in judge or ()]
     if given is not None:
         call.show(_noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol))
         return
     found = best_hybrids(
-        own, _names(proxies) or [name for name in PAPER if name in {**own.scores, **own.costs}], rule or "rank_sum", costs, limits, spacing,
+        own, _names(proxies), rule or "rank_sum", costs, limits, spacing,
         normalise, 20 if draws is None else draws, draw_seed or 0, engine or "auto",
     )  # fmt: skip
     call.show(_noted(bench, found.judge(others) if others else found.table(best or 3), space, protocol), keys=2)
@@ -908,6 +920,7 @@ def factors(
     seed: SeedOption = None,
     split: SplitOption = "val",
     where: WhereOption = None,
+    score_seed: ScoreSeedOption = None,
 ) -> None:
     """Which stage features drive each proxy and accuracy.
 
@@ -919,7 +932,8 @@ def factors(
         raise ValueError("--transform is of the models, which --bias does not make; leave one out")
     bench = call.bench
     where_from = (space, _dataset(bench, space, dataset), _names(targets), recipe, protocol, seed, split, where)
-    found = bench.bias(*where_from, 0.05 if share is None else share) if bias else bench.factors(*where_from, transform or "rank")
+    more = {"score_seed": score_seed}
+    found = bench.bias(*where_from, 0.05 if share is None else share, **more) if bias else bench.factors(*where_from, transform or "rank", **more)
     noted = _noted(bench, found, space, protocol)
     of_models = ("factor", "same_as", "gain", "permutation", "permutation_se", "r2", "fits", "num_archs", "reason")
     of_liked = ("property", "mean", "pool_mean", "difference", "difference_se", "best_mean", "best_difference", "reason")
@@ -1085,6 +1099,7 @@ def plot(
     protocol: ProtocolOption = None,
     seed: SeedOption = None,
     where: WhereOption = None,
+    score_seed: ScoreSeedOption = None,
 ) -> None:
     """Draw one of the paper's figures into a file.
 
@@ -1104,7 +1119,7 @@ def plot(
         raise ValueError(f"--out {path}; it ends in .png, .pdf or .svg")
     bench = call.bench
     on = _dataset(bench, space, dataset)
-    made = chosen.make(bench, space, on, recipe, split, _names(proxies), protocol, seed, where)
+    made = chosen.make(bench, space, on, recipe, split, _names(proxies), protocol, seed, where, score_seed)
     made.savefig(path, dpi=dpi)
     used = recipe or ", ".join(bench.recipes(space, on))
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {0 if seed is None else seed}"
@@ -1124,6 +1139,7 @@ def report(
             autocompletion=_in_list([*CHOICES, *IMPORTED]),
         ),
     ] = None,
+    split: SplitOption = "val",
 ) -> None:
     """Write one HTML page with every table and chart.
 
@@ -1131,7 +1147,7 @@ def report(
     """
     from nbzero.report import write_report
 
-    path = write_report(call.bench, out, _names(spaces))
+    path = write_report(call.bench, out, _names(spaces), split)
     call.show(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from nbzero import metrics
 from nbzero.frame import Frame
+from nbzero.imported import categories_of
 from nbzero.pool import Pool
 
 if TYPE_CHECKING:
@@ -136,11 +137,13 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
     return Frame(columns, f"Picks within budgets: {pool.name}", notes)
 
 
-def mbr(pool: Pool, proxy: str, costs: str | Iterable[str] = "macs", budgets: Budgets = 5, spacing: str = "even", normalise: str = "total") -> float:
+def mbr(
+    pool: Pool, proxy: str, costs: str | Iterable[str] | None = None, budgets: Budgets = 5, spacing: str = "even", normalise: str = "total"
+) -> float:
     """`metrics.mbr` of one proxy or cost of a pool; of several costs, the mean over the union of their budgets.
 
     Args:
-        costs, budgets, spacing: as in `constrained`; with a mapping of budgets leave costs out.
+        costs, budgets, spacing: as in `constrained`, but no costs are macs; with a mapping of budgets leave costs out.
         normalise: as in `metrics.mbr`.
 
     Raises:
@@ -163,7 +166,7 @@ def mbr_lead(
     pool: Pool,
     one: str | npt.ArrayLike,
     other: str | npt.ArrayLike,
-    cost: str | Iterable[str] = "macs",
+    cost: str | Iterable[str] | None = None,
     budgets: Budgets = 5,
     spacing: str = "even",
     normalise: str = "total",
@@ -178,7 +181,7 @@ def mbr_lead(
 
     Args:
         one, other: a proxy or cost of the pool, or (N,) scores of your own, as a hybrid's `scores(pool)`.
-        cost, budgets, spacing: as in `constrained`; of several costs the mean over the union of their budgets.
+        cost, budgets, spacing: as in `mbr`.
         normalise: as in `metrics.mbr`.
         resamples, seed, level: as in `metrics.bootstrap`; resamples in which a limit admits no arch are left out.
 
@@ -186,7 +189,7 @@ def mbr_lead(
         UnknownNameError: a proxy or cost that the pool does not have.
         ValueError: scores of another length or all NaN, a budget below every arch, or wrong options.
     """
-    metrics.check_bootstrap(resamples, level)
+    metrics.check_bootstrap(resamples, level, seed)
     table = np.array([_scores_of(pool, one), _scores_of(pool, other)])
     chains = _filled_chains(pool, cost, budgets, spacing)
     values = _mean_mbr(pool, table, chains, normalise)
@@ -196,8 +199,8 @@ def mbr_lead(
 
 
 def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
-    """ValueError where a budget admits no arch."""
-    chains = _chains(pool, None if isinstance(budgets, Mapping) and costs == "macs" else costs, budgets, spacing)
+    """Of macs where no costs are named; ValueError where a budget admits no arch."""
+    chains = _chains(pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing)
     empty = [text for chain in chains for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
     if empty:
         raise ValueError(f"{len(empty)} budgets admit no arch: {'; '.join(empty)}; raise them, or see them counted in constrained()")
@@ -211,7 +214,7 @@ def _mean_mbr(pool: Pool, scores: Floats, chains: list[_Chain], normalise: str) 
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
-    scores = stored_scores(pool).get(given, pool.score(given)) if isinstance(given, str) else np.asarray(given, np.float64)
+    scores = pool.score(given) if isinstance(given, str) else np.asarray(given, np.float64)
     if scores.shape != (len(pool),):
         raise ValueError(f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name")
     if np.isnan(scores).all():
@@ -426,6 +429,8 @@ def evaluate(
     absent = int(np.isnan(values).sum())
     if absent == len(pool):
         raise ValueError(f"none of the {len(pool)} archs of {pool.name} has a score of {name}; give scores of measured archs")
+    if not metrics.is_number_of_limits(budgets):
+        raise ValueError(f"budgets {budgets!r}; a report has limits on every cost, so it is a number of them from 1")
     own = replace(pool, scores={name: values * direction, **pool.scores})
     entries = _Entries(own)
     bootstrap = _bootstrap(resamples, seed, level)
@@ -534,7 +539,7 @@ _NO_INTERVAL = metrics.Interval(math.nan, math.nan)
 
 def _bootstrap(resamples: int, seed: int, level: float) -> _Bootstrap | None:
     """None for 0 resamples."""
-    metrics.check_bootstrap(resamples, level, least=0)
+    metrics.check_bootstrap(resamples, level, seed, least=0)
     return _Bootstrap(resamples, seed, level) if resamples else None
 
 
@@ -569,7 +574,7 @@ class _Entries:
     """
 
     def __init__(self, pool: Pool) -> None:
-        rows = {**stored_scores(pool), ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        rows = {**pool.scores_and_costs, ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
         self.names, self.scores = list(rows), np.array(list(rows.values()))
         self.num_proxies = len(rows) - 2
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
@@ -608,23 +613,17 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], rand
     return picked
 
 
-def stored_scores(pool: Pool) -> dict[str, Floats]:
-    """The pool's scores, and its costs as scores where it has none of that name."""
-    costs = {name: values for name, values in pool.costs.items() if name not in pool.scores or np.isnan(pool.scores[name]).all()}
-    return {**pool.scores, **costs}
-
-
 def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
     names = [costs] if isinstance(costs, str) else list(pool.costs) if costs is None else list(dict.fromkeys(costs))
     if not names:
-        raise ValueError(
-            f"no cost: {pool.space} has {', '.join(pool.costs) or 'none of macs, params and depth'}; name a column of {list(pool.features)}"
-        )
-    if len(names) > 1 and not hasattr(budgets, "__index__"):
+        usable = [name for name in pool.features if name not in categories_of(pool.space)]
+        raise ValueError(f"no cost: {pool.space} has none of macs, params and depth" + (f"; name one of {', '.join(usable)}" if usable else ""))
+    is_number = metrics.is_number_of_limits(budgets)
+    if len(names) > 1 and not is_number:
         raise ValueError(f"limits {budgets!r} on {', '.join(names)}; limits are of one cost: name it, or give a number of budgets")
-    laid = (int(budgets), spacing) if hasattr(budgets, "__index__") else None
+    laid = (int(budgets), spacing) if is_number else None  # type: ignore[arg-type]
     chains = []
     for name in names:
         values = pool.cost(name)
@@ -634,7 +633,7 @@ def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spa
         limits = metrics.budget_limits(values[~np.isnan(values)], budgets, spacing)
         order = np.argsort(values)
         sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
-        note = f"{lacking} of {len(values)} archs have no {name}, and are within no limit on it." if lacking else ""
+        note = _no_cost_note(name, lacking, len(values)) if lacking else ""
         chains.append(_Chain(name, tuple(f"{name} <= {limit:.6g}" for limit in limits), limits, values, order, sizes, laid, note))
     return chains
 
@@ -649,11 +648,18 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     if len(budgets) == 1:
         ((name, limit),) = budgets.items()
         return _chains(pool, name, [float(limit)], "even")[0]
-    inside = np.all([pool.cost(name) <= limit for name, limit in budgets.items()], axis=0)
+    values = {name: pool.cost(name) for name in budgets}
+    inside = np.all([values[name] <= limit for name, limit in budgets.items()], axis=0)
+    lacking = {name: int(np.isnan(column).sum()) for name, column in values.items()}
+    note = " ".join(_no_cost_note(name, count, len(pool)) for name, count in lacking.items() if count)
     words = " and ".join(f"{name} <= {limit:.6g}" for name, limit in budgets.items())
     order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
-    values = np.where(inside, 0.0, math.nan)
-    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), values, order, np.array([int(inside.sum())]))
+    within = np.where(inside, 0.0, math.nan)
+    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, np.array([int(inside.sum())]), note=note)
+
+
+def _no_cost_note(name: str, lacking: int, num_archs: int) -> str:
+    return f"{lacking} of {num_archs} archs have no {name}, and are within no limit on it."
 
 
 def _mbr_columns(num_archs: int, num_rows: int, picked: _Picked) -> dict[str, list[float]]:
@@ -744,7 +750,7 @@ def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:
 def _limits_in_words(budgets: Budgets, spacing: str) -> str:
     if isinstance(budgets, Mapping):
         return "joint limits"
-    return f"{len(budgets)} given limits" if isinstance(budgets, Iterable) else f"{budgets} {spacing} limits"
+    return f"{budgets} {spacing} limits" if metrics.is_number_of_limits(budgets) else f"{len(budgets)} given limits"  # type: ignore[arg-type]
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -756,4 +762,7 @@ def _number(arch: str, value: Any) -> float:
         return math.nan
     if isinstance(value, (str, bytes, bool, np.bool_)) or not hasattr(value, "__float__"):
         raise ValueError(f"the score of {arch} is {value!r}; it is a number, or None or NaN where there is none")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"the score of {arch} is beyond what a float holds; give its logarithm, which ranks alike") from None

@@ -140,6 +140,7 @@ def sample_of(
         ValueError: no arch, or no target with a value; several recipes and none named; another split.
     """
     from nbzero.bench import _split_column
+    from nbzero.table import select
 
     accuracy = f"runs.{_split_column(split)}"
     if isinstance(targets, str):
@@ -149,13 +150,13 @@ def sample_of(
     for name in names:
         if name not in known:
             raise unknown_name("target", name, known)
-    rows = bench.table(space, ["arch_id"], dataset, recipe, protocol, seed, where).arch_ids
+    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
+    rows = select(bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed).arch_ids
     if not len(rows):
         raise ValueError(f"no arch of {space} where {where}")
     archs = bench.table(space)
     costs = {name: np.asarray(archs[name], np.float64)[rows] for name in COSTS if name in archs.columns}
     scored = [name for name in names if name not in costs and name != ACCURACY]
-    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
     made = bench.table(space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed)
     columns = {name: made[f"scores.{name}"] for name in scored}
     if ACCURACY in names:
@@ -586,8 +587,8 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
         UnknownNameError: a target that the source has not.
         ValueError: no archs or targets, another top or min_top.
     """
-    if not 0 < top <= 0.5:
-        raise ValueError(f"top is {top}; it is a share of the archs above 0 and at most 0.5")
+    if isinstance(top, (bool, str)) or not hasattr(top, "__float__") or not 0 < top <= 0.5:
+        raise ValueError(f"top is {top!r}; it is a share of the archs above 0 and at most 0.5")
     if isinstance(min_top, bool) or not hasattr(min_top, "__index__") or min_top < 2:
         raise ValueError(f"min_top is {min_top!r}; it is a number of archs, at least 2")
     sample = as_sample(source)

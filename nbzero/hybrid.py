@@ -55,6 +55,7 @@ class Chosen:
         costs, budgets, spacing, normalise: of the mBR by which it was chosen.
         value: that mBR.
         tried: combinations among which it is the best.
+        source: the name of the pool, without N.
     """
 
     space: str
@@ -70,11 +71,11 @@ class Chosen:
     normalise: str
     value: float
     tried: int
+    source: str = ""
 
     def __str__(self) -> str:
-        """Like "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 46", as `Pool.name`."""
-        scored = f" {self.protocol}," if self.protocol else ""
-        return f"{self.space}, {self.dataset}, {self.recipe}, {self.split}, seed {self.seed},{scored} N = {len(self.arch_ids)}"
+        """The pool's name, like "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 46"."""
+        return f"{self.source}, N = {len(self.arch_ids)}"
 
     def relation(self, pool: Pool) -> str:
         """What a pool shares with this one: "in-sample" (accuracies by which the hybrid was chosen), "same runs" (the other split of the same
@@ -256,7 +257,7 @@ class HybridSearch:
         if size is not None and not 1 <= size <= len(self.members):
             raise ValueError(f"size {size!r}; {len(self.members)} members have subsets of 1 to {len(self.members)}")
         masks = self._masks(size)
-        if not 1 <= place <= len(masks):
+        if isinstance(place, bool) or not hasattr(place, "__index__") or not 1 <= place <= len(masks):
             raise ValueError(f"place {place!r}; there are {len(masks)} subsets" + (f" of {size}" if size else ""))
         order = np.lexsort((masks, self._sizes[masks], self.values[masks]))
         mask = int(masks[order[place - 1]])
@@ -300,7 +301,8 @@ class HybridSearch:
         """The best subset of each size, chosen here, on other pools by the same mBR, beside the best single proxy chosen here.
 
         Returns:
-            Columns size, members, chosen_mbr (here), space, dataset, recipe, split, seed, num_archs, shares (`Chosen.relation`), mbr, best_single
+            Columns size, members, chosen_mbr (here), space, dataset, recipe, split, seed, num_archs, shares (`Chosen.relation`), no_score (archs
+            there that a member has no score of, which rank lowest), mbr, best_single
             (there, of the single member that is best here), random (a random pick's).
 
         Raises:
@@ -319,7 +321,8 @@ class HybridSearch:
                 assert found.chosen is not None
                 rows.append({
                     "size": size, "members": " + ".join(found.members), "chosen_mbr": found.chosen.value, **_where(pool),
-                    "shares": chosen.relation(pool), "mbr": found.mbr(pool, *options), "best_single": single_there, "random": random,
+                    "shares": chosen.relation(pool), "no_score": int(np.isnan([pool.score(name) for name in found.members]).any(0).sum()),
+                    "mbr": found.mbr(pool, *options), "best_single": single_there, "random": random,
                 })  # fmt: skip
         return _frame(rows, f"Best hybrids by {self.rule} of {chosen}, judged elsewhere: {_objective(chosen)}", _guard(chosen, listed))
 
@@ -347,9 +350,12 @@ class HybridSearch:
 
 
 def _default_members(pool: Pool) -> list[str]:
-    if len(pool.scores) <= _subsets.MAX_MEMBERS or not pool.scores.keys() & set(PAPER):
-        return list(pool.scores)
-    return [name for name in PAPER if name in pool.scores or name in pool.costs]
+    known = pool.scores_and_costs
+    names = [name for name in known if name != "depth" or name in pool.scores]  # depth as a cost ties nearly all archs
+    if not names:
+        raise ValueError(f"{pool.name} has neither scores nor macs and params, so there is nothing to combine")
+    few = len(names) <= _subsets.MAX_MEMBERS or not pool.scores.keys() & set(PAPER)
+    return names if few else [name for name in PAPER if name in known]
 
 
 def best_hybrids(
@@ -368,7 +374,7 @@ def best_hybrids(
 
     Args:
         pool: choose on val; it is remembered in every hybrid found.
-        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool; where those are more than 24, `PAPER`'s.
+        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool, macs and params; where those are more than 24, `PAPER`'s.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
         costs: macs, params, depth or stage features; of several the mean of their mBR.
         budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
@@ -393,7 +399,8 @@ def best_hybrids(
         raise ValueError(f"engine {engine!r}; it is one of {', '.join(_subsets.ENGINES)}")
     if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 0:
         raise ValueError(f"draws {draws!r}; it is a whole number from 0")
-    own = None if hasattr(budgets, "__index__") else tuple(np.asarray(budgets, np.float64).tolist())
+    metrics.check_seed("seed", seed)
+    own = None if metrics.is_number_of_limits(budgets) else metrics.given_limits(budgets)
     if own and len(cost_names) > 1:
         raise ValueError(f"limits of your own with {len(cost_names)} costs ({', '.join(cost_names)}); give a number of budgets, or one cost")
     columns = _columns(pool, names, rule)
@@ -415,7 +422,7 @@ def best_hybrids(
         chance[draw] = best[1:]
     chosen = Chosen(
         pool.space, pool.dataset, pool.recipe, pool.protocol, pool.seed, pool.split, frozenset(pool.arch_ids.tolist()), cost_names,
-        own if own is not None else int(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1,  # type: ignore[arg-type]
+        own if own is not None else int(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1, pool.source,  # type: ignore[arg-type]
     )  # fmt: skip
     absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
     return HybridSearch(
@@ -528,7 +535,7 @@ def _objective(chosen: Chosen) -> str:
 
 
 def _budgets_said(budgets: int | Sequence[float], spacing: str) -> str:
-    return f"{budgets} {spacing} budgets" if hasattr(budgets, "__index__") else f"limits {', '.join(f'{limit:g}' for limit in budgets)}"
+    return f"{budgets} {spacing} budgets" if metrics.is_number_of_limits(budgets) else f"limits {', '.join(f'{limit:g}' for limit in budgets)}"  # type: ignore[union-attr]
 
 
 def _over(normalise: str) -> str:

@@ -8,7 +8,7 @@ a number. Where scores tie, the result is the mean over the ways to break the ti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,7 +176,7 @@ def precision_at_top_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, fraction:
     0.5
     """
     scores, accuracy = _judged(scores, accuracy)
-    if isinstance(fraction, (bool, str)) or not 0 < fraction <= 1:
+    if isinstance(fraction, (bool, str)) or not hasattr(fraction, "__float__") or not 0 < fraction <= 1:
         raise ValueError(f"fraction {fraction!r}; it is above 0 and at most 1: 0.05 is the top 5 %")
     k = max(1, math.floor(fraction * len(scores) + 0.5))
     chances = []
@@ -263,20 +263,31 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
     _no_nan(cost=values)
     if spacing not in SPACINGS:
         raise ValueError(f"spacing {spacing!r}; it is one of {', '.join(SPACINGS)}, and limits of your own go in budgets=[..]")
-    if not hasattr(budgets, "__index__") or isinstance(budgets, (bool, np.ndarray)):
-        if isinstance(budgets, (bool, str, float)) or not isinstance(budgets, Iterable):
-            raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
-        given = np.sort(np.asarray(list(budgets), np.float64))
-        if not len(given) or np.isnan(given).any():
-            raise ValueError(f"budgets {list(budgets)}; give at least one limit, none of them NaN")
-        return given
-    num = int(budgets)
-    if num < 1:
-        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+    if not is_number_of_limits(budgets):
+        return np.array(given_limits(budgets))
+    num = int(budgets)  # type: ignore[arg-type]
     if spacing == "quantile":
         return np.sort(values)[[-(-k * len(values) // num) - 1 for k in range(1, num + 1)]]
     low, high = values.min(), values.max()
     return np.append(low + np.arange(1, num) / num * (high - low), high)
+
+
+def is_number_of_limits(budgets: Any) -> bool:
+    """Whether budgets are a number, and not limits; ValueError where the number is below 1."""
+    number = hasattr(budgets, "__index__") and not isinstance(budgets, (bool, np.ndarray))
+    if number and int(budgets) < 1:
+        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+    return number
+
+
+def given_limits(budgets: Any) -> tuple[float, ...]:
+    """Limits of the caller's, ascending; ValueError where they are no list of numbers, or one of them is NaN."""
+    if isinstance(budgets, (bool, str, float, Mapping)) or not isinstance(budgets, Iterable):
+        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+    listed = list(budgets)
+    if not listed or any(isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or math.isnan(limit) for limit in listed):
+        raise ValueError(f"budgets {listed}; give at least one limit, none of them NaN")
+    return tuple(sorted(map(float, listed)))
 
 
 class Picks(NamedTuple):
@@ -385,7 +396,7 @@ def bootstrap(
         ValueError: no archs, wrong lengths, another number of resamples or level; and what the metric raises.
     """
     vectors = _vectors(**{f"array {i}": array for i, array in enumerate(arrays)})
-    check_bootstrap(resamples, level)
+    check_bootstrap(resamples, level, seed)
     rng, num = np.random.default_rng(seed), len(vectors[0])
     drawn = (rng.integers(0, num, num) for _ in range(resamples))
     return interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
@@ -413,7 +424,7 @@ def bootstrap_mbr(
     Raises:
         ValueError: as `resampled_mbr`; another level.
     """
-    check_bootstrap(resamples, level)
+    check_bootstrap(resamples, level, seed)
     return [interval(one, level) for one in resampled_mbr(scores, accuracy, cost, budgets, normalise, spacing, resamples, seed).T]
 
 
@@ -487,7 +498,7 @@ def resampled_picks(
     if table.ndim != 2 or table.shape[1] != len(cost):
         raise ValueError(f"scores of shape {table.shape} with {len(cost)} costs; they are (P, N) and (N,)")
     _no_nan(accuracy=accuracy)
-    check_bootstrap(resamples, 0.5)
+    check_bootstrap(resamples, 0.5, seed)
     num, num_costs = len(cost), int((~np.isnan(cost)).sum())
     order = np.argsort(cost)[:num_costs]  # numpy sorts NaN last
     if not num_costs:
@@ -504,7 +515,7 @@ def resampled_picks(
         if not len(there):
             continue
         copies, costs = copies[there], cost[there]
-        if not isinstance(budgets, Iterable) and spacing == "quantile":
+        if is_number_of_limits(budgets) and spacing == "quantile":
             upto = np.cumsum(copies)
             limits = costs[np.searchsorted(upto, [-(-k * int(upto[-1]) // num_budgets) for k in range(1, num_budgets + 1)])]
         else:
@@ -702,9 +713,16 @@ def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
     return np.flatnonzero(code > last), np.flatnonzero(code == last), k - int(above[last])
 
 
-def check_bootstrap(resamples: int, level: float, least: int = 1) -> None:
-    """ValueError unless there are at least so many resamples, and a level between 0 and 1."""
+def check_bootstrap(resamples: int, level: float, seed: int, least: int = 1) -> None:
+    """ValueError unless there are at least so many resamples, a level between 0 and 1, and a seed from 0."""
     if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < least:
         raise ValueError(f"resamples {resamples!r}; it is a whole number from {least}")
-    if isinstance(level, (bool, str)) or not 0 < level < 1:
+    if isinstance(level, (bool, str)) or not hasattr(level, "__float__") or not 0 < level < 1:
         raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
+    check_seed("seed", seed)
+
+
+def check_seed(name: str, seed: Any) -> None:
+    """ValueError unless a seed of random draws is a whole number from 0."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
+        raise ValueError(f"{name} {seed!r}; it is a whole number from 0")

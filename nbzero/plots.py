@@ -661,14 +661,14 @@ class Drawing:
         number: of the figure in the paper.
         function: draws it from tables.
         meaning: what it shows, in a line.
-        draw: Bench, Pool on the caller's split and `where` to figure.
+        draw: Bench and Pool on the caller's split to figure.
     """
 
     name: str
     number: int
     function: Callable[..., Figure]
     meaning: str
-    draw: Callable[[Bench, Pool, str | None], Figure]
+    draw: Callable[[Bench, Pool], Figure]
 
     def make(
         self,
@@ -681,6 +681,7 @@ class Drawing:
         protocol: str | None = None,
         seed: Seed = None,
         where: str | None = None,
+        score_seed: Seed = None,
     ) -> Figure:
         """The figure of one space and data set; arguments and errors as `pool.pool_of`, and errors of the tables that it draws.
 
@@ -690,7 +691,7 @@ class Drawing:
         """
         from nbzero.pool import pool_of
 
-        return self.draw(bench, pool_of(bench, space, dataset, recipe, protocol, seed, split, proxies, True, where), where)
+        return self.draw(bench, pool_of(bench, space, dataset, recipe, protocol, seed, split, proxies, True, where, score_seed))
 
 
 def _cost_of(pool: Pool, cost: str | None = None) -> str:
@@ -706,25 +707,25 @@ RESAMPLES = 200  # of the intervals in recipes
 NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
 
 
-def _make_mbr(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_mbr(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import mbr_table, seed_accuracies
 
     _cost_of(pool)
     return mbr_bars(mbr_table(pool, accuracies=seed_accuracies(bench, pool), resamples=RESAMPLES))
 
 
-def _make_distributions(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_distributions(bench: Bench, pool: Pool) -> Figure:
     return distributions(pool)
 
 
-def _make_scatter(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_scatter(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import correlations, seed_accuracies
 
     return proxy_scatter(pool, correlations(pool, accuracies=seed_accuracies(bench, pool)))
 
 
-def _make_limits(cost: str) -> Callable[[Bench, Pool, str | None], Figure]:
-    def make(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_limits(cost: str) -> Callable[[Bench, Pool], Figure]:
+    def make(bench: Bench, pool: Pool) -> Figure:
         from nbzero.constrained import constrained, mbr_table, seed_accuracies
 
         picks = constrained(pool, _cost_of(pool, cost))
@@ -733,22 +734,22 @@ def _make_limits(cost: str) -> Callable[[Bench, Pool, str | None], Figure]:
     return make
 
 
-def _make_factors(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_factors(bench: Bench, pool: Pool) -> Figure:
     from nbzero.factors import ACCURACY, factors, sample_of
 
-    own: Any = {"recipe": pool.recipe, "protocol": pool.protocol or None, "seed": pool.seed, "split": pool.split}
-    sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores], where=where, **own)
+    own: Any = {"recipe": pool.recipe, "protocol": pool.protocol or None, "seed": pool.seed, "split": pool.split, "score_seed": pool.score_seed}
+    sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores], where=pool.where, **own)
     return factor_radars(factors(sample))
 
 
-def _make_archs(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_archs(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import constrained
 
     cost = _cost_of(pool)
     return best_archs(constrained(pool, cost), cost)
 
 
-def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
     """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test. `where`
     holds in all of them; a space that lacks one of its columns or has no measured arch there is not judged on, and the notes say why."""
     from nbzero.hybrid import PAPER, best_hybrids
@@ -758,10 +759,11 @@ def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
     there = list(dict.fromkeys([*pool.scores, *pool.costs]))
     members = there if len(there) <= len(PAPER) else [name for name in there if name in PAPER] or there[: len(PAPER)]
     stored = [name for name in members if name in pool.scores]
-    own: Any = {"recipe": pool.recipe, "seed": pool.seed, "split": pool.split}
+    where = pool.where
+    own: Any = {"recipe": pool.recipe, "seed": pool.seed, "split": pool.split, "where": where, "score_seed": pool.score_seed}
     chosen_on = pool
     if pool.split != "val":
-        chosen_on = pool_of(bench, pool.space, pool.dataset, proxies=stored, protocol=pool.protocol or None, where=where, **own | {"split": "val"})
+        chosen_on = pool_of(bench, pool.space, pool.dataset, proxies=stored, protocol=pool.protocol or None, **own | {"split": "val"})
     found = best_hybrids(chosen_on, members, costs=cost)
     others, notes = [] if pool.split == "val" else [pool], [f"Here and elsewhere only archs where {where}."] if where else []
     for space in bench.spaces:
@@ -769,7 +771,7 @@ def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
             continue
         protocol = pool.protocol if pool.protocol in bench.protocols(space, pool.dataset) else None
         try:
-            other = pool_of(bench, space, pool.dataset, protocol=protocol, where=where, **own)
+            other = pool_of(bench, space, pool.dataset, protocol=protocol, **own)
         except (UnknownNameError, ValueError) as error:
             notes.append(f"Not judged on {space}: {error}.")
             continue
@@ -783,7 +785,7 @@ def _make_hybrid(bench: Bench, pool: Pool, where: str | None) -> Figure:
     return hybrid_curves(best, found.judge(others) if others else None)
 
 
-def _make_before_after(bench: Bench, pool: Pool, where: str | None) -> Figure:
+def _make_before_after(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import constrained
     from nbzero.hybrid import HYBRIDS
 

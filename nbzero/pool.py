@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nbzero import where as conditions
 from nbzero.errors import unknown_name
 from nbzero.imported import categories_of
 from nbzero.proxies import PROXIES
@@ -39,6 +40,7 @@ class Pool:
         num_members: archs of the space, measured or not.
         metric: what `accuracy` is; only tasks of imported spaces have another one than accuracy, of which higher is better too.
         protocol, score_seed: where the scores come from; a score_seed of None is the seed of the accuracies.
+        where: the condition that all its archs meet.
 
     Raises:
         ValueError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
@@ -60,6 +62,7 @@ class Pool:
     oriented: bool = True
     metric: str = "accuracy"
     score_seed: int | str | None = None
+    where: str | None = None
 
     def __post_init__(self) -> None:
         num = len(self.accuracy)
@@ -82,11 +85,17 @@ class Pool:
     @property
     def name(self) -> str:
         """What the pool is, in words for a title: "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 100"; the seed of the scores after their
-        protocol where it is another one."""
+        protocol where it is another one, and the condition before N."""
+        return f"{self.source}, N = {len(self)}"
+
+    @property
+    def source(self) -> str:
+        """The name without N."""
         split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
-        protocol = self.protocol if self.score_seed in (None, self.seed) else f"{self.protocol} seed {self.score_seed}"
-        scored = f" {protocol}," if self.scores and protocol else ""
-        return f"{self.space}, {self.dataset}, {self.recipe}, {split}, seed {self.seed},{scored} N = {len(self)}"
+        parts = [self.space, self.dataset, self.recipe, split, f"seed {self.seed}"]
+        if self.scores and self.protocol:
+            parts.append(self.protocol if self.score_seed in (None, self.seed) else f"{self.protocol} seed {self.score_seed}")
+        return ", ".join([*parts, *([f"where {self.where}"] if self.where else [])])
 
     def cost(self, name: str) -> Floats:
         """One cost column, or a feature that is a number as one; UnknownNameError where the space has none of that name."""
@@ -97,12 +106,18 @@ class Pool:
         return known[name]
 
     def score(self, proxy: str) -> Floats:
-        """One oriented score column; a cost's name gives that cost, as a proxy by which larger networks are better."""
-        if proxy in self.scores:
-            return self.scores[proxy]
-        if proxy in self.costs:
-            return self.costs[proxy]
-        raise unknown_name("proxy", proxy, {**self.scores, **self.costs})
+        """One oriented score column; a cost's name gives that cost where no arch has a score of that name, as a proxy by which larger networks
+        are better."""
+        known = self.scores_and_costs
+        if proxy not in known:
+            raise unknown_name("proxy", proxy, known)
+        return known[proxy]
+
+    @property
+    def scores_and_costs(self) -> dict[str, Floats]:
+        """The scores, and the costs as scores where there are none of that name."""
+        costs = {name: values for name, values in self.costs.items() if name not in self.scores or np.isnan(self.scores[name]).all()}
+        return {**self.scores, **costs}
 
     def only(self, keep: npt.NDArray[Any]) -> Pool:
         """The pool of some of its archs, by mask or by positions."""
@@ -132,7 +147,7 @@ def pool_of(
         recipe, protocol, where: as in `Bench.table`.
         seed: of the accuracies, as in `Bench.table`.
         split: "val", or "test" for the final judgement.
-        proxies: names; None is every proxy of which at least one arch of the pool has a score.
+        proxies: names; None is every proxy of which at least one arch of the pool has a score; an empty list is the costs alone.
         orient: multiply each proxy by its registry direction, so that higher is better; False leaves the raw sign.
         score_seed: of the scores; None is the seed of the accuracies where there are scores with it, and else seed 0, as `Pool.name` then says.
 
@@ -141,15 +156,19 @@ def pool_of(
         ValueError: no arch has an accuracy there; several recipes and none named; another split; a string for proxies; a score_seed without scores.
     """
     from nbzero.bench import _split_column
+    from nbzero.table import select
 
     accuracy_column = _split_column(split)
     if isinstance(proxies, str):
         raise ValueError(f"proxies is {proxies!r}; it is a list of names: [{proxies!r}]")
+    if where is not None and split == "val" and any(name.rpartition(".")[2] == "test_acc" for name in conditions.names_in(where)):
+        raise ValueError(f"where {where!r} chooses archs by the test split in a pool of val; choose by val_acc, or judge with split='test'")
     names = list(PROXIES) if proxies is None else list(dict.fromkeys(proxies))
     for name in names:
         if name not in PROXIES:
             raise unknown_name("proxy", name, PROXIES)
-    rows = bench.table(space, ["arch_id"], dataset, recipe, protocol, seed, where).arch_ids
+    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
+    rows = select(bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed).arch_ids
     accuracy = np.asarray(bench.table(space, [f"runs.{accuracy_column}"], dataset, recipe, seed=seed)[f"runs.{accuracy_column}"], np.float64)
     ids = rows[~np.isnan(accuracy[rows])].astype(np.int64)
     named = bench._named("runs", bench._space(space), dataset, recipe)
@@ -165,7 +184,6 @@ def pool_of(
         )  # fmt: skip
     archs = bench.table(space)
     columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
-    with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
     made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
     scores = {}
     for name in names:
@@ -178,7 +196,7 @@ def pool_of(
         split, ids, tuple(np.asarray(archs["arch"], dtype=object)[ids]), accuracy[ids],
         {name: np.asarray(archs[name], np.float64)[ids] for name in COSTS if name in archs.columns},
         scores, {name: np.asarray(archs[name], np.float64)[ids] for name in columns}, len(bench.space(space)), orient,
-        bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed,
+        bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed, where,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 import nbzero
-from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies, stored_scores
+from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies
 from nbzero.errors import ReleaseError, unknown_name
 from nbzero.imported import IMPORTED
 from nbzero.pool import Pool, pool_of
@@ -187,7 +187,7 @@ def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int) -> 
         chance = float(made["mbr_union"][made["proxy"].tolist().index(RANDOM)])
         tables.append(_table(f"mbr-{spacing}", made, [f"{budgets} limits per cost: {where}.", _MBR_COLUMNS.format(f"{chance:.4f} (union)")]))
     tables.append(_table("correlations", ordered, ["Of the whole pool, without limits: 1 is a perfect order, 0 none."]))
-    scores = stored_scores(pool)
+    scores = pool.scores_and_costs
     return {
         "space": pool.space,
         "dataset": pool.dataset,

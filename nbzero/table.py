@@ -100,8 +100,9 @@ def select(
     protocol: str | None,
     seed: Seed,
     where: str | None,
+    score_seed: Seed = None,
 ) -> TableView:
-    """What `Bench.table` returns; its docstring says what the arguments mean."""
+    """What `Bench.table` returns; its docstring says what the arguments mean. A score_seed is of the scores where it is another one."""
     space = opened.name
     chosen: dict[Kind, str | None] = {"runs": None, "scores": None}
     given: dict[Kind, str | None] = {"runs": recipe, "scores": protocol}
@@ -113,6 +114,9 @@ def select(
         raise ValueError(f"recipe and protocol go with a dataset: say which, dataset={bench.datasets(space)}")
     if seed != "mean":
         seed = one_seed(seed)
+    seeds: dict[Kind, Seed] = {"runs": seed, "scores": seed if score_seed is None else score_seed}
+    if seeds["scores"] != "mean":
+        seeds["scores"] = one_seed(seeds["scores"])
     names = list(columns) if columns is not None else _default_columns(opened, dataset, seed)
     wanted = {name: _resolved(name, space) for name in [*names, *(conditions.names_in(where) if where is not None else [])]}
     kinds: tuple[Kind, ...] = ("runs", "scores")
@@ -127,7 +131,7 @@ def select(
         table, column = wanted[name]
         if table == "archs":
             return _archs_column(opened, column)
-        return _column(opened, table, column, str(dataset), chosen[table], seed)
+        return _column(opened, table, column, str(dataset), chosen[table], seeds[table])
 
     mask = conditions.mask(where, values, len(opened.archs)) if where is not None else None
     ids = _archs_column(opened, "arch_id")

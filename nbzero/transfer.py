@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.constrained import seed_accuracies, stored_scores
+from nbzero.constrained import seed_accuracies
 from nbzero.errors import unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool, pool_of
@@ -117,16 +117,13 @@ def transfer(
     listed = _checked(pools)
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
-    if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < 0:
-        raise ValueError(f"resamples {resamples!r}; it is a whole number, 0 for no intervals")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
+    metrics.check_bootstrap(resamples, level, seed, least=0)
     if isinstance(budgets, bool) or not hasattr(budgets, "__index__") or budgets < 1:
         raise ValueError(f"budgets {budgets!r}; pools have their own costs, so it is a number of limits from 1")
     if normalise not in metrics.NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     seeds = _seeds(listed, accuracies)
-    everything = list(dict.fromkeys(name for pool in listed for name in stored_scores(pool)))
+    everything = list(dict.fromkeys(name for pool in listed for name in pool.scores_and_costs))
     names = everything if proxies is None else list(dict.fromkeys([proxies] if isinstance(proxies, str) else proxies))
     for name in names:
         if name not in everything:
@@ -220,7 +217,7 @@ class _Judge:
     """
 
     def __init__(self, pool: Pool, names: Sequence[str], metric: str, costs: Sequence[str], budgets: int, normalise: str) -> None:
-        stored = stored_scores(pool)
+        stored = pool.scores_and_costs
         self.rows = [k for k, name in enumerate(names) if name in stored and not np.isnan(stored[name]).all()]
         self.missing = [int(np.isnan(stored[name]).sum()) if name in stored else -1 for name in names]
         self.num, self.metric, self.budgets, self.normalise = len(names), metric, budgets, normalise

@@ -129,6 +129,14 @@ FRAMES = {
             "r1-mini", "cifar10", ["zen", "macs"], recipe="cpu-16px-4", score_seed=2, draws=3, draw_seed=5, engine="numpy"
         ).table(1),
     ),
+    "hybrid, all options left out": (
+        ("hybrid", "r1-mini", *SHORT, "--split", "test", "--draws", "0"),
+        lambda b: b.hybrid("r1-mini", "cifar10", recipe="cpu-16px-4", split="test", draws=0).table(),
+    ),
+    "factors, with the scores of another seed": (
+        ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--score-seed", "2"),
+        lambda b: b.factors("r1-mini", "cifar10", ["zen", "accuracy"], "cpu-16px-4", score_seed=2),
+    ),
     "factors": (
         ("factors", "r1-mini", *SHORT, "-t", "zen,accuracy", "--transform", "raw"),
         lambda b: b.factors("r1-mini", "cifar10", ["zen", "accuracy"], "cpu-16px-4", transform="raw"),
@@ -174,6 +182,10 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("top", "r1", "--seed", "7", "--by", "zen"), 1, "of zen on cifar10 with seed 7; the scores of std-32 have seed 0, or mean\n"),
         (("mbr", "r1-mini", "--seed", "7"), 2, "no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 7, of seeds 0, 1"),
         (("mbr", "r1-mini", "--score-seed", "7"), 2, "no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"),
+        (("mbr", "r1-mini", "-p", ","), 2, "',' names nothing; give names with commas between them, or leave the option out"),
+        (("mbr", "r1-mini", "-b", "macs=1e7,macs=2e7"), 2, "budgets 'macs=1e7,macs=2e7'; it is a number of limits (5) or limits"),
+        (("hybrid", "r1-mini", "--draws", "0", "--draw-seed", "3"), 2, "--draw-seed is of --draws, of which there are none; leave one out"),
+        (("mbr", "r1-mini", "--where", "test_acc > 0.3"), 2, "chooses archs by the test split in a pool of val; choose by val_acc"),
         (("corr", "r1-mini", "--level", "0.9"), 2, "--bootstrap-seed and --level are of intervals, which need --resamples N"),
         (("constrained", "r1-mini", "--bootstrap-seed", "1"), 2, "--bootstrap-seed and --level are of intervals"),
         (("mbr", "r1-mini", "--resamples", "3", "--level", "9"), 2, "level 9.0; it is between 0 and 1"),
@@ -692,11 +704,11 @@ def test_hybrid_searches_judges_and_reports(release, bench):
 def test_report_hands_the_release_the_folder_and_the_spaces_on(release, tmp_path, monkeypatch):
     called = []
     fake = types.ModuleType("nbzero.report")
-    fake.write_report = lambda bench, out_dir, spaces=None: called.append((bench.sha256, out_dir, spaces)) or out_dir / "index.html"
+    fake.write_report = lambda bench, out_dir, spaces, split: called.append((bench.sha256, out_dir, spaces, split)) or out_dir / "index.html"
     monkeypatch.setitem(sys.modules, "nbzero.report", fake)
     monkeypatch.setattr("nbzero.report", fake, raising=False)
-    done = answer("--release", release, "report", "--out", tmp_path, "--spaces", "r1-mini,mb-mini")
-    assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"])] and done["rows"] == [{"file": str(tmp_path / "index.html")}]
+    done = answer("--release", release, "report", "--out", tmp_path, "--spaces", "r1-mini,mb-mini", "--split", "test")
+    assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"], "test")] and done["rows"] == [{"file": str(tmp_path / "index.html")}]
 
 
 # The release itself

@@ -256,7 +256,7 @@ def test_one_arch_and_constant_scores_are_defined():
         (lambda: constrained.constrained(SIX, "macs", {"macs": 1}), r"costs 'macs' beside joint budgets \{'macs': 1\}"),
         (lambda: constrained.constrained(SIX, None, {"macs": "1"}), "joint budgets .* are like"),
         (lambda: constrained.constrained(SIX, None, {}), "joint budgets {}; they are like"),
-        (lambda: constrained.constrained(replace(SIX, costs={})), "no cost: made has none of macs, params and depth; name a column of"),
+        (lambda: constrained.constrained(replace(SIX, costs={})), "no cost: made has none of macs, params and depth; name one of width"),
         (lambda: constrained.constrained(SIX.only(np.array([0, 3])), "width"), "no arch of the pool has width"),
         (lambda: constrained.constrained(SIX, spacing="log"), "spacing 'log'"),
         (lambda: constrained.correlations(SIX, k=7), "k 7; it is a whole number from 1 to the 6 archs"),
@@ -397,8 +397,7 @@ def test_a_lead_of_what_is_not_there():
 def test_a_lead_under_joint_budgets_and_by_a_feature_that_some_lack():
     for options in ({"budgets": {"macs": 4, "params": 5}}, {"cost": "width", "budgets": 2}, {"cost": ["macs", "params"]}):
         lead = constrained.mbr_lead(SIX, "zen", "macs", **options, resamples=30)
-        named = {**options, "costs": options.get("cost", "macs")}
-        named.pop("cost", None)
+        named = {name.replace("cost", "costs"): value for name, value in options.items()}
         assert lead.difference == pytest.approx(constrained.mbr(SIX, "zen", **named) - constrained.mbr(SIX, "macs", **named))
         assert lead.low <= lead.high
 
@@ -452,3 +451,23 @@ def test_limits_of_ones_own_are_of_one_cost():
     with pytest.raises(ValueError, match=r"limits \[2, 3\] on macs, params; limits are of one cost"):
         constrained.mbr_table(SIX, budgets=[2, 3])
     assert constrained.mbr_table(SIX, "macs", budgets=[2, 3])["mbr_macs"].tolist()
+
+
+def test_joint_budgets_say_who_lacks_a_cost():
+    frame = constrained.mbr_table(SIX, budgets={"macs": 6, "width": 9})
+    assert "2 of 6 archs have no width, and are within no limit on it." in frame.notes
+
+
+def test_a_report_has_a_number_of_budgets_and_scores_that_are_floats():
+    with pytest.raises(
+        ValueError, match=r"budgets {'macs': 4}; it is a number of limits from 1|budgets {'macs': 4}; a report has limits on every cost"
+    ):
+        constrained.evaluate(SIX, np.arange(6.0), budgets={"macs": 4})
+    with pytest.raises(ValueError, match="is beyond what a float holds; give its logarithm"):
+        constrained.aligned(Bench().space("r1-mini"), {Bench().space("r1-mini")[0]: 10**400})
+
+
+def test_an_array_of_limits_is_a_list_of_limits():
+    limits = np.array([2.0, 6.0])
+    assert constrained.mbr(SIX, "zen", "macs", limits) == constrained.mbr(SIX, "zen", "macs", [2, 6])
+    assert constrained.mbr_table(SIX, "macs", limits).title.startswith("mBR, 2 given limits")

@@ -150,7 +150,7 @@ def test_every_subset_has_the_mbr_of_the_definition(seed):
     p = made_pool(rng, int(rng.integers(1, 25)), int(rng.integers(1, 6)), int(rng.choice([1, 2, 3, 30])))
     rule, cost = hybrid.RULES[seed % 3], ("macs", "params")[seed % 2]
     spacing, normalise, budgets = ("even", "quantile")[seed // 2 % 2], ("total", "pool")[seed // 4 % 2], 1 + seed % 5
-    found = hybrid.best_hybrids(p, None, rule, cost, budgets, spacing, normalise, draws=0)
+    found = hybrid.best_hybrids(p, list(p.scores), rule, cost, budgets, spacing, normalise, draws=0)
     for members in subsets(list(p.scores)):
         plain = plain_mbr(p, members, rule, cost, budgets, spacing, normalise)
         assert found.value(members) == pytest.approx(plain, abs=1e-12), members
@@ -246,7 +246,9 @@ def test_engines_give_the_same_search_to_the_last_digit():
     pytest.importorskip("numba", reason="the compiled search needs numba (the extra nbzero[fast])")
     p = made_pool(np.random.default_rng(5), 300, 12, 100)
     for rule in ("rank_sum", "log_rank"):
-        one, other = (hybrid.best_hybrids(p, rule=rule, costs=("macs", "params"), engine=engine, draws=2) for engine in ("numpy", "numba"))
+        one, other = (
+            hybrid.best_hybrids(p, list(p.scores), rule=rule, costs=("macs", "params"), engine=engine, draws=2) for engine in ("numpy", "numba")
+        )
         np.testing.assert_array_equal(one.values, other.values)
         np.testing.assert_array_equal(one.chance, other.chance)
         assert one.best() == other.best() and one.num_different == other.num_different and repr(one.table()) == repr(other.table())
@@ -268,7 +270,7 @@ def test_neither_the_order_of_archs_and_members_nor_monotone_scales_matter(rule)
 
 def test_the_best_is_the_smallest_and_never_worse_than_the_best_member():
     p = made_pool(np.random.default_rng(8), 60, 6, 20)
-    found = hybrid.best_hybrids(p)
+    found = hybrid.best_hybrids(p, list(p.scores))
     assert found.best().chosen.value == found.chosen.value == np.nanmin(found.values) <= found.best(1).chosen.value
     values = [found.best(place=place).chosen.value for place in range(1, 64)]
     assert values == sorted(values) and len({found.best(place=place).members for place in range(1, 64)}) == 63
@@ -309,7 +311,7 @@ def test_log_rank_is_az_nas_to_its_rounding():
 def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample():
     rng = np.random.default_rng(4)
     chosen_on = made_pool(rng, 40, 4, 30)
-    found = hybrid.best_hybrids(chosen_on).best(2)
+    found = hybrid.best_hybrids(chosen_on, list(chosen_on.scores)).best(2)
     others = {
         "in-sample": chosen_on.only(np.arange(10)),
         "same runs": replace(chosen_on, split="test"),
@@ -341,7 +343,7 @@ def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample(
 def test_judging_keeps_the_choice_and_changes_the_pool():
     rng = np.random.default_rng(6)
     chosen_on, other = made_pool(rng, 40, 4, 30), made_pool(rng, 30, 4, 30, space="other")
-    found = hybrid.best_hybrids(chosen_on, normalise="pool", budgets=3)
+    found = hybrid.best_hybrids(chosen_on, list(chosen_on.scores), normalise="pool", budgets=3)
     judged = found.judge([chosen_on, other])
     assert judged["shares"].tolist() == ["in-sample"] * 4 + ["other space"] * 4
     np.testing.assert_allclose(judged["mbr"][:4], judged["chosen_mbr"][:4])
@@ -349,15 +351,15 @@ def test_judging_keeps_the_choice_and_changes_the_pool():
         best = hybrid.Hybrid(tuple(row["members"].split(" + ")))
         assert row["mbr"] == best.mbr(other, budgets=3, normalise="pool") and row["best_single"] == judged["mbr"][4]
     assert any(note.startswith("In-sample") for note in judged.notes)
-    on_test = hybrid.best_hybrids(replace(chosen_on, split="test"))
+    on_test = hybrid.best_hybrids(replace(chosen_on, split="test"), list(chosen_on.scores))
     assert "Chosen on the test split, which then judges nothing." in on_test.table().notes
 
 
 def test_chance_is_the_best_of_shuffled_accuracies_and_seeded():
     p = made_pool(np.random.default_rng(9), 30, 4, 30)
-    found, again, other = (hybrid.best_hybrids(p, draws=1, seed=seed) for seed in (0, 0, 1))
+    found, again, other = (hybrid.best_hybrids(p, list(p.scores), draws=1, seed=seed) for seed in (0, 0, 1))
     shuffled = replace(p, accuracy=np.random.default_rng(0).permutation(p.accuracy))
-    by_hand = hybrid.best_hybrids(shuffled, draws=0)
+    by_hand = hybrid.best_hybrids(shuffled, list(shuffled.scores), draws=0)
     assert found.chance.tolist() == again.chance.tolist() == [by_hand.best(size).chosen.value for size in range(1, 5)] != other.chance.tolist()
     assert found.chance_of_all == by_hand.chosen.value and np.isnan(by_hand.chance_of_all) and np.isnan(by_hand.table()["chance"]).all()
 
@@ -384,11 +386,11 @@ def test_bench_searches_on_val(bench, made):
 
 def test_degenerate_pools_are_defined():
     one = pool([0.5], [3], {"x": [1], "y": [np.nan]})
-    assert hybrid.best_hybrids(one).values[1:].tolist() == [0, 0, 0]
+    assert hybrid.best_hybrids(one, list(one.scores)).values[1:].tolist() == [0, 0, 0]
     constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [np.nan] * 4, "z": [-np.inf] * 4})
     random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"])
     for rule in hybrid.RULES:
-        found = hybrid.best_hybrids(constant, rule=rule)
+        found = hybrid.best_hybrids(constant, list(constant.scores), rule=rule)
         np.testing.assert_allclose(found.values[1:], random)
         assert found.num_different == 1 and found.best().members == ("x",)
     assert found.no_score == {"y": 4} and "y: 4 of 4 archs have no score and rank lowest." in found.table().notes
@@ -401,12 +403,12 @@ def test_bad_input_says_what_to_do():
     lacking = replace(p, features={"s4_depth": np.array([math.nan] * 5 + [2.0] * 15)})
     for call, text in [
         (lambda: hybrid.best_hybrids(lacking, costs="s4_depth"), r'5 of 20 archs have no s4_depth; .* where="s4_depth > 0"'),
-        (lambda: hybrid.best_hybrids(many), r"25 members have 2\^25 subsets; name at most 24 \(16,777,215 subsets\)"),
+        (lambda: hybrid.best_hybrids(many, list(many.scores)), r"25 members have 2\^25 subsets; name at most 24 \(16,777,215 subsets\)"),
         (lambda: hybrid.best_hybrids(p, []), "members none; name one or more, each once"),
         (lambda: hybrid.best_hybrids(p, ["p0", "p1", "p0"]), "members p0, p1, p0 with p0 twice"),
         (lambda: hybrid.Hybrid(("p0", "p0")), "with p0 twice"),
         (lambda: hybrid.Hybrid(()), "members none"),
-        (lambda: hybrid.best_hybrids(large, rule="majority"), "12 members compares 3,000 archs pairwise.*name fewer members"),
+        (lambda: hybrid.best_hybrids(large, list(large.scores), "majority"), "12 members compares 3,000 archs pairwise.*name fewer members"),
         (lambda: hybrid.best_hybrids(p, costs=()), "no costs; name one or more"),
         (lambda: hybrid.best_hybrids(p, budgets=[-5]), "limits admit no arch: -5 is below the smallest cost"),
         (lambda: hybrid.best_hybrids(p, costs=("macs", "params"), budgets=[5]), r"limits of your own with 2 costs \(macs, params\)"),
@@ -414,8 +416,8 @@ def test_bad_input_says_what_to_do():
         (lambda: hybrid.best_hybrids(p, normalise="none"), "normalise 'none'; it is one of total, pool"),
         (lambda: hybrid.best_hybrids(p, draws=-1), "draws -1; it is a whole number from 0"),
         (lambda: hybrid.best_hybrids(p, engine="gpu"), "engine 'gpu'; it is one of auto, numpy, numba"),
-        (lambda: hybrid.best_hybrids(p).best(4), "size 4; 3 members have subsets of 1 to 3"),
-        (lambda: hybrid.best_hybrids(p).best(place=8), "place 8; there are 7 subsets"),
+        (lambda: hybrid.best_hybrids(p, list(p.scores)).best(4), "size 4; 3 members have subsets of 1 to 3"),
+        (lambda: hybrid.best_hybrids(p, list(p.scores)).best(place=8), "place 8; there are 7 subsets"),
         (lambda: hybrid.best_hybrids(p).table(top=0), "top 0; it is a whole number from 1"),
         (lambda: hybrid.Hybrid(("p0",)).report([]), "no pools to report on"),
     ]:
@@ -427,7 +429,7 @@ def test_bad_input_says_what_to_do():
         (lambda: hybrid.best_hybrids(p, rule="borda"), "no rule named 'borda'; Known: log_rank, majority, rank_sum"),
         (lambda: hybrid.Hybrid(("p0",), "mean"), "no rule named 'mean'"),
         (lambda: hybrid.Hybrid(("zen",)).scores(p), "no proxy named 'zen'"),
-        (lambda: hybrid.best_hybrids(p).value(["p7"]), "no member named 'p7'"),
+        (lambda: hybrid.best_hybrids(p, list(p.scores)).value(["p7"]), "no member named 'p7'"),
     ]:
         with pytest.raises(UnknownNameError, match=text):
             call()
@@ -449,3 +451,28 @@ def test_without_names_a_pool_of_too_many_proxies_takes_the_papers(tmp_path):
     members = set(found.best(size=hybrid.PAPER.index("ntk")).members)
     there = {name for name in hybrid.PAPER if name in many.scores or name in many.costs}
     assert members <= there and "ntk" not in there and len(found.values) == 1 << len(there)
+
+
+def test_without_names_the_costs_are_searched_too_and_a_pool_of_neither_says_so():
+    p = made_pool(np.random.default_rng(1), 20, 3, 9)
+    assert hybrid.best_hybrids(p, draws=0).members == (*p.scores, "macs", "params")
+    with pytest.raises(ValueError, match=r"made, .* has neither scores nor macs and params, so there is nothing to combine"):
+        hybrid.best_hybrids(replace(p, scores={}, costs={"depth": p.costs["macs"]}))
+
+
+def test_a_hybrid_names_the_seed_of_the_scores_and_the_condition_it_was_chosen_by():
+    p = replace(made_pool(np.random.default_rng(1), 20, 3, 9), score_seed=2, where="macs < 9")
+    assert str(hybrid.best_hybrids(p, draws=0).chosen) == p.name and "std-16 seed 2, where macs < 9" in p.name
+
+
+def test_judging_counts_the_archs_without_a_score():
+    p = made_pool(np.random.default_rng(1), 20, 3, 9)
+    lacking = replace(p, split="test", scores={**p.scores, "p0": np.where(np.arange(20) < 5, math.nan, p.scores["p0"])})
+    found = hybrid.best_hybrids(p, ["p0"], draws=0).judge([p, lacking])
+    assert found["no_score"].tolist() == [int(np.isnan(p.scores["p0"]).sum()), int(np.isnan(lacking.scores["p0"]).sum())]
+
+
+@pytest.mark.parametrize("budgets", [2.5, "5", None, ["a"]])
+def test_budgets_of_a_hybrid(budgets):
+    with pytest.raises(ValueError, match=r"budgets .*; (it is a number of limits|give at least one limit)"):
+        hybrid.best_hybrids(made_pool(np.random.default_rng(1), 20, 3, 9), budgets=budgets)

@@ -265,3 +265,27 @@ BAD = [
 def test_bad_input_says_what_is_allowed(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+@pytest.mark.parametrize("budgets", [2.5, "5", None, True, {"macs": 1}, [], ["a"], [math.nan], [True], 0, -1])
+def test_budgets_that_are_none(budgets):
+    for call in (metrics.budget_limits, lambda cost, given: mbr([1, 2], [1, 2], cost, given)):
+        with pytest.raises(
+            ValueError, match=r"budgets .*; (it is a number of limits from 1, or a list of limits|give at least one limit, none of them NaN)"
+        ):
+            call([1.0, 2.0], budgets)
+
+
+def test_limits_as_an_array():
+    assert metrics.budget_limits([1.0, 2.0, 9.0], np.array([9.0, 2.0])).tolist() == [2, 9]
+    assert metrics.is_number_of_limits(np.int64(3)) and not metrics.is_number_of_limits(np.array([3]))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"seed": -1}, "seed -1; it is"), ({"level": None}, "level None; it is"), ({"seed": 0.5}, "seed 0.5; it is")]
+)
+def test_how_a_bootstrap_cannot_be_made(options, said):
+    with pytest.raises(ValueError, match=said):
+        metrics.bootstrap(kendall_tau, [1, 2], [1, 2], resamples=3, **options)
+    with pytest.raises(ValueError, match="fraction None; it is above 0"):
+        precision_at_top_k([1, 2], [1, 2], None)

@@ -402,9 +402,9 @@ def test_what_cannot_be_drawn_says_why(bench, pool):
             call()
     for name in ("mbr", "distributions", "macs", "params", "depth", "archs", "hybrid", "combined"):
         with pytest.raises(ValueError, match="transnas-micro"):
-            plots.drawing(name).draw(bench, bare, None)
+            plots.drawing(name).draw(bench, bare)
     with pytest.raises(ValueError, match="lacks members of every named combination: zen_macs needs zen, macs"):
-        plots.drawing("combined").draw(bench, replace(pool, scores={}), None)
+        plots.drawing("combined").draw(bench, replace(pool, scores={}))
 
 
 def test_a_condition_holds_in_every_space_of_the_hybrid_figure(bench):
@@ -418,7 +418,10 @@ def test_a_condition_holds_in_every_space_of_the_hybrid_figure(bench):
     legends, notes = drawn("macs < 3e6")
     for name in ("r2-mini", "mb-mini"):
         assert f"{name}, cifar10, cpu-16px-4, val, seed 0, N = {sizes[name]} (other space)" in legends
-    assert "Here and elsewhere only archs where macs < 3e6." in notes and f"seed 0, std-16, N = {sizes['r1-mini']}, the best of" in notes
+    assert (
+        "Here and elsewhere only archs where macs < 3e6." in notes
+        and f"seed 0, std-16, where macs < 3e6, N = {sizes['r1-mini']}, the best of" in notes
+    )
     legends, notes = drawn("stem == 4", "test")  # no stem of the other spaces
     assert "other space" not in legends and "r1-mini, cifar10, cpu-16px-4, test" in legends
     for name in ("r2-mini", "mb-mini"):

@@ -7,6 +7,8 @@ import pytest
 
 from nbzero import Bench
 from nbzero.errors import UnknownNameError
+from nbzero.factors import sample_of
+from nbzero.hybrid import Hybrid
 from nbzero.pool import Pool, pool_of
 
 
@@ -64,6 +66,33 @@ def test_the_seed_of_the_scores(bench: Bench, made):
     assert other.score_seed == 0 and not np.isnan(other.scores["zen"]).all()
     with pytest.raises(ValueError, match="score_seed 7: the release has no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"):
         pool_of(bench, *asked, score_seed=7)
+
+
+def test_a_condition_on_scores_is_of_the_seed_of_the_scores(bench: Bench, made):
+    asked = ("r1-mini", "cifar10", made.short)
+    whole = pool_of(bench, *asked, score_seed=2)
+    middle = np.nanmedian(whole.scores["zen"])
+    some = pool_of(bench, *asked, score_seed=2, where=f"zen > {middle}")
+    assert some.archs == tuple(arch for arch, zen in zip(whole.archs, whole.scores["zen"], strict=True) if zen > middle)
+    assert some.where == f"zen > {middle}" and some.name.endswith(f"std-16 seed 2, where zen > {middle}, N = {len(some)}")
+    sample = sample_of(bench, "r1-mini", "cifar10", ["zen"], score_seed=2, where=f"zen > {middle}")
+    assert (sample.targets["zen"] > middle).all()
+    far = pool_of(bench, *asked, protocol="std-32", seed=1, where="zen < 99")  # scores of seed 0, to which the condition is put too
+    assert len(far) and far.score_seed == 0
+
+
+def test_the_test_split_does_not_choose_a_pool_of_val(bench: Bench, made):
+    for where in ("test_acc > 0.4", "macs > 1e6 and runs.test_acc < 1"):
+        with pytest.raises(ValueError, match="chooses archs by the test split in a pool of val"):
+            pool_of(bench, "r1-mini", "cifar10", made.short, where=where)
+    assert len(pool_of(bench, "r1-mini", "cifar10", made.short, split="test", where="test_acc > 0.4"))
+
+
+def test_a_score_that_no_arch_has_leaves_the_cost_of_that_name():
+    pool = made(scores={"macs": np.full(3, math.nan), "zen": np.array([1.0, 2, 3])})
+    assert pool.score("macs").tolist() == [1, 2, 3] and list(pool.scores_and_costs) == ["macs", "zen"]
+    assert made(scores={"macs": np.array([5.0, math.nan, 7])}).score("macs")[0] == 5
+    assert Hybrid(("macs", "zen")).scores(pool).tolist() == [2, 4, 6]
 
 
 def test_a_condition_on_runs_and_scores(bench: Bench, made):

@@ -337,7 +337,7 @@ def test_a_task_whose_metric_is_no_accuracy_ranks_too():
         ({"budgets": [1e6]}, ValueError, r"budgets \[1000000.0\]; pools have their own costs, so it is a number of limits from 1"),
         ({"budgets": 0}, ValueError, "budgets 0; pools have their own costs"),
         ({"normalise": "n"}, ValueError, "normalise 'n'; it is one of total, pool"),
-        ({"resamples": -1}, ValueError, "resamples -1; it is a whole number, 0 for no intervals"),
+        ({"resamples": -1}, ValueError, "resamples -1; it is a whole number from 0"),
         ({"level": 95}, ValueError, "level 95; it is between 0 and 1"),
         ({"accuracies": [None]}, ValueError, "accuracies of 1 pools; there are 2, and each has an array or None"),
         ({"accuracies": [None, np.zeros((1, 12))]}, ValueError, r"accuracies of shape \(1, 12\) for made, .*; they are \(S, 12\), a row for each"),
