@@ -548,7 +548,8 @@ def _bootstrap_notes(bootstrap: _Bootstrap | None) -> list[str]:
         return []
     return [
         f"{bootstrap.level:.0%} intervals: {bootstrap.resamples} resamples of the archs (seed {bootstrap.seed}), percentiles. A resample often lacks "
-        "the very arch that a proxy picks, so those of picks lie on the worse side of the value; whether one proxy beats another: mbr_lead."
+        "the very arch that a proxy picks, so those of picks and mBR are not centred on the value and need not hold it; whether one proxy beats "
+        "another: mbr_lead."
     ]
 
 

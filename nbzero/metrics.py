@@ -17,6 +17,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SPACINGS = ("even", "quantile")
+MAX_LIMITS = 10_000  # a larger number is a limit that was meant
 NORMALISATIONS = ("total", "pool")
 
 
@@ -273,10 +274,14 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
 
 
 def is_number_of_limits(budgets: Any) -> bool:
-    """Whether budgets are a number, and not limits; ValueError where the number is below 1."""
+    """Whether budgets are a number, and not limits; ValueError where the number is below 1, or so large that a limit must be meant."""
     number = hasattr(budgets, "__index__") and not isinstance(budgets, (bool, np.ndarray))
     if number and int(budgets) < 1:
         raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+    if number and int(budgets) > MAX_LIMITS:
+        raise ValueError(
+            f"budgets {budgets!r} is a number of limits, at most {MAX_LIMITS:,}; a single limit is a list or a decimal: {float(budgets):g}"
+        )
     return number
 
 

@@ -134,15 +134,18 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, st
     """Everything that the page shows."""
     from nbzero.bench import _split_column
 
-    column = f"runs.{_split_column(split)}"
-    columns, pools, without = _Columns(), [], []
-    for space in spaces:
-        found = [
+    def measured(space: str, split: str) -> list[tuple[str, str]]:
+        column = f"runs.{_split_column(split)}"
+        return [
             (dataset, recipe)
             for dataset in bench.datasets(space)
             for recipe in bench.recipes(space, dataset)
             if not np.isnan(np.asarray(bench.table(space, [column], dataset, recipe)[column], np.float64)).all()
         ]
+
+    columns, pools, without = _Columns(), [], []
+    for space in spaces:
+        found = measured(space, split)
         pools += [_pool_content(bench, pool_of(bench, space, dataset, recipe, split=split), columns, budgets) for dataset, recipe in found]
         if not found:
             without.append(space)
@@ -150,7 +153,8 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, st
         raise ValueError(f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies")
     if not pools or (strict and without):
         other = "test" if split == "val" else "val"
-        raise ValueError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out, or ask for split={other!r}")
+        advice = f", or ask for split={other!r}" if any(measured(space, other) for space in without) else ""
+        raise ValueError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}")
     for pool in pools:
         pool["notes"] += [
             *([f"Not on this page, for want of a {split} accuracy: {', '.join(without)}."] if without else []),

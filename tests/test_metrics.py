@@ -289,3 +289,9 @@ def test_how_a_bootstrap_cannot_be_made(options, said):
         metrics.bootstrap(kendall_tau, [1, 2], [1, 2], resamples=3, **options)
     with pytest.raises(ValueError, match="fraction None; it is above 0"):
         precision_at_top_k([1, 2], [1, 2], None)
+
+
+def test_a_limit_that_was_taken_for_a_number_of_limits():
+    assert len(metrics.budget_limits([1.0, 2.0], 10_000)) == 10_000
+    with pytest.raises(ValueError, match=r"budgets 5000000 is a number of limits, at most 10,000; a single limit is a list or a decimal: 5e\+06"):
+        metrics.budget_limits([1.0, 2.0], 5_000_000)
