@@ -33,9 +33,9 @@ NETS = {
     "66 M r1": "r1-s32-d6w32s2-d5w48s2-d6w96s2-d1w192s1",
     "6 M mb": "mb-s16-d2w16s2-d3w24s2-d2w48s2",
 }
-# Forward and backward passes that our way of computing the ten proxies takes at least, a pass being three convolutions a layer: one of the loss; zico's
-# two halves; for grasp's W^T H g four convolutions; for jacob_cov's input gradients one. Plain time over as many passes is what it can reach with torch's
-# convolutions in this memory layout; it is no bound for other kernels or layouts.
+# Forward and backward passes that our way of computing the ten proxies takes at least, a pass being three convolutions a layer: one of the loss;
+# zico's two halves; for grasp's W^T H g four convolutions; for jacob_cov's input gradients one. Plain time over as many passes is what it can reach
+# with torch's convolutions in this memory layout; it is no bound for other kernels or layouts.
 LEAST_PASSES = 1 + 1 + 4 / 3 + 1 / 3
 TEN = ("grad_norm", "snip", "plain", "fisher", "synflow", "jacob_cov", "grasp", "naswot", "wrcor", "zico")
 
@@ -225,7 +225,7 @@ def ten_proxies(rounds: int) -> None:
         one_pass = statistics.median(timed(lambda: F.cross_entropy(net(x), y).backward()) for _ in range(max(rounds, 3)))  # noqa: B023
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
         print(f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {here:5.2f} s  ratio {ratio:4.1f}"
-              f"  largest difference {worst:.0e}  a pass {one_pass:.2f} s, so this way at most {plain / LEAST_PASSES / one_pass:.1f}", flush=True)  # fmt: skip
+              f"  largest difference {worst:.0e}  pass {one_pass:.2f} s, bound {plain / LEAST_PASSES / one_pass:.1f}", flush=True)  # fmt: skip
 
 
 def single_passes(rounds: int) -> None:
