@@ -194,6 +194,7 @@ class _Search:
         low = min(LOW_BITS, max(len(columns) - 4, len(columns) // 2))
         stops = self.entries.searchsorted(np.arange(len(codes)), "right")
         loop(codes, columns, self.archs, stops, low, self.last - 2 * np.arange(len(self.archs), dtype=columns.dtype), self.last)
+        codes[:, 0] = -1  # of no column, by which all archs tie; the callers name it
         plain = columns >> int(self.last).bit_length()
         if int(plain.max(1, initial=0).sum()) < 1 << 53:
             plain = plain.astype(np.float64)  # exact, and the product by BLAS

@@ -434,12 +434,22 @@ def best_hybrids(
 
 def _values(found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accuracy: Floats, normalise: str) -> Floats:
     """(2^P,) mBR of all subsets: the mean over the limits."""
-    total = np.zeros(found.codes.shape[1])
-    code = metrics.codes(accuracy)  # `metrics.true_ranks` of every pool with one sort
+    num_archs, total = len(accuracy), np.zeros(found.codes.shape[1])
+    picked = np.zeros(num_archs + 1 + max(map(len, found.tied)), bool)  # by code; that of mask 0, -1, is the last place, which no code has
+    for codes in found.codes:
+        picked[codes] = True
+    for sets in found.tied:
+        for archs in sets:
+            picked[archs] = True
+    chosen = np.flatnonzero(picked[:num_archs])
+    rivals = np.unique(accuracy[chosen])  # `metrics.true_ranks` of the archs picked alone: some tens, so that nothing else is sorted
+    beats, own = rivals.searchsorted(accuracy), rivals.searchsorted(accuracy[chosen])
+    worth = np.zeros(num_archs)
     for limit, pool in enumerate(limited):
+        inside = np.bincount(beats, weights=pool, minlength=len(rivals) + 1)
         size = int(pool.sum())
-        ranks = size - np.cumsum(np.bincount(code, weights=pool))[code]  # of archs outside the pool too, which no subset picks
-        total += found.worth(limit, ranks / (size if normalise == "pool" else len(pool)))
+        worth[chosen] = (size - np.cumsum(inside)[own]) / (size if normalise == "pool" else len(pool))
+        total += found.worth(limit, worth)
     return total / len(limited)
 
 
