@@ -214,7 +214,7 @@ def codes(values: npt.ArrayLike) -> Ints:
     array = np.asarray(values)
     if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() < 4 * len(array):
         there = np.bincount(array) > 0
-        counted: Ints = (np.cumsum(there) - 1)[array]
+        counted: Ints = np.asarray(array, np.int64) if there.all() else (np.cumsum(there) - 1)[array]
         return counted
     array = array if array.dtype.kind in "iu" else np.asarray(array, np.float64)
     order = np.argsort(array)
