@@ -37,7 +37,7 @@ NETS = {
 # Convolutions a layer that our way of computing the ten proxies takes at least: three of the loss; zico's two halves, as many; for grasp's W^T H g
 # four; for jacob_cov's input gradients one. Two bounds follow, which every line prints. The plain time over as many convolutions at the speed of
 # this core's largest matrix product holds for every kernel that multiplies in float32 and saves no multiplications as Winograd's does. The plain time
-# over as many of torch's passes (three convolutions each, and the rest of a pass) holds for torch's kernels in this memory layout.
+# over as many of torch's passes (three convolutions each, and the rest of a pass; the fastest of a few) holds for torch's kernels in a memory layout.
 # channels_last is faster, 1.07 to 1.35 times, but torch's batch norm then adds up a channel's 10^5 numbers one by one in float32: means off by 1e-5,
 # ReLUs that switch, and scores beyond the tolerance of the reference ones (jacob_cov 5e-4, fisher 7e-5).
 LEAST_CONVOLUTIONS = 3 + 3 + 4 + 1
@@ -231,13 +231,16 @@ def ten_proxies(rounds: int) -> None:
         worst = max(abs(scores[0][name] - scores[1][name]) / abs(scores[1][name]) for name in TEN)
         here, plain = map(statistics.median, took)
         x, y = batch_of()
-        net = build_net(arch, 10, 0)
-        one_pass = statistics.median(timed(lambda: F.cross_entropy(net(x), y).backward()) for _ in range(max(rounds, 3)))  # noqa: B023
+        passes = []
+        for layout in (torch.contiguous_format, torch.channels_last):
+            net, images = build_net(arch, 10, 0).to(memory_format=layout), x.to(memory_format=layout)
+            passes.append(min(timed(lambda: F.cross_entropy(net(images), y).backward()) for _ in range(max(2 * rounds, 3))))  # noqa: B023
+        by_passes = [f"{one:.2f} s {plain / (LEAST_CONVOLUTIONS / 3 * one):.1f}" for one in passes]
         multiplying = LEAST_CONVOLUTIONS * 2 * macs(arch) * len(x) / flops_per_second()
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
         print(f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {here:5.2f} s  ratio {ratio:4.1f}"
               f"  largest difference {worst:.0e}  bounds: by multiplications {plain / multiplying:.1f},"
-              f" by torch's passes of {one_pass:.2f} s {plain / (LEAST_CONVOLUTIONS / 3 * one_pass):.1f}", flush=True)  # fmt: skip
+              f" by torch's passes of {by_passes[0]}, with channels_last of {by_passes[1]}", flush=True)  # fmt: skip
 
 
 def single_passes(rounds: int) -> None:
