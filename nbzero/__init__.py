@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nbzero.bench import Bench, Record, Run, Scores
-from nbzero.errors import ImagesError, NBZeroError, NotAMemberError, ProxyError, ReleaseError, UnknownNameError
+from nbzero.errors import ImagesError, NBZeroError, NotAMemberError, NothingFoundError, ProxyError, ReleaseError, UnknownNameError
 from nbzero.proxies import PROXIES, Proxy, proxy
 from nbzero.spaces import Arch, Space, Stage, macs, params, space
 
@@ -17,6 +17,7 @@ __all__ = [
     "ImagesError",
     "NBZeroError",
     "NotAMemberError",
+    "NothingFoundError",
     "Proxy",
     "ProxyError",
     "Record",

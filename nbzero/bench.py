@@ -374,6 +374,15 @@ def one_seed(seed: Seed) -> int:
     return int(seed)
 
 
+def runs_there(bench: Bench, space: str) -> str:
+    """In words what a release has runs of: the data sets and recipes of a space, or, where it has none, the spaces that have some."""
+    named = {one: [f"{dataset} with {', '.join(bench.recipes(one, dataset))}" for dataset in bench.datasets(one) if bench.recipes(one, dataset)]
+             for one in bench.spaces}  # fmt: skip
+    if named[space]:
+        return f"measured are {'; '.join(named[space])}"
+    return f"the release has no runs of {space}; it has runs of {', '.join(one for one, there in named.items() if there) or 'no space'}"
+
+
 def _split_column(split: str) -> str:
     if split not in ("val", "test"):
         raise ValueError(f"split {split!r}; it is 'val', or 'test' for the final judgement")
@@ -557,7 +566,8 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
-            ValueError: no arch has an accuracy there, a budget below every arch, or wrong options.
+            NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of the proxy, or a budget is below every arch.
+            ValueError: wrong options.
         """
         from nbzero import constrained, pool
 
@@ -593,11 +603,13 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
-            ValueError: no arch has an accuracy there, a budget below every arch, or wrong options.
+            NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of a proxy, or a budget is below every arch.
+            ValueError: wrong options.
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
+        names = [given for given in (one, other) if isinstance(given, str)]
+        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, names, where=where, score_seed=score_seed)
         first, second = (given if isinstance(given, str) else constrained.aligned(self.space(space), given)[made.arch_ids] for given in (one, other))
         return constrained.mbr_lead(made, first, second, cost, budgets, spacing, normalise, resamples, bootstrap_seed, level)
 
@@ -629,7 +641,8 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
-            ValueError: no arch has an accuracy there, or wrong options.
+            NothingFoundError: no arch has an accuracy there or meets `where`.
+            ValueError: wrong options.
         """
         from nbzero import constrained, pool
 
@@ -663,7 +676,8 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
-            ValueError: no arch has an accuracy there, or wrong options.
+            NothingFoundError: no arch has an accuracy there or meets `where`.
+            ValueError: wrong options.
         """
         from nbzero import constrained, pool
 
@@ -700,7 +714,8 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
-            ValueError: no arch has an accuracy there, or wrong options.
+            NothingFoundError: no arch has an accuracy there or meets `where`.
+            ValueError: wrong options.
         """
         from nbzero import constrained, pool
 
@@ -740,6 +755,7 @@ class Bench:
 
         Raises:
             UnknownNameError: a name that does not exist.
+            NothingFoundError: no arch has an accuracy there or meets `where`.
             ValueError: scores of archs that are no members, twice of one arch, or of no measured arch; wrong options.
         """
         from nbzero import constrained, pool
@@ -759,7 +775,11 @@ class Bench:
         split: Split = "val",
         protocol: str | None = None,
     ) -> Simulation:
-        """A search with a clock that charges what each training and scoring really took: see `simulate.Simulation`."""
+        """A search with a clock that charges what each training and scoring really took: see `simulate.Simulation`.
+
+        Raises:
+            NothingFoundError: the release has no such runs. Others as `Simulation`.
+        """
         from nbzero.simulate import Simulation
 
         return Simulation(self, space, dataset, recipe, budget_s, charge_repeats, split, protocol)
@@ -864,7 +884,8 @@ class Bench:
 
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol, proxy, cost or rule that does not exist.
-            ValueError: no arch has an accuracy there, several recipes and none named, or as `best_hybrids`.
+            NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of a proxy, or every budget is below every arch.
+            ValueError: several recipes and none named, or as `best_hybrids`.
         """
         from nbzero.hybrid import best_hybrids
         from nbzero.pool import pool_of

@@ -2,9 +2,10 @@
 
 Every command makes one table (rows under columns, a title that says recipe, protocol, seed, split and N, and notes) and prints it in one of three
 ways. On a terminal rich draws it; into a pipe it is plain aligned text of at most 100 characters a line. Both leave out what a reader rarely needs
-and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`; --csv is the rows
-alone, with the title and the notes on stderr; both have every column. What is slow to import is imported by the commands that need it: `info`,
-`query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources are in the Parquet files).
+and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`, of hybrid also
+{"searched", "not_searched"}; --csv is the rows alone, with the title and the notes on stderr; both have every column. What is slow to import is
+imported by the commands that need it: `info`, `query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources are
+in the Parquet files).
 """
 
 import inspect
@@ -22,7 +23,7 @@ import typer
 
 from nbzero import __version__, rows
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, one_seed
-from nbzero.errors import NBZeroError, NotAMemberError, ReleaseError, unknown_name
+from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, unknown_name
 from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES
 from nbzero.schema import columns_of, standard_protocol
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 
 OK, NOTHING, USAGE, BROKEN_PIPE = 0, 1, 2, 141  # 141: what a shell says of a program that the end of a pipe stopped
 EPILOG = (
-    "Exit status: 0; 1 where a check failed or nothing was found (verify, an arch that no table has, a condition that no arch meets); 2 for wrong "
-    "usage, a name that does not exist, a release or file that cannot be read, or a package that is not installed."
+    "Exit status: 0; 1 where a check failed or nothing was found (verify, an arch that no table has, a condition that no arch meets, runs or scores "
+    "that the release does not have); 2 for wrong usage, a name that does not exist, a release or file that cannot be read, or a package that is not "
+    "installed."
 )
 MANY = 40  # completions shown of a space
 WIDTH = 100  # characters of a line in a pipe
@@ -74,15 +76,16 @@ class Call:
     def bench(self) -> Bench:
         return Bench(self.release)
 
-    def show(self, source: "Source | Frame", keys: int = 1, parts: Iterable["Source"] = ()) -> None:
+    def show(self, source: "Source | Frame", keys: int = 1, parts: Iterable["Source"] = (), more: Mapping[str, Sequence[str]] | None = None) -> None:
         """Print one table.
 
         Args:
             keys: columns that are repeated in every block where the table is wider than the terminal.
             parts: what a reader sees instead, where that is more than one table.
+            more: fields of the JSON beside title, notes and rows; the notes say the same.
         """
         if self.form == "json":
-            print(rows.json_text(source.title, source.notes, source))
+            print(rows.json_text(source.title, source.notes, source, more))
         elif self.form == "csv":
             print(rows.csv_text(source.columns, source), end="")
             sys.stdout.flush()  # a closed pipe is noticed before anything is said
@@ -185,7 +188,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes on exit
             raise typer.Exit(BROKEN_PIPE) from None
-        except NotAMemberError as error:
+        except (NotAMemberError, NothingFoundError) as error:
             raise _fail(error, NOTHING) from None
         except (NBZeroError, ValueError, ImportError, OSError) as error:
             raise _fail(_with_advice(error, call, given), USAGE) from None
@@ -384,7 +387,7 @@ def _dataset(bench: Bench, space: str, given: str | None, kind: str = "runs") ->
         having = [
             name for name in bench.spaces if any((bench.recipes if kind == "runs" else bench.protocols)(name, one) for one in bench.datasets(name))
         ]
-        raise ValueError(f"the release has no {kind} of {space}; it has {kind} of {', '.join(having) or 'no space'}")
+        raise NothingFoundError(f"the release has no {kind} of {space}; it has {kind} of {', '.join(having) or 'no space'}")
     if len(there) > 1:
         raise ValueError(f"{space} has {kind} on several data sets; name one with --dataset: {', '.join(there)}")
     return there[0]
@@ -586,13 +589,17 @@ def top(
     metric = bench._space(space).metric(dataset) if dataset is not None and accuracy in shown else "accuracy"
     measured = split if metric == "accuracy" else f"{split} {metric}"
     if not there:
-        raise NotAMemberError(
-            f"no arch of {space}"
-            + (f" where {where}" if where else "")
-            + f" has a value of {f'{split} ' if by == 'accuracy' else ''}{by}"
-            + (f" on {dataset}" if dataset else "")
-            + _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
-        )
+        before = view if where is None else bench.table(space, ["arch_id", column], dataset, recipe, protocol, seed)
+        ids = before.arch_ids[~np.isnan(np.asarray(before[column], np.float64))]
+        value = f"{f'{split} ' if by == 'accuracy' else ''}{by}" + (f" on {dataset}" if dataset else "")
+        if where is not None and len(ids):
+            from nbzero.table import none_meets
+
+            counted = f"archs of {space} with a value of {value} (seed {0 if seed is None else seed})"
+            raise none_meets(bench, space, where, ids, counted, dataset, recipe, protocol, seed)
+        why = None if of_proxy is None else bench.query((space, 0)).score_reason(of_proxy.name, str(dataset), protocol, seed)
+        seeds = _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
+        raise NothingFoundError(f"no arch of {space} has a value of {value}" + (seeds or (f"; the first arch: {why}" if why else "")))
     listed = []
     for row in order.tolist():
         line: dict[str, Any] = {"place": int((keyed < keyed[row]).sum()) + 1, "arch": str(view["arch"][row]), "arch_id": int(view["arch_id"][row])}
@@ -874,11 +881,12 @@ def hybrid(
     if given is not None:
         call.show(_noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol))
         return
-    found = best_hybrids(
+    search = best_hybrids(
         own, _names(proxies), rule or "rank_sum", costs, limits, spacing,
         normalise, 20 if draws is None else draws, draw_seed or 0, engine or "auto",
     )  # fmt: skip
-    call.show(_noted(bench, found.judge(others) if others else found.table(best or 3), space, protocol), keys=2)
+    found = search.judge(others) if others else search.table(best or 3)
+    call.show(_noted(bench, found, space, protocol), keys=2, more={"searched": search.members, "not_searched": search.not_searched})
 
 
 def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed: Seed, where: str | None, score_seed: Seed) -> "Pool":
@@ -1181,11 +1189,15 @@ def export(
         raise ValueError("Parquet is no text for a terminal; give --out FILE, or a pipe")
     bench = call.bench
     view = bench.table(space, _names(columns), dataset, recipe, protocol, seed, where)
-    if not len(view):
-        raise NotAMemberError(f"no arch of {space} where {where}; nothing was written")
+    if where is not None and not len(view):
+        from nbzero.table import none_meets
+
+        raise none_meets(bench, space, where, bench.table(space).arch_ids, f"archs of {space}", dataset, recipe, protocol, seed)
     measured = [name for name in view.columns if name not in bench.table(space).columns]
     if measured and seed not in (None, "mean") and all(value is None or value != value for name in measured for value in view[name].tolist()):
-        raise ValueError(f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds")
+        raise NothingFoundError(
+            f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds"
+        )
     selected = [value for value in (view.dataset, view.recipe, view.protocol, None if view.dataset is None else f"seed {view.seed}") if value]
     title = ", ".join([space, *selected, *([f"where {where}"] if where else []), f"N = {len(view)}, release {bench.version}"])
     table = view.to_arrow()

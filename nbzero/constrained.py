@@ -3,6 +3,13 @@
 Everything reads a `Pool` (N measured archs of one space) and returns a `Frame`. Beside the P proxies stand the costs, as proxies by which larger
 networks are better; `random`, the expectation of a pick or an order at random; `oracle`, the accuracy itself; and, where archs were trained
 with two seeds, `another seed`, the noise ceiling. The definitions are those of `nbzero.metrics`.
+
+Two things pick nothing: a budget below every arch, and a proxy that no arch of the pool has a score of. The same rule holds for both, here, in
+`nbzero.hybrid` and in `nbzero.transfer`. A table lists them with nulls: the budget's rows have a pool_size of 0 and it is left out of means over
+budgets, which are null where none is left; the proxy's row is null. A note names the budget, the cost and the cheapest arch, or the proxy and why
+it has no score. A search for hybrids leaves them out, with the same note. What returns bare numbers (`mbr`, `mbr_lead`, `Hybrid.scores`,
+`Hybrid.mbr`) has no place for a note and raises NothingFoundError, which says the same; so does a search that is left with no budget to choose by.
+The functions of `nbzero.metrics` know neither names nor pools: a limit below every cost is an error there too, scores that are all NaN are a tie.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
+from nbzero.errors import NothingFoundError
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.pool import Pool
@@ -40,6 +48,7 @@ class _Chain:
     Attributes:
         cost, constraints, limits: of each budget, as `constrained` shows them.
         values: (N,) NaN where an arch is within no limit. A joint budget has no one limit (NaN); its values are 0 within it, NaN elsewhere.
+        cheapest: which arch has the least of the cost, in words.
         laid: the number of limits and their spacing, which every resample lays anew; None for limits of the caller's.
         note: for the reader.
     """
@@ -50,12 +59,22 @@ class _Chain:
     values: Floats
     order: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
+    cheapest: str
     laid: tuple[int, str] | None = None
     note: str = ""
 
     @property
     def filled(self) -> npt.NDArray[np.bool_]:
         return self.sizes > 0
+
+    @property
+    def empty(self) -> str:
+        """In words the budgets that admit no arch, and what the cheapest has; "" where there are none."""
+        if self.filled.all():
+            return ""
+        pairs = zip(self.limits.tolist(), self.constraints, self.filled.tolist(), strict=True)
+        named = [words if math.isnan(limit) else f"{self.cost} <= {limit:.10g}" for limit, words, there in pairs if not there]
+        return f"{len(named)} of {len(self.sizes)} budgets admit no arch, so nothing is picked: {'; '.join(named)}; {self.cheapest}"
 
     def resampled(self, scores: Floats, accuracy: Floats, resamples: int, seed: int) -> metrics.Resampled | None:
         """Of the budgets that admit an arch; None where none does."""
@@ -85,16 +104,16 @@ def constrained(
     Returns:
         Columns cost, budget (from 1), limit, constraint (in words), proxy, arch (of tied winners the first in build order; null for the random
         pick), accuracy and true_rank (means over tied winners; 0 is best), num_tied, pool_size, best_arch, best_accuracy; with resamples also
-        accuracy_low, accuracy_high, true_rank_low, true_rank_high. Under a limit
-        below every arch the pool is empty, pool_size is 0 and what a pick would have is null; the notes count such budgets. An arch
-        that lacks the cost (a stage it does not have) is within no limit.
+        accuracy_low, accuracy_high, true_rank_low, true_rank_high. A budget below every
+        arch and a proxy without any score have nulls and a note, as the module says. An arch that lacks the cost (a stage it does not have) is
+        within no limit.
 
     Raises:
         UnknownNameError: a cost that the space does not have.
         ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets`, `spacing`, resamples or level.
     """
     entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
-    picked = _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing))
+    picked = _picked(pool, entries.scores, chains_of(pool, costs, budgets, spacing), entries.unscored)
     return _picks_frame(pool, entries, picked, bootstrap, _drawn(pool, entries, picked, bootstrap))
 
 
@@ -115,7 +134,7 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
                     {
                         **head,
                         "proxy": name,
-                        "arch": None if name == RANDOM else pool.archs[found.arch[p, at]],
+                        "arch": None if name == RANDOM or entries.unscored[p] else pool.archs[found.arch[p, at]],
                         "accuracy": float(found.accuracy[p, at]),
                         "true_rank": float(found.rank[p, at]),
                         "num_tied": int(found.num_tied[p, at]),
@@ -133,7 +152,7 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
                 for filled in chain.filled.tolist():
                     bounds += bootstrap.intervals(getattr(resampled, part)[:, :, next(places)] if filled else None, len(entries.names))
             columns |= _low_high(name, bounds)
-    notes = [*_chain_notes(chain for chain, _ in picked), *_score_notes(entries), *_bootstrap_notes(bootstrap)]
+    notes = [*_chain_notes(chain for chain, _ in picked), *entries.notes, *_bootstrap_notes(bootstrap)]
     return Frame(columns, f"Picks within budgets: {pool.name}", notes)
 
 
@@ -148,7 +167,8 @@ def mbr(
 
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
-        ValueError: no arch has a score; a budget below every arch; wrong `budgets`, `spacing` or `normalise`.
+        NothingFoundError: no arch has a score; a budget below every arch.
+        ValueError: wrong `budgets`, `spacing` or `normalise`.
     """
     chains = _filled_chains(pool, costs, budgets, spacing)
     return float(_mean_mbr(pool, _scores_of(pool, proxy)[None], chains, normalise)[0])
@@ -187,7 +207,8 @@ def mbr_lead(
 
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
-        ValueError: scores of another length or all NaN, a budget below every arch, or wrong options.
+        NothingFoundError: a proxy that no arch has a score of, scores that are all NaN, a budget below every arch.
+        ValueError: scores of another length, or wrong options.
     """
     metrics.check_bootstrap(resamples, level, seed)
     table = np.array([_scores_of(pool, one), _scores_of(pool, other)])
@@ -199,11 +220,11 @@ def mbr_lead(
 
 
 def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
-    """Of macs where no costs are named; ValueError where a budget admits no arch."""
-    chains = _chains(pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing)
-    empty = [text for chain in chains for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
-    if empty:
-        raise ValueError(f"{len(empty)} budgets admit no arch: {'; '.join(empty)}; raise them, or see them counted in constrained()")
+    """Of macs where no costs are named; NothingFoundError where a budget admits no arch."""
+    chains = chains_of(pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing)
+    for chain in chains:
+        if chain.empty:
+            raise NothingFoundError(f"{chain.empty} (of {pool.name}); raise the budget, or take a table, which leaves it out with a note")
     return chains
 
 
@@ -214,11 +235,13 @@ def _mean_mbr(pool: Pool, scores: Floats, chains: list[_Chain], normalise: str) 
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
+    if isinstance(given, str):
+        pool.check_scored([given])
     scores = pool.score(given) if isinstance(given, str) else np.asarray(given, np.float64)
     if scores.shape != (len(pool),):
         raise ValueError(f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name")
     if np.isnan(scores).all():
-        raise ValueError(f"no arch of {pool.name} has a score of {given if isinstance(given, str) else 'yours'}, so it picks nothing")
+        raise NothingFoundError(f"no arch of {pool.name} has a score of yours, so it picks nothing; give scores of archs of the pool")
     return scores
 
 
@@ -242,11 +265,11 @@ def mbr_table(
 
     Returns:
         Columns proxy; mbr_COST and mbr_union, normalised by all N archs; the same with _pool, each rank over its own pool's size; with resamples
-        mbr_COST_low, mbr_COST_high, mbr_COST_pool_low and so on; and missing, the archs of the pool without a score. Budgets below every arch are
-        left out of the means, and counted in the notes; null where no budget is left.
+        mbr_COST_low, mbr_COST_high, mbr_COST_pool_low and so on; and missing, the archs of the pool without a score. Budgets below every arch and
+        proxies without any score: as the module says.
     """
     entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
-    picked = _picked(pool, entries.scores, _chains(pool, costs, budgets, spacing))
+    picked = _picked(pool, entries.scores, chains_of(pool, costs, budgets, spacing), entries.unscored)
     return _mbr_frame(pool, entries, picked, budgets, spacing, accuracies, bootstrap, _drawn(pool, entries, picked, bootstrap))
 
 
@@ -275,7 +298,7 @@ def _mbr_frame(
             for name, values in (*zip((chain.cost for chain in chains), of_chain, strict=True), ("union", union)):
                 columns |= _low_high(f"mbr_{name}{suffix}", bootstrap.intervals(values, len(columns["proxy"])))
     title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
-    notes = [*_chain_notes(chains), *_score_notes(entries), *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
+    notes = [*_chain_notes(chains), *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
     return Frame({**columns, "missing": missing}, title, notes)
 
 
@@ -299,7 +322,8 @@ def correlations(
     Returns:
         Columns proxy, kendall (tau-b), spearman, pearson, best_rank_at_k, precision_at_top_k, num (archs with a score, which Pearson's is of),
         missing (archs without one, which the others rank last), infinite (scores that Pearson leaves out too); with resamples also
-        kendall_low, kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs.
+        kendall_low, kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs; a proxy without any score
+        has nulls in all.
 
     Raises:
         ValueError: k or fraction out of range.
@@ -330,13 +354,16 @@ def _correlations_frame(
     columns: dict[str, Any] = {"proxy": names, **{name: [row[name] for row in rows] for name in rows[0]}}
     if bootstrap is not None:
         for name, judge in judges.items():
-            found = [bootstrap.of(judge, scores, pool.accuracy) for scores in entries.scores[: len(proxies)]]
+            found = [
+                _NO_INTERVAL if void else bootstrap.of(judge, scores, pool.accuracy)
+                for scores, void in zip(entries.scores[: len(proxies)], entries.unscored.tolist(), strict=False)
+            ]
             columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
     return Frame(
         columns,
         f"Correlation with accuracy: {pool.name}",
-        [*notes, *_score_notes(entries), *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)],
+        [*notes, *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)],
     )
 
 
@@ -362,7 +389,7 @@ class Report:
     notes: tuple[str, ...]
 
     def place(self, metric: str = "mbr_union") -> tuple[int, int]:
-        """The place of the reader's proxy among all proxies and costs by one metric, from 1, and how many there are; equal ones share a place.
+        """The place of the reader's proxy among all proxies and costs that have one metric, from 1, and how many do; equal ones share a place.
 
         Raises:
             UnknownNameError: no such column.
@@ -374,7 +401,7 @@ class Report:
         there = -there if metric in (*CORRELATIONS, "precision_at_top_k") else there
         if np.isnan(there[0]):
             raise ValueError(f"{metric} of {self.name} is undefined, so it has no place")
-        return int((there < there[0]).sum()) + 1, len(rows)
+        return int((there < there[0]).sum()) + 1, int((~np.isnan(there)).sum())
 
     def __repr__(self) -> str:
         """The reader's proxy beside the best ten, the costs and the references."""
@@ -386,8 +413,9 @@ class Report:
         kept = {self.name, RANDOM, ORACLE, CEILING, *self.pool.costs, *(ordered["proxy"][row] for row in others[:10])}
         rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
         lines = [repr(Frame({name: rows[name] for name in shown}, f"{self.name}: {self.pool.name}"))]
-        if len(others) > 10:
-            lines.append(f"({len(others) - 10} more proxies in .metrics, what each picks under each limit in .picks)")
+        more = f"{len(others) - 10} more proxies" if len(others) > 10 else "every column"
+        intervals = "bootstrap intervals in .intervals" if self.intervals is not None else ".intervals is None: ask for resamples=1000"
+        lines.append(f"({more} in .metrics, what each picks under each limit in .picks, {intervals})")
         if not math.isnan(float(self.metrics[key][0])):
             lines.append("{} is number {} of {} by {}.".format(self.name, *self.place(key), key))
         return "\n".join([*lines, *self.notes])
@@ -424,7 +452,7 @@ def evaluate(
         raise ValueError(f"scores of shape {values.shape}; the pool has {len(pool)} archs, and needs one each, NaN where there is none")
     if direction not in (1, -1):
         raise ValueError(f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are")
-    if name in (*pool.scores, *pool.costs, RANDOM, ORACLE, CEILING):
+    if name in (*pool.scores, *pool.unscored, *pool.costs, RANDOM, ORACLE, CEILING):
         raise ValueError(f"name {name!r} is taken by a row of the report; choose another")
     absent = int(np.isnan(values).sum())
     if absent == len(pool):
@@ -442,7 +470,7 @@ def evaluate(
     columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
     notes, parts = [*ordered.notes], []
     for spacing, prefix in (("even", ""), ("quantile", "quantile_")) if own.costs else ():
-        picked = _picked(own, entries.codes, _chains(own, None, budgets, spacing))
+        picked = _picked(own, entries.codes, chains_of(own, None, budgets, spacing), entries.unscored)
         drawn = _drawn(own, entries, picked, bootstrap)
         table = _mbr_frame(own, entries, picked, budgets, spacing, accuracies, bootstrap, drawn)
         judged = [column for column in table.columns if column not in ("proxy", "missing") and not column.endswith(("_low", "_high"))]
@@ -458,6 +486,7 @@ def evaluate(
         {"spacing": [spacing for spacing, part in parts for _ in range(len(part))]}
         | ({column: np.concatenate([part[column] for _, part in parts]) for column in parts[0][1].columns} if parts else {}),
         f"Picks within budgets: {own.name}",
+        dict.fromkeys(note for _, part in parts for note in part.notes),
     )
     found = None
     if bootstrap:
@@ -561,34 +590,45 @@ def _drawn(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap
     """What the entries pick on resamples, chain by chain; nothing without bootstrap."""
     if bootstrap is None:
         return [None] * len(picked)
-    return [chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed) for chain, _ in picked]
+    drawn = [chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed) for chain, _ in picked]
+    for part in drawn:
+        if part is not None:
+            part.rank[:, entries.unscored] = part.accuracy[:, entries.unscored] = math.nan
+    return drawn
 
 
 class _Entries:
-    """The rows of every table: the proxies, the costs that are not among them, then the oracle and the random pick.
+    """The rows of every table: the proxies, the costs that are not among them, proxies without any score, then the oracle and the random pick.
 
     Attributes:
         names, scores: (P,) and (P, N).
         num_proxies: how many come before the oracle.
         missing: (P,) archs without a score.
+        unscored: (P,) whether no arch has one.
+        notes: on what is missing.
         codes: (P, N) `metrics.codes` of each row, sorted once for all rank metrics; the last but one are the accuracy's.
     """
 
     def __init__(self, pool: Pool) -> None:
-        rows = {**pool.scores_and_costs, ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        absent = dict.fromkeys(pool.unscored, np.full(len(pool), math.nan))
+        rows = {**absent, **pool.scores_and_costs}
+        rows = {**{name: rows[name] for name in (*pool.scores_and_costs, *absent)}, ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
         self.names, self.scores = list(rows), np.array(list(rows.values()))
         self.num_proxies = len(rows) - 2
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
+        self.unscored = np.array(self.missing) == len(pool)
+        self.notes = _score_notes(pool, self)
 
     @cached_property
     def codes(self) -> npt.NDArray[Any]:
         return metrics.small_codes(self.scores)
 
 
-def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], random: bool = True) -> _Picked:
+def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], unscored: npt.NDArray[np.bool_] | None = None) -> _Picked:
     """Each cost's pools, and what the rows of `scores` (or of their codes) pick in those that are not empty; None where all are.
 
-    With `random` the last row is of equal scores, which would make a tie of all archs; its means are counted without listing them.
+    `unscored` (P,) goes with the rows of `_Entries`: the rows that pick nothing, and the last row is of equal scores, which would make a tie of all
+    archs; its means are counted without listing them.
     """
     code = metrics.codes(pool.accuracy)
     picked: _Picked = []
@@ -597,8 +637,8 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], rand
         if not len(sizes):
             picked.append((chain, None))
             continue
-        found = metrics.picks(scores[:-1] if random else scores, pool.accuracy, chain.order, sizes)
-        if random:
+        found = metrics.picks(scores if unscored is None else scores[:-1], pool.accuracy, chain.order, sizes)
+        if unscored is not None:
             ordered, accuracy = code[chain.order], np.cumsum(pool.accuracy[chain.order])[sizes - 1] / sizes
             counts = [np.bincount(ordered[:size]) for size in sizes]
             rank = [float((count * (size - np.cumsum(count))).sum() / size) for count, size in zip(counts, sizes.tolist(), strict=True)]
@@ -610,11 +650,14 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], rand
                 found.pool_size,
                 found.best,
             )
+            found.rank[unscored] = found.accuracy[unscored] = math.nan
+            found.num_tied[unscored] = 0
         picked.append((chain, found))
     return picked
 
 
-def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
+def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str = "even") -> list[_Chain]:
+    """The nested pools of each cost under its budgets; of a mapping of budgets one pool. Errors as `constrained`."""
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
     names = [costs] if isinstance(costs, str) else list(pool.costs) if costs is None else list(dict.fromkeys(costs))
@@ -635,7 +678,8 @@ def _chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spa
         order = np.argsort(values)
         sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
         note = _no_cost_note(name, lacking, len(values)) if lacking else ""
-        chains.append(_Chain(name, tuple(f"{name} <= {limit:.6g}" for limit in limits), limits, values, order, sizes, laid, note))
+        constraints = tuple(f"{name} <= {limit:.6g}" for limit in limits)
+        chains.append(_Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note))
     return chains
 
 
@@ -648,7 +692,7 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
         raise ValueError(f"joint budgets {dict(budgets)}; they are like {{'macs': 1e8, 'params': 1e6}}")
     if len(budgets) == 1:
         ((name, limit),) = budgets.items()
-        return _chains(pool, name, [float(limit)], "even")[0]
+        return chains_of(pool, name, [float(limit)], "even")[0]
     values = {name: pool.cost(name) for name in budgets}
     inside = np.all([values[name] <= limit for name, limit in budgets.items()], axis=0)
     lacking = {name: int(np.isnan(column).sum()) for name, column in values.items()}
@@ -656,7 +700,8 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     words = " and ".join(f"{name} <= {limit:.6g}" for name, limit in budgets.items())
     order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
     within = np.where(inside, 0.0, math.nan)
-    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, np.array([int(inside.sum())]), note=note)
+    sizes, cheapest = np.array([int(inside.sum())]), pool.cheapest(budgets)
+    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, sizes, cheapest, note=note)
 
 
 def _no_cost_note(name: str, lacking: int, num_archs: int) -> str:
@@ -688,7 +733,7 @@ def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[_Chain], budge
                 continue
             part = replace(pool.only(both), accuracy=accuracies[other][both])
             names = None if isinstance(budgets, Mapping) else [chain.cost for chain in chains]
-            picked = _picked(part, accuracies[one][both][None], _chains(part, names, budgets, spacing), random=False)
+            picked = _picked(part, accuracies[one][both][None], chains_of(part, names, budgets, spacing))
             found.append(_mbr_columns(len(part), 1, picked))
     return {name: float(np.mean([one[name][0] for one in found])) for name in found[0]} if found else {}
 
@@ -712,7 +757,7 @@ def _judged(entries: _Entries, row: int, accuracy: Floats, judges: Mapping[str, 
     scores, missing = entries.scores[row], entries.missing[row]
     raw = (scores, accuracy)
     ordered = raw if missing else (entries.codes[row], entries.codes[-2])
-    found = {name: judge(*(raw if name == "pearson" else ordered)) for name, judge in judges.items()}
+    found = {name: math.nan if entries.unscored[row] else judge(*(raw if name == "pearson" else ordered)) for name, judge in judges.items()}
     return {**found, "num": len(scores) - missing, "missing": missing, "infinite": int(np.isinf(scores).sum())}
 
 
@@ -723,23 +768,19 @@ def _num_shared(accuracies: Any) -> int:
 
 def _chain_notes(chains: Iterable[_Chain]) -> list[str]:
     chains = list(chains)
-    notes = [chain.note for chain in chains if chain.note]
-    for chain in chains:
-        empty = [text for text, there in zip(chain.constraints, chain.filled, strict=True) if not there]
-        if empty:
-            notes.append(f"{len(empty)} of {len(chain.constraints)} budgets admit no arch, so nothing is picked: {'; '.join(empty)}.")
-    return notes
+    return [*(chain.note for chain in chains if chain.note), *(f"{chain.empty}." for chain in chains if chain.empty)]
 
 
-def _score_notes(entries: _Entries) -> list[str]:
-    num_archs = entries.scores.shape[1]
-    absent = {name: count for name, count in zip(entries.names, entries.missing, strict=True) if count}
-    notes = []
-    if absent:
-        counted = ", ".join(f"{name} {count}" for name, count in absent.items())
-        notes.append(f"Archs without a score, ranked last, and left out of Pearson's correlation: {counted} of {num_archs}.")
-    none = [name for name, count in absent.items() if count == num_archs]
-    return [*notes, f"No arch has a score of {', '.join(none)}: it picks at random."] if none else notes
+def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
+    counted = [f"{name} {count}" for name, count in zip(entries.names, entries.missing, strict=True) if 0 < count < len(pool)]
+    notes = [f"Archs without a score, ranked last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
+    notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
+    return notes + unscored_notes(pool, [name for name, void in zip(entries.names, entries.unscored.tolist(), strict=True) if void])
+
+
+def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:
+    """On proxies that no arch of a pool has a score of."""
+    return [f"0 of {len(pool)} archs have a score of {pool.why_unscored(name)}: its values are null." for name in names]
 
 
 def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:

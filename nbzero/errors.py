@@ -24,6 +24,11 @@ class NotAMemberError(NBZeroError, LookupError):
         self.nearest = nearest
 
 
+class NothingFoundError(NBZeroError, ValueError):
+    """A request that is well-formed, of names that exist, to which the release has nothing: a condition or a budget that no arch meets, runs or
+    scores that are not there. Another release, split, seed or condition can have it; what is malformed stays a ValueError."""
+
+
 class ReleaseError(NBZeroError):
     """A release or a shard that cannot be trusted: missing, truncated, corrupted, foreign or contradictory."""
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import unknown_name
+from nbzero.errors import NothingFoundError, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
-from nbzero.pool import COSTS, Floats, Pool, seed_of_scores
+from nbzero.pool import COSTS, Floats, Pool, seed_of_scores, why_no_scores
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Sample:
         costs: macs, params, depth -> (N,) float64, those that the space has.
         targets: proxy, or "accuracy" -> (N,) float64, higher is better (unless it was loaded with the raw sign); NaN where there is none.
         categories: features whose numbers are names without an order -> the names, by number. Stage features are none of them.
+        unscored: proxies among the targets that no arch has a score of -> why, as the release says of the first arch.
 
     Raises:
         ValueError: categories of what is no feature, or a feature with a number that has no name.
@@ -76,6 +77,7 @@ class Sample:
     costs: Mapping[str, Floats]
     targets: Mapping[str, Floats]
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unscored: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, options in self.categories.items():
@@ -128,7 +130,8 @@ def sample_of(
     """All archs of a space, with whatever scores and accuracy each of them has.
 
     Args:
-        targets: proxies, and "accuracy"; None is all of which at least one arch has a value. macs, params and depth are the costs of the archs
+        targets: proxies, and "accuracy"; None is all of which at least one arch has a value, and the proxies that the release looked for on an arch
+            (`Sample.unscored` where none has one). macs, params and depth are the costs of the archs
             table, which every arch has, scored or not.
         recipe, protocol, seed, where: as in `Bench.table`.
         score_seed: of the scores, as in `pool.pool_of`.
@@ -137,10 +140,11 @@ def sample_of(
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, target or column that does not exist.
-        ValueError: no arch, or no target with a value; several recipes and none named; another split.
+        NothingFoundError: no arch meets `where`, or no target has a value.
+        ValueError: several recipes and none named; another split.
     """
     from nbzero.bench import _split_column
-    from nbzero.table import select
+    from nbzero.table import none_meets, select
 
     accuracy = f"runs.{_split_column(split)}"
     if isinstance(targets, str):
@@ -152,22 +156,27 @@ def sample_of(
             raise unknown_name("target", name, known)
     with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
     rows = select(bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed).arch_ids
-    if not len(rows):
-        raise ValueError(f"no arch of {space} where {where}")
     archs = bench.table(space)
+    if where is not None and not len(rows):
+        raise none_meets(bench, space, where, archs.arch_ids, f"archs of {space}", dataset, recipe, protocol, seed, with_seed)
     costs = {name: np.asarray(archs[name], np.float64)[rows] for name in COSTS if name in archs.columns}
     scored = [name for name in names if name not in costs and name != ACCURACY]
     made = bench.table(space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed)
     columns = {name: made[f"scores.{name}"] for name in scored}
     if ACCURACY in names:
         columns[ACCURACY] = bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy]
+    absent = [name for name in scored if np.isnan(np.asarray(columns[name], np.float64)[rows]).all()]
+    ids = np.asarray(rows, np.int64)
+    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, default=targets is None) if absent else {}
     found = {}
     for name, column in columns.items():
         values = np.asarray(column, np.float64)[rows]
-        if targets is not None or not np.isnan(values).all():
+        if targets is not None or name in unscored or not np.isnan(values).all():
             found[name] = values * PROXIES[name].direction if orient and name in PROXIES else values
     if not found and targets is None:
-        raise ValueError(f"the release has neither scores nor accuracies of {space} on {dataset}; it has {bench.datasets(space) or 'none at all'}")
+        raise NothingFoundError(
+            f"the release has neither scores nor accuracies of {space} on {dataset}; it has {bench.datasets(space) or 'none at all'}"
+        )
     found |= {name: values for name, values in costs.items() if name in names}
     features = {name: np.asarray(archs[name], np.float64)[rows] for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
@@ -175,7 +184,7 @@ def sample_of(
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]
     said += [f"scores seed {with_seed}"] if scored and with_seed != run_seed else []
     title = ", ".join(said if orient else [*said, "raw signs"])
-    return Sample(title, tuple(np.asarray(archs["arch"], object)[rows].tolist()), features, costs, found, categories_of(space))
+    return Sample(title, tuple(np.asarray(archs["arch"], object)[rows].tolist()), features, costs, found, categories_of(space), unscored)
 
 
 def as_sample(source: Sample | Pool) -> Sample:
@@ -184,7 +193,9 @@ def as_sample(source: Sample | Pool) -> Sample:
         return source
     name = source.name.rpartition(", N = ")[0]
     categories = {column: options for column, options in categories_of(source.space).items() if column in source.features}
-    return Sample(name, source.archs, source.features, source.costs, {**source.scores, ACCURACY: source.accuracy}, categories)
+    absent = dict.fromkeys(source.unscored, np.full(len(source), np.nan))
+    targets = {**source.scores, **absent, ACCURACY: source.accuracy}
+    return Sample(name, source.archs, source.features, source.costs, targets, categories, source.unscored)
 
 
 # Importances
@@ -260,7 +271,7 @@ def factors(
         num_distinct = len(np.unique(arch_of_row[there]))
         reason = None
         if num_distinct < 2 * FOLDS:
-            reason = f"{_count(num_distinct, 'arch')} with a value, a model needs {2 * FOLDS}"
+            reason = f"{_count(num_distinct, 'arch')} with a value, a model needs {2 * FOLDS}{_first_arch(sample, name)}"
         elif np.ptp(target_N) == 0:
             reason = "the same value for every arch"
         numbers = dict(target=name, num_archs=len(target_N), **said, reason=reason)
@@ -605,7 +616,9 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
         size = _places(num_archs, top, min_top)
         weight = _weights(values[there], size) if enough else None
         pair = [_weights(column[both], _places(num_both, top, min_top)) for column in (values, accuracy)] if enough_both else None
-        reason = f"{_count(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}" if not enough else None
+        reason = (
+            f"{_count(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}{_first_arch(sample, name)}" if not enough else None
+        )
         if enough and not enough_both:
             reason = f"{_count(num_both, 'arch')} with an accuracy too, a best {min_top} needs {2 * min_top}"
         counts["num_top"] = size if enough else 0
@@ -619,6 +632,11 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
         short = {row["target"]: row["reason"] for row in rows if row["reason"]}
         notes.append("Without all numbers: " + ", ".join(f"{name} ({reason})" for name, reason in short.items()))
     return Frame(_columns(rows), f"liked archs of {_count(len(chosen), 'target')}: {sample.name}", notes)
+
+
+def _first_arch(sample: Sample, name: str) -> str:
+    """What the release says of the first arch, of a target that none has a score of."""
+    return f"; the first arch: {sample.unscored[name]}" if sample.unscored.get(name) else ""
 
 
 def _properties(sample: Sample) -> dict[str, Floats]:

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import _subsets, metrics
-from nbzero.errors import unknown_name
+from nbzero.constrained import chains_of, unscored_notes
+from nbzero.errors import NothingFoundError, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool
 
@@ -132,7 +133,8 @@ class Hybrid:
             majority   archs that more than half of the members rank lower, minus those that more than half rank higher
 
         Raises:
-            UnknownNameError: a member that the pool has no scores of.
+            UnknownNameError: a member that the pool does not have.
+            NothingFoundError: a member that no arch of the pool has a score of.
         """
         columns = _columns(pool, self.members, self.rule)
         if self.rule == "majority":
@@ -149,8 +151,12 @@ class Hybrid:
         spacing: str = "even",
         normalise: str = "total",
     ) -> float:
-        """`metrics.mbr` of the scores: the mean over the costs."""
-        return _mean_mbr(self.scores(pool), pool, _costs(costs), budgets, spacing, normalise)
+        """`metrics.mbr` of the scores: the mean over the costs; NothingFoundError where a budget is below every arch."""
+        names = _costs(costs, budgets)
+        empty = _empty(pool, names, budgets)
+        if empty:
+            raise NothingFoundError(f"{empty} (of {pool.name}); raise the budget, or take `report`, which leaves it out with a note")
+        return _mean_mbr(self.scores(pool), pool, names, budgets, spacing, normalise)
 
     def report(
         self,
@@ -170,29 +176,30 @@ class Hybrid:
             Columns space, dataset, recipe, split, seed, num_archs; shares (what the pool shares with the one that the hybrid was chosen on:
             `Chosen.relation`, null for one that was given); proxy, kind (hybrid, member, cost or random), no_score (archs that a member has no
             score of), mbr, and accuracy, that of the pick among all archs of the pool (of tied ones the mean). Notes name the pool that it was
-            chosen on, and mark what is in-sample.
+            chosen on, and mark what is in-sample. Members without any score and budgets below every arch: as `nbzero.constrained` says.
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
-            ValueError: no pools, other budgets, spacing or normalise.
+            ValueError: no pools, other budgets, spacing or normalise, limits with several costs.
         """
-        rows, names = [], _costs(costs)
+        rows, names = [], _costs(costs, budgets)
         listed = _pools(pools)
         for pool in listed:
-            judged = [(self.name, "hybrid", self.scores(pool))]
-            judged += [(name, "member", pool.score(name)) for name in self.members if len(self.members) > 1]
+            judged = [(self.name, "hybrid", _scores_if_any(self, pool))]
+            alone = [Hybrid((name,)) for name in self.members if len(self.members) > 1]
+            judged += [(one.name, "member", None if _unscored(one, pool) else pool.score(one.name)) for one in alone]
             judged += [(name, "cost", pool.cost(name)) for name in names if name not in self.members]
             judged.append(("random pick", "random", np.zeros(len(pool))))
-            absent = np.isnan([pool.score(name) for name in self.members]).any(0)
             for name, kind, scores in judged:
-                lacking = int((absent if kind == "hybrid" else np.isnan(scores)).sum())
-                best = metrics.codes(scores)
+                lacking = _no_score(self, pool) if kind == "hybrid" else len(pool) if scores is None else int(np.isnan(scores).sum())
+                best = None if scores is None else metrics.codes(scores)
                 rows.append({
                     **_where(pool), "shares": self.chosen.relation(pool) if self.chosen else None, "proxy": name, "kind": kind, "no_score": lacking,
-                    "mbr": _mean_mbr(scores, pool, names, budgets, spacing, normalise), "accuracy": float(pool.accuracy[best == best.max()].mean()),
+                    "mbr": _mean_mbr(scores, pool, names, budgets, spacing, normalise),
+                    "accuracy": math.nan if best is None else float(pool.accuracy[best == best.max()].mean()),
                 })  # fmt: skip
         title = f"{self.name}: mBR by {', '.join(names)}, {_budgets_said(budgets, spacing)}, over {_over(normalise)}"
-        return _frame(rows, title, _guard(self.chosen, listed))
+        return _frame(rows, title, [*_guard(self.chosen, listed), *_left_out(listed, self.members, names, budgets)])
 
 
 # The proxies that the NAS-Bench-Zero paper combines, and the costs.
@@ -235,6 +242,8 @@ class HybridSearch:
             where there were none.
         chance_of_all: the same of the best of all subsets.
         no_score: archs of the pool without a score, by member, where there are any.
+        not_searched: proxies of the pool that are no members because nobody named any and all were too many.
+        left_out: notes on proxies that no arch has a score of, and on budgets below every arch.
     """
 
     members: tuple[str, ...]
@@ -245,6 +254,8 @@ class HybridSearch:
     chance: Floats
     chance_of_all: float
     no_score: Mapping[str, int]
+    not_searched: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def best(self, size: int | None = None, place: int = 1) -> Hybrid:
         """The subset with the smallest mBR, of one size or of all; place 2 is the runner-up.
@@ -303,7 +314,8 @@ class HybridSearch:
         Returns:
             Columns size, members, chosen_mbr (here), space, dataset, recipe, split, seed, num_archs, shares (`Chosen.relation`), no_score (archs
             there that a member has no score of, which rank lowest), mbr, best_single
-            (there, of the single member that is best here), random (a random pick's).
+            (there, of the single member that is best here), random (a random pick's). Members without any score there and budgets below every
+            arch: as `nbzero.constrained` says.
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
@@ -315,16 +327,24 @@ class HybridSearch:
         listed = _pools(pools)
         for pool in listed:
             random = _mean_mbr(np.zeros(len(pool)), pool, *options)
-            single_there = single.mbr(pool, *options)
+            single_there = _mean_mbr(_scores_if_any(single, pool), pool, *options)
             for size in range(1, len(self.members) + 1):
                 found = self.best(size)
                 assert found.chosen is not None
                 rows.append({
                     "size": size, "members": " + ".join(found.members), "chosen_mbr": found.chosen.value, **_where(pool),
-                    "shares": chosen.relation(pool), "no_score": int(np.isnan([pool.score(name) for name in found.members]).any(0).sum()),
-                    "mbr": found.mbr(pool, *options), "best_single": single_there, "random": random,
+                    "shares": chosen.relation(pool), "no_score": _no_score(found, pool),
+                    "mbr": _mean_mbr(_scores_if_any(found, pool), pool, *options), "best_single": single_there, "random": random,
                 })  # fmt: skip
-        return _frame(rows, f"Best hybrids by {self.rule} of {chosen}, judged elsewhere: {_objective(chosen)}", _guard(chosen, listed))
+        title = f"Best hybrids by {self.rule} of {chosen}, judged elsewhere: {_objective(chosen)}"
+        return _frame(rows, title, [*_guard(chosen, listed), *self._searched(), *_left_out(listed, self.members, chosen.costs, budgets)])
+
+    def __repr__(self) -> str:
+        """The best of every size."""
+        best = self.table(1)
+        frame = Frame({name: best[name] for name in ("size", "members", "mbr", "equal", "chance")}, best.title)
+        told = "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools); more of each size: .table(), .best()."
+        return "\n".join([f"HybridSearch of {len(self.values) - 1:,} combinations of {len(self.members)} members", repr(frame), told])
 
     @functools.cached_property
     def _sizes(self) -> npt.NDArray[np.uint8]:
@@ -339,23 +359,36 @@ class HybridSearch:
     def _notes(self) -> list[str]:
         notes = [
             f"{len(self.values) - 1:,} combinations were tried on this pool; {self.num_different:,} of them differ in what they pick."
-            " The best of many is in part luck: judge it on other pools (`judge`)."
+            " The best of many is in part luck: judge it on other pools (`judge`).",
+            *self._searched(),
         ]
         if not math.isnan(self.chance_of_all):
             notes.append(f"With the accuracies dealt out at random the best of them all reaches {self.chance_of_all:.4g} (median of the draws).")
         if self.chosen.split == "test":
             notes.append("Chosen on the test split, which then judges nothing.")
         notes += [f"{name}: {count} of {len(self.chosen.arch_ids)} archs have no score and rank lowest." for name, count in self.no_score.items()]
-        return notes
+        return [*notes, *self.left_out]
+
+    def _searched(self) -> list[str]:
+        """The note on who was searched; where that was our choice, why, and how to have it otherwise."""
+        members = f"Searched: {', '.join(self.members)}"
+        if not self.not_searched:
+            return [f"{members}."]
+        num_all = len(self.members) + len(self.not_searched)
+        return [
+            f"{members}: what the pool has of the NAS-Bench-Zero paper's nine proxies, and macs and params, because {num_all} are too many for all"
+            f" subsets (at most {_subsets.MAX_MEMBERS}). {len(self.not_searched)} were not searched; name others: proxies=[..], --proxies A,B."
+        ]
 
 
-def _default_members(pool: Pool) -> list[str]:
-    known = pool.scores_and_costs
+def _default_members(pool: Pool) -> tuple[list[str], list[str]]:
+    """The proxies to search where none were named, and those left out because all were too many."""
+    known = {name: values for name, values in pool.scores_and_costs.items() if not np.isnan(values).all()}
     names = [name for name in known if name != "depth" or name in pool.scores]  # depth as a cost ties nearly all archs
     if not names:
-        raise ValueError(f"{pool.name} has neither scores nor macs and params, so there is nothing to combine")
+        raise NothingFoundError(f"{pool.name} has neither scores nor macs and params, so there is nothing to combine; name members, or another pool")
     few = len(names) <= _subsets.MAX_MEMBERS or not pool.scores.keys() & set(PAPER)
-    return names if few else [name for name in PAPER if name in known]
+    return (names, []) if few else ([name for name in PAPER if name in known], [name for name in names if name not in PAPER])
 
 
 def best_hybrids(
@@ -374,7 +407,8 @@ def best_hybrids(
 
     Args:
         pool: choose on val; it is remembered in every hybrid found.
-        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool, macs and params; where those are more than 24, `PAPER`'s.
+        proxies: up to 24 proxies or costs, each once; None is every proxy of the pool, macs and params; where those are more than 24, `PAPER`'s. A
+            proxy that no arch has a score of is left out then, with a note.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
         costs: macs, params, depth or stage features; of several the mean of their mBR.
         budgets, spacing, normalise: as `metrics.mbr`; limits of your own go with one cost.
@@ -385,11 +419,13 @@ def best_hybrids(
     Raises:
         ImportError: numba asked for and not installed.
         UnknownNameError: a proxy or cost that the pool does not have; another rule.
+        NothingFoundError: a proxy that was named and that no arch has a score of; all limits below every cost (some are left out, with a note).
         ValueError: no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
-            normalise; a limit below every cost.
+            normalise; limits with several costs.
     """
-    names = _members(_default_members(pool) if proxies is None else proxies)
-    cost_names = _costs(costs)
+    default, not_searched = _default_members(pool) if proxies is None else ([], [])
+    names = _members(default if proxies is None else proxies)
+    cost_names = _costs(costs, budgets)
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     _subsets.check_members(len(names))
@@ -401,15 +437,14 @@ def best_hybrids(
         raise ValueError(f"draws {draws!r}; it is a whole number from 0")
     metrics.check_seed("seed", seed)
     own = None if metrics.is_number_of_limits(budgets) else metrics.given_limits(budgets)
-    if own and len(cost_names) > 1:
-        raise ValueError(f"limits of your own with {len(cost_names)} costs ({', '.join(cost_names)}); give a number of budgets, or one cost")
     columns = _columns(pool, names, rule)
     limited = []
     for name in cost_names:
         cost = _whole_cost(pool, name)
-        limits = metrics.budget_limits(cost, budgets, spacing)
-        metrics.within(cost, limits)
-        limited += [cost <= limit for limit in limits]
+        limited += [cost <= limit for limit in _admitting(cost, budgets, spacing)]
+    empty = _empty(pool, cost_names, budgets)
+    if not limited:
+        raise NothingFoundError(f"{empty} (of {pool.name}); raise the budget: there is none to choose a hybrid by")
     found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited, engine)
     values = _values(found, limited, pool.accuracy, normalise)
     sizes = np.bitwise_count(np.arange(len(values)))
@@ -425,10 +460,11 @@ def best_hybrids(
         own if own is not None else int(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1, pool.source,  # type: ignore[arg-type]
     )  # fmt: skip
     absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
+    unscored = [f"{note} It is in no combination." for note in unscored_notes(pool, pool.without_scores)] if proxies is None else []
     return HybridSearch(
         names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
         float(np.median(chance.min(1))) if draws else math.nan,
-        {name: count for name, count in absent.items() if count},
+        {name: count for name, count in absent.items() if count}, tuple(not_searched), (*unscored, *([f"{empty}."] if empty else [])),
     )  # fmt: skip
 
 
@@ -481,6 +517,7 @@ def _majority_picks(columns: npt.NDArray[np.int64], pools: list[npt.NDArray[np.b
 
 def _columns(pool: Pool, members: tuple[str, ...], rule: str) -> npt.NDArray[np.int64]:
     """(P, N) ranks over the whole pool as whole numbers: doubled, because ties share their mean rank; or their logarithms in LOG_UNIT."""
+    pool.check_scored(members)
     scores = [pool.score(name) for name in members]
     doubled = (2 * metrics.ranks(np.array(scores))).astype(np.int64)
     return _log_ranks(doubled) if rule == "log_rank" else doubled
@@ -490,9 +527,48 @@ def _log_ranks(doubled: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.rint(np.log(doubled) / LOG_UNIT).astype(np.int64)
 
 
-def _mean_mbr(scores: Floats, pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str, normalise: str) -> float:
-    found = [metrics.mbr(scores, pool.accuracy, _whole_cost(pool, name), budgets, normalise, spacing) for name in costs]
+def _mean_mbr(scores: Floats | None, pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str, normalise: str) -> float:
+    """Over the budgets that admit an arch; NaN where none does, or there are no scores."""
+    limits = {name: _admitting(_whole_cost(pool, name), budgets, spacing) for name in costs}
+    if scores is None or not all(map(len, limits.values())):
+        return math.nan
+    found = [metrics.mbr(scores, pool.accuracy, pool.cost(name), limits[name], normalise) for name in costs]  # type: ignore[arg-type]
     return math.fsum(found) / len(found)
+
+
+def _admitting(cost: Floats, budgets: int | Sequence[float], spacing: str) -> Floats:
+    """The limits that admit an arch."""
+    limits = metrics.budget_limits(cost, budgets, spacing)
+    admitting: Floats = limits[limits >= cost.min()]
+    return admitting
+
+
+def _empty(pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float]) -> str:
+    """In words the budgets that admit no arch, which only given limits can be, and what the cheapest has; "" where there are none."""
+    return "" if metrics.is_number_of_limits(budgets) else chains_of(pool, costs[0], budgets)[0].empty
+
+
+def _unscored(one: Hybrid, pool: Pool) -> list[str]:
+    """The members that no arch of a pool has a score of."""
+    return [name for name in one.members if name in pool.without_scores]
+
+
+def _scores_if_any(one: Hybrid, pool: Pool) -> Floats | None:
+    return None if _unscored(one, pool) else one.scores(pool)
+
+
+def _no_score(one: Hybrid, pool: Pool) -> int:
+    """Archs of a pool that a member has no score of."""
+    return len(pool) if _unscored(one, pool) else int(np.isnan([pool.score(name) for name in one.members]).any(0).sum())
+
+
+def _left_out(pools: list[Pool], members: tuple[str, ...], costs: tuple[str, ...], budgets: int | Sequence[float]) -> list[str]:
+    """Notes on members without any score and budgets below every arch, pool by pool."""
+    notes = []
+    for pool in pools:
+        told = unscored_notes(pool, _unscored(Hybrid(members), pool)) + ([f"{empty}."] if (empty := _empty(pool, costs, budgets)) else [])
+        notes += [f"{pool.name}: {note}" for note in told]
+    return notes
 
 
 def _whole_cost(pool: Pool, name: str) -> Floats:
@@ -503,10 +579,12 @@ def _whole_cost(pool: Pool, name: str) -> Floats:
     return cost
 
 
-def _costs(costs: str | Iterable[str]) -> tuple[str, ...]:
+def _costs(costs: str | Iterable[str], budgets: int | Sequence[float]) -> tuple[str, ...]:
     names = (costs,) if isinstance(costs, str) else tuple(dict.fromkeys(costs))
     if not names:
         raise ValueError("no costs; name one or more of macs, params, depth")
+    if len(names) > 1 and not metrics.is_number_of_limits(budgets):
+        raise ValueError(f"limits of your own with {len(names)} costs ({', '.join(names)}); give a number of budgets, or one cost")
     return names
 
 

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nbzero.errors import NothingFoundError
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SPACINGS = ("even", "quantile")
@@ -117,7 +119,8 @@ def mbr(
         spacing: "even" or "quantile", of a number of budgets.
 
     Raises:
-        ValueError: no archs, wrong lengths, NaN in accuracy or cost, another `normalise`, `spacing` or `budgets`, a limit below every cost.
+        NothingFoundError: a limit below every cost.
+        ValueError: no archs, wrong lengths, NaN in accuracy or cost, another `normalise`, `spacing` or `budgets`.
 
     Source: NAS-Bench-Zero, OpenReview hP-SILoczR.
 
@@ -319,15 +322,17 @@ def within(cost: npt.ArrayLike, limits: npt.ArrayLike) -> tuple[Ints, Ints]:
     """The archs by ascending cost (N,), and how many of them are within each ascending limit (B,): nested pools for `picks`.
 
     Raises:
-        ValueError: a limit below every cost, whose pool is empty.
+        NothingFoundError: a limit below every cost, whose pool is empty.
     """
     (cost,) = _vectors(cost=cost)
     limits = np.asarray(limits, np.float64)
     order = np.argsort(cost)
     sizes = np.searchsorted(cost[order], limits, side="right").astype(np.int64)
     if not sizes.all():
-        raise ValueError(
-            f"{int((sizes == 0).sum())} of {len(sizes)} limits admit no arch: {limits.min():g} is below the smallest cost, {cost.min():g}"
+        below = ", ".join(f"{limit:.10g}" for limit in limits[sizes == 0])
+        raise NothingFoundError(
+            f"{int((sizes == 0).sum())} of {len(sizes)} limits admit no arch: {below}; the smallest cost is {cost.min():.10g}, of row {order[0]}; "
+            "raise the limit, or leave it out"
         )
     return order, sizes
 

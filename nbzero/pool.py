@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import where as conditions
-from nbzero.errors import unknown_name
-from nbzero.imported import categories_of
+from nbzero.errors import NothingFoundError, unknown_name
+from nbzero.imported import IMPORTED, categories_of
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Pool:
         metric: what `accuracy` is; only tasks of imported spaces have another one than accuracy, of which higher is better too.
         protocol, score_seed: where the scores come from; a score_seed of None is the seed of the accuracies.
         where: the condition that all its archs meet.
+        unscored: proxies that no arch of the pool has a score of, which are therefore not in `scores` -> why, as the release says of the first arch.
 
     Raises:
         ValueError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
@@ -63,6 +64,7 @@ class Pool:
     metric: str = "accuracy"
     score_seed: int | str | None = None
     where: str | None = None
+    unscored: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         num = len(self.accuracy)
@@ -93,7 +95,7 @@ class Pool:
         """The name without N."""
         split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
         parts = [self.space, self.dataset, self.recipe, split, f"seed {self.seed}"]
-        if self.scores and self.protocol:
+        if (self.scores or self.unscored) and self.protocol:
             parts.append(self.protocol if self.score_seed in (None, self.seed) else f"{self.protocol} seed {self.score_seed}")
         return ", ".join([*parts, *([f"where {self.where}"] if self.where else [])])
 
@@ -107,11 +109,49 @@ class Pool:
 
     def score(self, proxy: str) -> Floats:
         """One oriented score column; a cost's name gives that cost where no arch has a score of that name, as a proxy by which larger networks
-        are better."""
+        are better.
+
+        Raises:
+            NothingFoundError: a proxy that is `unscored`.
+            UnknownNameError: another name that the pool does not have.
+        """
         known = self.scores_and_costs
         if proxy not in known:
+            self.check_scored([proxy])
             raise unknown_name("proxy", proxy, known)
         return known[proxy]
+
+    @property
+    def without_scores(self) -> list[str]:
+        """The proxies that no arch has a score of: those `unscored`, and columns of `scores` that are all NaN, as a part of a pool can have."""
+        known = self.scores_and_costs
+        return [name for name in {**known, **self.unscored} if name not in known or np.isnan(known[name]).all()]
+
+    def check_scored(self, proxies: Iterable[str]) -> None:
+        """NothingFoundError where one of some proxies is among `without_scores`."""
+        without = self.without_scores
+        for name in proxies:
+            if name in without:
+                raise NothingFoundError(
+                    f"no arch of {self.name} has a score of {self.why_unscored(name)}, so it picks nothing; name another proxy, or another pool"
+                )
+
+    def why_unscored(self, proxy: str) -> str:
+        """The name of a proxy that no arch has a score of, and the reason where the release has one."""
+        return proxy + (f" (the first arch: {self.unscored[proxy]})" if self.unscored.get(proxy) else "")
+
+    def cheapest(self, costs: Iterable[str]) -> str:
+        """In words, for each of some costs the arch that has the least of it, with all of them: what a budget that admits no arch is told."""
+        columns = {name: self.cost(name) for name in costs}
+        said = []
+        for name, values in columns.items():
+            if np.isnan(values).all():
+                said.append(f"no arch has {name}")
+                continue
+            at = int(np.nanargmin(values))
+            amounts = " and ".join(f"{other} {column[at]:.10g}" for other, column in columns.items() if not np.isnan(column[at]))
+            said.append(f"the cheapest arch{f' by {name}' if len(columns) > 1 else ''}, {self.archs[at]}, has {amounts}")
+        return ", ".join(dict.fromkeys(said))
 
     @property
     def scores_and_costs(self) -> dict[str, Floats]:
@@ -147,16 +187,18 @@ def pool_of(
         recipe, protocol, where: as in `Bench.table`.
         seed: of the accuracies, as in `Bench.table`.
         split: "val", or "test" for the final judgement.
-        proxies: names; None is every proxy of which at least one arch of the pool has a score; an empty list is the costs alone.
+        proxies: names; None is every proxy that the release looked for on an arch of the pool; an empty list is the costs alone. Those of which no
+            arch has a score are in `Pool.unscored`.
         orient: multiply each proxy by its registry direction, so that higher is better; False leaves the raw sign.
         score_seed: of the scores; None is the seed of the accuracies where there are scores with it, and else seed 0, as `Pool.name` then says.
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
-        ValueError: no arch has an accuracy there; several recipes and none named; another split; a string for proxies; a score_seed without scores.
+        NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores.
+        ValueError: several recipes and none named; another split; a string for proxies; a condition that cannot be read.
     """
-    from nbzero.bench import _split_column
-    from nbzero.table import select
+    from nbzero.bench import _split_column, runs_there
+    from nbzero.table import none_meets, select
 
     accuracy_column = _split_column(split)
     if isinstance(proxies, str):
@@ -172,31 +214,34 @@ def pool_of(
     accuracy = np.asarray(bench.table(space, [f"runs.{accuracy_column}"], dataset, recipe, seed=seed)[f"runs.{accuracy_column}"], np.float64)
     ids = rows[~np.isnan(accuracy[rows])].astype(np.int64)
     named = bench._named("runs", bench._space(space), dataset, recipe)
+    there = np.flatnonzero(~np.isnan(accuracy))
+    if where is not None and not len(ids) and len(there):
+        counted = f"archs of {space} with a {split} accuracy on {dataset} (recipe {named}, seed {0 if seed is None else seed})"
+        raise none_meets(bench, space, where, there, counted, dataset, recipe, protocol, seed, with_seed)
     if not len(ids):
         other = "test" if split == "val" else "val"
-        there = bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed)[f"runs.{other}_acc"][rows]
-        num_other = int((~np.isnan(there)).sum())
-        raise ValueError(
+        num_other = int((~np.isnan(bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed)[f"runs.{other}_acc"])).sum())
+        raise NothingFoundError(
             f"no arch of {space} has a {split} accuracy on {dataset}" + (f" with recipe {named}" if named else "")
             + (f" and seed {seed}, of seeds {', '.join(map(str, bench.seeds(space, dataset, named))) or 'none'}" if seed is not None else "")
-            + (f" where {where}" if where else "")
-            + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "") + f"; measured are {_measured(bench, space)}"
+            + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "") + f"; {runs_there(bench, space)}"
         )  # fmt: skip
     archs = bench.table(space)
     columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
     made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
-    scores = {}
-    for name in names:
-        values = np.asarray(made[f"scores.{name}"], np.float64)[ids]
-        if proxies is not None or not np.isnan(values).all():
-            scores[name] = values * PROXIES[name].direction if orient else values
+    columns_of_scores = {name: np.asarray(made[f"scores.{name}"], np.float64)[ids] for name in names}
+    scores = {
+        name: values * PROXIES[name].direction if orient else values for name, values in columns_of_scores.items() if not np.isnan(values).all()
+    }
+    absent = [name for name in names if name not in scores and (name not in COSTS or name not in archs.columns)]
+    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, default=proxies is None) if absent else {}
     run_seed = 0 if seed is None else seed
     return Pool(
         space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", run_seed,
         split, ids, tuple(np.asarray(archs["arch"], dtype=object)[ids]), accuracy[ids],
         {name: np.asarray(archs[name], np.float64)[ids] for name in COSTS if name in archs.columns},
         scores, {name: np.asarray(archs[name], np.float64)[ids] for name in columns}, len(bench.space(space)), orient,
-        bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed, where,
+        bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed, where, unscored,
     )  # fmt: skip
 
 
@@ -213,10 +258,28 @@ def seed_of_scores(bench: Bench, space: str, dataset: str, protocol: str | None,
         return number
     if given is not None:
         listed = ", ".join(map(str, there)) or "none"
-        raise ValueError(f"score_seed {given!r}: the release has no scores of {space} on {dataset} with it; seeds with scores: {listed}")
+        raise NothingFoundError(f"score_seed {given!r}: the release has no scores of {space} on {dataset} with it; seeds with scores: {listed}")
     return 0
 
 
-def _measured(bench: Bench, space: str) -> str:
-    there = [f"{dataset} with {', '.join(bench.recipes(space, dataset))}" for dataset in bench.datasets(space) if bench.recipes(space, dataset)]
-    return "; ".join(there) or f"no runs of {space} at all in this release"
+def why_no_scores(
+    bench: Bench,
+    space: str,
+    dataset: str,
+    protocol: str | None,
+    seed: int | Literal["mean"],
+    ids: npt.NDArray[np.int64],
+    names: list[str],
+    default: bool,
+) -> dict[str, str]:
+    """Proxies that none of some archs has a score of -> why, of the first of them that was scored; with `default` only those looked for: none where
+    no arch was scored, and of an imported space those that its source has a column of."""
+    opened = bench._space(space)
+    named = bench._named("scores", opened, dataset, protocol)
+    groups = [group for (one, of_seed), group in opened.groups(f"scores/{dataset}").items() if one == named and seed in (of_seed, "mean")]
+    scored = next((arch_id for arch_id in ids.tolist() if groups and all(group.row(arch_id) is not None for group in groups)), None)
+    if default:
+        given = names if space not in IMPORTED else [name for name in names if opened.has(f"scores/{dataset}", name)]
+        names = [] if scored is None else given
+    record = bench.query((space, int(ids[0]) if scored is None else scored))
+    return {name: record.score_reason(name, dataset, named, seed) or "it has no score with one of the seeds" for name in names}

@@ -28,14 +28,15 @@ def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
     return out.getvalue()
 
 
-def json_text(title: str, notes: Iterable[str], rows: Iterable[Row]) -> str:
-    """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers for.
+def json_text(title: str, notes: Iterable[str], rows: Iterable[Row], more: Mapping[str, Sequence[str]] | None = None) -> str:
+    """{"title", "notes", "rows"}, and the lists of `more`; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers
+    for.
 
     >>> json_text("mBR", [], [{"proxy": "zen", "mbr": -math.inf}])
     '{"title": "mBR", "notes": [], "rows": [{"proxy": "zen", "mbr": "-inf"}]}'
     """
     said = [{name: str(value) if isinstance(value, float) and math.isinf(value) else value for name, value in row.items()} for row in rows]
-    return json.dumps({"title": title, "notes": list(notes), "rows": said}, allow_nan=False)
+    return json.dumps({"title": title, "notes": list(notes), **(more or {}), "rows": said}, allow_nan=False)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbzero.bench import _split_column, one_seed
-from nbzero.errors import NotAMemberError, OutOfBudgetError, unknown_name
+from nbzero.bench import _split_column, one_seed, runs_there
+from nbzero.errors import NotAMemberError, NothingFoundError, OutOfBudgetError, unknown_name
 from nbzero.proxies import PROXIES
 from nbzero.spaces import Arch
 
@@ -45,6 +45,7 @@ class Simulation:
 
     Raises:
         UnknownNameError: a space, dataset, recipe or protocol that does not exist.
+        NothingFoundError: the release has no runs of the space on the dataset with the recipe.
         ValueError: several recipes and none named, another split, a budget that is no positive number.
     """
 
@@ -65,6 +66,9 @@ class Simulation:
         opened = bench._space(space)
         self._bench, self.space, self.dataset, self.split = bench, space, dataset, split
         self.recipe = bench._named("runs", opened, dataset, recipe)
+        if not (self.recipe and opened.seeds("runs", dataset, self.recipe)):
+            with_recipe = f" with recipe {recipe}" if recipe else ""
+            raise NothingFoundError(f"no runs of {space} on {dataset}{with_recipe} to simulate a search by: {runs_there(bench, space)}")
         self.protocol = bench._named("scores", opened, dataset, protocol)
         self.budget_s, self.charge_repeats = budget_s, charge_repeats
         self.reset()

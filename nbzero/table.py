@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nbzero import where as conditions
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
-from nbzero.errors import UnknownNameError, unknown_name
+from nbzero.errors import NothingFoundError, UnknownNameError, unknown_name
 from nbzero.frame import library
 from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
@@ -143,6 +143,41 @@ def select(
     if any(chosen.values()):
         selected["seed"] = seed
     return TableView(space, ids, data, selected)
+
+
+def none_meets(
+    bench: Bench,
+    space: str,
+    where: str,
+    ids: npt.NDArray[Any],
+    counted: str,
+    dataset: str | None = None,
+    recipe: str | None = None,
+    protocol: str | None = None,
+    seed: Seed = None,
+    score_seed: Seed = None,
+) -> NothingFoundError:
+    """The error for a condition that none of some archs meets: how many there were before it, and what its columns hold there.
+
+    Args:
+        ids: (rows,) arch_ids of these archs.
+        counted: what they are, in words, after their number.
+    """
+    opened = bench._space(space)
+    whole = select(bench, opened, conditions.names_in(where), dataset, recipe, protocol, seed, None, score_seed)
+    met = len(select(bench, opened, ["arch_id"], dataset, recipe, protocol, seed, where, score_seed))
+    held = []
+    for name in whole.columns:
+        values = whole[name][ids]
+        if values.dtype != object:
+            there = np.asarray(values, np.float64)
+            there = there[~np.isnan(there)]
+            held.append(f"{name} is {there.min():.10g} to {there.max():.10g}" if len(there) else f"{name} is null")
+    elsewhere = f" (of all {len(whole)} archs of {space} {met} do)" if len(ids) < len(whole) else ""
+    return NothingFoundError(
+        f"no arch meets {where!r}: of the {len(ids)} {counted} none does{elsewhere}"
+        + (f"; there {', '.join(held)}" if held else "") + "; widen the condition, or leave it out"
+    )  # fmt: skip
 
 
 def _column(opened: OpenedSpace, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed) -> npt.NDArray[Any]:

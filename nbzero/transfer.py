@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.constrained import seed_accuracies
-from nbzero.errors import unknown_name
+from nbzero.constrained import seed_accuracies, unscored_notes
+from nbzero.errors import NothingFoundError, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool, pool_of
 
@@ -110,6 +110,8 @@ def transfer(
             undefined are left out. Resampling adds noise to both rankings, so an interval of their agreement lies low, and may end just above the
             value.
 
+    A proxy that no arch of a pool has a score of has nulls there, and a note, as `nbzero.constrained` says.
+
     Raises:
         UnknownNameError: a metric, a proxy or a cost that no pool has.
         ValueError: fewer than two pools, raw signs in some and oriented ones in others, other accuracies or options.
@@ -123,7 +125,7 @@ def transfer(
     if normalise not in metrics.NORMALISATIONS:
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     seeds = _seeds(listed, accuracies)
-    everything = list(dict.fromkeys(name for pool in listed for name in pool.scores_and_costs))
+    everything = list(dict.fromkeys(name for pool in listed for name in (*pool.scores_and_costs, *pool.unscored)))
     names = everything if proxies is None else list(dict.fromkeys([proxies] if isinstance(proxies, str) else proxies))
     for name in names:
         if name not in everything:
@@ -169,7 +171,7 @@ def all_pools(
 
     Raises:
         UnknownNameError: a space or proxy that does not exist.
-        ValueError: no accuracies of that split and seed at all.
+        NothingFoundError: no accuracies of that split and seed at all.
     """
     from nbzero.bench import _split_column
 
@@ -183,7 +185,9 @@ def all_pools(
     if not found:
         listed = (f"{row['space']} on {row['dataset']} with {row['recipe']}: {row['num_val']} val, {row['num_test']} test" for row in measured(bench))
         there = "; ".join(listed)
-        raise ValueError(f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}; seed 0 has: {there or 'none'}")
+        raise NothingFoundError(
+            f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}; seed 0 has: {there or 'none'}"
+        )
     return found
 
 
@@ -214,12 +218,15 @@ class _Judge:
     Attributes:
         reason: why the metric is undefined for all; "" where it is not.
         missing: (K,) archs without a score; -1 where the pool does not have the proxy.
+        unscored: of the K, those that no arch has a score of.
     """
 
     def __init__(self, pool: Pool, names: Sequence[str], metric: str, costs: Sequence[str], budgets: int, normalise: str) -> None:
         stored = pool.scores_and_costs
         self.rows = [k for k, name in enumerate(names) if name in stored and not np.isnan(stored[name]).all()]
-        self.missing = [int(np.isnan(stored[name]).sum()) if name in stored else -1 for name in names]
+        self.unscored = [name for name in names if name in pool.without_scores]
+        missing = {**dict.fromkeys(self.unscored, len(pool)), **{name: int(np.isnan(values).sum()) for name, values in stored.items()}}
+        self.missing = [missing.get(name, -1) for name in names]
         self.num, self.metric, self.budgets, self.normalise = len(names), metric, budgets, normalise
         self.accuracy = pool.accuracy
         scores = [stored[names[k]] for k in self.rows]
@@ -420,6 +427,7 @@ def _notes(pools: list[Pool], judges: list[_Judge], told: str, resamples: int, l
     if absent:
         notes.append(f"{absent} scores of these proxies are missing in all; missing_1 and so on in .proxies count them by pool.")
     notes += [f"Pool {i + 1} ranks no proxies: {judge.reason}." for i, judge in enumerate(judges) if judge.reason]
+    notes += [f"Pool {i + 1}: {note}" for i, judge in enumerate(judges) for note in unscored_notes(pools[i], judge.unscored)]
     if any(not one.oriented for one in pools):
         notes.append("Scores have their raw sign.")
     return notes

@@ -163,7 +163,7 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
     [
         (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen'?"),
         (("mbr", "r9"), 2, "no space named 'r9'"),
-        (("mbr", "r1"), 2, "the release has no runs of r1; it has runs of"),
+        (("mbr", "r1"), 1, "the release has no runs of r1; it has runs of"),
         (("mbr", "r1-mini", "-b", "x"), 2, "budgets 'x'; it is a number of limits (5) or limits (1e7,2e7), or one limit on several costs"),
         (("hybrid", "r1-mini", "-b", "macs=1"), 2, "budgets 'macs=1'; it is a number of limits (5) or limits (1e7,2e7)\n"),
         (("mbr", "r1-mini", "--dataset", "cifar11"), 2, "no dataset named 'cifar11'; did you mean"),
@@ -171,7 +171,8 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("query", "r1-mini:x"), 2, "it is an arch string, or SPACE:ARCH_ID like r1-mini:0"),
         (("query", "r1-mini:5000"), 1, "arch_id 5000; r1-mini has 0 to 999"),
         (("query", "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"), 1, "is no member, so no table has it; nearest members: "),
-        (("top", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1 has a value of val accuracy on cifar10"),
+        (("top", "r1-mini", "--where", "macs < 1"), 1, "of the 70 archs of r1-mini with a value of val accuracy on cifar10 (seed 0) none does"),
+        (("top", "mb-mini", "--by", "ntk"), 1, "no arch of mb-mini has a value of ntk on cifar10; the first arch: the tangent kernel is singular"),
         (("top", "r1-mini", "--by", "status"), 2, "status is a column of text; name one of numbers"),
         (("top", "r1-mini", "--where", "macs <"), 2, "s4_stride, macs, params, depth, status, val_acc, test_acc, train_loss, train_time_s and the"),
         (("mbr", "r1-mini", "--where", "macs"), 2, "'macs' in 'macs' is no comparison; conditions are like "),
@@ -180,8 +181,8 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("top", "r1-mini", "--seed", "7"), 1, "val accuracy on cifar10 with seed 7; the runs of cpu-16px-4 have seeds 0, 1, or mean\n"),
         (("top", "r1-mini", "--seed", "7", "--by", "zen"), 1, "of zen on cifar10 with seed 7; the scores of std-16 have seeds 0, 1, 2, or mean\n"),
         (("top", "r1", "--seed", "7", "--by", "zen"), 1, "of zen on cifar10 with seed 7; the scores of std-32 have seed 0, or mean\n"),
-        (("mbr", "r1-mini", "--seed", "7"), 2, "no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 7, of seeds 0, 1"),
-        (("mbr", "r1-mini", "--score-seed", "7"), 2, "no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"),
+        (("mbr", "r1-mini", "--seed", "7"), 1, "no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 7, of seeds 0, 1"),
+        (("mbr", "r1-mini", "--score-seed", "7"), 1, "no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"),
         (("mbr", "r1-mini", "-p", ","), 2, "',' names nothing; give names with commas between them, or leave the option out"),
         (("mbr", "r1-mini", "-b", "macs=1e7,macs=2e7"), 2, "budgets 'macs=1e7,macs=2e7'; it is a number of limits (5) or limits"),
         (("hybrid", "r1-mini", "--draws", "0", "--draw-seed", "3"), 2, "--draw-seed is of --draws, of which there are none; leave one out"),
@@ -191,7 +192,7 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("mbr", "r1-mini", "--resamples", "3", "--level", "9"), 2, "level 9.0; it is between 0 and 1"),
         (("evaluate", "x.csv", "r1-mini", "--level", "0.9"), 2, "--resamples, --bootstrap-seed and --level go with --part intervals"),
         (("hybrid", "r1-mini", "--name", "sjw", "--draws", "0"), 2, "--draws goes with a search, --name reports a published hybrid"),
-        (("export", "r1-mini", *SHORT, "--seed", "7"), 2, "no arch of r1-mini has runs or scores with seed 7 on cifar10; nothing was written"),
+        (("export", "r1-mini", *SHORT, "--seed", "7"), 1, "no arch of r1-mini has runs or scores with seed 7 on cifar10; nothing was written"),
         (("mbr", "r1-mini", "--where", "macs <"), 2, "'macs <' cannot be read (invalid syntax); "),
         (("space", "r1-mini", "--seed", "1"), 2, "--seed goes with --sample; give both, or neither"),
         (("space", "r1-mini", "-k", "1"), 2, "-k goes with --neighbours; give both, or neither"),
@@ -199,7 +200,10 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("factors", "r1-mini", "--top", "0.1"), 2, "--top goes with --bias; give both, or neither"),
         (("factors", "r1-mini", "--bias", "--transform", "raw"), 2, "--transform is of the models, which --bias does not make"),
         (("evaluate", "no-such-file.csv", "r1-mini"), 2, "No such file or directory: 'no-such-file.csv'"),
-        (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch of r1-mini where macs < 1; nothing was written"),
+        (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch meets 'macs < 1': of the 1000 archs of r1-mini none does; there macs"),
+        (("mbr", "r1-mini", "--recipe", "paper-360"), 1, "no arch of r1-mini has a val accuracy on cifar10 with recipe paper-360; measured"),
+        (("hybrid", "mb-mini", "-p", "ntk,zen"), 1, "has a score of ntk (the first arch: the tangent kernel is singular "),
+        (("hybrid", "r1-mini", "-b", "1,2"), 1, "2 of 2 budgets admit no arch, so nothing is picked: macs <= 1; macs <= 2; the cheapest"),
         (("export", "r1-mini", "--csv", "-f", "json"), 2, "--csv and --format json say different things; leave one out"),
         (("export", "r1-mini", "-o", "x.xls"), 2, "no format named 'xls'; Known: csv, json, parquet"),
         (("cite", "-p", "zenn"), 2, "no proxy named 'zenn'"),
@@ -210,6 +214,78 @@ def test_an_error_is_one_line_on_stderr_and_an_exit_status(args, status, said):
     done = ask(*args, status=status)
     assert done.stdout == "" and said in done.stderr
     assert done.stderr.startswith("nbzero: ") and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+WITH_WHERE = (
+    *(("mbr",), ("corr",), ("constrained",), ("hybrid",), ("hybrid", "--name", "zerocost"), ("factors",), ("factors", "--bias"), ("top",)),
+    *(("top", "--by", "zen"), ("export",), ("export", "--columns", "macs"), ("evaluate", "-"), ("plot", "mbr"), ("plot", "factors")),
+)
+
+
+@pytest.mark.parametrize("command", WITH_WHERE, ids=" ".join)
+def test_a_condition_that_no_arch_meets_is_nothing_found_in_every_command(command, tmp_path):
+    name, *more = command
+    first = [more.pop(0)] if name in ("evaluate", "plot") else []
+    out = ["--out", tmp_path / "x.png"] if name == "plot" else []
+    done = ask(name, *first, "r1-mini", *more, "-d", "cifar10", "--where", "depth > 99", *out, given=f"arch,score\n{ARCH},1\n", status=1)
+    assert done.stdout == "" and not list(tmp_path.iterdir())
+    found = re.fullmatch(
+        r"nbzero: no arch meets 'depth > 99': of the (\d+) archs of r1-mini.* none does( \(of all 1000 archs of r1-mini 0 do\))?; "
+        r"there depth is \d+ to \d+; widen the condition, or leave it out\n",
+        done.stderr,
+    )
+    whole = name in ("factors", "export") or "zen" in command
+    assert found and (int(found[1]), found[2] is None) == (1000 if whole else 70, whole), done.stderr
+
+
+def test_a_condition_that_only_archs_without_runs_meet_says_how_many_do():
+    said = ask("mbr", "r1-mini", "--where", "arch_id >= 900 and macs > 0", status=1).stderr
+    assert (
+        "of the 70 archs of r1-mini with a val accuracy on cifar10 (recipe cpu-16px-4, seed 0) none does (of all 1000 archs of r1-mini 100 do)"
+        in said
+    )
+    assert "there arch_id is 0 to 69, macs is " in said
+    both = ask("hybrid", "r1-mini", "--judge", "mb-mini", "--where", "macs > 5e7", status=1).stderr  # of the pool that is judged on
+    assert "archs of mb-mini with a val accuracy on cifar10 (recipe cpu-16px-4, seed 0) none does" in both
+
+
+def test_a_proxy_without_any_score_is_a_row_of_nulls_with_the_reason():
+    reason = Bench().query(("mb-mini", 0)).score_reason("ntk", "cifar10")
+    note = f"0 of 26 archs have a score of ntk (the first arch: {reason}): its values are null."
+    for name in ("mbr", "corr", "constrained"):
+        for more in ((), ("-p", "ntk"), ("--resamples", "5")):
+            got = answer(name, "mb-mini", *more)
+            rows_of = [row for row in got["rows"] if row["proxy"] == "ntk"]
+            assert note in got["notes"] and rows_of
+            values = [value for row in rows_of for column, value in row.items() if column.startswith(("mbr", "kendall", "best_rank", "true", "acc"))]
+            assert values and set(values) == {None}, values
+            listed = list(csv.DictReader(io.StringIO(ask("--csv", name, "mb-mini", *more).stdout)))
+            assert sum(row["proxy"] == "ntk" for row in listed) == len(rows_of)
+    assert answer("corr", "mb-mini")["rows"][-1]["proxy"] == "ntk"  # absent values last
+    found = answer("hybrid", "mb-mini")
+    assert "ntk" not in found["searched"] and f"{note} It is in no combination." in found["notes"]
+    for args in (("factors", "mb-mini"), ("factors", "mb-mini", "--bias")):
+        told = {row["reason"] for row in answer(*args)["rows"] if row["target"] == "ntk"}
+        assert len(told) == 1 and reason in told.pop()
+
+
+def test_a_search_says_whom_it_searched_and_how_to_search_others():
+    done = answer("hybrid", "r1-mini")
+    assert done["searched"] == list(hybrid.PAPER) and len(done["not_searched"]) == 40 - len(hybrid.PAPER) and "zico" in done["not_searched"]
+    note = next(note for note in done["notes"] if note.startswith("Searched: "))
+    assert ", ".join(hybrid.PAPER) in note and "40 are too many for all subsets" in note
+    assert "29 were not searched; name others: proxies=[..], --proxies A,B." in note
+    assert "Searched: fisher, grad_norm, snip" in " ".join(ask("hybrid", "r1-mini").stdout.split())
+    named = answer("hybrid", "r1-mini", "-p", "zen,macs", "--judge", "test")
+    assert (named["searched"], named["not_searched"]) == (["zen", "macs"], []) and "Searched: zen, macs." in named["notes"]
+
+
+def test_a_budget_below_every_arch_is_told_in_the_table_of_hybrids():
+    for args in (("hybrid", "r1-mini", "-p", "zen,macs"), ("hybrid", "r1-mini", "--name", "zen_macs")):
+        got = answer(*args, "-b", "1,1e9")
+        whole = answer(*args, "-b", "1e9")
+        assert [row["mbr"] for row in got["rows"]] == [row["mbr"] for row in whole["rows"]] and None not in [row["mbr"] for row in got["rows"]]
+        assert any("1 of 2 budgets admit no arch, so nothing is picked: macs <= 1; the cheapest arch, r1-mini-" in note for note in got["notes"])
 
 
 @pytest.mark.parametrize("args", [("nonsense",), ("mbr",), ("mbr", "r1-mini", "--split", "train"), ("top", "r1-mini", "--seed", "x"), ("query",)])

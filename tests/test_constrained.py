@@ -1,7 +1,9 @@
 """Constrained search and reports: what holds for every pool, then the definitions by loops, then the made release and cases by hand."""
 
 import math
+import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from nbzero import Bench, constrained, metrics
 from nbzero.constrained import CEILING, ORACLE, RANDOM
-from nbzero.errors import UnknownNameError
+from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.pool import Pool, pool_of
 
 ROWS = st.lists(
@@ -41,7 +43,8 @@ def test_tables_agree_with_the_metrics(rows, budgets, spacing):
     pool = pool_from(rows)
     table = constrained.mbr_table(pool, budgets=budgets, spacing=spacing)
     picks = constrained.constrained(pool, budgets=budgets, spacing=spacing)
-    for name, scores in {"zen": pool.scores["zen"], "macs": pool.costs["macs"], RANDOM: np.zeros(len(pool)), ORACLE: pool.accuracy}.items():
+    zen = {} if np.isnan(pool.scores["zen"]).all() else {"zen": pool.scores["zen"]}
+    for name, scores in (zen | {"macs": pool.costs["macs"], RANDOM: np.zeros(len(pool)), ORACLE: pool.accuracy}).items():
         row = row_of(table, proxy=name)
         for suffix, normalise in (("", "total"), ("_pool", "pool")):
             each = [metrics.mbr(scores, pool.accuracy, cost, budgets, normalise, spacing) for cost in pool.costs.values()]
@@ -86,8 +89,14 @@ def test_several_constraints_at_once():
 
 def test_a_budget_below_every_arch_is_a_row_without_a_pick():
     for budgets, costs, empty in (
-        ([0.5, 6], "macs", "1 of 2 {}macs <= 0.5."),
-        ({"macs": 1, "params": 1}, None, "1 of 1 {}macs <= 1 and params <= 1."),
+        ([0.5, 6], "macs", "1 of 2 {}macs <= 0.5; the cheapest arch, arch0, has macs 1."),
+        (
+            {"macs": 1, "params": 1},
+            None,
+            "1 of 1 {}macs <= 1 and params <= 1; the cheapest arch by macs, arch0, has macs 1 and params 6, "
+            "the cheapest arch by params, arch5, has macs 6 and params 1.",
+        ),
+        ({"macs": 0.25}, None, "1 of 1 {}macs <= 0.25; the cheapest arch, arch0, has macs 1."),
     ):
         words = empty.format("budgets admit no arch, so nothing is picked: ")
         frame = constrained.constrained(SIX, costs, budgets)
@@ -95,11 +104,15 @@ def test_a_budget_below_every_arch_is_a_row_without_a_pick():
         assert row["pool_size"] == row["num_tied"] == 0
         assert all(row[name] is None for name in ("arch", "accuracy", "true_rank", "best_arch", "best_accuracy"))
         assert words in frame.notes and words in constrained.mbr_table(SIX, costs, budgets).notes
+        for call in (constrained.mbr, lambda *given, **options: constrained.mbr_lead(given[0], given[1], "macs", *given[2:])):
+            with pytest.raises(NothingFoundError, match=f"^{re.escape(words[:-1])} .of made, .* N = 6.; raise the budget, or take a table"):
+                call(SIX, "zen", costs, budgets)
     assert row_of(constrained.mbr_table(SIX, "macs", [0.5, 6]), proxy="zen")["mbr_macs"] == 3 / 6
     nothing = row_of(constrained.mbr_table(SIX, "macs", [0.5]), proxy="zen")
     assert nothing["mbr_macs"] is None and nothing["mbr_union"] is None
-    with pytest.raises(ValueError, match=r"1 budgets admit no arch: macs <= 0.5; raise them, or see them counted in constrained\(\)"):
-        constrained.mbr(SIX, "zen", "macs", [0.5, 6])
+    near = pool_from([(1, 3, 1158656, 6), (5, 2, 2000000, 5)])  # told to the last digit
+    with pytest.raises(NothingFoundError, match="macs <= 1158655; the cheapest arch, arch0, has macs 1158656 "):
+        constrained.mbr(near, "zen", "macs", [1158655.0])
 
 
 def test_a_feature_as_cost_leaves_out_archs_that_lack_it():
@@ -177,17 +190,68 @@ def test_correlations_count_what_they_leave_out():
     lowest = np.nan_to_num(scores["zen"], nan=-math.inf)
     assert row["kendall"] == metrics.kendall_tau(lowest, SIX.accuracy) and row["spearman"] == metrics.spearman_rho(lowest, SIX.accuracy)
     assert row["pearson"] == metrics.pearson(scores["zen"], SIX.accuracy) and row["num"] == 5 and row["missing"] == 1
-    assert any("ranked last, and left out of Pearson's correlation: zen 1, ntk 6 of 6" in note for note in frame.notes)
+    assert any(note.endswith("ranked last, and left out of Pearson's correlation: zen 1 of 6.") for note in frame.notes)
     row = row_of(frame, proxy="naswot")
     assert row["infinite"] == 1 and row["pearson"] == metrics.pearson(scores["naswot"], SIX.accuracy)
     assert row["best_rank_at_k"] == metrics.best_rank_at_k(scores["naswot"], SIX.accuracy, 2)
     assert row["precision_at_top_k"] == metrics.precision_at_top_k(scores["naswot"], SIX.accuracy, 0.5)
     for name in ("plain", "ntk"):
         assert all(row_of(frame, proxy=name)[one] is None for one in constrained.CORRELATIONS)
-    assert row_of(frame, proxy="ntk")["missing"] == 6 and "No arch has a score of ntk: it picks at random." in frame.notes
+    assert row_of(frame, proxy="ntk")["missing"] == 6 and "0 of 6 archs have a score of ntk: its values are null." in frame.notes
     random, oracle = row_of(frame, proxy=RANDOM), row_of(frame, proxy=ORACLE)
     assert random["kendall"] == 0 and random["precision_at_top_k"] == 0.5 and oracle["kendall"] == oracle["precision_at_top_k"] == 1
     assert constrained.correlations(SIX)["proxy"].tolist() == ["zen", "macs", "params", ORACLE, RANDOM]
+
+
+def test_a_proxy_without_any_score_picks_nothing_anywhere():
+    """As a column of NaN, or as one that was left out: the other rows are those of a pool without it."""
+    without, seeds = replace(SIX, scores={"zen": SIX.scores["zen"]}), np.array([SIX.accuracy, SIX.accuracy])
+    for pool, why in (
+        (replace(without, scores={**without.scores, "ntk": np.full(6, np.nan)}), "ntk"),
+        (replace(without, unscored={"ntk": "singular"}), "ntk (the first arch: singular)"),
+    ):
+        for table in (
+            lambda pool: constrained.mbr_table(pool, resamples=7, accuracies=seeds),
+            lambda pool: constrained.correlations(pool, resamples=7, accuracies=seeds),
+            lambda pool: constrained.constrained(pool, ["macs", "params"], 3, resamples=7),
+            lambda pool: constrained.evaluate(pool, np.arange(6.0), "mine", resamples=7).metrics,
+            lambda pool: constrained.evaluate(pool, np.arange(6.0), "mine", resamples=7).picks,
+            lambda pool: constrained.evaluate(pool, np.arange(6.0), "mine", resamples=7).intervals,
+        ):
+            frame, wanted = table(pool), table(without)
+            assert [row for row in frame if row["proxy"] != "ntk"] == list(wanted)
+            mine = [row for row in frame if row["proxy"] == "ntk"]
+            same = ("proxy", "missing", "num", "infinite", "num_tied", "cost", "budget", "limit", "constraint", "pool_size", "spacing", "metric")
+            told = {value for row in mine for name, value in row.items() if name not in (*same, "best_arch", "best_accuracy")}
+            assert told == {None} and {row.get("missing", 6) for row in mine} == {6} and {row.get("num_tied", 0) for row in mine} == {0}
+            assert frame.columns[-1] == "high" or f"0 of 6 archs have a score of {why}: its values are null." in frame.notes
+        report = constrained.evaluate(pool, np.arange(6.0), "mine")
+        assert report.place() == constrained.evaluate(without, np.arange(6.0), "mine").place()
+        for call in (constrained.mbr, partial(constrained.mbr_lead, other="macs"), partial(constrained.mbr_lead, other="zen", cost="params")):
+            with pytest.raises(NothingFoundError, match=f"no arch of made, .* has a score of {re.escape(why)}, so it picks nothing"):
+                call(pool, "ntk")
+        with pytest.raises(ValueError, match="name 'ntk' is taken"):
+            constrained.evaluate(replace(pool, unscored={"ntk": ""}), np.arange(6.0), "ntk")
+    bare = constrained.mbr_table(replace(SIX, scores={}))
+    assert any(note.startswith("No arch has a score of any proxy: only costs are listed") for note in bare.notes)
+
+
+def test_the_bench_says_why_a_proxy_has_no_score():
+    bench = Bench()
+    why = re.escape(str(bench.query(("mb-mini", 0)).score_reason("ntk", "cifar10")))
+    for call in (lambda: bench.mbr("mb-mini", "ntk", "cifar10"), lambda: bench.mbr_lead("mb-mini", "ntk", "macs", "cifar10")):
+        with pytest.raises(
+            NothingFoundError, match=rf"no arch of mb-mini, .*, N = 26 has a score of ntk \(the first arch: {why}\), so it picks nothing"
+        ):
+            call()
+    with pytest.raises(UnknownNameError, match="no proxy named 'nkt'; did you mean 'ntk'"):
+        bench.mbr_lead("mb-mini", "nkt", "macs", "cifar10")
+
+
+def test_the_repr_of_a_report_names_its_parts():
+    mine = constrained.evaluate(SIX, np.arange(6.0), "mine")
+    assert "in .metrics, what each picks under each limit in .picks, .intervals is None: ask for resamples=1000)" in repr(mine)
+    assert "in .picks, bootstrap intervals in .intervals)" in repr(constrained.evaluate(SIX, np.arange(6.0), "mine", resamples=3))
 
 
 def test_the_noise_ceiling_is_one_seed_against_another():

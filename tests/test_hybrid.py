@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from nbzero import _subsets, hybrid, metrics
-from nbzero.errors import UnknownNameError
+from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.pool import Pool, pool_of
 from nbzero.proxies import PROXIES
 
@@ -103,12 +104,13 @@ def pool(accuracy, macs, scores, **named):
 
 
 def made_pool(rng, num_archs, num_proxies, levels, **named):
-    """Scores and accuracies with many ties, some NaN and -inf, sometimes a column that is constant or all NaN."""
+    """Scores and accuracies with many ties, some NaN and -inf, sometimes a column that is constant."""
     table = rng.integers(0, levels, (num_proxies, num_archs)).astype(np.float64)
     table[rng.random(table.shape) < 0.1] = np.nan
     table[rng.random(table.shape) < 0.1] = -np.inf
     if rng.random() < 0.3:
         table[rng.integers(num_proxies)] = rng.choice([1.0, np.nan, -np.inf])
+    table[np.isnan(table).all(axis=1)] = 1.0  # what no arch has a score of cannot be a member
     accuracy, macs = rng.integers(0, 20, num_archs) / 20, rng.integers(0, 30, num_archs)
     return pool(accuracy, macs, {f"p{p}": row for p, row in enumerate(table)}, **named)
 
@@ -385,15 +387,17 @@ def test_bench_searches_on_val(bench, made):
 
 
 def test_degenerate_pools_are_defined():
-    one = pool([0.5], [3], {"x": [1], "y": [np.nan]})
+    one = pool([0.5], [3], {"x": [1], "y": [-np.inf]})
     assert hybrid.best_hybrids(one, list(one.scores)).values[1:].tolist() == [0, 0, 0]
-    constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [np.nan] * 4, "z": [-np.inf] * 4})
+    constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [2] * 4, "z": [-np.inf] * 4})
     random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"])
     for rule in hybrid.RULES:
         found = hybrid.best_hybrids(constant, list(constant.scores), rule=rule)
         np.testing.assert_allclose(found.values[1:], random)
         assert found.num_different == 1 and found.best().members == ("x",)
-    assert found.no_score == {"y": 4} and "y: 4 of 4 archs have no score and rank lowest." in found.table().notes
+    lacking = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7, np.nan, np.nan, 7]})
+    found = hybrid.best_hybrids(lacking, ["x"])
+    assert found.no_score == {"x": 2} and "x: 2 of 4 archs have no score and rank lowest." in found.table().notes
 
 
 def test_bad_input_says_what_to_do():
@@ -410,7 +414,10 @@ def test_bad_input_says_what_to_do():
         (lambda: hybrid.Hybrid(()), "members none"),
         (lambda: hybrid.best_hybrids(large, list(large.scores), "majority"), "12 members compares 3,000 archs pairwise.*name fewer members"),
         (lambda: hybrid.best_hybrids(p, costs=()), "no costs; name one or more"),
-        (lambda: hybrid.best_hybrids(p, budgets=[-5]), "limits admit no arch: -5 is below the smallest cost"),
+        (
+            lambda: hybrid.best_hybrids(p, budgets=[-5]),
+            "1 of 1 budgets admit no arch, .* macs <= -5; the cheapest arch, 2, has macs 0 .*; raise the budget",
+        ),
         (lambda: hybrid.best_hybrids(p, costs=("macs", "params"), budgets=[5]), r"limits of your own with 2 costs \(macs, params\)"),
         (lambda: hybrid.best_hybrids(p, spacing="log"), "spacing 'log'; it is one of even, quantile"),
         (lambda: hybrid.best_hybrids(p, normalise="none"), "normalise 'none'; it is one of total, pool"),
@@ -458,6 +465,64 @@ def test_without_names_the_costs_are_searched_too_and_a_pool_of_neither_says_so(
     assert hybrid.best_hybrids(p, draws=0).members == (*p.scores, "macs", "params")
     with pytest.raises(ValueError, match=r"made, .* has neither scores nor macs and params, so there is nothing to combine"):
         hybrid.best_hybrids(replace(p, scores={}, costs={"depth": p.costs["macs"]}))
+
+
+def test_what_no_arch_has_a_score_of_is_in_no_hybrid():
+    p = made_pool(np.random.default_rng(1), 20, 3, 9)
+    for lacking, why in (
+        (replace(p, unscored={"ntk": "singular"}), r"ntk \(the first arch: singular\)"),
+        (replace(p, scores={**p.scores, "ntk": np.full(20, math.nan)}), "ntk"),
+    ):
+        found = hybrid.best_hybrids(lacking, draws=0)
+        assert found.members == (*p.scores, "macs", "params")
+        np.testing.assert_array_equal(found.values, hybrid.best_hybrids(p, draws=0).values)
+        assert any(re.match(f"0 of 20 archs have a score of {why}: its values are null. It is in no combination", one) for one in found.table().notes)
+        for call in (lambda pool: hybrid.best_hybrids(pool, ["p0", "ntk"]), hybrid.Hybrid(("p0", "ntk")).mbr):
+            with pytest.raises(NothingFoundError, match=f"no arch of made, .* has a score of {why}, so it picks nothing"):
+                call(lacking)
+        elsewhere = replace(p, scores={**p.scores, "ntk": p.scores["p1"]})
+        search = hybrid.best_hybrids(elsewhere, ["p0", "ntk"], draws=0)
+        judged = search.judge([elsewhere, lacking])
+        for row in list(judged)[2:]:
+            assert (row["mbr"] is None) == ("ntk" in row["members"]) and row["no_score"] == (
+                20 if row["mbr"] is None else np.isnan(p.scores["p0"]).sum()
+            )
+        assert any(re.search(f"N = 20: 0 of 20 archs have a score of {why}: its values are null", note) for note in judged.notes)
+        report = hybrid.Hybrid(("p0", "ntk")).report([lacking])
+        told = {row["proxy"]: (row["mbr"], row["accuracy"], row["no_score"]) for row in report}
+        assert told["p0 + ntk"] == told["ntk"] == (None, None, 20) and None not in told["p0"] and None not in told["random pick"]
+
+
+def test_budgets_below_every_arch_are_left_out_of_tables_and_told():
+    p = made_pool(np.random.default_rng(2), 30, 3, 30)
+    other = replace(p, costs={**p.costs, "macs": p.costs["macs"] + 50}, space="other")
+    low, high = p.costs["macs"].min() - 1, p.costs["macs"].max() - 3
+    found, wanted = (hybrid.best_hybrids(p, list(p.scores), budgets=budgets, draws=3) for budgets in ([low, high], [high]))
+    np.testing.assert_array_equal(found.values, wanted.values)
+    np.testing.assert_array_equal(found.chance, wanted.chance)
+    note = f"1 of 2 budgets admit no arch, so nothing is picked: macs <= {low:g}; the cheapest arch, "
+    assert any(one.startswith(note) and one.endswith(f"has macs {p.costs['macs'].min():g}.") for one in found.table().notes)
+    judged = found.judge([p, other])
+    np.testing.assert_array_equal(judged["mbr"][:3], wanted.judge(p)["mbr"])
+    assert {row["mbr"] for row in list(judged)[3:]} == {row["random"] for row in list(judged)[3:]} == {None}
+    assert any("other, cifar10" in one and "2 of 2 budgets admit no arch" in one for one in judged.notes)
+    best = found.best()
+    assert best.report(p, budgets=[low, high])["mbr"][0] == best.mbr(p, budgets=[high]) == found.chosen.value
+    with pytest.raises(NothingFoundError, match=rf"{note}.* .of made, .*; raise the budget, or take `report`"):
+        best.mbr(p, budgets=[low, high])
+    for call in (best.mbr, best.report, lambda pool, costs, budgets: hybrid.best_hybrids(pool, costs=costs, budgets=budgets)):
+        with pytest.raises(ValueError, match=r"limits of your own with 2 costs \(macs, params\)"):
+            call(p, costs=("macs", "params"), budgets=[5])
+
+
+def test_the_repr_of_a_search_is_its_best_of_every_size():
+    p = made_pool(np.random.default_rng(2), 30, 3, 30)
+    found = hybrid.best_hybrids(p, list(p.scores), draws=2)
+    lines = repr(found).splitlines()
+    assert lines[0] == "HybridSearch of 7 combinations of 3 members" and p.name in lines[1] and lines[-1].startswith("In-sample: ")
+    assert [line.split()[0] for line in lines[3:6]] == ["1", "2", "3"] and len(lines) == 7
+    for size, line in enumerate(lines[3:6], 1):
+        assert " + ".join(found.best(size).members) in line and f"{found.best(size).chosen.value:.4g}" in line
 
 
 def test_a_hybrid_names_the_seed_of_the_scores_and_the_condition_it_was_chosen_by():

@@ -235,7 +235,7 @@ BAD = [
     (lambda: mbr([[1]], [[0.5]], [[1]]), r"they are \(N,\)"),
     (lambda: mbr([1, 2], [0.5, math.nan], [1, 2]), "accuracy: 1 of 2 are NaN, first in row 1; leave those archs out"),
     (lambda: mbr([1, 2], [0.5, 0.6], [math.nan, 2]), "cost: 1 of 2 are NaN, first in row 0"),
-    (lambda: mbr(*ONE, budgets=[0.5, 2]), "1 of 2 limits admit no arch: 0.5 is below the smallest cost, 1"),
+    (lambda: mbr(*ONE, budgets=[0.5, 2]), "1 of 2 limits admit no arch: 0.5; the smallest cost is 1, of row 0; raise the limit"),
     (lambda: mbr(*ONE, budgets=0), "budgets 0; it is a number of limits from 1, or a list of limits"),
     (lambda: mbr(*ONE, budgets=2.5), "budgets 2.5; it is a number of limits"),
     (lambda: mbr(*ONE, budgets=True), "budgets True; it is a number of limits"),

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from builders.releases import commit_release
 from nbzero import Bench
-from nbzero.errors import UnknownNameError
+from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.factors import sample_of
 from nbzero.hybrid import Hybrid
 from nbzero.pool import Pool, pool_of
@@ -93,6 +94,70 @@ def test_a_score_that_no_arch_has_leaves_the_cost_of_that_name():
     assert pool.score("macs").tolist() == [1, 2, 3] and list(pool.scores_and_costs) == ["macs", "zen"]
     assert made(scores={"macs": np.array([5.0, math.nan, 7])}).score("macs")[0] == 5
     assert Hybrid(("macs", "zen")).scores(pool).tolist() == [2, 4, 6]
+
+
+def test_what_no_arch_has_a_score_of_is_kept_with_the_reason(bench: Bench, made):
+    asked = ("r1-mini", "cifar10", made.short)
+    assert not pool_of(bench, *asked).unscored
+    for where, name in (("arch_id == 4", "naswot"), ("arch_id == 6", "zen")):
+        for proxies in (None, [name, "snip"]):
+            pool = pool_of(bench, *asked, where=where, proxies=proxies)
+            assert dict(pool.unscored) == {name: bench.query(pool.archs[0]).score_reason(name, "cifar10")} and name not in pool.scores
+            assert pool.without_scores == [name] and "snip" in pool.scores and "std-16" in pool.name
+            with pytest.raises(
+                NothingFoundError, match=rf"no arch of r1-mini, .* has a score of {name} \(the first arch: (naswot counts|not computed)"
+            ):
+                pool.score(name)
+        sample = sample_of(bench, "r1-mini", "cifar10", recipe=made.short, where=where)
+        assert sample.unscored == pool.unscored and np.isnan(sample.targets[name]).all() and len(sample) == 1
+    assert "naswot" in pool_of(bench, *asked, where="arch_id == 4 or arch_id == 5").scores
+    digits = pool_of(bench, "r1-mini", "digits", made.short)  # never scored: no proxy was looked for, so none is missing
+    assert not digits.scores and not digits.unscored
+    named = pool_of(bench, "r1-mini", "digits", made.short, proxies=["zen"])
+    assert dict(named.unscored) == {"zen": "the release has no scores of r1-mini on digits with protocol std-16"}
+
+
+def test_a_mean_that_no_arch_has(made, tmp_path):
+    scores = [made.score_row(arch_id, seed=seed, failed={"zen": "no zen"} if seed == arch_id else {}) for arch_id in (0, 1) for seed in (0, 1)]
+    rows = {("runs", "r1-mini", "cifar10"): [made.run_row(0), made.run_row(1)], ("scores", "r1-mini", "cifar10"): scores}
+    commit_release(tmp_path / "means", made.as_tables(rows, ["r1-mini"]), "0.1.0")
+    bench = Bench(tmp_path / "means")
+    assert not pool_of(bench, "r1-mini", "cifar10").unscored  # one of them has it with seed 0
+    assert dict(pool_of(bench, "r1-mini", "cifar10", score_seed="mean").unscored) == {"zen": "it has no score with one of the seeds"}
+
+
+def test_a_part_of_a_pool_knows_what_it_has_no_score_of():
+    part = made(unscored={"ntk": "singular"}).only(np.array([2]))
+    assert part.without_scores == ["zen", "ntk"] and part.why_unscored("ntk") == "ntk (the first arch: singular)"
+    for name, why in (("zen", "zen"), ("ntk", r"ntk \(the first arch: singular\)")):
+        with pytest.raises(NothingFoundError, match=f"no arch of made, .* has a score of {why}, so it picks nothing"):
+            part.check_scored(["macs", name])
+    assert made(scores={"macs": np.full(3, math.nan)}).without_scores == []  # the cost stands there
+
+
+def test_the_cheapest_arch_in_words():
+    pool = made(
+        costs={"macs": np.array([3.0, 1234567, 1]), "params": np.array([1.0, 2, 5])}, features={"s4_depth": np.array([math.nan, 2, math.nan])}
+    )
+    assert pool.cheapest(["macs"]) == "the cheapest arch, c, has macs 1"
+    assert (
+        pool.cheapest(["macs", "s4_depth"])
+        == "the cheapest arch by macs, c, has macs 1, the cheapest arch by s4_depth, b, has macs 1234567 and s4_depth 2"
+    )
+    assert made(features={"s4_depth": np.full(3, math.nan)}).cheapest(["s4_depth"]) == "no arch has s4_depth"
+
+
+def test_a_condition_that_nothing_meets_is_told_apart_from_a_pool_without_runs(bench: Bench, made):
+    with pytest.raises(
+        NothingFoundError, match=r"no arch meets 'naswot > 1e9': of the 59 archs of r1-mini with a val accuracy .* there naswot is -inf to"
+    ):
+        pool_of(bench, "r1-mini", "cifar10", made.short, where="naswot > 1e9")
+    with pytest.raises(
+        NothingFoundError, match=r"no arch of r2-mini has a val accuracy on cifar10; the release has no runs of r2-mini; it has runs of r1-mini"
+    ):
+        pool_of(bench, "r2-mini", "cifar10", where="macs < 1")
+    with pytest.raises(NothingFoundError, match=r"'status == \"lost\"': of the 59 archs .* 0 do\); widen"):  # a text has no range
+        pool_of(bench, "r1-mini", "cifar10", made.short, where='status == "lost"')
 
 
 def test_a_condition_on_runs_and_scores(bench: Bench, made):

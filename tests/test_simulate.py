@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbzero import PROXIES, Arch, Bench
-from nbzero.errors import OutOfBudgetError, UnknownNameError
+from nbzero.errors import NothingFoundError, OutOfBudgetError, UnknownNameError
 
 EMBEDDED = Bench()
 SPACE, DATASET, RECIPE = "r1-mini", "cifar10", "cpu-16px-4"
@@ -108,6 +108,22 @@ def test_test_accuracies_only_where_asked_for(bench, made):
     record = bench.query(arch)
     assert bench.simulate(SPACE, DATASET, made.short).train(arch) == record.accuracy(DATASET, made.short)
     assert bench.simulate(SPACE, DATASET, made.short, split="test").train(arch) == record.accuracy(DATASET, made.short, split="test")
+
+
+def test_without_runs_there_is_nothing_to_simulate(bench, made):
+    for ask, said in [
+        (
+            lambda: EMBEDDED.simulate("r1", "cifar10"),
+            "no runs of r1 on cifar10 to simulate .*: the release has no runs of r1; it has runs of r1-mini, ",
+        ),
+        (
+            lambda: bench.simulate(SPACE, "cifar10", "paper-360"),
+            "with recipe paper-360 .*: measured are cifar10 with cpu-16px-12, cpu-16px-4; digits",
+        ),
+        (lambda: bench.simulate("mb-mini", "digits"), "no runs of mb-mini on digits .*: measured are cifar10 with cpu-16px-4"),
+    ]:
+        with pytest.raises(NothingFoundError, match=said):
+            ask()
 
 
 def test_bad_input(bench, made):

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbzero import metrics
+from nbzero import Bench, metrics
 from nbzero.constrained import seed_accuracies
 from nbzero.errors import UnknownNameError
 from nbzero.hybrid import Chosen
@@ -286,6 +286,16 @@ def test_ceilings_are_of_the_shared_archs():
     assert row["ceiling_b"] is None and row["ceiling_archs_b"] == 0
 
 
+def test_a_proxy_without_any_score_in_one_pool_is_null_there_with_a_note():
+    pools = all_pools(Bench(), spaces=["r1-mini", "mb-mini"])
+    found = transfer(pools)
+    at = [pool.space for pool in pools].index("mb-mini") + 1
+    row = next(row for row in found.proxies if row["proxy"] == "ntk")
+    assert (row[f"value_{at}"], row[f"rank_{at}"], row[f"missing_{at}"], row["num_pools"]) == (None, None, 26, 1)
+    assert any(note.startswith(f"Pool {at}: 0 of 26 archs have a score of ntk (the first arch: the tangent kernel") for note in found.notes)
+    assert row[f"value_{3 - at}"] == metrics.kendall_tau(pools[2 - at].scores["ntk"], pools[2 - at].accuracy)
+
+
 def test_a_made_release(bench):
     table = measured(bench)
     rows = {(row["space"], row["dataset"], row["recipe"]): row for row in table}
@@ -295,7 +305,7 @@ def test_a_made_release(bench):
     assert {(pool.space, pool.dataset, pool.recipe): len(pool) for pool in pools} == {key: row["num_val"] for key, row in rows.items()}
     assert [pool.seed for pool in all_pools(bench, seed=1)] == [1, 1] and {pool.split for pool in all_pools(bench, "test")} == {"test"}
     assert [pool.space for pool in all_pools(bench, spaces="mb-mini")] == ["mb-mini"]
-    assert all(tuple(pool.scores) == ("zen",) for pool in all_pools(bench, spaces=["r1-mini"], proxies=["zen"]))
+    assert all((*pool.scores, *pool.unscored) == ("zen",) for pool in all_pools(bench, spaces=["r1-mini"], proxies=["zen"]))
     short = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
     digits = pool_of(bench, "r1-mini", "digits")
     made_of = all_seed_accuracies(bench, [short, digits])
