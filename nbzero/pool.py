@@ -278,8 +278,9 @@ def why_no_scores(
     named = bench._named("scores", opened, dataset, protocol)
     groups = [group for (one, of_seed), group in opened.groups(f"scores/{dataset}").items() if one == named and seed in (of_seed, "mean")]
     scored = next((arch_id for arch_id in ids.tolist() if groups and all(group.row(arch_id) is not None for group in groups)), None)
-    if default:
-        given = names if space not in IMPORTED else [name for name in names if opened.has(f"scores/{dataset}", name)]
-        names = [] if scored is None else given
+    if default and scored is None:
+        return {}
+    if default and space in IMPORTED:
+        names = [name for name in names if opened.has(f"scores/{dataset}", name)]
     record = bench.query((space, int(ids[0]) if scored is None else scored))
     return {name: record.score_reason(name, dataset, named, seed) or "it has no score with one of the seeds" for name in names}

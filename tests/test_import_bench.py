@@ -21,7 +21,7 @@ from builders.import_bench import FILES, GLUE, SOURCES, TASKS, imported_row, mai
 from builders.merge_shards import main as merge
 from builders.releases import commit_release
 from builders.verify import verify
-from nbzero import Bench, NotAMemberError, ReleaseError, UnknownNameError
+from nbzero import Bench, NotAMemberError, NothingFoundError, ReleaseError, UnknownNameError
 from nbzero.bench import ImportedRun
 from nbzero.factors import as_sample, sample_of
 from nbzero.imported import CELL_OPERATIONS, IMPORTED, MACRO_STAGES, ImportedSpace, macro_class, space_of
@@ -422,6 +422,9 @@ def test_tables_conditions_and_pools(tmp_path: Path) -> None:
         and np.isnan(pool.score("zen")).sum() == 1
         and pool.name.endswith("nb201-12, val, seed 0, freerea-naslib, N = 20")
     )
+    assert not pool.unscored  # what its source does not give is not missing, unless it is asked for
+    with pytest.raises(NothingFoundError, match=r"no arch of nb201, .* has a score of wrcor \(the first arch: the source of nb201 gives no wrcor\)"):
+        b.mbr_lead("nb201", "wrcor", "macs", "cifar10", "nb201-12")
     np.testing.assert_array_equal(pool.score("params"), whole["params"])
     for sample in (as_sample(pool), sample_of(b, "nb201", "cifar10", recipe="nb201-12")):
         assert sample.categories == dict.fromkeys(pool.features, CELL_OPERATIONS)
