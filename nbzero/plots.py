@@ -938,9 +938,9 @@ def _lines(part: Frame) -> tuple[dict[str, dict[str, Floats]], Floats, list[str]
 
 
 def _by_rank(lines: Mapping[str, Mapping[str, Floats]]) -> list[str]:
-    """The names by the mean true rank of their picks."""
-    means = {name: float(np.nanmean(values["true_rank"])) for name, values in lines.items()}
-    return sorted(lines, key=lambda name: means[name])
+    """The names by the mean true rank of their picks; last those that pick nothing."""
+    ranks = {name: values["true_rank"][~np.isnan(values["true_rank"])] for name, values in lines.items()}
+    return sorted(lines, key=lambda name: float(ranks[name].mean()) if len(ranks[name]) else math.inf)
 
 
 def _highlighted(asked: Iterable[str] | None, ranked: Sequence[str]) -> list[str]:
