@@ -39,16 +39,18 @@ class Browser:
     def __init__(self, program: str, folder: Path) -> None:
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
-        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in (to_browser, from_browser)]  # clear of 3 and 4, which they become
-        os.close(to_browser), os.close(from_browser)
+        log = os.open(folder / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        low = (to_browser, from_browser, log)
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in low]  # clear of 3 and 4, which are taken first
+        for fd in low:
+            os.close(fd)
         flags = ["--headless=new", "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}", "--no-first-run", "--disable-gpu",
                  "--disable-dev-shm-usage", "--disable-background-networking", "--disable-extensions", "--force-device-scale-factor=1",
                  "--hide-scrollbars", *(["--no-sandbox"] if os.geteuid() == 0 else []), "about:blank"]  # fmt: skip
-        log = os.open(folder / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         actions = [(os.POSIX_SPAWN_DUP2, high[0], 3), (os.POSIX_SPAWN_DUP2, high[1], 4),
-                   (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]  # fmt: skip
+                   (os.POSIX_SPAWN_DUP2, high[2], 1), (os.POSIX_SPAWN_DUP2, high[2], 2)]  # fmt: skip
         self.pid = os.posix_spawn(program, [program, *flags], os.environ, file_actions=actions, setpgroup=0)
-        for fd in (*high, log):
+        for fd in high:
             os.close(fd)
         self._buffer, self._number, self.log = b"", 0, folder / "browser.log"
         self.events: list[dict[str, Any]] = []
