@@ -43,6 +43,7 @@ REFERENCES = (ORACLE, RANDOM, CEILING)
 UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks"}
 SMALL, NORMAL, LARGE = 7, 8, 11  # points
 SHOWN = 6  # proxies in colour among lines; the palette has no more
+APART = 2.6  # points between lines that are drawn side by side
 SKEWED = 30.0  # a cost is drawn on a logarithmic axis where its largest value is so many times its smallest
 
 
@@ -96,6 +97,7 @@ def _mbr_rows(source: Frame | Report, column: str) -> Frame:
 
 def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int) -> None:
     from matplotlib.patches import Patch
+    from matplotlib.patheffects import withStroke
 
     lines = {row["proxy"]: row[column] for row in rows if row["proxy"] in REFERENCES}
     shown = rows.only(~np.isin(rows["proxy"].astype(str), REFERENCES))
@@ -114,13 +116,13 @@ def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int
     if all(end in shown for end in ends):
         low, high = (np.asarray(shown[end], np.float64) for end in ends)
         there = np.flatnonzero(~np.isnan(low + high))
-        axes.hlines(place[there], low[there], high[there], color=BLACK, linewidth=0.9, zorder=3)
+        edge = [withStroke(linewidth=2.4, foreground="white")]  # seen on a dark bar too
+        axes.hlines(place[there], low[there], high[there], color=BLACK, linewidth=0.9, zorder=3, path_effects=edge)
     for at in np.flatnonzero(np.isnan(value)).tolist():
         axes.annotate("undefined", (0, at), (3, 0), textcoords="offset points", va="center", fontsize=SMALL, color=GREY)
     said = [_safe(name) + (f" ({lacking:,} without score)" if lacking else "") for name, lacking in zip(names, missing, strict=True)]
     axes.set_yticks(place, said, fontsize=NORMAL)
     axes.set_ylim(num_places - 0.4, -0.6)
-    axes.set_xlim(left=0)
     whiskers = "; whiskers: bootstrap interval" if all(end in shown for end in ends) else ""
     axes.set_xlabel(f"mean best ranking, {_column_said(column)}\n0 picks the best arch every time{whiskers}")
     kinds = [(BLUE, "proxy"), (ORANGE, "cost, larger is better"), (RED, "yours")]
@@ -131,6 +133,7 @@ def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int
         if name in lines and lines[name] is not None:
             word = "random pick" if name == RANDOM else "another seed (noise ceiling)"
             handles.append(axes.axvline(lines[name], color=colour, linestyle=dash, linewidth=1.3, zorder=4, label=f"{word}: {lines[name]:.3f}"))
+    axes.set_xlim(left=0)  # when all is drawn: it ends the automatic limits, and a line beyond the bars would not be seen
     _plain_axes(axes, "x")
     _legend_below(axes, 2, handles)
 
@@ -176,7 +179,7 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
     grid[0, 0].set_ylabel("archs")
     side.set_xlabel("archs")
     _plain_axes(side, "x")
-    said = "Accuracy and costs" if listed[0].metric == "accuracy" else f"{listed[0].metric} and costs"
+    said = f"Costs and {listed[0].metric}"
     if len(listed) == 1:
         _titled(figure, f"{said}: {listed[0].name}")
     else:
@@ -189,10 +192,11 @@ def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterab
     """Every proxy's score against the accuracy, a panel each. Higher scores are better (unless the pool was made with the raw signs).
 
     Scores that span orders of magnitude have a logarithmic axis (with both signs, a symmetric one, linear around 0). Infinite scores are
-    triangles on the panel's edge; how many archs have none is written in it.
+    triangles on the panel's edge; how many archs have none, or an infinite one, is said above it.
 
     Args:
-        correlations: `correlations` of the same pool, for Kendall's tau in the panels' titles and the order, best first.
+        correlations: `correlations` of the same pool, for Kendall's tau in the panels' titles, with its interval where the Frame has one, and
+            for the order, best first.
         proxies: names of proxies or costs; None is all that the pool has.
 
     Raises:
@@ -205,39 +209,76 @@ def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterab
     if not names:
         raise ValueError(f"no scores to draw: {pool.name} has neither scores nor costs")
     tau: dict[str, float | None] = {}
+    ends: dict[str, str] = {}
     notes: list[str] = []
     if correlations is not None:
         _needs(correlations, ("proxy", "kendall"), "proxy_scatter", "correlations")
         tau = {row["proxy"]: row["kendall"] for row in correlations}
+        if "kendall_low" in correlations and "kendall_high" in correlations:
+            known = [row for row in correlations if row["kendall_low"] is not None]
+            ends = {row["proxy"]: f" [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]" for row in known}
         names.sort(key=lambda name: (tau.get(name) is None, -(tau.get(name) or 0.0)))
         if tau.get(CEILING) is not None:
             notes.append(f"Noise ceiling: tau = {tau[CEILING]:.2f} between the accuracies of two seeds.")
+    heads = {}
+    for name in names:
+        known_tau = f"τ = {tau[name]:.2f}{ends.get(name, '')}" if tau.get(name) is not None else "τ undefined" if name in tau else ""
+        heads[name] = [_safe(name), *([known_tau] if known_tau else []), *_off_axis(pool.score(name))]
+    tallest = max(map(len, heads.values()))
     across = min(len(names), 4 if len(names) <= 12 else 6)
     down = math.ceil(len(names) / across)
-    figure = _figure(max(1.95 * across + 0.5, 5.0), 1.75 * down + 1.1)
+    figure = _figure(max(1.95 * across + 0.5, 5.0), (1.65 + 0.13 * tallest) * down + 1.1)
     grid = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
     for axes, name in zip(grid, names, strict=False):
         _scatter(axes, pool.score(name), pool.accuracy)
-        known = f", τ = {tau[name]:.2f}" if tau.get(name) is not None else ", τ undefined" if name in tau else ""
-        axes.set_title(_safe(name) + known, fontsize=NORMAL)
+        axes.set_title("\n".join(heads[name]), fontsize=NORMAL)
+    scales = {axes.get_xscale() for axes in grid[: len(names)]}
     for axes in grid[len(names) :]:
         axes.remove()
     figure.supylabel(_metric_said(pool.metric), fontsize=NORMAL)
-    notes.append("Across: the score" + (", higher is better." if pool.oriented else " with its raw sign."))
+    across_said = "Across: the score" + (", higher is better" if pool.oriented else " with its raw sign")
+    if scales & {"log", "symlog"}:
+        across_said += "; powers of ten are a logarithmic axis" + (", around 0 a linear one" if "symlog" in scales else "")
+    notes.append(across_said + ".")
+    if any(np.isinf(pool.score(name)).any() for name in names):
+        notes.append("Red triangles at an edge: infinite scores.")
     if correlations is not None:
-        notes.append("τ: Kendall's tau-b.")
-    _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes)])
+        notes.append("τ: Kendall's tau-b" + (", in brackets its bootstrap interval." if ends else "."))
+    _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes), *_interval_notes(correlations if ends else None)])
     return figure
+
+
+def _off_axis(scores: Floats) -> list[str]:
+    """What the axis of a panel does not show of its scores, in words."""
+    said = []
+    finite, absent = scores[np.isfinite(scores)], int(np.isnan(scores).sum())
+    largest = float(np.abs(finite).max()) if len(finite) else 0.0
+    if largest and 0 < float(np.ptp(finite / largest)) <= 1e-12:
+        said.append("equal but for rounding")
+    if len(finite) and not _drawable(finite):
+        said.append(f"score / {largest:.3g}")
+    said += [f"{int((scores == endless).sum()):,} {endless:+}" for endless in (-math.inf, math.inf) if (scores == endless).any()]
+    if absent:
+        said.append("no arch has a score" if absent == len(scores) else f"{absent:,} without score")
+    return ["; ".join(said)] if said else []
+
+
+def _drawable(finite: Floats) -> bool:
+    """Whether an axis can hold them: it overflows near the ends of float64."""
+    largest = float(np.abs(finite).max())
+    return not (largest > 1e290 or 0 < largest < 1e-290)
+
+
+def _interval_notes(frame: Frame | None) -> list[str]:
+    """What a Frame says of its intervals."""
+    return [note for note in frame.notes if "resamples" in note] if frame is not None else []
 
 
 def _scatter(axes: Axes, scores: Floats, accuracy: Floats) -> None:
     finite = np.isfinite(scores)
-    said = []
     if finite.any():
-        largest = float(np.abs(scores[finite]).max())
-        if largest > 1e290 or 0 < largest < 1e-290:  # an axis overflows near the ends of float64
-            scores = scores / largest
-            said.append(f"score / {largest:.3g}")
+        if not _drawable(scores[finite]):
+            scores = scores / float(np.abs(scores[finite]).max())
         _score_axis(axes, scores[finite])
     else:
         axes.set_xticks([])
@@ -248,12 +289,6 @@ def _scatter(axes: Axes, scores: Floats, accuracy: Floats) -> None:
             axes.scatter(
                 np.full(there.sum(), at), accuracy[there], transform=axes.get_yaxis_transform(), color=RED, marker=marker, s=9, linewidths=0,
             )  # fmt: skip
-            said.append(f"{int(there.sum()):,} {'-' if at < 0.5 else '+'}inf")
-    absent = int(np.isnan(scores).sum())
-    if absent:
-        said.append("no arch has a score" if absent == len(scores) else f"{absent:,} without score")
-    if said:
-        axes.text(0.97, 0.03, "\n".join(said), transform=axes.transAxes, ha="right", va="bottom", fontsize=6, color=RED)
     _plain_axes(axes, "both")
     axes.tick_params(labelsize=6)
 
@@ -268,9 +303,11 @@ def limits(
 ) -> Figure:
     """What the proxies pick under each limit of one cost: accuracy and true rank as lines, and the ranks of all of them as a map.
 
+    The highlighted proxies stand side by side at a limit, a few points apart, so that equal picks are all seen.
+
     Args:
-        picks: of `constrained`, or a Report's picks.
-        table: `mbr_table` of the same pool, for the mBR of the same cost beside the map.
+        picks: of `constrained`, or a Report's picks; where they have bootstrap intervals, the highlighted proxies have whiskers.
+        table: `mbr_table` of the same pool, for the mBR of the same cost, and its interval where the table has one, beside the map.
         highlight: up to six proxies in colour; None is those whose picks rank best on average. The others are grey lines.
         spacing: which limits of a Report's picks: "even" or "quantile".
         metric: what the accuracies are, for tasks of imported spaces that have another one (`Pool.metric`).
@@ -287,7 +324,8 @@ def limits(
     mbr: dict[str, Any] = {}
     if table is not None:
         _needs(table, ("proxy", f"mbr_{cost}"), "limits", "mbr_table")
-        mbr = {row["proxy"]: row[f"mbr_{cost}"] for row in table}
+        ends = [f"mbr_{cost}_low", f"mbr_{cost}_high"]
+        mbr = {row["proxy"]: _number(row[f"mbr_{cost}"]) + _interval_said([row[end] for end in ends if end in table]) for row in table}
     rows = [*(name for name in (ORACLE, *ranked, RANDOM) if name in lines), *([CEILING] if CEILING in mbr else [])]
     figure = _figure(11.5, max(5.6, 2.2 + 0.185 * len(rows)))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.25, 1]})
@@ -300,12 +338,11 @@ def limits(
     _limit_axis(bottom, cost, x, said)
     top.tick_params(labelbottom=False)
     share = {name: values["true_rank"] / sizes for name, values in lines.items()}
-    accuracy = {name: values["accuracy"] for name, values in lines.items()}
-    _draw_lines(top, x, accuracy, chosen, ranked)
-    _draw_lines(bottom, x, share, chosen, ranked)
+    _draw_lines(top, x, lines, "accuracy", np.ones(len(x)), chosen, ranked)
+    _draw_lines(bottom, x, lines, "true_rank", sizes, chosen, ranked)
     top.set_ylabel(_metric_said(metric, "pick"))
     bottom.set_ylabel("true rank / archs within the limit")
-    bottom.set_ylim(bottom=-0.02)
+    _from_zero(bottom)
     _legend_below(bottom)
     cells = np.array([share.get(name, np.full(len(x), np.nan)) for name in rows])
     image = right.imshow(np.ma.masked_invalid(cells), aspect="auto", cmap="cividis_r", vmin=0, vmax=1)
@@ -315,38 +352,71 @@ def limits(
             text = "-" if math.isnan(rank) else f"{rank:,.0f}" if rank == round(rank) or rank >= 100 else f"{rank:.1f}"
             dark = not math.isnan(cells[r, b]) and cells[r, b] > 0.55
             right.text(b, r, text, ha="center", va="center", fontsize=SMALL, color="white" if dark else "black")
-    shown = [_safe(name) + (f"   {_number(mbr.get(name))}" if mbr else "") for name in rows]
+    shown = [_safe(name) + (f"   {mbr.get(name, '-')}" if mbr else "") for name in rows]
     right.set_yticks(range(len(rows)), shown, fontsize=SMALL)
     short = [_engineered(limit, cost) if not math.isnan(limit) else "joint" for limit in part["limit"][: len(part) : len(lines)].tolist()]
     right.set_xticks(range(len(x)), [f"{one}\nN = {size:,.0f}" for one, size in zip(short, np.nan_to_num(sizes), strict=True)], fontsize=SMALL)
     right.set_xlabel(f"limit on {cost}, and archs within it", fontsize=NORMAL)
     right.set_title("true rank of the pick (0 is best)" + (f"; beside the names: mBR by {cost}" if mbr else ""), fontsize=NORMAL)
-    bar = figure.colorbar(image, ax=right, fraction=0.05, aspect=40)
+    bar = figure.colorbar(image, ax=right, fraction=0.05, aspect=max(30, 1.4 * len(rows)))
     bar.set_label("true rank / archs within the limit", fontsize=NORMAL)
     bar.ax.tick_params(labelsize=SMALL)
-    _titled(figure, f"Under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", picks.notes)
+    _titled(figure, f"Under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", _picks_notes(picks, table))
     return figure
 
 
-def _draw_lines(axes: Axes, x: Floats, values: Mapping[str, Floats], chosen: Sequence[str], ranked: Sequence[str]) -> None:
+def _draw_lines(
+    axes: Axes, x: Floats, lines: Mapping[str, Mapping[str, Floats]], key: str, per: Floats, chosen: Sequence[str], ranked: Sequence[str]
+) -> None:
+    """`key` of every line, over `per`: the chosen in colour, the others in grey, oracle and random pick dashed."""
     others = [name for name in ranked if name not in chosen]
     for at, name in enumerate(others):
         word = f"{len(others)} others" if len(others) > 1 else _safe(name)
-        axes.plot(x, values[name], color=PALE, linewidth=0.8, marker=".", markersize=3, zorder=1, label="_" if at else word)
+        axes.plot(x, lines[name][key] / per, color=PALE, linewidth=0.8, marker=".", markersize=3, zorder=1, label="_" if at else word)
     for at, name in enumerate(chosen):
-        axes.plot(
-            x, values[name], color=CYCLE[at], linestyle=DASHES[at], marker=MARKERS[at], markersize=4, linewidth=1.4, zorder=3, label=_safe(name)
-        )
+        style: dict[str, Any] = {"color": CYCLE[at], "linestyle": DASHES[at], "marker": MARKERS[at], "markersize": 4, "linewidth": 1.4}
+        _beside(axes, x, lines[name], key, per, at - (len(chosen) - 1) / 2, zorder=3, label=_safe(name), **style)
     for name, colour, dash in ((ORACLE, BLACK, ":"), (RANDOM, GREY, "--")):
-        if name in values:
+        if name in lines:
             word = "oracle: the best arch" if name == ORACLE else "random pick"
             alone = "_" if len(x) == 1 else ""  # one limit is no line
-            axes.plot(x, values[name], color=colour, linestyle=dash, linewidth=1.6, marker=alone, markersize=14, zorder=2, label=word)
+            axes.plot(x, lines[name][key] / per, color=colour, linestyle=dash, linewidth=1.6, marker=alone, markersize=14, zorder=2, label=word)
     _plain_axes(axes, "both")
 
 
-def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterable[str] | None = None) -> Figure:
-    """What each target depends on: a radar per target with a bar on the spoke of each stage feature, on its own scale, which its rings say.
+def _beside(axes: Axes, x: Floats, values: Mapping[str, Floats], key: str, per: Floats, place: float, **style: Any) -> None:
+    """One line, with whiskers where it has intervals, `place` steps to the right of where it is: equal lines do not hide each other's markers."""
+    from matplotlib.transforms import ScaledTranslation
+
+    whole: Any = axes.figure
+    aside = ScaledTranslation(APART * place / 72, 0, whole.dpi_scale_trans)
+    drawn: list[Any] = axes.plot(x, values[key] / per, clip_on=False, **style)
+    if f"{key}_low" in values:
+        low, high = values[f"{key}_low"] / per, values[f"{key}_high"] / per
+        drawn.append(axes.vlines(x, low, high, color=style["color"], linewidth=0.8, alpha=0.6, zorder=style.get("zorder", 2)))
+    for one in drawn:
+        one.set_transform(axes.transData + aside)
+
+
+def _from_zero(axes: Axes) -> None:
+    """An axis of ranks begins at 0, and what lies on it is drawn whole."""
+    axes.set_ylim(bottom=0)
+
+
+def _picks_notes(picks: Frame, *others: Frame | None) -> list[str]:
+    """Under figures of picks: what their whiskers are, and the notes of the tables, each once."""
+    said = "Markers stand side by side at a limit, so that equal picks are all seen."
+    if "accuracy_low" in picks:
+        said += " Whiskers: bootstrap intervals of the accuracy, and of the true rank, over the archs within the limit."
+    return list(dict.fromkeys([said, *(note for frame in (picks, *others) if frame is not None for note in frame.notes)]))
+
+
+def _interval_said(ends: Sequence[float | None]) -> str:
+    return f" [{ends[0]:.2f}, {ends[1]:.2f}]" if len(ends) == 2 and None not in ends else ""
+
+
+def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterable[str] | None = None, metric: str = "accuracy") -> Figure:
+    """What each target depends on: a radar per target with a bar on the spoke of each stage feature, on its own scale, which its title says.
 
     Targets whose model does not fit are grey and hatched and say so: their importances mean nothing. Importances below 0 are drawn as 0; whiskers
     are the standard error of the permutation importance. Inputs that repeat another one have no spoke, except for gain, where they may hold it all.
@@ -355,6 +425,7 @@ def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterab
         frame: of `factors`.
         importance: "permutation", "gain" or "gain_unique".
         targets: of the frame; None is all, accuracy first.
+        metric: what the accuracies are, as in `limits`.
 
     Raises:
         UnknownNameError: a Frame without these columns, another importance, a target that is not in it.
@@ -373,10 +444,10 @@ def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterab
         raise ValueError(f"no targets to draw of {frame.title or 'the frame'}")
     across = min(len(names), 3 if len(names) <= 6 else 5 if len(names) <= 20 else 6)
     down = math.ceil(len(names) / across)
-    figure = _figure(max(2.55 * across + 0.3, 5.2), 2.4 * down + 0.9)
+    figure = _figure(max(2.55 * across + 0.3, 5.2), 2.55 * down + 0.9)
     grid = figure.subplots(down, across, squeeze=False, subplot_kw={"projection": "polar"}).ravel()
     for axes, name in zip(grid, names, strict=False):
-        _radar(axes, frame.only(frame["target"] == name), importance)
+        _radar(axes, frame.only(frame["target"] == name), importance, metric if name == "accuracy" else name)
     for axes in grid[len(names) :]:
         axes.remove()
     meaning = {
@@ -384,14 +455,18 @@ def factor_radars(frame: Frame, importance: str = "permutation", targets: Iterab
         "gain": "mean gain of the splits, shares of 1",
         "gain_unique": "mean gain of the splits without repeated inputs, shares of 1",
     }[importance]
-    spokes = "out, depth, stride: width, blocks and stride of a stage; s4: the whole fourth stage and whether there is one."
-    _titled(
-        figure, f"{importance} importance ({meaning}): {frame.title}", [f"{spokes} Grey, hatched: do not read, the model does not fit.", *frame.notes]
-    )
+    notes = ["The outer ring is the importance in the title, the inner ring half of it. Black: the standard error of permutations."]
+    if importance != "permutation":
+        notes = ["The outer ring is the importance in the title, the inner ring half of it."]
+    if "s1_out" in frame["factor"].tolist():
+        notes.append("out, depth, stride: width, blocks and stride of a stage; s4: the whole fourth stage and whether there is one.")
+    if not np.asarray(frame["fits"], bool).all():
+        notes.append("Grey, hatched: do not read, the model does not fit.")
+    _titled(figure, f"Importance by {importance} ({meaning}): {frame.title}", [" ".join(notes), *frame.notes])
     return figure
 
 
-def _radar(axes: Any, rows: Frame, importance: str) -> None:
+def _radar(axes: Any, rows: Frame, importance: str, said: str) -> None:
     kept = rows.only(np.array([importance == "gain" or row["same_as"] is None for row in rows]))
     kept = kept.only(np.array([importance == "permutation" or row["factor"] in _inputs(rows) for row in kept]))
     if not len(kept):
@@ -406,7 +481,8 @@ def _radar(axes: Any, rows: Frame, importance: str) -> None:
     high = float((value + error).max()) or 1.0
     axes.set_theta_offset(math.pi / 2)
     axes.set_theta_direction(-1)
-    axes.set_ylim(0, high * 1.02)
+    axes.set_ylim(0, high)
+    axes.set_yticks([high / 2], [])
     axes.set_xticks(angle, [])
     for at, name in zip(angle.tolist(), names, strict=True):
         across, up = math.sin(at), math.cos(at)
@@ -417,11 +493,11 @@ def _radar(axes: Any, rows: Frame, importance: str) -> None:
         axes.text(at, high * 1.08, name, fontsize=6, **place)
     axes.spines["polar"].set_color(PALE)
     axes.grid(color=PALE, linewidth=0.5)
-    head = _safe(first["target"])
+    head = _safe(said)
     if first["reason"] is not None:
         axes.set_yticks([])
         axes.text(0.5, 0.5, textwrap.fill(f"no model: {first['reason']}", 18), transform=axes.transAxes, ha="center", va="center", fontsize=SMALL)
-        axes.set_title(f"{head}\nN = {first['num_archs']:,}", fontsize=NORMAL, color=GREY, pad=14)
+        axes.set_title(f"{head}\nN = {first['num_archs']:,}", fontsize=NORMAL, color=GREY, pad=16)
         return
     width = 2 * math.pi / len(kept) * 0.55
     axes.bar(
@@ -429,10 +505,9 @@ def _radar(axes: Any, rows: Frame, importance: str) -> None:
     )
     for at, middle, half in zip(angle.tolist(), value.tolist(), error.tolist(), strict=True):
         axes.plot([at, at], [max(middle - half, 0), middle + half], color=BLACK, linewidth=0.9, zorder=3)
-    axes.set_yticks([high / 2, high], [f"{high / 2:.2g}", f"{high:.2g}"], fontsize=5.5, color=GREY)
-    axes.set_rlabel_position(180 / len(kept))
     fit = f"R² = {first['r2']:.2f}" + ("" if fits else ", does not fit")
-    axes.set_title(f"{head}\n{fit}, N = {first['num_archs']:,}", fontsize=NORMAL, color=GREY if not fits else BLACK, pad=14)
+    scale = f"outer ring {high:.2f}" if high >= 0.1 else f"outer ring {high:.2g}"  # not on the ring, where it would lie over the names of the spokes
+    axes.set_title(f"{head}\n{fit}, N = {first['num_archs']:,}\n{scale}", fontsize=NORMAL, color=GREY if not fits else BLACK, pad=16)
 
 
 def _inputs(rows: Frame) -> set[str]:
@@ -469,6 +544,7 @@ def best_archs(picks: Frame, cost: str = "macs", budget: int | None = None, spac
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: (row["true_rank"], row["proxy"] != ORACLE, row["proxy"])):
         groups.setdefault(row["arch"], []).append(row)
+    groups = dict(sorted(groups.items(), key=lambda one: _own_row(one[1])["true_rank"]))  # by the rank that is said above each
     foreign = next((arch for arch in groups if space_of(arch) is not None), None)
     if foreign is not None:
         raise ValueError(f"{foreign!r} is an arch of {space_of(foreign)}, an imported space: it has no stages of blocks to draw")
@@ -490,18 +566,24 @@ def best_archs(picks: Frame, cost: str = "macs", budget: int | None = None, spac
         axes.remove()
     limit = rows[0]["constraint"] if math.isnan(rows[0]["limit"] or math.nan) else f"{cost} <= {_engineered(rows[0]['limit'], cost)}"
     notes = [
-        "Length: blocks of a stage (d, below). Height: its output channels (above). Black left edge: the stage halves the resolution. Grey: stem.",
+        "Length: blocks of a stage (d, below). Height: its output channels (above). Colours: stages 1 to 4. Black left edge: the stage halves the "
+        "resolution. Grey: stem.",
         *picks.notes,
     ]
     _titled(figure, f"Picked where {limit} (N = {rows[0]['pool_size']:,}). {picks.title}", notes)
     return figure
 
 
-def _picked_by(group: Sequence[Mapping[str, Any]]) -> str:
+def _picked_by(group: Sequence[dict[str, Any]]) -> str:
     names = [str(row["proxy"]) + (f" (1 of {row['num_tied']} tied)" if row["num_tied"] > 1 else "") for row in group]
-    untied = next((row for row in group if row["num_tied"] == 1), None)
-    known = f"{untied['accuracy']:.4f}, true rank {untied['true_rank']:.0f}" if untied else f"mean of the tied {group[0]['accuracy']:.4f}"
+    own = _own_row(group)
+    known = f"accuracy {own['accuracy']:.4f}, true rank {own['true_rank']:.4g}" + (", means of the tied" if own["num_tied"] > 1 else "")
     return _safe(textwrap.fill(", ".join(names), 44)) + f"\n{known}"
+
+
+def _own_row(group: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row whose accuracy and rank are the arch's own: of a proxy that it alone is best for; else the first."""
+    return next((row for row in group if row["num_tied"] == 1), group[0])
 
 
 def _draw_arch(axes: Axes, arch: Any, widest: float) -> None:
@@ -552,50 +634,48 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
     names = sorted(set.union(*inside), key=lambda name: (-sum(name in one for one in inside), name))
     panels = 2 if groups else 1
     figure = _figure(max(5.6 * panels, 7.0), 4.6 + 0.17 * len(names))
-    grid = figure.subplots(2, panels, squeeze=False, sharex=True, gridspec_kw={"height_ratios": [3.4, max(0.17 * len(names), 0.8)]})
+    ratios = {"height_ratios": [3.4, max(0.17 * len(names), 0.8)]}
+    grid = figure.subplots(2, panels, squeeze=False, sharex=True, sharey="row", gridspec_kw=ratios)
     top: Axes = grid[0, 0]
     size = np.asarray(first["size"], np.float64)
     others = best.only(best["place"] > 1)
     if len(others):
-        top.scatter(others["size"], others["mbr"], s=12, color=SKY, marker="x", label="runners-up", zorder=2)
-    top.plot(size, first["mbr"], color=BLUE, marker="o", markersize=5, label="best, where it was chosen (in-sample)", zorder=3)
+        top.scatter(others["size"], others["mbr"], s=12, color=SKY, marker="x", label="runners-up", zorder=2, clip_on=False)
+    top.plot(size, first["mbr"], color=BLUE, marker="o", markersize=5, label="best, where it was chosen (in-sample)", zorder=3, clip_on=False)
     if not np.isnan(np.asarray(first["chance"], np.float64)).all():
         top.plot(size, first["chance"], color=GREY, linestyle="--", label="best of as many by chance (accuracies dealt out at random)")
-    for row in first:
-        top.annotate(
-            f"of {row['tried']:,}", (row["size"], row["mbr"]), (0, -9), textcoords="offset points", ha="center", va="top", fontsize=5.5, color=GREY
-        )
     top.set_title("where it was chosen", fontsize=NORMAL)
     top.set_ylabel("mBR (0 is the oracle)")
-    top.margins(y=0.16)
     if groups:
         there: Axes = grid[0, 1]
         for at, (said, rows) in enumerate(groups.items()):
             colour = CYCLE[at % len(CYCLE)]
             x = [row["size"] for row in rows]
-            there.plot(x, [row["mbr"] for row in rows], color=colour, marker=MARKERS[at % len(MARKERS)], markersize=4, label=_safe(said))
+            style: dict[str, Any] = {"color": colour, "marker": MARKERS[at % len(MARKERS)], "markersize": 4, "clip_on": False}
+            there.plot(x, [row["mbr"] for row in rows], label=_safe(said), **style)
             there.plot(x, [row["best_single"] for row in rows], color=colour, linestyle=":", linewidth=1)
             there.plot(x, [row["random"] for row in rows], color=colour, linestyle="--", linewidth=0.8)
         there.set_title("judged elsewhere (dotted: best single member; dashed: random pick)", fontsize=NORMAL)
-        there.set_ylabel("mBR (0 is the oracle)")
     for at in range(panels):
         _plain_axes(grid[0, at], "both")
         grid[0, at].tick_params(labelbottom=False)
-        grid[0, at].set_ylim(bottom=min(0.0, grid[0, at].get_ylim()[0]))
-        grid[0, at].legend(fontsize=SMALL, loc="best")
-        _members_map(grid[1, at], size, inside, names)
+        _members_map(grid[1, at], first, inside, names)
+        _legend_below(grid[1, at], 1, grid[0, at].get_legend_handles_labels()[0])
+    _from_zero(top)
     _titled(figure, best.title, dict.fromkeys([*best.notes, *(judged.notes if judged is not None else [])]))
     return figure
 
 
-def _members_map(axes: Axes, size: Floats, inside: Sequence[set[str]], names: Sequence[str]) -> None:
+def _members_map(axes: Axes, first: Frame, inside: Sequence[set[str]], names: Sequence[str]) -> None:
+    size = first["size"]
     for r, name in enumerate(names):
         there = [name in one for one in inside]
         axes.scatter(size, [r] * len(size), s=16, color=[BLUE if one else "#ECECEC" for one in there], linewidths=0)
     axes.set_yticks(range(len(names)), [_safe(name) for name in names], fontsize=SMALL)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xticks(size, [f"{int(one)}" for one in size], fontsize=SMALL)
-    axes.set_xlabel("members of the combination; dots: who is in it", fontsize=NORMAL)
+    few = len(size) <= 12  # the numbers below are as wide as the columns are with more
+    axes.set_xticks(size, [f"{one}\n{tried:,}" if few else f"{one}" for one, tried in zip(size, first["tried"], strict=True)], fontsize=SMALL)
+    axes.set_xlabel("members of the combination" + (", and how many such were tried" if few else "") + "; dots: who is in it", fontsize=NORMAL)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
 
@@ -604,7 +684,7 @@ def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str 
     """Proxies alone (before, hollow) and combined (after, solid) under limits of one cost: accuracy and true rank of the pick. A column each.
 
     Args:
-        picks: `constrained` of a pool whose scores hold the combinations too.
+        picks: `constrained` of a pool whose scores hold the combinations too; bootstrap intervals that it has are whiskers.
         combined: name of a combination in the picks -> its members, up to six.
         spacing, metric: as in `limits`.
 
@@ -627,16 +707,18 @@ def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str 
     figure = _figure(max(4.3 * len(combined), 6.5), 6.4)
     grid = figure.subplots(2, len(combined), squeeze=False, sharex=True, sharey="row")
     for at, (name, members) in enumerate(combined.items()):
-        for axes, key in ((grid[0, at], "accuracy"), (grid[1, at], "true_rank")):
-            drawn = {one: lines[one][key] / (sizes if key == "true_rank" else 1) for one in (name, *members, *REFERENCES) if one in lines}
-            for one in members:
+        for axes, key, per in ((grid[0, at], "accuracy", np.ones(len(x))), (grid[1, at], "true_rank", sizes)):
+            for place, one in enumerate(members):
                 m = (every if len(every) <= SHOWN else list(members)).index(one)  # one colour in all columns, where there are enough
                 style: dict[str, Any] = {"color": CYCLE[m], "linestyle": DASHES[m], "marker": MARKERS[m], "markerfacecolor": "white"}
-                axes.plot(x, drawn[one], linewidth=1.1, markersize=5, label=f"{_safe(one)} alone", **style)
-            axes.plot(x, drawn[name], color=BLACK, linewidth=2.2, marker="o", markersize=5, label="combined", zorder=3)
+                aside = place - len(members) / 2
+                _beside(axes, x, lines[one], key, per, aside, linewidth=1.1, markersize=5, label=f"{_safe(one)} alone", **style)
+            style = {"color": BLACK, "linewidth": 2.2, "marker": "o", "markersize": 5, "zorder": 3}
+            _beside(axes, x, lines[name], key, per, len(members) / 2, label="combined", **style)
             for one, colour, dash in ((ORACLE, BLACK, ":"), (RANDOM, GREY, "--")):
-                if one in drawn:
-                    axes.plot(x, drawn[one], color=colour, linestyle=dash, linewidth=1.2, label="oracle" if one == ORACLE else "random pick")
+                if one in lines:
+                    word = "oracle" if one == ORACLE else "random pick"
+                    axes.plot(x, lines[one][key] / per, color=colour, linestyle=dash, linewidth=1.2, label=word)
             _plain_axes(axes, "both")
         _limit_axis(grid[1, at], cost, x, said)
         grid[0, at].tick_params(labelbottom=False)
@@ -644,8 +726,8 @@ def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str 
         _legend_below(grid[1, at], 2)
     grid[0, 0].set_ylabel(_metric_said(metric, "pick"))
     grid[1, 0].set_ylabel("true rank / archs within the limit")
-    grid[1, 0].set_ylim(bottom=-0.02)
-    _titled(figure, f"Alone and combined, under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", picks.notes)
+    _from_zero(grid[1, 0])
+    _titled(figure, f"Alone and combined, under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", _picks_notes(picks))
     return figure
 
 
@@ -707,6 +789,21 @@ RESAMPLES = 200  # of the intervals in recipes
 NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
 
 
+def with_tau_intervals(pool: Pool, table: Frame, resamples: int = RESAMPLES) -> Frame:
+    """A Frame of `correlations` of the pool with kendall_low and kendall_high as `correlations(pool, resamples=200)` has them, in a fifth of its
+    time: intervals of Kendall's tau alone, 95 %, of the archs drawn again. Null for the oracle, the random pick and another seed."""
+    from nbzero.metrics import bootstrap, kendall_tau
+
+    names = [name if name in pool.scores or name in pool.costs else None for name in table["proxy"].tolist()]
+    found = [bootstrap(kendall_tau, pool.score(name), pool.accuracy, resamples=resamples) if name else (math.nan, math.nan) for name in names]
+    low, high = np.array(found).T
+    columns = {name: table[name] for name in table.columns}
+    at = table.columns.index("kendall") + 1
+    ordered = {**dict(list(columns.items())[:at]), "kendall_low": low, "kendall_high": high, **dict(list(columns.items())[at:])}
+    note = f"95% intervals of kendall: {resamples} resamples of the archs (seed 0), percentiles."
+    return Frame(ordered, table.title, [*table.notes, note])
+
+
 def _make_mbr(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import mbr_table, seed_accuracies
 
@@ -721,15 +818,15 @@ def _make_distributions(bench: Bench, pool: Pool) -> Figure:
 def _make_scatter(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import correlations, seed_accuracies
 
-    return proxy_scatter(pool, correlations(pool, accuracies=seed_accuracies(bench, pool)))
+    return proxy_scatter(pool, with_tau_intervals(pool, correlations(pool, accuracies=seed_accuracies(bench, pool))))
 
 
 def _make_limits(cost: str) -> Callable[[Bench, Pool], Figure]:
     def make(bench: Bench, pool: Pool) -> Figure:
         from nbzero.constrained import constrained, mbr_table, seed_accuracies
 
-        picks = constrained(pool, _cost_of(pool, cost))
-        return limits(picks, cost, mbr_table(pool, cost, accuracies=seed_accuracies(bench, pool)), metric=pool.metric)
+        picks = constrained(pool, _cost_of(pool, cost), resamples=RESAMPLES)
+        return limits(picks, cost, mbr_table(pool, cost, accuracies=seed_accuracies(bench, pool), resamples=RESAMPLES), metric=pool.metric)
 
     return make
 
@@ -739,7 +836,7 @@ def _make_factors(bench: Bench, pool: Pool) -> Figure:
 
     own: Any = {"recipe": pool.recipe, "protocol": pool.protocol or None, "seed": pool.seed, "split": pool.split, "score_seed": pool.score_seed}
     sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores], where=pool.where, **own)
-    return factor_radars(factors(sample))
+    return factor_radars(factors(sample), metric=pool.metric)
 
 
 def _make_archs(bench: Bench, pool: Pool) -> Figure:
@@ -775,7 +872,8 @@ def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
         except (UnknownNameError, ValueError) as error:
             notes.append(f"Not judged on {space}: {error}.")
             continue
-        lacking = [name for name in (*members, cost) if name not in other.scores and name not in other.costs]
+        lacking = [name for name in members if name not in other.scores and name not in other.costs]
+        lacking += [cost] if cost not in (*other.costs, *lacking) else []
         if lacking:
             notes.append(f"Not judged on {space}, which has no {', '.join(lacking)}.")
         else:
@@ -798,7 +896,8 @@ def _make_before_after(bench: Bench, pool: Pool) -> Figure:
     members = {member: there[member] for hybrid in hybrids for member in hybrid.members}
     scores = {**members, **{hybrid.name: hybrid.scores(pool) for hybrid in hybrids}}
     return before_after(
-        constrained(replace(pool, scores=scores), cost), {hybrid.name: hybrid.members for hybrid in hybrids}, cost, metric=pool.metric
+        constrained(replace(pool, scores=scores), cost, resamples=RESAMPLES),
+        {hybrid.name: hybrid.members for hybrid in hybrids}, cost, metric=pool.metric,
     )  # fmt: skip
 
 
@@ -878,7 +977,7 @@ def _spacing_said(picks: Frame, spacing: str) -> str:
 
 def _column_said(column: str) -> str:
     words = column.removeprefix("quantile_").removeprefix("mbr_")
-    over = "ranks over their own pool" if words.endswith("_pool") else "ranks over all N"
+    over = "ranks as fractions of their own pool" if words.endswith("_pool") else "ranks as fractions of all N"
     cost = words.removesuffix("_pool")
     limited = "limits of all costs together" if cost == "union" else f"limits of {cost}"
     return ("quantile " if column.startswith("quantile_") else "") + f"{limited} ({over})"
@@ -925,12 +1024,14 @@ def _of_cost(picks: Frame, cost: str, figure: str, spacing: str) -> Frame:
 
 
 def _lines(part: Frame) -> tuple[dict[str, dict[str, Floats]], Floats, list[str], Floats]:
-    """Proxy -> its accuracies and true ranks by limit; where the limits are drawn; what they are; how many archs are within each (NaN if none)."""
+    """Proxy -> its accuracies and true ranks by limit, with the ends of their intervals if there are any; where the limits are drawn; what they
+    are; how many archs are within each (NaN if none)."""
     names = list(dict.fromkeys(part["proxy"].tolist()))
+    keys = [f"{key}{end}" for key in ("accuracy", "true_rank") for end in ("", "_low", "_high") if f"{key}{end}" in part]
     lines = {}
     for name in names:
         rows = part.only(part["proxy"] == name)
-        lines[name] = {key: np.asarray(rows[key], np.float64) for key in ("accuracy", "true_rank")}
+        lines[name] = {key: np.asarray(rows[key], np.float64) for key in keys}
     one = part.only(part["proxy"] == names[0])
     limit, sizes = np.asarray(one["limit"], np.float64), np.asarray(one["pool_size"], np.float64)
     x = np.asarray(one["budget"], np.float64) if np.isnan(limit).any() else limit
@@ -964,7 +1065,7 @@ def _limit_axis(axes: Axes, cost: str, x: Floats, said: Sequence[str]) -> None:
 
 def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
     """Label and scale of a cost; whether it is logarithmic."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = float(values.min()), float(values.max())
     log = low > 0 and high / low > SKEWED
@@ -973,6 +1074,8 @@ def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high / low < 1000 else (1.0,), numticks=9))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     if high >= 1000:
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     return log
@@ -980,7 +1083,7 @@ def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
 
 def _score_axis(axes: Axes, scores: Floats) -> None:
     """The scale of finite scores: logarithmic where they are positive and span orders of magnitude, symmetric where most lie close together."""
-    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     low, high = float(scores.min()), float(scores.max())
     first, third = np.quantile(scores, (0.25, 0.75))
@@ -999,8 +1102,11 @@ def _score_axis(axes: Axes, scores: Floats) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(3))
-        if max(abs(low), abs(high)) >= 1000:
+        largest = max(abs(low), abs(high))
+        if largest >= 1000:
             axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        elif 0 < largest < 0.001:
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))  # no factor apart, which looks like a title
         return
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -55,6 +55,8 @@ def odd(pool):
         "wide_signed": wide * sign,
         "wide_negative": -wide,
         "constant": np.ones(num),
+        "nearly_constant": np.where(sign > 0, 1.0, 1 + 2**-52),
+        "tiny": normal * 1e-8,
         "largest": np.full(num, 1.7e308) * sign,
         "smallest": normal * 1e-300,
         "$x_1$": normal,
@@ -176,7 +178,7 @@ def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
         within(figure)
         assert f"N = {len(one)}" in title(figure)
         names = [*one.scores, *(name for name in one.costs if name not in one.scores)]
-        panels = {axes.get_title().replace(r"\$", "$").split(", ")[0]: axes for axes in figure.axes}
+        panels = {axes.get_title().replace(r"\$", "$").split("\n")[0]: axes for axes in figure.axes}
         assert sorted(panels) == sorted(names)
         tau = {row["proxy"]: row["kendall"] for row in table}
         for name, axes in panels.items():
@@ -184,19 +186,22 @@ def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
             finite, *endless = axes.collections
             assert len(finite.get_offsets()) == np.isfinite(scores).sum()
             assert sum(len(points.get_offsets()) for points in endless) == np.isinf(scores).sum()
-            said = " ".join(text.get_text() for text in axes.texts)
+            _, shown, *said = axes.get_title().split("\n")
+            said = " ".join(said)
             for number, word in (
                 (np.isnan(scores).sum(), "without score"),
                 ((scores == -math.inf).sum(), "-inf"),
                 ((scores == math.inf).sum(), "+inf"),
             ):
                 assert (f"{number} {word}" in said) == (0 < number < len(scores)) or "no arch has a score" in said or f"{number} {word}" in said
-            assert axes.get_title().endswith("τ undefined" if tau[name] is None else f"τ = {tau[name]:.2f}")
+            assert shown == ("τ undefined" if tau[name] is None else f"τ = {tau[name]:.2f}")
             if np.isfinite(scores).all() and np.abs(scores).max() < 1e200 and np.abs(scores).max() > 1e-200:
                 np.testing.assert_array_equal(finite.get_offsets(), np.column_stack([scores, one.accuracy]))
         order = [tau[name] for name in panels]
         assert order == sorted(order, key=lambda value: (value is None, -(value or 0)))
-    assert "no arch has a score" in panels["none"].texts[0].get_text()
+    assert "no arch has a score" in panels["none"].get_title()
+    assert [name for name in panels if "equal but for rounding" in panels[name].get_title()] == ["nearly_constant"]
+    assert not [text for text in drawn(figure) if text.get_text().strip().startswith(("1e", "+"))], "no factor of an axis looks like a title"
     assert panels["wide"].get_xscale() == "log" and panels["wide_signed"].get_xscale() == "symlog"
     assert [axes.get_title() for axes in plots.proxy_scatter(pool, proxies=["snip", "macs"]).axes] == ["snip", "macs"]
 
@@ -253,6 +258,110 @@ def test_limits_are_the_picks(bench, pool):
         assert len(others) + 4 == len(top.lines) == len(names) - 1
 
 
+def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(pool):
+    twins = replace(pool, scores={"one": pool.scores["zen"], "two": pool.scores["zen"], "three": pool.scores["snip"]})
+    picks, table = constrained(twins, "macs", resamples=20), mbr_table(twins, "macs", resamples=20)
+    figure = plots.limits(picks, "macs", table, ["one", "two", "three"])
+    within(figure)
+    _, top, bottom = figure.axes[:3]
+    for axes, key in ((top, "accuracy"), (bottom, "true_rank")):
+        for whiskers, name in zip(axes.collections, ("one", "two", "three"), strict=True):
+            rows = picks.only(picks["proxy"] == name)
+            per = np.ones(5) if key == "accuracy" else rows["pool_size"]
+            ends = [(segment[0][1], segment[1][1]) for segment in whiskers.get_segments()]
+            np.testing.assert_allclose(ends, np.column_stack([rows[f"{key}_low"] / per, rows[f"{key}_high"] / per]))
+        places = [line(axes, name).get_transform().transform([(picks["limit"][0], 0.5)])[0][0] for name in ("one", "two", "three")]
+        assert places[1] - places[0] > 2 and places[2] - places[1] > 2, "pixels"
+        assert abs(places[1] - axes.transData.transform([(picks["limit"][0], 0.5)])[0][0]) < 1e-6
+    shown = {" ".join(label.split()) for label in labels(figure.axes[0])}
+    for row in table:
+        assert f"{row['proxy']} {row['mbr_macs']:.3f} [{row['mbr_macs_low']:.2f}, {row['mbr_macs_high']:.2f}]" in shown
+    assert "Whiskers: bootstrap intervals" in figure._supxlabel.get_text() and "20 resamples" in figure._supxlabel.get_text()
+    both = plots.before_after(picks, {"three": ["one", "two"]})
+    within(both)
+    assert len(both.axes[0].collections) == len(both.axes[1].collections) == 3
+    plain = plots.limits(constrained(twins, "macs"), "macs")
+    assert not plain.axes[1].collections and "Whiskers" not in plain._supxlabel.get_text()
+
+
+def test_tau_in_the_panels_has_its_interval(pool):
+    whole, ours = correlations(pool, resamples=200), plots.with_tau_intervals(pool, correlations(pool))
+    for name in ("proxy", "kendall", "kendall_low", "kendall_high"):
+        assert ours[name].tolist() == whole[name].tolist() or np.array_equal(ours[name], whole[name], equal_nan=True)
+    titles = {axes.get_title().split("\n")[0]: axes.get_title().split("\n")[1] for axes in plots.proxy_scatter(pool, ours).axes}
+    for row in ours:
+        if row["proxy"] in titles and row["kendall"] is not None:
+            assert titles[row["proxy"]] == f"τ = {row['kendall']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]"
+    assert titles["linear_regions"] == "τ undefined"
+
+
+def legends_lie_clear(figure):
+    """No legend lies over an axes (its lines, points and bars), a tick label, the label of an axis, or another legend."""
+    drawn(figure)
+    renderer = figure.canvas.get_renderer()
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    assert legends
+    others = [axes.patch for axes in figure.axes] + [label for axes in figure.axes for label in (axes.xaxis.label, *axes.get_xticklabels())]
+    others += [figure._supxlabel] if figure._supxlabel else []
+    boxes = [one.get_window_extent(renderer) for one in others if not isinstance(one, Text) or one.get_text()]
+    for at, legend in enumerate(legends):
+        box = legend.get_window_extent(renderer)
+        for other in [*boxes, *(one.get_window_extent(renderer) for one in legends[at + 1 :])]:
+            assert not box.overlaps(other), (legend.get_texts()[0].get_text(), box, other)
+
+
+@pytest.mark.parametrize("name", ["mbr", "macs", "depth", "hybrid", "combined"])
+@pytest.mark.parametrize("space", ["r1-mini", "mb-mini"])
+def test_legends_lie_beside_what_is_drawn(name, space, bench):
+    legends_lie_clear(plots.drawing(name).make(bench, space, "cifar10", proxies=PROXIES))
+
+
+def test_legends_of_two_pools_lie_beside_what_is_drawn(pool, other):
+    legends_lie_clear(plots.distributions([pool, other]))
+    legends_lie_clear(plots.mbr_bars([mbr_table(pool), mbr_table(other)]))
+
+
+def test_ranks_begin_at_zero_and_a_point_there_is_whole(pool, other):
+    found = best_hybrids(pool, ["zen", "snip", "macs"], draws=2)
+    picks = constrained(pool, "macs")
+    for axes in (
+        *plots.hybrid_curves(found.table(), found.judge(other)).axes[:2],
+        plots.limits(picks, "macs").axes[2],
+        plots.before_after(picks, {"zen": ["snip", "macs"]}).axes[1],
+    ):
+        assert axes.get_ylim()[0] == 0 < axes.get_ylim()[1]
+        lines = [one for one in axes.lines if one.get_marker() not in ("None", "", ".", "_")]
+        assert lines and not any(one.get_clip_on() for one in lines)
+        assert all((np.asarray(one.get_ydata()) <= axes.get_ylim()[1]).all() for one in axes.lines)
+
+
+def test_lines_of_reference_are_seen_beyond_the_bars():
+    table = Frame({"proxy": ["zen", RANDOM, CEILING], "mbr_union": [0.1, 0.4, 0.3]})
+    axes = plots.mbr_bars(table).axes[0]
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 0.4
+
+
+def test_whole_costs_have_whole_ticks(pool):
+    two = replace(pool, costs={"depth": np.where(np.arange(len(pool)) % 2, 2.0, 4.0)})
+    axes = plots.distributions(two).axes[2]
+    assert [float(tick) for tick in axes.get_xticks() if 1 < tick < 5] == [2.0, 3.0, 4.0]
+
+
+def test_a_space_that_lacks_a_cost_is_named_once(bench, monkeypatch):
+    import nbzero.pool
+
+    def without_macs(bench, space, *rest, **more):
+        pool = pool_of(bench, space, *rest, **more)
+        kept = pool.scores if space == "mb-mini" else {name: pool.scores[name] for name in pool.scores if name not in pool.costs}
+        return replace(pool, scores=kept, costs={"depth": pool.costs["depth"]})
+
+    chosen = pool_of(bench, "r1-mini", "cifar10", proxies=["zen"])
+    monkeypatch.setattr(nbzero.pool, "pool_of", without_macs)
+    notes = " ".join(plots.drawing("hybrid").draw(bench, chosen)._supxlabel.get_text().split())
+    assert "Not judged on r2-mini, which has no macs, params." in notes
+    assert "Not judged on mb-mini, which has no macs." in notes, "a score called macs is no cost"
+
+
 def test_limits_of_other_kinds(pool):
     joint = plots.limits(constrained(pool, None, {"macs": 2e7, "params": 2e5}), "macs and params")
     assert "params <= 200000" in joint.axes[2].get_xticklabels()[0].get_text().replace("\n", " ")
@@ -293,6 +402,21 @@ def test_radars_are_the_importances(pool):
     assert [axes.get_title().split("\n")[0] for axes in plots.factor_radars(frame, targets=["noise"]).axes] == ["noise"]
 
 
+def test_what_is_written_on_a_radar_lies_apart(pool):
+    figure = plots.factor_radars(factors(as_sample(pool), ["macs", "accuracy"]), metric="ssim")
+    within(figure)
+    frame = factors(as_sample(pool), ["macs", "accuracy"])
+    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["ssim", "macs"]
+    for axes, target in zip(figure.axes, ("accuracy", "macs"), strict=True):
+        assert not any(label.get_text() for label in (*axes.get_yticklabels(), *axes.get_xticklabels())), "names and numbers are texts of their own"
+        apart([*axes.texts, axes.title], figure.canvas.get_renderer())
+        ends = [row["permutation"] + row["permutation_se"] for row in frame if row["target"] == target and row["same_as"] is None]
+        assert axes.get_title().endswith(f"outer ring {max(ends):.2f}") and axes.get_ylim() == (0, pytest.approx(max(ends)))
+        assert list(axes.get_yticks()) == [pytest.approx(max(ends) / 2)]
+    said = " ".join(figure._supxlabel.get_text().split())
+    assert "inner ring half of it" in said and "s4: the whole fourth stage" in said
+
+
 def test_archs_are_drawn_to_scale(bench, pool):
     picks = constrained(pool)
     for budget in (1, None):
@@ -304,7 +428,7 @@ def test_archs_are_drawn_to_scale(bench, pool):
             picked.setdefault(row["arch"], set()).add(row["proxy"])
         picked.pop(None)  # the random pick
         assert len(figure.axes) == len(picked)
-        shown = set()
+        shown, ranks = set(), []
         for axes in figure.axes:
             head = axes.get_title(loc="left")
             arch = next(
@@ -319,8 +443,10 @@ def test_archs_are_drawn_to_scale(bench, pool):
             assert len(axes.patches) - len(boxes) - 1 == sum(stride == 2 for *_, stride in stages)
             accuracy = bench.query(arch).accuracy("cifar10")
             inside = pool.costs["macs"] <= part["limit"][0]
-            assert f"{accuracy:.4f}, true rank {(pool.accuracy[inside] > accuracy).sum()}" in head or "mean of the tied" in head
-        assert shown == set(picked)
+            said = head.rpartition("\n")[2]
+            assert said == f"accuracy {accuracy:.4f}, true rank {(pool.accuracy[inside] > accuracy).sum()}" or "means of the tied" in said
+            ranks.append(float(said.split("true rank ")[1].split(",")[0]))
+        assert shown == set(picked) and ranks == sorted(ranks), "in the order of what is said above them"
         assert ORACLE in figure.axes[0].get_title(loc="left")
 
 
@@ -486,3 +612,4 @@ def test_a_sample_without_repeats_draws():
     sample = Sample("made", tuple(map(str, range(60))), features, {}, {"zen": features["edge_01"] + 0.0})
     axes = plots.factor_radars(factors(sample), "gain").axes[0]
     assert [text.get_text() for text in axes.texts] == ["edge_01", "edge_02"] and axes.patches[0].get_height() > 0.9
+    assert "fourth stage" not in axes.figure._supxlabel.get_text(), "of what is drawn only"
