@@ -111,7 +111,9 @@ function show(id, value, text) {
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const whole = (value) => value.toLocaleString("en-US", {maximumFractionDigits: 0});
 const tenths = new Intl.NumberFormat("en-US", {maximumFractionDigits: 1});
-const amount = (value) => tenths.format(value);
+const amount = (value) => tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));  // costs are whole: what a large limit admits is the same
+const measured = () => `${state.pool.metric} (${state.pool.metric_unit})`;
+const inUnits = (cost) => (data.units[cost] ? `${cost} (${data.units[cost]})` : cost);
 const rounded = (value) => String(Number(value.toFixed(2)));
 
 function refresh() {
@@ -119,7 +121,7 @@ function refresh() {
   const pick = pickOf(inside, scoresOf(state.proxy), accuracy, ranks), best = winners(inside, accuracy)[0];
   const meanAccuracy = mean(inside.map((i) => accuracy[i])), meanRank = mean(inside.map((i) => ranks.get(accuracy[i])));
   const words = cost ? `${state.cost} \u2264 ${amount(limit)}` : "no limit";
-  at("budget-label").textContent = cost ? `Budget: the most ${state.cost} that an arch may have` : "Budget: this space has none of macs, params and depth";
+  at("budget-label").textContent = cost ? `Budget: the most ${inUnits(state.cost)} that an arch may have` : "Budget: this space has none of macs, params and depth";
   show("limit", limit, `${words}: ${whole(inside.length)} of ${whole(accuracy.length)} archs`);
   at("budget").setAttribute("aria-valuetext", at("limit").textContent);
   at("low").textContent = cost ? amount(limitAt(cost, 0, "even")) : "";
@@ -208,16 +210,20 @@ function sortBy(section, table, id, column) {
   const keys = state.sorts[id] ?? [];
   const descending = keys[0]?.column === column ? !keys[0].descending : false;
   state.sorts[id] = [{column, descending}, ...keys.filter((key) => key.column !== column)];
-  showOrder(section, id);
+  showOrder(section, section.table ?? table, id);
   fill(section.querySelector("tbody"), section.table ?? table, id);
 }
 
-function showOrder(section, id) {
-  const first = (state.sorts[id] ?? [])[0];
+function showOrder(section, table, id) {
+  const first = (state.sorts[id] ?? []).find((key) => table.columns.includes(key.column));
   section.querySelectorAll("thead th").forEach((head) => {
     const here = first && head.dataset.column === first.column;
     head.setAttribute("aria-sort", here ? (first.descending ? "descending" : "ascending") : "none");
   });
+  if (!first) return;
+  const [low, high] = table.numeric[table.columns.indexOf(first.column)] ? ["lowest", "highest"] : ["A", "Z"];
+  section.querySelector(".order").textContent = `Sorted by ${first.column}, ${first.descending ? high : low} first; rows without a value last, equal ` +
+    "ones in the order they had. The head of a column sorts by it.";
 }
 
 function tableOf(table) {
@@ -230,8 +236,9 @@ function tableOf(table) {
   const body = make("tbody");
   const shown = make("table", {"aria-labelledby": `${id}-title`}, make("thead", {}, make("tr", {}, ...heads)), body);
   section.append(make("h2", {id: `${id}-title`}, table.title), ...table.notes.map((note) => make("p", {class: "faint"}, note)),
-    make("div", {class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `${id}-title`}, shown));
-  showOrder(section, id);
+    make("p", {class: "order", role: "status"}), make("div", {class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `${id}-title`}, shown));
+  if (table.sort) state.sorts[id] ??= [table.sort];  // by merit, until a column is clicked
+  showOrder(section, table, id);
   fill(body, table, id);
   return section;
 }
@@ -244,6 +251,7 @@ function picksTable(inside, accuracy, ranks, words) {
     id: "picks", title: `What every proxy picks: ${words}`,
     notes: ["Moves with the slider. true_rank: how many of the archs within the limit are strictly more accurate than the pick; means where num_tied archs tie."],
     columns: ["proxy", "true_rank", state.pool.metric, "num_tied", "arch"], numeric: [false, true, true, true, false],
+    sort: {column: "true_rank", descending: false},
     rows: rows.map(([name, pick]) => [name, pick.rank, pick.accuracy, pick.tied, pick.first === null ? null : archs[pick.first]]),
   };
   const home = at("picks-home");
@@ -303,7 +311,7 @@ function scatterSpec() {
     encoding: {
       x: {field: "x", type: "quantitative", title: byPlace ? `place by ${state.proxy} (1 is highest)` : `score of ${state.proxy}${pool.flipped.includes(state.proxy) ? ", sign turned" : ""}`,
         scale: {zero: false, nice: false, padding: 10, reverse: byPlace}, axis: {format: byPlace ? ",.0f" : ".4~g", labelOverlap: true, tickCount: 6}},
-      y: {field: "y", type: "quantitative", title: pool.metric, scale: {zero: false, nice: false, padding: 12}, axis: {format: ".3~f"}},
+      y: {field: "y", type: "quantitative", title: measured(), scale: {zero: false, nice: false, padding: 12}, axis: {format: ".3~f"}},
       fill: scale([css("over"), css("within"), "transparent", css("pick")]),
       stroke: scale(["transparent", "transparent", css("best"), css("panel")]),
       shape: scale(["circle", "circle", "circle", "diamond"]),
@@ -328,14 +336,14 @@ const SERIES = () => ["best within the limit", `pick of ${state.proxy}`, "at ran
 
 function curveSpec() {
   const pool = state.pool, domain = SERIES();
-  const x = {field: "limit", type: "quantitative", title: `limit on ${state.cost}`, scale: {zero: false, nice: false}, axis: {format: "~s", labelOverlap: true, tickCount: 6}};
+  const x = {field: "limit", type: "quantitative", title: `limit on ${inUnits(state.cost)}`, scale: {zero: false, nice: false}, axis: {format: "~s", labelOverlap: true, tickCount: 6}};
   return {
     width: "container", height: "container", autosize: {type: "fit", contains: "padding"},
     layer: [
       {data: {name: "now", values: [{limit: now().limit}]}, mark: {type: "rule", color: css("text"), strokeDash: [3, 3], strokeWidth: 1.5}, encoding: {x}},
       {data: {values: curvePoints()}, mark: {type: "line", interpolate: "step-after", strokeWidth: 2.2, clip: true},
         encoding: {
-          x, y: {field: "value", type: "quantitative", title: pool.metric, scale: {zero: false, nice: false, padding: 8}, axis: {format: ".3~f"}},
+          x, y: {field: "value", type: "quantitative", title: measured(), scale: {zero: false, nice: false, padding: 8}, axis: {format: ".3~f"}},
           color: {field: "series", type: "nominal", title: null, scale: {domain, range: [css("best"), css("pick"), css("faint")]}, legend: null},
           strokeDash: {field: "series", type: "nominal", title: null, scale: {domain, range: [[1, 0], [6, 2], [2, 3]]}, legend: null},
           tooltip: [{field: "series", title: "what"}, {field: "limit", title: "limit", format: ",.0f"}, {field: "value", title: pool.metric, format: ".4f"}],

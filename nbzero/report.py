@@ -24,14 +24,16 @@ import numpy.typing as npt
 import nbzero
 from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies
 from nbzero.errors import ReleaseError, unknown_name
+from nbzero.frame import Frame
 from nbzero.imported import IMPORTED
+from nbzero.metrics import check_bootstrap
+from nbzero.plots import RESAMPLES, UNITS, with_tau_intervals
 from nbzero.pool import Pool, pool_of
 from nbzero.proxies import PROXIES
 from nbzero.release import write_whole
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench, Split
-    from nbzero.frame import Frame
 
 NAME = "report.html"
 _MARK = '<meta name="generator" content="nbzero report">'
@@ -65,21 +67,30 @@ in the software without restriction, subject to including the copyright notice a
 The page itself: nbzero {nbzero}, Apache-2.0. Tables of nbzero's own release: CC BY 4.0."""
 
 
-def write_report(bench: Bench, out_dir: str | os.PathLike[str], spaces: Iterable[str] | None = None, split: Split = "val", budgets: int = 5) -> Path:
+def write_report(
+    bench: Bench,
+    out_dir: str | os.PathLike[str],
+    spaces: Iterable[str] | None = None,
+    split: Split = "val",
+    budgets: int = 5,
+    resamples: int = RESAMPLES,
+) -> Path:
     """Write OUT_DIR/report.html, self-contained, and return its path; needs vl-convert-python.
 
     Every recipe of every data set of the spaces is a pool to choose (seed 0). The page has about 0.9 MB of chart library and 11 bytes for each number
-    it holds, archs times proxies of a pool; equal columns are in it once.
+    it holds, archs times proxies of a pool; equal columns are in it once. Every table opens sorted by merit: by mBR (union), Kendall's tau, or the
+    true rank of the picks.
 
     Args:
         out_dir: a folder, made where there is none. A report.html that this function wrote is replaced, whole or not at all.
         spaces: names; None is every space that has an accuracy of the split.
         split: "val", or "test" for the final judgement.
         budgets: limits per cost in the mBR tables; the slider has 100 whatever it is.
+        resamples: of the 95 % bootstrap intervals of mBR (union) and Kendall's tau, which take seconds a pool; 0 makes none.
 
     Raises:
         UnknownNameError: a space that the release does not have.
-        ValueError: no accuracy of that split in the spaces, another split, a number of budgets below 1.
+        ValueError: no accuracy of that split in the spaces, another split, a number of budgets below 1, of resamples below 0.
         ReleaseError: `out_dir` is a file, or holds a report.html that is none of ours, or cannot be written; a damaged release.
         ImportError: vl-convert-python is not there.
     """
@@ -92,7 +103,9 @@ def write_report(bench: Bench, out_dir: str | os.PathLike[str], spaces: Iterable
             raise unknown_name("space", space, bench.spaces)
     if not hasattr(budgets, "__index__") or isinstance(budgets, bool) or budgets < 1:
         raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1")
-    page = _page(_content(bench, asked, split, budgets, strict=spaces is not None))
+    check_bootstrap(resamples, 0.95, 0, least=0)
+    _bundler()  # before seconds of work
+    page = _page(_content(bench, asked, split, budgets, resamples, strict=spaces is not None))
     write_whole(path, page.encode(), "write the report again")
     return path
 
@@ -130,7 +143,7 @@ class _Columns:
         return list(self._places)
 
 
-def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, strict: bool) -> dict[str, Any]:
+def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, resamples: int, strict: bool) -> dict[str, Any]:
     """Everything that the page shows."""
     from nbzero.bench import _split_column
 
@@ -146,7 +159,7 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, st
     columns, pools, without = _Columns(), [], []
     for space in spaces:
         found = measured(space, split)
-        pools += [_pool_content(bench, pool_of(bench, space, dataset, recipe, split=split), columns, budgets) for dataset, recipe in found]
+        pools += [_pool_content(bench, pool_of(bench, space, dataset, recipe, split=split), columns, budgets, resamples) for dataset, recipe in found]
         if not found:
             without.append(space)
     if not spaces:
@@ -167,6 +180,7 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, st
         "pools": pools,
         "columns": columns.all(),
         "proxies": {name: _proxy_in_words(name) for name in names},
+        "units": UNITS,
         "oracle": ORACLE,
         "random": RANDOM,
     }
@@ -180,23 +194,27 @@ def _proxy_in_words(name: str) -> str:
     return f"{name} ({row.family}): {row.meaning}. Source: {row.source}.{turned}"
 
 
-def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int) -> dict[str, Any]:
+def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int, resamples: int) -> dict[str, Any]:
     costs = {name: values for name, values in pool.costs.items() if not np.isnan(values).all()}
     accuracies = seed_accuracies(bench, pool)
     ordered = correlations(pool, accuracies=accuracies)
+    if resamples:
+        ordered = with_tau_intervals(pool, ordered, resamples)
     tables, mbr = [], {}
     for spacing in ("even", "quantile") if costs else ():
-        mbr[spacing] = made = mbr_table(pool, list(costs), budgets, spacing, accuracies)
+        mbr[spacing] = made = _shown(mbr_table(pool, list(costs), budgets, spacing, accuracies, resamples))
         where = "equal steps of the cost from its lowest to its highest" if spacing == "even" else "limits that admit equal shares of the archs"
         chance = float(made["mbr_union"][made["proxy"].tolist().index(RANDOM)])
-        tables.append(_table(f"mbr-{spacing}", made, [f"{budgets} limits per cost: {where}.", _MBR_COLUMNS.format(f"{chance:.4f} (union)")]))
-    tables.append(_table("correlations", ordered, ["Of the whole pool, without limits: 1 is a perfect order, 0 none."]))
+        said = [f"{budgets} limits per cost: {where}.", _MBR_COLUMNS.format(f"{chance:.4f} (union)")]
+        tables.append(_table(f"mbr-{spacing}", made, said, "mbr_union", False))
+    tables.append(_table("correlations", ordered, ["Of the whole pool, without limits: 1 is a perfect order, 0 none."], "kendall", True))
     scores = pool.scores_and_costs
     return {
         "space": pool.space,
         "dataset": pool.dataset,
         "recipe": pool.recipe,
         "metric": pool.metric,
+        "metric_unit": "fraction of images" if pool.metric == "accuracy" else "higher is better",
         "size": len(pool),
         "archs": columns.lines(pool.archs),
         "accuracy": columns.numbers(pool.accuracy),
@@ -218,8 +236,15 @@ def _opens(pool: Pool, mbr: Frame | None) -> str | None:
     return min((name for name in pool.scores if name not in pool.costs), key=values.__getitem__, default=None)
 
 
-def _table(name: str, frame: Frame, notes: Sequence[str]) -> dict[str, Any]:
-    """A Frame as the page reads it; infinities are the strings that `Frame.to_json` makes of them."""
+def _shown(mbr: Frame) -> Frame:
+    """A Frame of `mbr_table` with mbr_union, by which the page sorts it, and its interval (if any) in front; of the others no intervals."""
+    first = [name for name in ("proxy", "mbr_union", "mbr_union_low", "mbr_union_high") if name in mbr]
+    rest = [name for name in mbr.columns if name not in first and not name.endswith(("_low", "_high"))]
+    return Frame({name: mbr[name] for name in (*first, *rest)}, mbr.title, mbr.notes)
+
+
+def _table(name: str, frame: Frame, notes: Sequence[str], by: str, descending: bool) -> dict[str, Any]:
+    """A Frame as the page reads it, and the column by which it is sorted at first; infinities are the strings that `Frame.to_json` makes of them."""
     said = json.loads(frame.to_json())
     return {
         "id": name,
@@ -228,6 +253,7 @@ def _table(name: str, frame: Frame, notes: Sequence[str]) -> dict[str, Any]:
         "columns": list(frame.columns),
         "numeric": [frame[column].dtype.kind in "fiub" for column in frame.columns],
         "rows": [list(row.values()) for row in said["rows"]],
+        "sort": {"column": by, "descending": descending},
     }
 
 
@@ -235,8 +261,8 @@ def _notes(bench: Bench, pool: Pool, accuracies: npt.NDArray[np.float64] | None,
     """What a number of this page rests on, in plain words."""
     test = pool.split == "test"
     notes = [
-        f"N = {len(pool)}: the archs of {pool.space} that have a {pool.split} {pool.metric} on {pool.dataset} with recipe {pool.recipe}, seed 0; "
-        f"the space has {pool.num_members} archs. The fewer the archs, the more of any difference between proxies is chance.",
+        f"N = {len(pool):,}: the archs of {pool.space} that have a {pool.split} {pool.metric} on {pool.dataset} with recipe {pool.recipe}, seed 0; "
+        f"the space has {pool.num_members:,} archs. The fewer the archs, the more of any difference between proxies is chance.",
         f"The {pool.metric} is of the {pool.split} split"
         + (", which was asked for: for a final judgement, not for choosing. " if test else "; the test split is nowhere on this page. ")
         + f"Recipe {pool.recipe} is a frozen set of training settings; recipes are never mixed, and a cheap one may order archs otherwise than a "
@@ -266,7 +292,7 @@ def _noise_in_words(pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr:
     if mbr is not None:
         said.append(f"mBR (union) {mbr['mbr_union'][mbr['proxy'].tolist().index(CEILING)]:.4f}")
     return (
-        f"Seed noise: {int(shared.sum())} of the {len(pool)} archs were trained with more than one seed; the standard deviation between seeds is "
+        f"Seed noise: {int(shared.sum()):,} of the {len(pool):,} archs were trained with more than one seed; the standard deviation between seeds is "
         f"{spread:.4f}, between archs {float(np.std(pool.accuracy, ddof=1)):.4f}. "
         + (f"One seed's {pool.metric} as a proxy for another's gets {', '.join(said)} (row '{CEILING}'): " if said else "")
         + "above that no proxy can be told from perfect, and smaller differences than the noise mean nothing."
@@ -282,11 +308,17 @@ def _charts() -> str:
     return bundle.replace("</script", "<\\/script")
 
 
-def _page(content: dict[str, Any]) -> str:
+def _bundler() -> Any:
+    """The module vl_convert; ImportError saying what to install where it is not there."""
     try:
         import vl_convert
     except ImportError as error:
         raise ImportError("the report bundles its charts from vl-convert-python: pip install 'nbzero[report]'") from error
+    return vl_convert
+
+
+def _page(content: dict[str, Any]) -> str:
+    vl_convert = _bundler()
     here = Path(__file__).resolve().parent
     charts = _charts()
     script = (here / "report.js").read_text("utf-8")

@@ -35,7 +35,7 @@ KINDS = "report.charts.scatter.view.data('points')"
 
 @pytest.fixture(scope="module")
 def page_path(bench, tmp_path_factory):
-    return write_report(bench, tmp_path_factory.mktemp("page"))
+    return write_report(bench, tmp_path_factory.mktemp("page"), resamples=20)
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +127,23 @@ def test_tables_are_those_of_constrained(bench, content):
         "mbr-quantile": constrained.mbr_table(pool, spacing="quantile", accuracies=seeds),
         "correlations": constrained.correlations(pool, accuracies=seeds),
     }
+    drawn_again = {
+        "mbr-even": constrained.mbr_table(pool, accuracies=seeds, resamples=20),
+        "mbr-quantile": constrained.mbr_table(pool, spacing="quantile", accuracies=seeds, resamples=20),
+        "correlations": constrained.correlations(pool, accuracies=seeds, resamples=20),
+    }
     tables = {table["id"]: table for table in first(content)["tables"]}
     assert list(tables) == list(made)
     for name, frame in made.items():
-        said = json.loads(frame.to_json())
-        assert tables[name]["columns"] == list(frame.columns) and tables[name]["title"] == frame.title
-        assert tables[name]["rows"] == [list(row.values()) for row in said["rows"]]
-        assert tables[name]["numeric"] == [column != "proxy" for column in frame.columns]
-        assert set(frame.notes) <= set(tables[name]["notes"])
+        said, key = json.loads(frame.to_json()), "kendall" if name == "correlations" else "mbr_union"
+        columns, ends = tables[name]["columns"], [f"{key}_low", f"{key}_high"]
+        assert columns[:4] == ["proxy", key, *ends] and set(columns) == {*frame.columns, *ends} and tables[name]["title"] == frame.title
+        shown = [dict(zip(columns, row, strict=True)) for row in tables[name]["rows"]]
+        assert [{column: row[column] for column in frame.columns} for row in shown] == said["rows"]
+        with_ends = json.loads(drawn_again[name].to_json())["rows"]
+        assert [[row[end] for end in ends] for row in shown] == [[row[end] for end in ends] for row in with_ends]
+        assert tables[name]["numeric"] == [column != "proxy" for column in columns]
+        assert set(frame.notes) <= set(tables[name]["notes"]) and any("20 resamples" in note for note in tables[name]["notes"])
 
 
 def test_notes_say_in_words_what_the_numbers_rest_on(bench, content):
@@ -152,12 +161,14 @@ def test_notes_say_in_words_what_the_numbers_rest_on(bench, content):
 
 
 def test_the_test_split_is_there_only_where_it_was_typed(bench, tmp_path, content):
-    asked = content_of(write_report(bench, tmp_path, ["r1-mini"], split="test"))
+    asked = content_of(write_report(bench, tmp_path, ["r1-mini"], split="test", resamples=0))
     pool = pool_of(bench, *KEY, split="test")
     assert np.array_equal(numbers(asked, first(asked)["accuracy"]), pool.accuracy)
     assert "which was asked for" in "\n".join(first(asked)["notes"])
     val, test = ({column for one in said["pools"] for column in [said["columns"][one["accuracy"]]]} for said in (content, asked))
     assert not val & test
+    columns = [column for table in first(asked)["tables"] for column in table["columns"]]
+    assert "mbr_union" in columns and not any(column.endswith(("_low", "_high")) for column in columns), "no resamples, no intervals"
 
 
 def test_equal_columns_are_in_the_page_once(content):
@@ -173,7 +184,7 @@ def test_the_page_may_fetch_nothing_and_run_no_other_script(page_path):
 
 
 def test_text_that_looks_like_markup_stays_data(bench):
-    made = report._page({**report._content(bench, ["mb-mini"], "val", 5, True), "about": "</script><script>alert(1)</script><!-- \u2028"})
+    made = report._page({**report._content(bench, ["mb-mini"], "val", 5, 0, True), "about": "</script><script>alert(1)</script><!-- \u2028"})
     assert made.count("</script>") == 3 and "alert(1)</script>" not in made
     (data,) = re.findall(r'id="data">(.*?)</script>', made, re.DOTALL)
     assert json.loads(data)["about"].startswith("</script><script>alert(1)")
@@ -209,6 +220,8 @@ def test_wrong_arguments_say_what_is_allowed(bench, tmp_path, monkeypatch):
     for budgets in (0, True, 2.5):
         with pytest.raises(ValueError, match="it is a number of limits from 1"):
             write_report(bench, tmp_path, budgets=budgets)
+    with pytest.raises(ValueError, match="resamples -1; it is a whole number from 0"):
+        write_report(bench, tmp_path, resamples=-1)
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(ImportError, match=r"pip install 'nbzero\[report\]'"):
         write_report(bench, tmp_path)
@@ -328,6 +341,47 @@ def test_keys_alone_move_slider_choose_and_sort(page, bench):
     assert page.run("document.querySelector('#mbr-even tr[aria-current=true]').dataset.row") == "zico"
 
 
+MERIT = {"correlations": ("kendall", True), "mbr-even": ("mbr_union", False), "mbr-quantile": ("mbr_union", False), "picks": ("true_rank", False)}
+ORDER = "document.querySelector('#{} .order').textContent"
+
+
+def test_tables_open_sorted_by_merit_and_say_so(page, bench):
+    pool = pool_of(bench, *KEY)
+    seeds = constrained.seed_accuracies(bench, pool)
+    picks = constrained.constrained(pool, "macs", 100)
+    frames = {
+        "correlations": constrained.correlations(pool, accuracies=seeds),
+        "mbr-even": constrained.mbr_table(pool, accuracies=seeds),
+        "mbr-quantile": constrained.mbr_table(pool, spacing="quantile", accuracies=seeds),
+        "picks": picks.only(picks["budget"] == 60),
+    }
+    for table, frame in frames.items():
+        column, descending = MERIT[table]
+        listed = page.run(CELLS.format(table))
+        at = page.run(f"[...document.querySelectorAll('#{table} thead th')].map((head) => head.dataset.column)").index(column)
+        ordered = frame.sorted(column, descending)
+        assert [row[0] for row in listed] == ordered["proxy"].tolist()
+        assert all(same(row[at], wanted[column]) for row, wanted in zip(listed, ordered, strict=True))
+        said = page.run(ORDER.format(table))
+        assert said.startswith(
+            f"Sorted by {column}, {'highest' if descending else 'lowest'} first; rows without a value last, equal ones in the order"
+        )
+        arrow = page.run(f"document.querySelector('#{table} th[data-column={column}]').ariaSort")
+        assert arrow == ("descending" if descending else "ascending")
+    choose(page, "space", "mb-mini")
+    ranks = [float(row[1]) for row in page.run(CELLS.format("picks"))]
+    assert ranks == sorted(ranks) and "Sorted by true_rank" in page.run(ORDER.format("picks"))
+
+
+def test_axes_and_limits_have_units(page):
+    titles = "[report.charts.scatter.spec.encoding.y.title, report.charts.curve.spec.layer[1].encoding.{}.title]"
+    assert page.run(titles.format("y")) == ["accuracy (fraction of images)"] * 2
+    assert page.run(titles.format("x"))[1] == "limit on macs (multiply-adds)"
+    assert page.run("document.getElementById('budget-label').textContent") == "Budget: the most macs (multiply-adds) that an arch may have"
+    limit = page.run(SHOWN)["limit"]
+    assert page.run("document.getElementById('limit').textContent").startswith(f"macs \u2264 {int(float(limit)):,}: ")
+
+
 SORTED = [("correlations", "kendall"), ("correlations", "proxy"), ("correlations", "missing"), ("mbr-even", "mbr_union"),
           ("mbr-quantile", "mbr_depth_pool")]  # fmt: skip
 
@@ -341,10 +395,15 @@ def test_tables_sort_by_click_like_frames(page, bench, table, column):
         "mbr-even": constrained.mbr_table(pool, accuracies=seeds),
         "mbr-quantile": constrained.mbr_table(pool, spacing="quantile", accuracies=seeds),
     }[table]
+    frame = frame.sorted(*MERIT[table])  # as it opened; equal ones stay in that order
     click = f"document.querySelector('#{table} th[data-column={column}] button').click()"
-    for descending in (False, True):
+    opened = MERIT[table][1] if column == MERIT[table][0] else True  # the first click is ascending, and turns the order that is there
+    for descending in (not opened, opened):
         page.run(click)
-        assert [row[0] for row in page.run(CELLS.format(table))] == frame.sorted(column, descending)["proxy"].tolist()
+        frame = frame.sorted(column, descending)
+        assert [row[0] for row in page.run(CELLS.format(table))] == frame["proxy"].tolist()
+        words = ("A", "Z") if column == "proxy" else ("lowest", "highest")
+        assert page.run(ORDER.format(table)).startswith(f"Sorted by {column}, {words[descending]} first; ")
         assert page.run(f"document.querySelectorAll('#{table} [aria-sort=ascending], #{table} [aria-sort=descending]').length") == 1
 
 
@@ -360,10 +419,11 @@ def test_sorting_is_stable_by_number_and_absent_comes_last(page):
 
 
 def test_the_picks_keep_their_order_while_the_slider_moves(page):
-    page.run("document.querySelector('#picks th[data-column=true_rank] button').click()")
-    for position in (10, 50):
-        ranks = [float(row[1]) for row in page.run(SLIDE.format(position, CELLS.format("picks")))]
-        assert ranks == sorted(ranks)
+    for clicks in range(2):
+        for position in (10, 50):
+            ranks = [float(row[1]) for row in page.run(SLIDE.format(position, CELLS.format("picks")))]
+            assert ranks == sorted(ranks, reverse=clicks == 1)
+        page.run("document.querySelector('#picks th[data-column=true_rank] button').click()")
 
 
 def test_another_space_data_set_and_recipe_can_be_chosen(page, bench):
@@ -405,12 +465,14 @@ def test_every_control_has_a_name(page):
 
 def test_the_embedded_release_has_a_report(browser, tmp_path):
     b = Bench()
-    path = write_report(b, tmp_path)
+    path = write_report(b, tmp_path, resamples=2)
     page = opened_page(browser, path)
     one = max(content_of(path)["pools"], key=lambda pool: pool["size"])
     shown = page.run(SLIDE.format(60, SHOWN))
     proxy = page.run("document.getElementById('proxy').value")
     (row,) = [row for row in b.constrained(one["space"], one["dataset"], one["recipe"], "macs") if row["proxy"] == proxy and row["budget"] == 3]
     assert shown["pick-arch"] == row["arch"] and same(shown["pick-rank"], row["true_rank"]) and same(shown["limit"], row["limit"])
+    if one["space"] == "r1-mini":
+        assert page.run(CELLS.format("correlations"))[-1][:2] == ["linear_regions", ""], "without a value: last"
     assert page.complaints() == [] and page.requests() == [path.as_uri()]
     page.close()
