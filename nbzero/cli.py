@@ -9,6 +9,7 @@ in the Parquet files).
 """
 
 import inspect
+import io
 import json
 import math
 import os
@@ -1018,6 +1019,8 @@ def _read_scores(file: str, column: str | None) -> dict[str, float | None]:
     else:
         try:
             text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise _no_scores(file, error) from None
         except UnicodeDecodeError as error:
             raise ValueError(f"{where} is no text in UTF-8 ({error.reason}); give CSV, JSON, or Parquet in a file that ends in .parquet") from None
         if not text.strip():
@@ -1042,12 +1045,23 @@ def _read_scores(file: str, column: str | None) -> dict[str, float | None]:
     return scores
 
 
+def _no_scores(file: str, error: OSError) -> ValueError:
+    """A file of scores that cannot be opened: which, why, and what it has to be."""
+    return ValueError(
+        f"{file!r} cannot be read ({error.strerror or error}); it is a file of scores: CSV with a line of the columns arch and score, JSON like "
+        '{"ARCH": SCORE, ..}, Parquet with the same columns, or - for stdin'
+    )
+
+
 def _parquet(file: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(file)
+        with open(file, "rb") as opened:
+            return pq.read_table(opened)
+    except OSError as error:
+        raise _no_scores(file, error) from None
     except pa.ArrowException as error:
         raise ValueError(f"{file} is no Parquet file that can be read ({error})") from None
 
@@ -1114,6 +1128,7 @@ def plot(
     nbzero plot mbr r1-mini; nbzero plot list shows what there is. Needs matplotlib.
     """
     from nbzero.plots import FIGURES, drawing
+    from nbzero.release import write_whole
 
     if figure == "list":
         listed = [{"figure": one.name, "number": one.number, "shows": one.meaning} for one in FIGURES.values()]
@@ -1128,7 +1143,9 @@ def plot(
     bench = call.bench
     on = _dataset(bench, space, dataset)
     made = chosen.make(bench, space, on, recipe, split, _names(proxies), protocol, seed, where, score_seed)
-    made.savefig(path, dpi=dpi)
+    drawn = io.BytesIO()
+    made.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
+    write_whole(path, drawn.getvalue(), "draw the figure again")
     used = recipe or ", ".join(bench.recipes(space, on))
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {0 if seed is None else seed}"
     call.show(_noted(bench, Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title), space, protocol))
@@ -1148,6 +1165,9 @@ def report(
         ),
     ] = None,
     split: SplitOption = "val",
+    resamples: Annotated[
+        int, typer.Option("--resamples", min=0, metavar="N", help="Of the intervals, which take seconds a data set; 0 makes none.")
+    ] = 200,
 ) -> None:
     """Write one HTML page with every table and chart.
 
@@ -1155,7 +1175,7 @@ def report(
     """
     from nbzero.report import write_report
 
-    path = write_report(call.bench, out, _names(spaces), split)
+    path = write_report(call.bench, out, _names(spaces), split, resamples=resamples)
     call.show(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
 
 

@@ -2,8 +2,8 @@
 
     nb201            NAS-Bench-201 / NATS-Bench-TSS   |nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|
     nbmacro          NAS-Bench-Macro                  02012100
-    transnas-macro   TransNAS-Bench-101, macro        64-1234-basic
-    transnas-micro   TransNAS-Bench-101, micro        64-41414-1_02_333
+    transnas-macro   TransNAS-Bench-101 macro         64-1234-basic
+    transnas-micro   TransNAS-Bench-101 micro         64-41414-1_02_333
     darts            DARTS, 1,000 cells of SWAP's     Genotype(normal=[('none', 0), ('sep_conv_3x3', 1), ..
     flexibert        FlexiBERT, 491 encoders          bert-h128-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3
 
@@ -256,7 +256,7 @@ IMPORTED: dict[str, Imported] = {
         ),
         Imported(
             "transnas-macro",
-            "TransNAS-Bench-101, macro",
+            "TransNAS-Bench-101 macro",
             tuple(Choice(f"module_{number}", MODULE_KINDS, low=int(number < 5)) for number in range(1, 7)),
             "64-[1-4]{4,6}-basic",
             "64-1234-basic",
@@ -271,7 +271,7 @@ IMPORTED: dict[str, Imported] = {
         ),
         Imported(
             "transnas-micro",
-            "TransNAS-Bench-101, micro",
+            "TransNAS-Bench-101 micro",
             _edges(("none", "skip", "conv 1x1", "conv 3x3")),
             "64-41414-[0-3]_[0-3]{2}_[0-3]{3}",
             "64-41414-1_02_333",

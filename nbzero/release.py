@@ -174,7 +174,8 @@ class Release:
                 data = Path(where).read_bytes()
             except OSError as error:
                 raise ReleaseError(
-                    f"no release in {folder}: {where} cannot be read ({error.strerror}); name a directory that merge_shards made"
+                    f"no release in {folder}: {where} cannot be read ({error.strerror}); name a directory, or a URL, with a manifest.json, as "
+                    "builders.merge_shards and builders.import_bench make it"
                 ) from error
         return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder)
 

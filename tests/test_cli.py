@@ -199,15 +199,17 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("space", "r1-mini", "--sample", "1", "--neighbours", ARCH), 2, "--sample and --neighbours exclude each other"),
         (("factors", "r1-mini", "--top", "0.1"), 2, "--top goes with --bias; give both, or neither"),
         (("factors", "r1-mini", "--bias", "--transform", "raw"), 2, "--transform is of the models, which --bias does not make"),
-        (("evaluate", "no-such-file.csv", "r1-mini"), 2, "No such file or directory: 'no-such-file.csv'"),
         (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch meets 'macs < 1': of the 1000 archs of r1-mini none does; there macs"),
         (("mbr", "r1-mini", "--recipe", "paper-360"), 1, "no arch of r1-mini has a val accuracy on cifar10 with recipe paper-360; measured"),
         (("hybrid", "mb-mini", "-p", "ntk,zen"), 1, "has a score of ntk (the first arch: the tangent kernel is singular "),
         (("hybrid", "r1-mini", "-b", "1,2"), 1, "2 of 2 budgets admit no arch, so nothing is picked: macs <= 1; macs <= 2; the cheapest"),
+        (("evaluate", "no-such.csv", "r1-mini"), 2, "'no-such.csv' cannot be read (No such file or directory); it is a file of scores: CSV with a "),
+        (("evaluate", "no-such.parquet", "r1-mini"), 2, "'no-such.parquet' cannot be read (No such file or directory); it is a file of scores: "),
+        (("evaluate", ".", "r1-mini"), 2, "'.' cannot be read (Is a directory); it is a file of scores: CSV with a line of the columns arch"),
         (("export", "r1-mini", "--csv", "-f", "json"), 2, "--csv and --format json say different things; leave one out"),
         (("export", "r1-mini", "-o", "x.xls"), 2, "no format named 'xls'; Known: csv, json, parquet"),
         (("cite", "-p", "zenn"), 2, "no proxy named 'zenn'"),
-        (("info", "--release", "nowhere"), 2, "no release in "),
+        (("info", "--release", "nowhere"), 2, "nowhere/manifest.json cannot be read (No such file or directory); name a directory, or a URL, with"),
     ],
 )  # fmt: skip
 def test_an_error_is_one_line_on_stderr_and_an_exit_status(args, status, said):
@@ -738,6 +740,11 @@ def test_plot_writes_a_picture_and_lists_the_figures(release, tmp_path):
         done = answer("--release", release, "plot", "distributions", "r1-mini", *SHORT, "-o", tmp_path / name, "--dpi", "30")
         assert (tmp_path / name).read_bytes().startswith(head) and done["rows"] == [{"figure": "distributions", "file": str(tmp_path / name)}]
         assert "cpu-16px-4, val, seed 0" in done["title"]
+    drawn = ("--release", release, "plot", "distributions", "r1-mini", *SHORT)
+    ask(*drawn, "-o", tmp_path / "new" / "folder" / "x.png")
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["x.png"]
+    said = ask(*drawn, "-o", tmp_path / "x.svg" / "y.png", status=2).stderr
+    assert said.startswith(f"nbzero: cannot write {tmp_path}/x.svg/y.png: ") and said.endswith("then draw the figure again\n")
     assert "did you mean" in ask("plot", "distribution", "r1-mini", status=2).stderr
     assert "needs a space" in ask("plot", "mbr", status=2).stderr
     assert "it ends in .png, .pdf or .svg" in ask("plot", "mbr", "r1-mini", "-o", "x.gif", status=2).stderr
@@ -780,11 +787,12 @@ def test_hybrid_searches_judges_and_reports(release, bench):
 def test_report_hands_the_release_the_folder_and_the_spaces_on(release, tmp_path, monkeypatch):
     called = []
     fake = types.ModuleType("nbzero.report")
-    fake.write_report = lambda bench, out_dir, spaces, split: called.append((bench.sha256, out_dir, spaces, split)) or out_dir / "index.html"
+    fake.write_report = lambda bench, out_dir, *rest, **more: called.append((bench.sha256, out_dir, *rest, more)) or out_dir / "index.html"
     monkeypatch.setitem(sys.modules, "nbzero.report", fake)
     monkeypatch.setattr("nbzero.report", fake, raising=False)
-    done = answer("--release", release, "report", "--out", tmp_path, "--spaces", "r1-mini,mb-mini", "--split", "test")
-    assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"], "test")] and done["rows"] == [{"file": str(tmp_path / "index.html")}]
+    done = answer("--release", release, "report", "--out", tmp_path, "--spaces", "r1-mini,mb-mini", "--split", "test", "--resamples", "0")
+    assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"], "test", {"resamples": 0})]
+    assert done["rows"] == [{"file": str(tmp_path / "index.html")}]
 
 
 # The release itself
@@ -858,7 +866,8 @@ def test_an_imported_release_cites_its_benchmarks_with_repository_commit_and_lic
     assert (
         both.count(source.commit) == 2 and "imported as transnas-macro: archs, runs: " in both and "imported as transnas-micro: archs, runs: " in both
     )
-    assert "All its tables are imported: NAS-Bench-201, TransNAS-Bench-101, macro, TransNAS-Bench-101, micro" in listed["nbzero"]["bibtex"]
+    assert "All its tables are imported: NAS-Bench-201, TransNAS-Bench-101 macro, TransNAS-Bench-101 micro;" in listed["nbzero"]["bibtex"]
+    assert not any("," in one.title or ";" in one.title for one in IMPORTED.values()), "lists of them have commas between"
     text = ask("--release", foreign, "cite").stdout
     assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%$#_]", "".join(re.findall(r"note = {(.*)},", text)))
     assert "imported" not in ask("cite").stdout and set(cite.BENCHMARKS) == set(IMPORTED)
