@@ -450,6 +450,18 @@ def test_archs_are_drawn_to_scale(bench, pool):
         assert ORACLE in figure.axes[0].get_title(loc="left")
 
 
+def test_archs_stand_in_the_order_of_the_rank_above_them(pool):
+    """The first of the archs that tie for a constant score is the worst, and another proxy's pick: its own rank is said, not the mean of the tied."""
+    some = pool.only(np.arange(int(pool.accuracy.argmin()), len(pool)))
+    order = np.argsort(-some.accuracy, kind="stable")
+    picked = {"constant": np.ones(len(some)), "worst": np.arange(len(some)) == 0, "poor": np.arange(len(some)) == order[-3]}
+    assert order[-1] == 0 and len(some) > 8
+    figure = plots.best_archs(constrained(replace(some, scores={name: np.asarray(one, float) for name, one in picked.items()})))
+    heads = [axes.get_title(loc="left") for axes in figure.axes]
+    ranks = [float(head.split("true rank ")[1].split(",")[0]) for head in heads]
+    assert ranks == sorted(ranks) and ranks[-1] == len(some) - 1 and "constant" in heads[-1] and "worst" in heads[-1]
+
+
 def test_hybrid_curves_are_the_search(pool, other):
     found = best_hybrids(pool, ["zen", "snip", "synflow", "jacob_cov"], draws=3)
     best, judged = found.table(), found.judge([pool, other])
