@@ -156,9 +156,12 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
         raise ValueError(f"no cost to draw accuracy against: {', '.join(pool.space for pool in listed)} share none of {', '.join(COSTS)}")
     columns = {name: [pool.cost(name) for pool in listed] for name in names}
     figure = _figure(3.1 * len(names) + 1.6, 5.0)
+    from matplotlib.ticker import MaxNLocator  # after the error that says what to install
+
     grid = figure.subplots(
         2, len(names) + 1, sharex="col", sharey="row", squeeze=False, gridspec_kw={"width_ratios": [3] * len(names) + [1], "height_ratios": [1, 3]}
     )
+    grid[0, 0].yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     corner: Axes = grid[0, -1]
     corner.axis("off")
     for at, name in enumerate(names):
@@ -172,6 +175,7 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
         _plain_axes(below, "both")
         _plain_axes(above, "y")
     side: Axes = grid[1, -1]
+    side.xaxis.set_major_locator(MaxNLocator(2, integer=True, steps=[1, 2, 5, 10]))
     bins = _bins(np.concatenate([pool.accuracy for pool in listed]), False)
     for p, pool in enumerate(listed):
         side.hist(pool.accuracy, bins, orientation="horizontal", color=CYCLE[p % len(CYCLE)], alpha=0.55)
@@ -306,7 +310,7 @@ def limits(
     The highlighted proxies stand side by side at a limit, a few points apart, so that equal picks are all seen.
 
     Args:
-        picks: of `constrained`, or a Report's picks; where they have bootstrap intervals, the highlighted proxies have whiskers.
+        picks: of `constrained`, or a Report's picks; where the accuracies have bootstrap intervals, the highlighted proxies have whiskers.
         table: `mbr_table` of the same pool, for the mBR of the same cost, and its interval where the table has one, beside the map.
         highlight: up to six proxies in colour; None is those whose picks rank best on average. The others are grey lines.
         spacing: which limits of a Report's picks: "even" or "quantile".
@@ -385,15 +389,16 @@ def _draw_lines(
 
 
 def _beside(axes: Axes, x: Floats, values: Mapping[str, Floats], key: str, per: Floats, place: float, **style: Any) -> None:
-    """One line, with whiskers where it has intervals, `place` steps to the right of where it is: equal lines do not hide each other's markers."""
+    """One line, with whiskers where its accuracies have intervals, `place` steps to the right of where it is, so that equal lines do not hide each
+    other's markers."""
     from matplotlib.transforms import ScaledTranslation
 
     whole: Any = axes.figure
     aside = ScaledTranslation(APART * place / 72, 0, whole.dpi_scale_trans)
     drawn: list[Any] = axes.plot(x, values[key] / per, clip_on=False, **style)
-    if f"{key}_low" in values:
-        low, high = values[f"{key}_low"] / per, values[f"{key}_high"] / per
-        drawn.append(axes.vlines(x, low, high, color=style["color"], linewidth=0.8, alpha=0.6, zorder=style.get("zorder", 2)))
+    if key == "accuracy" and "accuracy_low" in values:  # a resample has another number of archs within the limit: its ranks are no share of this one
+        ends = (values["accuracy_low"], values["accuracy_high"])
+        drawn.append(axes.vlines(x, *ends, color=style["color"], linewidth=0.8, alpha=0.6, zorder=style.get("zorder", 2)))
     for one in drawn:
         one.set_transform(axes.transData + aside)
 
@@ -407,7 +412,7 @@ def _picks_notes(picks: Frame, *others: Frame | None) -> list[str]:
     """Under figures of picks: what their whiskers are, and the notes of the tables, each once."""
     said = "Markers stand side by side at a limit, so that equal picks are all seen."
     if "accuracy_low" in picks:
-        said += " Whiskers: bootstrap intervals of the accuracy, and of the true rank, over the archs within the limit."
+        said += " Whiskers: bootstrap intervals of the accuracy."
     return list(dict.fromkeys([said, *(note for frame in (picks, *others) if frame is not None for note in frame.notes)]))
 
 
@@ -553,15 +558,16 @@ def best_archs(picks: Frame, cost: str = "macs", budget: int | None = None, spac
     down = math.ceil(len(groups) / across)
     heads = [_picked_by(group) for group in groups.values()]
     tallest = [max(head.count("\n") for head in heads[row * across : (row + 1) * across]) + 1 for row in range(down)]
-    figure = _figure(max(2.9 * across, 5.5), sum(1.25 + 0.14 * lines for lines in tallest) + 1.1)
+    figure = _figure(max(2.9 * across, 5.5), sum(1.35 + 0.14 * lines for lines in tallest) + 1.1)
     grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
     widest = max(stage.width for arch in archs.values() for stage in arch.stages)
     longest = max(sum(stage.depth for stage in arch.stages) for arch in archs.values())
+    length = 2.7 * 72 / (longest + 1.4)  # of a block, in points
     for axes, head, arch in zip(grid, heads, archs.values(), strict=False):
-        _draw_arch(axes, arch, widest)
+        _draw_arch(axes, arch, widest, length)
         axes.set_title(head, fontsize=SMALL, loc="left")
         axes.set_xlim(-1.2, longest + 0.2)
-        axes.set_ylim(-0.72 * widest, 0.72 * widest)
+        axes.set_ylim(-0.72 * widest, 0.84 * widest)
     for axes in grid[len(groups) :]:
         axes.remove()
     limit = rows[0]["constraint"] if math.isnan(rows[0]["limit"] or math.nan) else f"{cost} <= {_engineered(rows[0]['limit'], cost)}"
@@ -586,7 +592,8 @@ def _own_row(group: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return next((row for row in group if row["num_tied"] == 1), group[0])
 
 
-def _draw_arch(axes: Axes, arch: Any, widest: float) -> None:
+def _draw_arch(axes: Axes, arch: Any, widest: float, length: float) -> None:
+    """One arch; `length` is that of a block in points: a width whose number is longer than its stage stands upright."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((-0.6, -arch.stem / 2), 0.35, arch.stem, facecolor=PALE, edgecolor=BLACK, linewidth=0.5))
@@ -599,7 +606,8 @@ def _draw_arch(axes: Axes, arch: Any, widest: float) -> None:
             axes.add_patch(Rectangle((start, -width / 2), 0.13, width, facecolor=BLACK, linewidth=0))
         for block in range(1, depth):
             axes.plot([start + block] * 2, [-width / 2, width / 2], color="white", linewidth=0.5)
-        axes.text(start + depth / 2, width / 2 + 0.02 * widest, f"{width}", ha="center", va="bottom", fontsize=6)
+        upright = len(f"{width}") * 0.64 * 6 + 1 > depth * length
+        axes.text(start + depth / 2, width / 2 + 0.02 * widest, f"{width}", ha="center", va="bottom", fontsize=6, rotation=90 if upright else 0)
         axes.text(start + depth / 2, -width / 2 - 0.02 * widest, f"d{depth}", ha="center", va="top", fontsize=6)
         start += depth
     axes.axis("off")
@@ -684,7 +692,7 @@ def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str 
     """Proxies alone (before, hollow) and combined (after, solid) under limits of one cost: accuracy and true rank of the pick. A column each.
 
     Args:
-        picks: `constrained` of a pool whose scores hold the combinations too; bootstrap intervals that it has are whiskers.
+        picks: `constrained` of a pool whose scores hold the combinations too; bootstrap intervals of the accuracies that it has are whiskers.
         combined: name of a combination in the picks -> its members, up to six.
         spacing, metric: as in `limits`.
 
@@ -804,6 +812,14 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int = RESAMPLES) -> 
     return Frame(ordered, table.title, [*table.notes, note])
 
 
+def _with_accuracy_intervals(pool: Pool, cost: str) -> Frame:
+    """`constrained` under even limits, with intervals under these very limits, where a number of limits would be laid anew in each resample."""
+    from nbzero.constrained import constrained
+
+    limit = constrained(replace(pool, scores={}), cost)["limit"].tolist()
+    return constrained(pool, cost, list(dict.fromkeys(limit)), resamples=RESAMPLES)
+
+
 def _make_mbr(bench: Bench, pool: Pool) -> Figure:
     from nbzero.constrained import mbr_table, seed_accuracies
 
@@ -823,9 +839,9 @@ def _make_scatter(bench: Bench, pool: Pool) -> Figure:
 
 def _make_limits(cost: str) -> Callable[[Bench, Pool], Figure]:
     def make(bench: Bench, pool: Pool) -> Figure:
-        from nbzero.constrained import constrained, mbr_table, seed_accuracies
+        from nbzero.constrained import mbr_table, seed_accuracies
 
-        picks = constrained(pool, _cost_of(pool, cost), resamples=RESAMPLES)
+        picks = _with_accuracy_intervals(pool, _cost_of(pool, cost))
         return limits(picks, cost, mbr_table(pool, cost, accuracies=seed_accuracies(bench, pool), resamples=RESAMPLES), metric=pool.metric)
 
     return make
@@ -884,7 +900,6 @@ def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
 
 
 def _make_before_after(bench: Bench, pool: Pool) -> Figure:
-    from nbzero.constrained import constrained
     from nbzero.hybrid import HYBRIDS
 
     cost = _cost_of(pool)
@@ -896,7 +911,7 @@ def _make_before_after(bench: Bench, pool: Pool) -> Figure:
     members = {member: there[member] for hybrid in hybrids for member in hybrid.members}
     scores = {**members, **{hybrid.name: hybrid.scores(pool) for hybrid in hybrids}}
     return before_after(
-        constrained(replace(pool, scores=scores), cost, resamples=RESAMPLES),
+        _with_accuracy_intervals(replace(pool, scores=scores), cost),
         {hybrid.name: hybrid.members for hybrid in hybrids}, cost, metric=pool.metric,
     )  # fmt: skip
 

@@ -264,12 +264,11 @@ def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(pool):
     figure = plots.limits(picks, "macs", table, ["one", "two", "three"])
     within(figure)
     _, top, bottom = figure.axes[:3]
-    for axes, key in ((top, "accuracy"), (bottom, "true_rank")):
-        for whiskers, name in zip(axes.collections, ("one", "two", "three"), strict=True):
+    for axes in (top, bottom):
+        for whiskers, name in zip(axes.collections, ("one", "two", "three"), strict=True) if axes is top else ():
             rows = picks.only(picks["proxy"] == name)
-            per = np.ones(5) if key == "accuracy" else rows["pool_size"]
             ends = [(segment[0][1], segment[1][1]) for segment in whiskers.get_segments()]
-            np.testing.assert_allclose(ends, np.column_stack([rows[f"{key}_low"] / per, rows[f"{key}_high"] / per]))
+            np.testing.assert_array_equal(ends, np.column_stack([rows["accuracy_low"], rows["accuracy_high"]]))
         places = [line(axes, name).get_transform().transform([(picks["limit"][0], 0.5)])[0][0] for name in ("one", "two", "three")]
         assert places[1] - places[0] > 2 and places[2] - places[1] > 2, "pixels"
         assert abs(places[1] - axes.transData.transform([(picks["limit"][0], 0.5)])[0][0]) < 1e-6
@@ -279,7 +278,7 @@ def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(pool):
     assert "Whiskers: bootstrap intervals" in figure._supxlabel.get_text() and "20 resamples" in figure._supxlabel.get_text()
     both = plots.before_after(picks, {"three": ["one", "two"]})
     within(both)
-    assert len(both.axes[0].collections) == len(both.axes[1].collections) == 3
+    assert len(both.axes[0].collections) == 3 and not both.axes[1].collections + bottom.collections, "ranks of other pools are no share of these"
     plain = plots.limits(constrained(twins, "macs"), "macs")
     assert not plain.axes[1].collections and "Whiskers" not in plain._supxlabel.get_text()
 
@@ -341,10 +340,21 @@ def test_lines_of_reference_are_seen_beyond_the_bars():
     assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 0.4
 
 
+def test_the_intervals_of_a_recipe_are_under_its_limits(pool):
+    given, laid = plots._with_accuracy_intervals(pool, "depth"), constrained(pool, "depth")
+    for name in laid.columns:
+        assert given[name].tolist() == laid[name].tolist() or np.array_equal(given[name], laid[name], equal_nan=True), name
+    again = constrained(pool, "depth", laid["limit"][:: len(laid) // 5].tolist(), resamples=200)
+    np.testing.assert_array_equal(given["accuracy_low"], again["accuracy_low"])
+    assert plots._with_accuracy_intervals(pool.only(np.arange(1)), "depth")["accuracy"].size
+
+
 def test_whole_costs_have_whole_ticks(pool):
     two = replace(pool, costs={"depth": np.where(np.arange(len(pool)) % 2, 2.0, 4.0)})
     axes = plots.distributions(two).axes[2]
     assert [float(tick) for tick in axes.get_xticks() if 1 < tick < 5] == [2.0, 3.0, 4.0]
+    few = plots.distributions(pool.only(np.arange(3)))
+    assert all(float(tick).is_integer() for tick in (*few.axes[0].get_yticks(), *few.axes[-1].get_xticks())), "numbers of archs"
 
 
 def test_a_space_that_lacks_a_cost_is_named_once(bench, monkeypatch):
@@ -448,6 +458,19 @@ def test_archs_are_drawn_to_scale(bench, pool):
             ranks.append(float(said.split("true rank ")[1].split(",")[0]))
         assert shown == set(picked) and ranks == sorted(ranks), "in the order of what is said above them"
         assert ORACLE in figure.axes[0].get_title(loc="left")
+
+
+def test_the_widths_of_drawn_archs_lie_apart(other):
+    figure = plots.best_archs(constrained(other))
+    within(figure)
+    turned = 0
+    for axes in figure.axes:
+        apart(axes.texts, figure.canvas.get_renderer())
+        turned += sum(text.get_rotation() == 90 for text in axes.texts)
+        blocks = [patch.get_width() for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_width() >= 1]
+        widths = [text for text in axes.texts[1:] if not text.get_text().startswith("d")]
+        assert all(text.get_rotation() == 0 for text, depth in zip(widths, blocks, strict=True) if depth > 1)
+    assert turned, "three digits over one block"
 
 
 def test_archs_stand_in_the_order_of_the_rank_above_them(pool):
