@@ -200,7 +200,8 @@ def _read(path: Path) -> pa.Table:
     try:
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
-        raise ReleaseError(f"{path} is no Parquet file that can be read ({error})") from error
+        said = error if path.exists() else "there is no such file or folder"
+        raise ReleaseError(f"{path} is no Parquet file that can be read ({said}); give the benchmark's Parquet files, or their folder") from error
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -620,7 +620,7 @@ def top(
     beyond = int((keyed == keyed[order[-1]]).sum()) - int((keyed[order] == keyed[order[-1]]).sum())
     if beyond:
         notes.append(f"{beyond} more {'arch has' if beyond == 1 else 'archs have'} the last value shown; equal ones are in build order.")
-    call.show(Listing(list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there}", notes), keys=2)
+    call.show(Listing(list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there:,}", notes), keys=2)
 
 
 def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed) -> str:
@@ -1219,7 +1219,7 @@ def export(
             f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds"
         )
     selected = [value for value in (view.dataset, view.recipe, view.protocol, None if view.dataset is None else f"seed {view.seed}") if value]
-    title = ", ".join([space, *selected, *([f"where {where}"] if where else []), f"N = {len(view)}, release {bench.version}"])
+    title = ", ".join([space, *selected, *([f"where {where}"] if where else []), f"N = {len(view):,}, release {bench.version}"])
     table = view.to_arrow()
     if kind == "parquet":
         import pyarrow as pa
@@ -1255,9 +1255,11 @@ def verify(
 
     Against its manifest, the schema, the spaces' definitions and each other.
     """
+    from nbzero.release import Release
     from nbzero.verify import verify as check
 
     where = path or call.release
+    Release.open(where)  # what is no release at all is wrong usage, not a check that failed
     try:
         lines = check(where)
     except ReleaseError as error:

@@ -774,6 +774,8 @@ def _chain_notes(chains: Iterable[_Chain]) -> list[str]:
 def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
     counted = [f"{name} {count}" for name, count in zip(entries.names, entries.missing, strict=True) if 0 < count < len(pool)]
     notes = [f"Archs without a score, ranked last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
+    rounding = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if metrics.is_rounding(scores)]
+    notes += [f"Equal but for rounding, so that what ranks them means nothing: the scores of {', '.join(rounding)}."] if rounding else []
     notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
     return notes + unscored_notes(pool, [name for name, void in zip(entries.names, entries.unscored.tolist(), strict=True) if void])
 

@@ -76,7 +76,7 @@ class Chosen:
 
     def __str__(self) -> str:
         """The pool's name, like "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 46"."""
-        return f"{self.source}, N = {len(self.arch_ids)}"
+        return f"{self.source}, N = {len(self.arch_ids):,}"
 
     def relation(self, pool: Pool) -> str:
         """What a pool shares with this one: "in-sample" (accuracies by which the hybrid was chosen), "same runs" (the other split of the same

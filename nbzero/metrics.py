@@ -624,6 +624,18 @@ def _picked(
     return Picks(rank, mean_accuracy, arch, num_tied, ends.astype(np.int64), np.empty(0, np.int64))
 
 
+def is_rounding(values: npt.ArrayLike) -> bool:
+    """Whether finite values differ, but by no more than float64 rounds: 1e-12 of the largest. Their ranks mean nothing.
+
+    >>> is_rounding([0.3, 0.1 + 0.2]), is_rounding([0.3, 0.3]), is_rounding([0.3, 0.31])
+    (True, False, False)
+    """
+    array = np.asarray(values, np.float64)
+    finite = array[np.isfinite(array)]
+    largest = float(np.abs(finite).max(initial=0.0))
+    return largest > 0 and 0 < float(np.ptp(finite / largest)) <= 1e-12
+
+
 def _vectors(**arrays: npt.ArrayLike) -> list[npt.NDArray[Any]]:
     """The arrays as int64 where they are whole numbers, else float64; ValueError unless they are (N,) of one length N >= 1."""
     vectors = {name: _numbers(array) for name, array in arrays.items()}

@@ -26,6 +26,7 @@ import numpy as np
 from nbzero.constrained import CEILING, ORACLE, RANDOM, Report
 from nbzero.errors import UnknownNameError, unknown_name
 from nbzero.frame import Frame
+from nbzero.metrics import is_rounding
 from nbzero.pool import COSTS, Floats, Pool
 
 if TYPE_CHECKING:
@@ -246,6 +247,8 @@ def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterab
     notes.append(across_said + ".")
     if any(np.isinf(pool.score(name)).any() for name in names):
         notes.append("Red triangles at an edge: infinite scores.")
+    if proxies is None:
+        notes += [f"Not drawn, because no arch has a score of it: {pool.why_unscored(name)}." for name in pool.unscored]
     if correlations is not None:
         notes.append("τ: Kendall's tau-b" + (", in brackets its bootstrap interval." if ends else "."))
     _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes), *_interval_notes(correlations if ends else None)])
@@ -257,7 +260,7 @@ def _off_axis(scores: Floats) -> list[str]:
     said = []
     finite, absent = scores[np.isfinite(scores)], int(np.isnan(scores).sum())
     largest = float(np.abs(finite).max()) if len(finite) else 0.0
-    if largest and 0 < float(np.ptp(finite / largest)) <= 1e-12:
+    if is_rounding(finite):
         said.append("equal but for rounding")
     if len(finite) and not _drawable(finite):
         said.append(f"score / {largest:.3g}")
@@ -851,7 +854,7 @@ def _make_factors(bench: Bench, pool: Pool) -> Figure:
     from nbzero.factors import ACCURACY, factors, sample_of
 
     own: Any = {"recipe": pool.recipe, "protocol": pool.protocol or None, "seed": pool.seed, "split": pool.split, "score_seed": pool.score_seed}
-    sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores], where=pool.where, **own)
+    sample = sample_of(bench, pool.space, pool.dataset, [ACCURACY, *pool.scores, *pool.unscored], where=pool.where, **own)
     return factor_radars(factors(sample), metric=pool.metric)
 
 

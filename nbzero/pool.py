@@ -88,7 +88,7 @@ class Pool:
     def name(self) -> str:
         """What the pool is, in words for a title: "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16, N = 100"; the seed of the scores after their
         protocol where it is another one, and the condition before N."""
-        return f"{self.source}, N = {len(self)}"
+        return f"{self.source}, N = {len(self):,}"
 
     @property
     def source(self) -> str:

@@ -125,7 +125,7 @@ def write_whole(path: Path, data: bytes, advice: str = "run the same command aga
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        said = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        said = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename not in (None, str(part)) else "")
         raise ReleaseError(f"cannot write {path}: {said}; free space or choose another folder, then {advice}") from error
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or could not be made; the first error is the one to tell

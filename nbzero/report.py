@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 import nbzero
 from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies
-from nbzero.errors import ReleaseError, unknown_name
+from nbzero.errors import NothingFoundError, ReleaseError, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import IMPORTED
 from nbzero.metrics import check_bootstrap
@@ -167,7 +167,7 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, re
     if not pools or (strict and without):
         other = "test" if split == "val" else "val"
         advice = f", or ask for split={other!r}" if any(measured(space, other) for space in without) else ""
-        raise ValueError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}")
+        raise NothingFoundError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}")
     for pool in pools:
         pool["notes"] += [
             *([f"Not on this page, for want of a {split} accuracy: {', '.join(without)}."] if without else []),

@@ -725,7 +725,7 @@ def test_export_columns_seed_and_protocol(release, bench, tmp_path):
     other = read_csv(ask("--release", release, "export", "r1-mini", "--columns", "zen", "-d", "cifar10", "--protocol", "std-32").stdout)
     assert sum(row["zen"] != "" for row in other) == 4
     bare = ask("--release", release, "export", "r1-mini", "--columns", "arch,macs")
-    assert bare.stderr == "r1-mini, N = 1000, release 0.2.0\n" and len(read_csv(bare.stdout)) == 1000
+    assert bare.stderr == "r1-mini, N = 1,000, release 0.2.0\n" and len(read_csv(bare.stdout)) == 1000
     piped = subprocess.run([sys.executable, "-m", "nbzero", "export", "mb-mini", "-f", "parquet"], check=True, capture_output=True).stdout
     assert pq.read_table(io.BytesIO(piped)).num_rows == len(Bench().space("mb-mini"))
     (tmp_path / "file").write_text("")
@@ -809,6 +809,7 @@ def test_verify_lists_every_file_and_a_damaged_one_ends_with_1(release, tmp_path
     path.write_bytes(data)
     assert "corrupted" in ask("verify", broken, status=1).stderr
     assert ask("--release", broken, "verify", status=1).stdout == ""
+    assert "no release in" in ask("verify", tmp_path / "nowhere", status=2).stderr
 
 
 def test_every_source_of_the_registry_is_cited_as_it_says():

@@ -185,6 +185,7 @@ def test_joint_budgets_have_intervals_too():
 
 def test_correlations_count_what_they_leave_out():
     scores = {"zen": SIX.scores["zen"], "naswot": np.array([1, -np.inf, 2, 3, 4, 0.0]), "plain": np.ones(6), "ntk": np.full(6, np.nan)}
+    scores["bndlent"] = 0.1 + np.arange(6) * 1e-17  # some of these sums differ in the last bit
     frame = constrained.correlations(replace(SIX, scores=scores), k=2, fraction=0.5)
     row = row_of(frame, proxy="zen")
     lowest = np.nan_to_num(scores["zen"], nan=-math.inf)
@@ -195,6 +196,10 @@ def test_correlations_count_what_they_leave_out():
     assert row["infinite"] == 1 and row["pearson"] == metrics.pearson(scores["naswot"], SIX.accuracy)
     assert row["best_rank_at_k"] == metrics.best_rank_at_k(scores["naswot"], SIX.accuracy, 2)
     assert row["precision_at_top_k"] == metrics.precision_at_top_k(scores["naswot"], SIX.accuracy, 0.5)
+    assert len(set(scores["bndlent"])) > 1
+    assert [note for note in frame.notes if note.startswith("Equal but for rounding")] == [
+        "Equal but for rounding, so that what ranks them means nothing: the scores of bndlent."
+    ]
     for name in ("plain", "ntk"):
         assert all(row_of(frame, proxy=name)[one] is None for one in constrained.CORRELATIONS)
     assert row_of(frame, proxy="ntk")["missing"] == 6 and "0 of 6 archs have a score of ntk: its values are null." in frame.notes

@@ -200,6 +200,8 @@ def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
         order = [tau[name] for name in panels]
         assert order == sorted(order, key=lambda value: (value is None, -(value or 0)))
     assert "no arch has a score" in panels["none"].get_title()
+    lacking = plots.proxy_scatter(replace(pool, unscored={"ntk": "singular"}))
+    assert "Not drawn, because no arch has a score of it: ntk (the first arch: singular)." in lacking.get_supxlabel().replace("\n", " ")
     assert [name for name in panels if "equal but for rounding" in panels[name].get_title()] == ["nearly_constant"]
     assert not [text for text in drawn(figure) if text.get_text().strip().startswith(("1e", "+"))], "no factor of an axis looks like a title"
     assert panels["wide"].get_xscale() == "log" and panels["wide_signed"].get_xscale() == "symlog"
