@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SPACINGS = ("even", "quantile")
 MAX_LIMITS = 10_000  # a larger number is a limit that was meant
+MAX_PAIRWISE = 1024  # archs of whose resamples Kendall's tau is counted from all pairs: 18 times as fast at 70 archs, 3 times at 1,000
 NORMALISATIONS = ("total", "pool")
 
 
@@ -409,7 +410,23 @@ def bootstrap(
     check_bootstrap(resamples, level, seed)
     rng, num = np.random.default_rng(seed), len(vectors[0])
     drawn = (rng.integers(0, num, num) for _ in range(resamples))
+    if metric is kendall_tau and len(vectors) == 2 and num <= MAX_PAIRWISE and not options:
+        counts = np.array([np.bincount(rows, minlength=num) for rows in drawn], np.float32)
+        return interval(_resampled_tau(vectors[0], vectors[1], counts), level)
     return interval(np.array([metric(*(vector[rows] for vector in vectors), **options) for rows in drawn]), level)
+
+
+def _resampled_tau(x: npt.NDArray[Any], y: npt.NDArray[Any], counts: npt.NDArray[np.float32]) -> Floats:
+    """(R,) `kendall_tau` of resamples that hold each arch as often as `counts` (R, N) says: sums over pairs of archs, which are whole numbers
+    that float32 (N at most) and float64 (N^2) hold, so the same to the last digit."""
+    above, right = (np.sign(code[:, None] - code).astype(np.float32) for code in (codes(x), codes(y)))
+
+    def pairs(of: npt.NDArray[np.float32]) -> Floats:
+        summed: Floats = ((counts @ of).astype(np.float64) * counts).sum(axis=1) / 2
+        return summed
+
+    with np.errstate(invalid="ignore"):  # 0 / 0 where the archs drawn are equal in one of them
+        return np.clip(pairs(above * right) / np.sqrt(pairs(np.abs(above)) * pairs(np.abs(right))), -1.0, 1.0)
 
 
 def bootstrap_mbr(

@@ -204,6 +204,18 @@ def test_fast_bootstrap_is_the_slow_one(spacing, normalise):
     assert fast[0] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9])), abs=1e-12)
 
 
+@pytest.mark.parametrize("num", [1, 2, 3, 70])
+def test_resampled_tau_is_kendall_tau_of_the_resamples(num, monkeypatch):
+    rng = np.random.default_rng(num)
+    plain, tied, odd = rng.normal(size=num), rng.integers(0, 3, num), rng.normal(size=num)
+    odd[::3], odd[1::5] = np.nan, -np.inf
+    for x, y in itertools.product((plain, tied, odd), repeat=2):
+        fast = metrics.bootstrap(kendall_tau, x, y, resamples=30, seed=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(metrics, "MAX_PAIRWISE", 0)
+            np.testing.assert_array_equal(fast, metrics.bootstrap(kendall_tau, x, y, resamples=30, seed=2))
+
+
 def test_bootstrap_is_seeded_and_covers():
     rng = np.random.default_rng(0)
     x = rng.normal(size=100)
