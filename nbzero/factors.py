@@ -20,6 +20,7 @@ import numpy.typing as npt
 from nbzero.errors import NothingFoundError, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
+from nbzero.metrics import is_rounding
 from nbzero.pool import COSTS, Floats, Pool, seed_of_scores, why_no_scores
 from nbzero.proxies import PROXIES
 
@@ -274,6 +275,8 @@ def factors(
             reason = f"{_count(num_distinct, 'arch')} with a value, a model needs {2 * FOLDS}{_first_arch(sample, name)}"
         elif np.ptp(target_N) == 0:
             reason = "the same value for every arch"
+        elif is_rounding(values):
+            reason = "values that are equal but for rounding"
         numbers = dict(target=name, num_archs=len(target_N), **said, reason=reason)
         key = there.tobytes()
         if reason is None and key not in designs:

@@ -232,11 +232,13 @@ def test_targets_without_a_model_say_why(r1):
     sample = taken(r1, np.arange(60))
     few = np.where(np.arange(60) < 9, np.arange(60.0), np.nan)
     sample = sample.with_target("few", few).with_target("constant", np.ones(60)).with_target("absent", np.full(60, np.nan))
+    sample = sample.with_target("rounding", 0.1 + np.arange(60) * 1e-17)
     for transform in ("rank", "raw"):
         frame = factors.factors(sample, transform=transform)
         reasons = dict(zip(frame["target"].tolist(), frame["reason"].tolist(), strict=True))
         assert reasons["few"] == "9 archs with a value, a model needs 10"
         assert reasons["constant"] == "the same value for every arch" and reasons["absent"] == "0 archs with a value, a model needs 10"
+        assert reasons["rounding"] == "values that are equal but for rounding"
         for column in ("gain", "gain_unique", "permutation", "permutation_se", "r2", "r2_se", "rank_correlation"):
             assert np.isnan(frame[column]).all()
         assert not frame["fits"].any() and frame.notes[-1].startswith("No model: few (9 archs")
