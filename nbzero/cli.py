@@ -1148,6 +1148,7 @@ def plot(
     write_whole(path, drawn.getvalue(), "draw the figure again")
     used = recipe or ", ".join(bench.recipes(space, on))
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {0 if seed is None else seed}"
+    title += f", where {where}" if where else ""
     call.show(_noted(bench, Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title), space, protocol))
 
 

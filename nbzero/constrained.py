@@ -360,6 +360,8 @@ def _correlations_frame(
             ]
             columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
+    if accuracies is not None and math.isnan(rows[-1]["kendall"]):
+        notes.append(f"{CEILING}: null, because two seeds share fewer than K = {k} archs, or are constant there.")
     return Frame(
         columns,
         f"Correlation with accuracy: {pool.name}",
@@ -504,7 +506,8 @@ def aligned(space: Space, scores: Any) -> Floats:
             one entry for every member.
 
     Raises:
-        ValueError: an arch that is no member, named; an arch twice; a score that is no number; an array of another length.
+        ValueError: an arch that is no member, named; an arch twice; a score that is no number; whole numbers that differ, but not as float64; an
+            array of another length.
     """
     if isinstance(scores, Mapping):
         keys, given = list(scores), list(scores.values())
@@ -521,6 +524,8 @@ def aligned(space: Space, scores: Any) -> Floats:
                 f"scores of shape {array.shape} and type {array.dtype}; an array holds one number for each of the {len(space)} members of "
                 f"{space.name} in build order; scores of some archs go in a dict or Series by arch"
             )
+        if array.dtype.kind in "iu":
+            _still_differ(array.tolist())
         return array.astype(np.float64)
     places = {arch: place for place, arch in enumerate(space.members)}
     texts = [str(key) for key in keys]
@@ -536,6 +541,7 @@ def aligned(space: Space, scores: Any) -> Floats:
     values = np.full(len(space), np.nan)
     for text, value in zip(texts, given, strict=True):
         values[places[text]] = _number(text, value)
+    _still_differ(given)
     return values
 
 
@@ -661,6 +667,8 @@ def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, s
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
     names = [costs] if isinstance(costs, str) else list(pool.costs) if costs is None else list(dict.fromkeys(costs))
+    if not names and costs is not None:
+        raise ValueError(f"no costs were named; name one or more of {', '.join(pool.costs) or 'the stage features'}, or leave costs out for all")
     if not names:
         usable = [name for name in pool.features if name not in categories_of(pool.space)]
         raise ValueError(f"no cost: {pool.space} has none of macs, params and depth" + (f"; name one of {', '.join(usable)}" if usable else ""))
@@ -774,6 +782,13 @@ def _chain_notes(chains: Iterable[_Chain]) -> list[str]:
 def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
     counted = [f"{name} {count}" for name, count in zip(entries.names, entries.missing, strict=True) if 0 < count < len(pool)]
     notes = [f"Archs without a score, ranked last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
+    endless = np.isinf(entries.scores[:-2]).sum(axis=1).tolist()
+    counted = [f"{name} {count}" for name, count in zip(entries.names, endless, strict=False) if count]
+    notes += (
+        [f"Infinite scores, ranked first or last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
+    )
+    constant = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if len(scores) > 1 and (scores == scores[0]).all()]
+    notes += [f"The same score for every arch, so that it picks at random and its correlations are null: {', '.join(constant)}."] if constant else []
     rounding = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if metrics.is_rounding(scores)]
     notes += [f"Equal but for rounding, so that what ranks them means nothing: the scores of {', '.join(rounding)}."] if rounding else []
     notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
@@ -799,6 +814,17 @@ def _limits_in_words(budgets: Budgets, spacing: str) -> str:
 
 def _some(texts: Sequence[str]) -> str:
     return ", ".join(map(repr, texts[:3])) + (", .." if len(texts) > 3 else "")
+
+
+def _still_differ(given: Iterable[Any]) -> None:
+    """ValueError where whole numbers that differ are one float64, which would tie archs that the scores tell apart."""
+    large = {value for value in given if isinstance(value, (int, np.integer)) and abs(int(value)) > 1 << 53}
+    lost = len(large) - len({float(value) for value in large})
+    if lost:
+        raise ValueError(
+            f"{lost} of {len(large)} whole numbers beyond 2^53, like {max(large)}, are no longer different as float64, so they would tie; "
+            "subtract what they share, or give their ranks"
+        )
 
 
 def _number(arch: str, value: Any) -> float:

@@ -175,8 +175,14 @@ def sample_of(
         if targets is not None or name in unscored or not np.isnan(values).all():
             found[name] = values * PROXIES[name].direction if orient and name in PROXIES else values
     if not found and targets is None:
+        other = "test" if split == "val" else "val"
+        num_other, asked = 0, f"runs.{other}_acc"
+        if dataset in bench.datasets(space):
+            num_other = int((~np.isnan(np.asarray(bench.table(space, [asked], dataset, recipe, seed=seed)[asked], np.float64))).sum())
         raise NothingFoundError(
-            f"the release has neither scores nor accuracies of {space} on {dataset}; it has {bench.datasets(space) or 'none at all'}"
+            f"the release has neither scores nor {split} accuracies of {space} on {dataset}"
+            + (f"; {num_other} archs have a {other} accuracy there: split={other!r}" if num_other else "")
+            + f"; it has {', '.join(bench.datasets(space)) or 'no data set'} of {space}"
         )
     found |= {name: values for name, values in costs.items() if name in names}
     features = {name: np.asarray(archs[name], np.float64)[rows] for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
@@ -184,7 +190,8 @@ def sample_of(
     run_seed = 0 if seed is None else seed
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]
     said += [f"scores seed {with_seed}"] if scored and with_seed != run_seed else []
-    title = ", ".join(said if orient else [*said, "raw signs"])
+    said += ([f"where {where}"] if where else []) + ([] if orient else ["raw signs"])
+    title = ", ".join(said)
     return Sample(title, tuple(np.asarray(archs["arch"], object)[rows].tolist()), features, costs, found, categories_of(space), unscored)
 
 

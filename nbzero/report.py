@@ -156,14 +156,20 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, re
             if not np.isnan(np.asarray(bench.table(space, [column], dataset, recipe)[column], np.float64)).all()
         ]
 
-    columns, pools, without = _Columns(), [], []
+    columns, pools, without, bare = _Columns(), [], [], []
     for space in spaces:
         found = measured(space, split)
-        pools += [_pool_content(bench, pool_of(bench, space, dataset, recipe, split=split), columns, budgets, resamples) for dataset, recipe in found]
+        there = [pool_of(bench, space, dataset, recipe, split=split) for dataset, recipe in found]
+        judged = [pool for pool in there if pool.scores_and_costs]
+        pools += [_pool_content(bench, pool, columns, budgets, resamples) for pool in judged]
         if not found:
             without.append(space)
+        elif not judged:
+            bare.append(space)
     if not spaces:
         raise ValueError(f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies")
+    if bare and (strict or not (pools or without)):
+        raise NothingFoundError(f"{', '.join(bare)} has neither scores nor costs in this release, so there is nothing to pick by; leave it out")
     if not pools or (strict and without):
         other = "test" if split == "val" else "val"
         advice = f", or ask for split={other!r}" if any(measured(space, other) for space in without) else ""
@@ -171,6 +177,7 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, re
     for pool in pools:
         pool["notes"] += [
             *([f"Not on this page, for want of a {split} accuracy: {', '.join(without)}."] if without else []),
+            *([f"Not on this page, because there are neither scores nor costs: {', '.join(bare)}."] if bare else []),
             f"Data version {bench.version}; SHA-256 of its manifest, which fixes every byte of it: {bench.sha256}.",
         ]
     names = dict.fromkeys(name for pool in pools for name in pool["scores"])

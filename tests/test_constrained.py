@@ -15,6 +15,7 @@ from nbzero import Bench, constrained, metrics
 from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.pool import Pool, pool_of
+from nbzero.spaces import space
 
 ROWS = st.lists(
     st.tuples(st.one_of(st.integers(0, 4), st.just(math.nan)), st.integers(0, 9), st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=20
@@ -506,11 +507,27 @@ def test_the_bench_passes_on_how_intervals_are_made():
     assert first.difference == second.difference and first[1:] != second[1:]
 
 
+def test_scores_that_cannot_be_told_apart_or_ranked_are_named():
+    members = space("r1-mini").members
+    with pytest.raises(ValueError, match=r"4 of 5 whole numbers beyond 2\^53, like 1152921504606846980, are no longer different as float64"):
+        constrained.aligned(space("r1-mini"), {arch: 2**60 + i for i, arch in enumerate(members[:5])})
+    with pytest.raises(ValueError, match="are no longer different as float64"):
+        constrained.aligned(space("r1-mini"), np.arange(len(members)) + 2**60)
+    assert constrained.aligned(space("r1-mini"), {members[0]: 2**60, members[1]: 2**61})[:2].tolist() == [2.0**60, 2.0**61]
+    frame = constrained.correlations(replace(SIX, scores={"zen": np.array([1, np.inf, 2, -np.inf, 3, 4]), "plain": np.ones(6)}))
+    assert "Infinite scores, ranked first or last, and left out of Pearson's correlation: zen 2 of 6." in frame.notes
+    assert "The same score for every arch, so that it picks at random and its correlations are null: plain." in frame.notes
+    with pytest.raises(ValueError, match="no costs were named; name one or more of macs, params, or leave costs out for all"):
+        constrained.mbr_table(SIX, [])
+
+
 def test_the_ceiling_of_seeds_that_few_archs_share():
     pool = pool_from([(i % 5, i, i + 1, i + 1) for i in range(14)])
     accuracies = np.full((3, 14), np.nan)
     accuracies[0, :8], accuracies[1], accuracies[2, 6:] = pool.accuracy[:8], pool.accuracy, pool.accuracy[6:] + 0.01
-    row = row_of(constrained.correlations(pool, k=5, accuracies=accuracies), proxy=CEILING)
+    frame = constrained.correlations(pool, k=5, accuracies=accuracies)
+    assert any(note.startswith("another seed: null, because two seeds share fewer than K = 5 archs") for note in frame.notes)
+    row = row_of(frame, proxy=CEILING)
     assert row["best_rank_at_k"] is None and row["kendall"] is None  # two of the seeds share two archs
     both = row_of(constrained.correlations(pool, k=5, accuracies=accuracies[:2]), proxy=CEILING)
     assert both["best_rank_at_k"] == 0 and both["kendall"] == 1 and both["num"] == 8

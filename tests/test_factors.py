@@ -306,7 +306,10 @@ def test_samples_of_a_release(bench):
     for name, column, sign in (("ntk", "scores.ntk", -1), ("accuracy", "runs.test_acc", 1), ("params", "archs.params", 1)):
         np.testing.assert_array_equal(sample.targets[name], sign * np.asarray(table[column], float))
     other = sample_of(bench, "r1-mini", "cifar10", ["ntk", "accuracy"], "cpu-16px-4", "std-32", 1, where="val_acc > 0")
-    assert other.name == "r1-mini, cifar10, cpu-16px-4, val, std-32, seed 1, scores seed 0" and not np.isnan(other.targets["accuracy"]).any()
+    assert (
+        other.name == "r1-mini, cifar10, cpu-16px-4, val, std-32, seed 1, scores seed 0, where val_acc > 0"
+        and not np.isnan(other.targets["accuracy"]).any()
+    )
     raw = sample_of(bench, "r1-mini", "cifar10", ["ntk"], orient=False)
     assert raw.name == "r1-mini, cifar10, seed 0, raw signs" and sample.name == "r1-mini, cifar10, cpu-16px-4, test, seed 0"
     np.testing.assert_array_equal(raw.targets["ntk"], -sample.targets["ntk"])
@@ -323,7 +326,7 @@ def test_samples_of_a_release(bench):
         bench.bias("r1-mini", "cifar10", ["acuracy"])
     with pytest.raises(ValueError, match="no arch meets 'macs < 1': of the 1000 archs of r1-mini none does; there macs is 259872 to 121362688"):
         bench.factors("r1-mini", "cifar10", ["zen"], where="macs < 1")
-    with pytest.raises(ValueError, match="neither scores nor accuracies of r2-mini on cifar10; it has none at all"):
+    with pytest.raises(ValueError, match="neither scores nor val accuracies of r2-mini on cifar10; it has no data set of r2-mini"):
         bench.factors("r2-mini", "cifar10")
     with pytest.raises(ValueError, match="runs of several recipes"):
         bench.factors("r1-mini", "cifar10")

@@ -4,14 +4,16 @@ import base64
 import json
 import math
 import re
+import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nbzero import Bench, constrained, report
 from nbzero.constrained import CEILING, ORACLE, RANDOM
-from nbzero.errors import ReleaseError, UnknownNameError
+from nbzero.errors import NothingFoundError, ReleaseError, UnknownNameError
 from nbzero.pool import pool_of
 from nbzero.proxies import PROXIES
 from nbzero.report import write_report
@@ -213,6 +215,18 @@ def test_wrong_arguments_say_what_is_allowed(bench, tmp_path, monkeypatch):
         write_report(bench, tmp_path, ["r1mini"])
     with pytest.raises(ValueError, match=r"no arch of r2-mini has a val accuracy in this release; leave it out$"):
         write_report(bench, tmp_path, ["mb-mini", "r2-mini"])
+    nothing = {"scores": {}, "costs": {}, "unscored": {}}
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "nbzero.report.pool_of",
+            lambda given, name, *args, **named: replace(pool_of(given, name, *args, **named), **(nothing if name == "mb-mini" else {})),
+        )
+        with pytest.raises(NothingFoundError, match="mb-mini has neither scores nor costs in this release, so there is nothing to pick by"):
+            write_report(bench, tmp_path, ["mb-mini"])
+        there = content_of(write_report(bench, tmp_path / "bare", resamples=0))["pools"]
+        assert there and "mb-mini" not in {pool["space"] for pool in there}
+        assert "Not on this page, because there are neither scores nor costs: mb-mini." in there[0]["notes"]
+        shutil.rmtree(tmp_path / "bare")
     with pytest.raises(ValueError, match="no space was named"):
         write_report(bench, tmp_path, [])
     with pytest.raises(ValueError, match="split 'train'; it is 'val', or 'test'"):
