@@ -1111,7 +1111,8 @@ def _score_axis(axes: Axes, scores: Floats) -> None:
         axes.xaxis.set_major_locator(LogLocator(numticks=4))
     elif crowded and low < high:
         size = np.abs(scores[scores != 0])
-        threshold = float(max(np.quantile(size, 0.25), size.max() * 1e-12))
+        rounding = 1e-12 if low < 0 < high else 1e-100  # sums that cancel leave rounding; products of many factors span what they do
+        threshold = float(max(np.quantile(size, 0.25), size.max() * rounding))
         least, most = math.ceil(math.log10(threshold)), math.floor(math.log10(size.max()))
         axes.set_xscale("symlog", linthresh=threshold, linscale=max(1.0, 0.2 * (most - least)))
         steps = sorted({most, (most + least) // 2} if most - least > 1 else {most})

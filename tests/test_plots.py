@@ -171,6 +171,14 @@ def test_distributions_hold_every_arch(pool, other):
     assert plots.distributions(pool, ["depth"]).axes[2].get_xlabel() == "depth (blocks)"
 
 
+def test_an_axis_of_scores_that_span_tens_of_orders_spreads_them(pool):
+    spread = 10.0 ** np.linspace(8, 66, len(pool))
+    spread[:3] = 0.0
+    (axes,) = plots.proxy_scatter(replace(pool, scores={"synflow": spread}), proxies=["synflow"]).axes
+    places = axes.transData.transform(axes.collections[0].get_offsets())[:, 0]
+    assert axes.get_xscale() == "symlog" and np.ptp(np.sort(places)[len(places) // 2 :]) > 0.3 * axes.bbox.width
+
+
 def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
     for one in (pool, odd):
         table = correlations(one)
