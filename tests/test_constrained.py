@@ -247,7 +247,7 @@ def test_the_bench_says_why_a_proxy_has_no_score():
     why = re.escape(str(bench.query(("mb-mini", 0)).score_reason("ntk", "cifar10")))
     for call in (lambda: bench.mbr("mb-mini", "ntk", "cifar10"), lambda: bench.mbr_lead("mb-mini", "ntk", "macs", "cifar10")):
         with pytest.raises(
-            NothingFoundError, match=rf"no arch of mb-mini, .*, N = 26 has a score of ntk \(the first arch: {why}\), so it picks nothing"
+            NothingFoundError, match=rf"no arch of mb-mini, .*, N = \d+ has a score of ntk \(the first arch: {why}\), so it picks nothing"
         ):
             call()
     with pytest.raises(UnknownNameError, match="no proxy named 'nkt'; did you mean 'ntk'"):

@@ -471,7 +471,7 @@ def test_archs_are_drawn_to_scale(bench, pool):
 
 
 def test_the_widths_of_drawn_archs_lie_apart(other):
-    figure = plots.best_archs(constrained(other))
+    figure = plots.best_archs(constrained(other.only(other.arch_ids < 30)))  # one of which has a last stage of one wide block
     within(figure)
     turned = 0
     for axes in figure.axes:
