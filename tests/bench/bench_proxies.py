@@ -35,9 +35,11 @@ NETS = {
     "6 M mb": "mb-s16-d2w16s2-d3w24s2-d2w48s2",
 }
 # Convolutions a layer that our way of computing the ten proxies takes at least: three of the loss; zico's two halves, as many; for grasp's W^T H g
-# four; for jacob_cov's input gradients one. Two bounds follow, which every line prints. The plain time over as many convolutions at the speed of
-# this core's largest matrix product holds for every kernel that multiplies in float32 and saves no multiplications as Winograd's does. The plain time
-# over as many of torch's passes (three convolutions each, and the rest of a pass; the fastest of a few) holds for torch's kernels in a memory layout.
+# four; for jacob_cov's input gradients one. Two bounds follow, which every line prints.
+# By multiplications: the plain time over as many convolutions, padding not multiplied, and half of naswot's and wrcor's symmetric matrices, at the
+# speed of this core's fastest large matrix product. It holds for every kernel that multiplies in float32 and saves no multiplications as Winograd's
+# does; all else would have to take no time.
+# By torch's passes: the plain time over as many convolutions at three a pass, the rest of a pass with them, the fastest of a few, in a memory layout.
 # channels_last is faster, 1.07 to 1.35 times, but torch's batch norm then adds up a channel's 10^5 numbers one by one in float32: means off by 1e-5,
 # ReLUs that switch, and scores beyond the tolerance of the reference ones (jacob_cov 5e-4, fisher 7e-5).
 LEAST_CONVOLUTIONS = 3 + 3 + 4 + 1
@@ -190,9 +192,30 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def flops_per_second() -> float:
-    """Of a float32 matrix product of this process, the fastest of a few."""
-    a, b = torch.randn(2, 1024, 1024).unbind()
-    return 2 * 1024**3 / min(timed(lambda: a @ b) for _ in range(10))
+    """Of float32 matrix products of this process, the fastest of a few, by torch and by numpy: their libraries differ on one processor."""
+    a, b = torch.randn(2, 2048, 2048).unbind()
+    x, y = a.numpy(), b.numpy()
+    return 2 * 2048**3 / min(timed(work) for work in (lambda: a @ b, lambda: x @ y) for _ in range(5))
+
+
+def least_multiplications(net: nn.Module, x: Tensor) -> float:
+    """Of the ten proxies: `LEAST_CONVOLUTIONS` of each layer, padding left out, and half of the three Gram matrices of each ReLU's units."""
+    counts: list[float] = []
+
+    def convolution(conv: nn.Conv2d, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        pixels = torch.ones_like(inputs[0][:1])
+        once = F.conv2d(pixels, torch.ones_like(conv.weight), None, conv.stride, conv.padding, groups=conv.groups).sum(dtype=torch.float64)
+        counts.append(LEAST_CONVOLUTIONS * len(x) * once.item())
+
+    def gram(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+        counts.append(3 * inputs[0].numel() * (len(x) + 1) / 2)
+
+    hooks = [m.register_forward_hook(convolution if isinstance(m, nn.Conv2d) else gram) for m in net.modules() if isinstance(m, nn.Conv2d | nn.ReLU)]
+    with torch.no_grad():
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)
 
 
 def run_rounds(arch: str, ours: bool) -> None:
@@ -236,7 +259,7 @@ def ten_proxies(rounds: int) -> None:
             net, images = build_net(arch, 10, 0).to(memory_format=layout), x.to(memory_format=layout)
             passes.append(min(timed(lambda: F.cross_entropy(net(images), y).backward()) for _ in range(max(2 * rounds, 3))))  # noqa: B023
         by_passes = [f"{one:.2f} s {plain / (LEAST_CONVOLUTIONS / 3 * one):.1f}" for one in passes]
-        multiplying = LEAST_CONVOLUTIONS * 2 * macs(arch) * len(x) / flops_per_second()
+        multiplying = 2 * least_multiplications(build_net(arch, 10, 0), x) / flops_per_second()
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
         print(f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {here:5.2f} s  ratio {ratio:4.1f}"
               f"  largest difference {worst:.0e}  bounds: by multiplications {plain / multiplying:.1f},"
