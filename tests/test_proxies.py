@@ -179,6 +179,68 @@ def test_the_network_is_left_as_found_after_an_error(name, place, batch):
     assert state(net) == before
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_float64_network_is_left_as_found_too(name, batch):
+    net = used_net().double()
+    before = state(net)
+    score(net, batch[0].double(), batch[1], (name,))
+    assert state(net) == before
+
+
+class Counting(TinyNet):
+    """Changes, sets and makes buffers while it runs, and works on its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("cache", None)
+
+    def forward(self, x):
+        self.seen += x.detach().mean()
+        self.cache = x.detach().mean(0)
+        if not hasattr(self, "late"):
+            self.register_buffer("late", torch.ones(1))
+        return super().forward(x.sub_(0.5))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_buffers_made_by_a_pass_are_gone_and_the_images_are_as_they_were(name, batch):
+    net, images = Counting(), batch[0].clone()
+    before = state(net), [sorted(module._buffers) for module in net.modules()]
+    counted = score(net, *batch, proxies=(name,))
+    assert (state(net), [sorted(module._buffers) for module in net.modules()]) == before and net.cache is None
+    assert torch.equal(batch[0], images)
+    if name not in {"zen", "zen_no_shortcut", "phi", "barlow_twins", "synflow"}:  # those put other images in
+        assert counted == score(TinyNet(), images - 0.5, batch[1], (name,))
+
+
+class Frozen(TinyNet):
+    """Freezes a weight whenever its mode is set, as detection backbones do."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.blocks[0][0].weight.requires_grad_(False)
+        return self
+
+
+def test_a_network_that_freezes_weights_as_its_mode_is_set(batch):
+    assert score(Frozen(), *batch) == score(TinyNet(), *batch)
+
+
+def test_torchs_defaults_and_inference_mode_change_nothing(batch):
+    net = TinyNet()
+    base = score(net, *batch)
+    with torch.inference_mode():
+        assert score(net, batch[0].clone(), batch[1].clone()) == base
+    try:
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        assert score(net, *batch) == base
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
 def test_the_network_is_left_as_found_where_a_score_is_none(batch):
     net = used_net()
     net.blocks[1][1] = nn.BatchNorm2d(6, track_running_stats=False)
@@ -216,9 +278,14 @@ def test_wrong_input_is_refused(batch):
             score(net, images, labels.where(labels != 3, wrong))
 
 
+def test_a_network_with_lazy_layers_is_refused(batch):
+    with pytest.raises(ValueError, match="lazy layers without weights yet; run it once"):
+        score(pooled(nn.LazyConv2d(5, 3)), *batch)
+
+
 def test_a_network_without_relu_modules_has_no_naswot(batch):
     net = pooled(nn.Conv2d(3, 5, 3), nn.Tanh())
-    assert "reads the units of ReLU, ReLU6, GELU and SiLU modules" in reason(net, batch, "naswot")
+    assert "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen)" in reason(net, batch, "naswot")
     assert score(net, *batch, proxies=("snip",))["snip"] > 0  # no linear head either
 
 
@@ -240,6 +307,7 @@ def test_outputs_that_are_no_logits_spoil_only_what_needs_the_loss(batch):
             return super().forward(x), x
 
     assert reason(Pair(), batch, "grad_norm").endswith("the network returned tuple")
+    assert reason(Pair(), batch, "synflow").endswith("it returned tuple")
     assert math.isfinite(score(Pair(), *batch, proxies=("naswot",))["naswot"])
 
 
@@ -248,6 +316,35 @@ def test_a_computed_weight_is_not_scored(batch):
     nn.utils.parametrizations.weight_norm(net.classifier)
     for name in ("grad_norm", "synflow", "zen"):
         assert "the weight of 'classifier' is computed from others" in reason(net, batch, name)
+    read_no_weights = ("fisher", "gcor", "rcor", "wrcor")
+    assert score(net, *batch, read_no_weights) == pytest.approx(score(TinyNet(), *batch, read_no_weights), rel=1e-5)
+
+
+def test_gradients_of_responses_need_no_weights(batch):
+    net = Stack(nn.Flatten(2), nn.Conv1d(3, 6, 3), nn.ReLU(), nn.Conv1d(6, 5, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    assert math.isfinite(score(net, *batch, proxies=("gcor",))["gcor"])
+    assert "fisher reads the outputs of Conv2d and Linear layers" in reason(net, batch, "fisher")
+
+
+@pytest.mark.parametrize("name", ["meco", "dyniso", "ntk", "az_trainability", "jacob_cov", "zico", "gradsign", "wrcor"])
+def test_infinities_inside_are_a_reason_not_an_error(name, batch):
+    net = TinyNet(bn=False)
+    with torch.no_grad():
+        net.blocks[0][0].weight[0, 0, 0, 0] = math.inf
+    assert reason(net, batch, name).startswith("nan: ")
+
+
+def test_a_network_of_zeros(batch):
+    net = TinyNet()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+    scores = score(net, *batch)
+    assert scores["az_expressivity"] == scores["az_progressivity"] == scores["dyniso"] == -math.inf
+    assert scores["netsens"] == scores["grasp"] == scores["synflow"] == 0
+    assert "an image's gradient is the same at every pixel" in scores.reasons["jacob_cov"]
+    assert "no weight moves the output" in scores.reasons["ntk"]
+    assert "with gradients that differ" in scores.reasons["gcor"]
 
 
 def test_a_detached_output_has_no_gradient(batch):
@@ -411,6 +508,23 @@ def test_a_relu_that_runs_twice_counts_twice(batch):
     assert scores == pytest.approx([slow_naswot([first]), slow_naswot([first, second])], rel=1e-12)
 
 
+@pytest.mark.parametrize("make", [lambda: nn.LeakyReLU(0.1), nn.PReLU, lambda: nn.LeakyReLU(0.1, inplace=True)])
+def test_every_layer_named_relu_has_units(make, batch):
+    named, plain = pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), make()), pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
+    plain.load_state_dict(named.state_dict(), strict=False)
+    asked = ("naswot", "swap", "linear_regions", "acor")
+    assert score(named, *batch, asked) == score(plain, *batch, asked)
+
+
+class ConvReLU(nn.Sequential):
+    """A container of that name has no units of its own."""
+
+
+def test_a_container_named_relu_is_not_counted_twice(batch):
+    layers = [nn.Conv2d(3, 5, 3), nn.ReLU()]
+    assert score(pooled(ConvReLU(*layers)), *batch, ("naswot",)) == score(pooled(*layers), *batch, ("naswot",))
+
+
 def test_two_equal_images_make_naswot_minus_infinity(batch):
     images = batch[0].clone()
     images[5] = images[2]
@@ -423,7 +537,7 @@ def test_a_relu_on_another_batch_has_no_naswot(batch):
         def features(self, x):
             return self.last(super().features(x).reshape(16, 6, 3, 6)).reshape(8, 6, 6, 6)
 
-    assert reason(Windows(), batch, "naswot") == "a ReLU saw a batch of 16 where 8 images were given"
+    assert reason(Windows(), batch, "naswot") == "an activation saw a batch of 16 where 8 images were given"
 
 
 def slow_zen(net: nn.Module, shape: tuple[int, ...], seed: int) -> float:
@@ -478,8 +592,22 @@ def test_features_are_what_enters_the_last_global_pool(batch):
         def features(self, x):
             return self.body(x)
 
-    hidden, named = (score(kind(), *batch, proxies=("zen",))["zen"] for kind in (Squeezed, Named))
-    assert hidden == named and math.isfinite(hidden)
+    class Averaged(Squeezed):
+        def forward(self, x):
+            return self.head(self.body(x).mean((2, 3)))
+
+    class Functional(Squeezed):
+        def forward(self, x):
+            return self.head(F.adaptive_avg_pool2d(self.body(x), 1).mean((2, 3)))
+
+    class Window(Squeezed):
+        def forward(self, x):
+            return self.head(F.avg_pool2d(self.body(x), 4).flatten(1))
+
+    named = score(Named(), *batch, proxies=("zen",))["zen"]
+    assert math.isfinite(named)
+    for kind in (Squeezed, Averaged, Functional, Window):
+        assert score(kind(), *batch, proxies=("zen",))["zen"] == named
 
 
 def pre_and_grads(net, images, labels):
@@ -515,6 +643,121 @@ def test_correlations_from_stored_responses(batch):
     assert "does not number" in reason(pooled(nn.Conv2d(3, 5, 3), nn.ReLU()), batch, "wrcor_by_stage")
     with pytest.raises(ValueError, match=r"blocks: number 1 \(ReLU\) is no submodule of the network"):
         score(net, *batch, blocks=[net.last, nn.ReLU()])
+
+
+class Shared(TinyNet):
+    """One ReLU in both blocks, or one block twice."""
+
+    def __init__(self, block_twice=False):
+        super().__init__()
+        if block_twice:
+            self.blocks = nn.ModuleList([self.blocks[0], block := nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU()), block])
+        else:
+            self.blocks = nn.ModuleList([nn.Sequential(*block[:2], self.last) for block in self.blocks])
+
+    def features(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def test_what_blocks_share_counts_for_the_block_that_runs(batch):
+    torch.manual_seed(0)
+    for shared in (Shared(), Shared(block_twice=True)):
+        apart = Shared()
+        apart.blocks = nn.ModuleList(copy.deepcopy(block) for block in shared.blocks)
+        asked = ("wrcor", "wrcor_expt2b", "az_expressivity", "az_progressivity", "az_trainability", "bndlent")
+        assert score(shared, *batch, asked) == score(apart, *batch, asked)
+
+
+class Early(nn.Module):
+    """Activations that no weight lies before: on the images, and on the tokens' embedding; and one that the loss does not depend on."""
+
+    def __init__(self, tokens=False):
+        super().__init__()
+        self.embed = nn.Embedding(20, 6) if tokens else nn.BatchNorm2d(3)
+        self.first, self.second, self.idle = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.hidden, self.classifier = nn.Linear(6, 6) if tokens else nn.Conv2d(3, 6, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.hidden(self.first(self.embed(x)))
+        self.idle(-x)
+        x = self.second(x)
+        return self.classifier(x.flatten(2).mean(2) if x.ndim == 4 else x.mean(1))
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_an_activation_before_the_first_weight_has_a_gradient(tokens, batch):
+    torch.manual_seed(0)
+    net = Early(tokens)
+    inputs = torch.randint(0, 20, (8, 7)) if tokens else batch[0]
+    pre = net.embed(inputs)
+    hidden = net.hidden(pre.relu())
+    x = hidden.relu()
+    loss = F.cross_entropy(net.classifier(x.flatten(2).mean(2) if x.ndim == 4 else x.mean(1)), batch[1])
+    slow = slow_logdet([(1, grad) for grad in torch.autograd.grad(loss, [pre, hidden])])
+    scores = score(net, inputs, batch[1], ("gcor",))
+    assert scores["gcor"] == pytest.approx(slow, rel=1e-5) and scores.num_skipped == 1
+
+
+class Overwriting(nn.Module):
+    """Adds to the outputs of a convolution and of a block in place, as pre-activation networks do, or not."""
+
+    def __init__(self, inplace):
+        super().__init__()
+        torch.manual_seed(0)
+        self.adds_in_place = inplace
+        self.stem = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(inplace), nn.Conv2d(6, 6, 3, padding=1, bias=i % 2 == 0)) for i in range(3)
+        )
+        self.stage_of_block = [0, 1, 1]
+        self.relu, self.classifier = nn.ReLU(inplace), nn.Linear(6, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            y = block(x)
+            if self.adds_in_place:
+                y += x
+            else:
+                y = y + x
+            x = y
+        return self.classifier(self.relu(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_overwritten_in_place_are_read_as_they_were(name, batch):
+    overwritten, kept = Overwriting(True), Overwriting(False)
+    scores = score(overwritten, *batch, proxies=(name,))
+    assert scores == pytest.approx(score(kept, *batch, proxies=(name,)), rel=1e-6) and not state(overwritten)[2][0][1]
+
+
+def test_meco_of_a_block_that_adds_in_place():
+    class Added(nn.Sequential):
+        def forward(self, x):
+            y = super().forward(x)
+            y += x
+            return y
+
+    class Sum(Added):
+        def forward(self, x):
+            return nn.Sequential.forward(self, x) + x
+
+    torch.manual_seed(0)
+    images, layer = torch.randn(1, 3, 6, 6), nn.Conv2d(3, 3, 3, padding=1)
+    assert score(pooled(Added(layer)), images, torch.tensor([0]), ("meco",)) == score(pooled(Sum(layer)), images, torch.tensor([0]), ("meco",))
+
+
+def test_correlations_of_a_deep_network_without_batch_norm(batch):
+    """Its images look alike in the last layers, 1 - corr is 1e-6, and these weigh most."""
+    torch.manual_seed(0)
+    layers = [module for i in range(14) for module in (nn.Conv2d(16 if i else 3, 16, 3, padding=1), nn.ReLU())]
+    net = Stack(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    images, labels = torch.randn(32, 3, 16, 16), torch.arange(32) % 10
+    asked = ("acor", "gcor", "rcor", "wrcor", "wrcor_expt2b")
+    single = score(net, images, labels, asked)
+    assert single == pytest.approx(score(net.double(), images.double(), labels, asked), abs=5e-3)
 
 
 def test_a_layer_with_a_constant_row_is_left_out_and_counted(batch):
@@ -705,8 +948,60 @@ def test_zen_without_shortcuts_is_zen_of_the_plain_chain(batch):
 def test_a_batch_norm_of_a_single_value_is_a_reason_not_an_error(batch):
     net = pooled(nn.Conv2d(3, 5, 6), nn.BatchNorm2d(5), nn.ReLU())
     assert "one pixel of one image" in reason(net, batch, "gradsign")
-    assert "one pixel of one image" in reason(net, (batch[0][:1], batch[1][:1]), "meco")
+    for name in ("meco", "grad_norm", "naswot", "wrcor", "ntk", "dyniso", "barlow_twins", "az_expressivity"):
+        assert "one pixel of one image" in reason(net, (batch[0][:1], batch[1][:1]), name)
+    assert "one pixel of one image" in reason(net, (batch[0][:3], batch[1][:3]), "zico")
     assert "there is one image" in reason(net, (batch[0][:1], batch[1][:1]), "zico")
+
+
+class Reporting(TinyNet):
+    """Has a block that gives a single number."""
+
+    class Size(nn.Module):
+        def forward(self, x):
+            return x.abs().mean()
+
+    def __init__(self):
+        super().__init__()
+        self.size = self.Size()
+
+    def features(self, x):
+        x = super().features(x)
+        return x / self.size(x)
+
+
+def test_a_module_that_gives_a_single_number(batch):
+    net = Reporting()
+    for name in ("meco", "meco_leaf_modules", "bndlent", "az_expressivity"):
+        assert math.isfinite(score(net, *batch, (name,), blocks=[*net.blocks, net.size])[name])
+
+
+@pytest.mark.parametrize(
+    ("second", "defined"),
+    [
+        (nn.Conv2d(6, 6, 2, 2), False),
+        (nn.Upsample(scale_factor=2), False),
+        (nn.Conv2d(6, 6, 3, 3), False),
+        (nn.Conv2d(6, 6, 1), True),
+        (nn.Flatten(2), False),
+    ],
+)
+def test_blocks_whose_sizes_are_no_multiples_have_a_reason(second, defined, batch):
+    images = torch.randn(8, 3, 7, 7, generator=torch.Generator().manual_seed(0))
+    net = pooled(nn.Conv2d(3, 6, 1), second) if not isinstance(second, nn.Flatten) else Stack(nn.Conv2d(3, 6, 1), second, nn.Flatten())
+    labels = batch[1]
+    if defined:
+        assert math.isfinite(score(net, images, labels, ("az_trainability",), blocks=list(net)[:2])["az_trainability"])
+    else:
+        assert "no multiples of each other" in reason(net, (images, labels), "az_trainability", blocks=list(net)[:2])
+
+
+def test_dyniso_of_an_ill_conditioned_float64_network():
+    net = Stack(nn.Flatten(), linear([[1.0, 0.0], [0.0, 1e-8]])).double()
+    images = torch.tensor([[1.0, 0.0]], dtype=torch.float64).view(1, 2, 1, 1)
+    s = math.log(1e-8) / 2
+    assert score(net, images, torch.tensor([0]), ("dyniso",))["dyniso"] == pytest.approx(-(s + math.exp(-s)), rel=1e-6)
+    assert score(net.float(), images.float(), torch.tensor([0]), ("dyniso",))["dyniso"] == -math.inf
 
 
 class Encoder(nn.Module):

@@ -1,12 +1,13 @@
 """Training-free scores of one network: `score`, and the registry `COMPUTE` of the functions behind `nbzero.proxies`."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from builders.proxies import activation, count, gradient, kernel, saliency
 from builders.proxies.trace import OWN_PASS, READS, Trace, as_found, take_trace
@@ -43,8 +44,9 @@ def score(
 ) -> Scores:
     """Score one network, with the weights it has, on the images given.
 
-    A score does not depend on which others are asked for with it, nor on torch's global generators. Precision is that
-    of the network and its device: on a GPU the caller turns TF32 off.
+    A score does not depend on which others are asked for with it, nor on torch's global generators; beside grasp, whose gradients torch takes by
+    other formulas, those that read the loss differ by rounding (1e-8) on layers like GELU and group norm. Precision is that of the network and
+    its device: on a GPU the caller turns TF32 off.
 
     Args:
         net: a classifier, (B, channels, H, W) images or (B, T) tokens to (B, classes) logits, on one device. It may offer
@@ -61,8 +63,8 @@ def score(
 
     Raises:
         UnknownNameError: no proxy has that name.
-        ValueError: images or labels of another shape, dtype or device; a block that is no part of the network; or, where labels are read,
-            one that is no class.
+        ValueError: images or labels of another shape, dtype or device; lazy layers without weights; a block that is no part of the network;
+            or, where labels are read, one that is no class.
     """
     names = [proxy(name).name for name in proxies]
     _check(net, images, labels)
@@ -71,6 +73,12 @@ def score(
         if id(block) not in inside:
             raise ValueError(f"blocks: number {number} ({type(block).__name__}) is no submodule of the network; give modules of net")
     scores = Scores()
+    with torch.inference_mode(False):  # inside it nothing has a gradient, and its tensors (hence the copies) never do
+        _fill(scores, names, net, images.clone(), labels.clone(), seed, blocks)
+    return scores
+
+
+def _fill(scores: Scores, names: list[str], net: nn.Module, images: Tensor, labels: Tensor, seed: int, blocks: Sequence[nn.Module] | None) -> None:
     needs = frozenset[str]().union(*(READS[name] for name in names))
     started = _now(images)
     trace = take_trace(net, images, labels, seed, needs, blocks)
@@ -85,14 +93,17 @@ def score(
             scores.reasons[name] = str(error)
         scores.seconds[name] = _now(images) - started
     scores.num_skipped = trace.num_skipped
-    return scores
 
 
 def _compute(name: str, trace: Trace) -> float:
     """The score of one proxy; ProxyError where it is not defined."""
     for missing in READS[name] & trace.failed.keys():
         raise ProxyError(trace.failed[missing])
-    with as_found(trace.net, trace.seed) if name in OWN_PASS else nullcontext():
+    if name in OWN_PASS:
+        own = Trace(trace.net, trace.images.clone(), trace.labels, trace.seed, trace.blocks)  # a network may change its input in place
+        with as_found(trace.net, trace.seed):
+            value = COMPUTE[name](own)
+    else:
         value = COMPUTE[name](trace)
     if math.isnan(value) or value == math.inf:
         raise ProxyError(f"{value}: {name} overflows, or the weights or images are not finite")
@@ -105,6 +116,8 @@ def _check(net: nn.Module, images: Tensor, labels: Tensor) -> None:
         raise ValueError(f"images: shape {tuple(images.shape)}; give (B, channels, H, W) with at least one image, or int64 tokens (B, T)")
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(f"labels: {tuple(labels.shape)} {labels.dtype}; give int64 ({len(images)},)")
+    if any(map(is_lazy, itertools.chain(net.parameters(), net.buffers()))):
+        raise ValueError("the network has lazy layers without weights yet; run it once on a batch before it is scored")
     devices = {str(tensor.device) for tensor in (images, labels, *net.parameters(), *net.buffers())}
     if len(devices) > 1:
         raise ValueError(f"network, images and labels lie on {sorted(devices)}; move them to one device")

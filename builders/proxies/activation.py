@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from builders.proxies.gradient import no_single_value
-from builders.proxies.trace import NO_ACTIVATION, WEIGHTED, Trace, features_of, reads, weights_of, without_batch_norm
+from builders.proxies.trace import NO_ACTIVATION, WEIGHTED, Trace, features_of, generator, normal, reads, weights_of, without_batch_norm
 from nbzero.errors import ProxyError
 from nbzero.proxies import PROXIES
 
@@ -34,7 +33,7 @@ def naswot(trace: Trace) -> float:
         Natural logarithm; -inf where K is singular, as when two images agree on every unit. Compare at one B only.
 
     Raises:
-        ProxyError: no ReLU, ReLU6, GELU or SiLU module ran; a functional relu is not seen.
+        ProxyError: no GELU, SiLU or module named ReLU (ReLU6, LeakyReLU, ..) ran; a functional relu is not seen.
 
     Source: Mellor et al., ICML 2021, arXiv:2006.04647, which counts ReLUs; a GELU or SiLU unit is on where it leaves a positive value.
     """
@@ -85,7 +84,7 @@ def swap(trace: Trace) -> float:
     Raises:
         ProxyError: as naswot.
 
-    Source: Peng et al., ICLR 2024, arXiv:2403.04161; GELU and SiLU as in the authors' newer code, but ReLU6 too.
+    Source: Peng et al., ICLR 2024, arXiv:2403.04161; GELU and SiLU as in the authors' newer code, but ReLU6 and LeakyReLU too.
     """
     if not trace.patterns:
         raise ProxyError(f"swap {NO_ACTIVATION}")
@@ -96,7 +95,7 @@ def swap(trace: Trace) -> float:
 def draw_gaussian_weights(net: nn.Module, draws: torch.Generator) -> None:
     """N(0, 1) weights of convolutions and linear layers, biases 0, batch norm's gamma 1 and beta 0."""
     for weight in weights_of(net):
-        weight.data = torch.randn(*weight.shape, generator=draws).to(weight)
+        weight.data = normal(weight.shape, draws, weight)
     for module in net.modules():
         if isinstance(module, (*WEIGHTED, nn.BatchNorm2d)) and module.bias is not None:
             module.bias.data = torch.zeros_like(module.bias)
@@ -108,8 +107,8 @@ def noise_like(images: Tensor, count: int, draws: torch.Generator) -> tuple[Tens
     """e and e + 0.01 e' of `count` images; ProxyError for tokens."""
     if not images.is_floating_point():
         raise ProxyError("noise of N(0, 1) is added to images; tokens take none")
-    noise = torch.randn(count, *images.shape[1:], generator=draws).to(images)
-    return noise, noise + 0.01 * torch.randn(*noise.shape, generator=draws).to(images)
+    noise = normal((count, *images.shape[1:]), draws, images)
+    return noise, noise + 0.01 * normal(noise.shape, draws, images)
 
 
 @reads(own_pass=True)
@@ -158,7 +157,7 @@ def zen_no_shortcut(trace: Trace) -> float:
 
 def _zen(trace: Trace, shortcuts: bool) -> float:
     net = trace.net
-    draws = torch.Generator().manual_seed(trace.seed)
+    draws = generator(trace.seed)
     noise, near = noise_like(trace.images, PROXIES["zen"].noise_images, draws)
     draw_gaussian_weights(net, draws)
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -244,7 +243,7 @@ def phi(trace: Trace) -> float:
 
     Source: Lin et al., ICCV 2021, arXiv:2102.01063 (Phi-score), as in Jing et al., arXiv:2507.08841: neither logarithm nor mean.
     """
-    pair = noise_like(trace.images, len(trace.images), torch.Generator().manual_seed(trace.seed))
+    pair = noise_like(trace.images, len(trace.images), generator(trace.seed))
     trace.net.eval()  # so that dropout is off; there is no batch norm inside
     with torch.no_grad(), without_batch_norm(trace.net):
         before, after = (features_of(trace.net, images) for images in pair)
@@ -271,13 +270,13 @@ def barlow_twins(trace: Trace) -> float:
 
     Source: Zbontar et al., ICML 2021, arXiv:2103.03230; as a proxy Jing et al., arXiv:2507.08841.
     """
-    images, draws = trace.images, torch.Generator().manual_seed(trace.seed)
+    images, draws = trace.images, generator(trace.seed)
     if not images.is_floating_point():
         raise ProxyError("barlow_twins adds noise to images; tokens take none")
     trace.net.train()
 
     def view() -> Tensor:
-        noisy = images + 0.01 * torch.randn(*images.shape, generator=draws).to(images)
+        noisy = images + 0.01 * normal(images.shape, draws, images)
         z_BD = features_of(trace.net, noisy).flatten(1)
         variance_D, mean_D = torch.var_mean(z_BD, 0, correction=0)
         return (z_BD - mean_D) * (variance_D + 1e-5).rsqrt()
@@ -322,12 +321,12 @@ def bndlent(trace: Trace) -> float:
     scores: list[float] = []
 
     def read(_: nn.Module, __: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and len(output) == num_images and output.ndim > 1:
+        if isinstance(output, Tensor) and output.ndim > 1 and len(output) == num_images:
             q_BD = (largest - output.detach().flatten(1) * (1e-3 / num_images)).float()
             scores.append(_bundle_entropy(q_BD, labels))
 
     with ExitStack() as hooks, torch.no_grad():
-        for block in trace.blocks:
+        for block in dict.fromkeys(trace.blocks):  # one that is there twice runs twice
             hooks.enter_context(block.register_forward_hook(read))
         net(trace.images)
     if not scores:
@@ -392,16 +391,16 @@ def meco_leaf_modules(trace: Trace) -> float:
 
 def _meco(trace: Trace, leaves_only: bool) -> float:
     net = trace.net.train()
-    total, last = 0.0, (torch.empty(0), 0.0)  # containers pass on their last child's output
+    total, last = 0.0, (torch.empty(0), 0, 0.0)  # containers pass on their last child's output, changed in place or not
 
     def read(_: nn.Module, __: Any, output: Any) -> None:
         nonlocal total, last
-        if isinstance(output, Tensor) and output.is_floating_point():
-            if last[0] is not output:
-                last = (output, _smallest_eigenvalue(output[0]))
-            total += last[1]
+        if isinstance(output, Tensor) and output.is_floating_point() and output.ndim > 0:
+            if last[0] is not output or last[1] != output._version:
+                last = (output, output._version, _smallest_eigenvalue(output[0]))
+            total += last[2]
 
-    with ExitStack() as hooks, torch.no_grad(), no_single_value(net):
+    with ExitStack() as hooks, torch.no_grad():
         for module in net.modules():
             if not leaves_only or not any(True for _ in module.children()):
                 hooks.enter_context(module.register_forward_hook(read))
@@ -412,7 +411,7 @@ def _meco(trace: Trace, leaves_only: bool) -> float:
 def _smallest_eigenvalue(output: Tensor) -> float:
     """Of the correlation between the rows (channels) of one image's output; a token's row holds its features, as in the code."""
     x_CP = output.flatten(1) if output.ndim > 1 else output[:, None]
-    if output.isnan().any():
+    if not output.isfinite().all():
         return math.nan
     if len(x_CP) >= x_CP.shape[1]:
         return 0.0  # rank at most pixels - 1
@@ -426,7 +425,7 @@ def _smallest_eigenvalue(output: Tensor) -> float:
 
 
 def _entropies(trace: Trace, name: str) -> list[float]:
-    """Entropy of the normalised eigenvalues of each block's channel covariance."""
+    """Entropy of the normalised eigenvalues of each block's channel covariance; -inf, as in the authors' code, where the output is constant."""
     if not trace.block_cov:
         raise ProxyError(f"{name} reads the feature maps that blocks give, and no block of this network gave one")
     entropies = []
@@ -435,7 +434,7 @@ def _entropies(trace: Trace, name: str) -> list[float]:
             return [math.nan]
         values = torch.linalg.eigvalsh(cov_CC).clamp(min=0)  # rounding leaves -1e-8 where a norm makes channels dependent
         share = values / values.sum()
-        entropies.append(-(share * (share + 1e-8).log()).sum().item())
+        entropies.append(-(share * (share + 1e-8).log()).sum().item() if values.sum() > 0 else -math.inf)
     return entropies
 
 
@@ -450,10 +449,10 @@ def az_expressivity(trace: Trace) -> float:
         trace: reads `block_cov`.
 
     Returns:
-        Nats.
+        Nats; -inf where a block's output is constant.
 
     Raises:
-        ProxyError: no block gives a feature map; nan, where a block's output is constant.
+        ProxyError: no block gives a feature map.
 
     Source: Lee and Ham, CVPR 2024, arXiv:2403.19232 (AZ-NAS).
     """
@@ -470,7 +469,7 @@ def az_progressivity(trace: Trace) -> float:
         trace: reads `block_cov`.
 
     Returns:
-        Nats, of either sign.
+        Nats, of either sign; -inf where a block's output is constant.
 
     Raises:
         ProxyError: as az_expressivity, or there is one block only.
@@ -482,6 +481,8 @@ def az_progressivity(trace: Trace) -> float:
         return math.nan
     if len(entropies) < 2:
         raise ProxyError("az_progressivity compares blocks, and this network has one that gives a feature map")
+    if -math.inf in entropies:
+        return -math.inf
     return min(after - before for before, after in itertools.pairwise(entropies))
 
 

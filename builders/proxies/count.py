@@ -35,7 +35,8 @@ def macs(trace: Trace) -> float:
 
         score = sum over calls of (elements of the output) * (C_in / groups) * k^2,   k = 1 for a linear layer
 
-    Biases, batch norm, activations, additions and pooling are not counted; flops = 2 * macs.
+    Biases, batch norm, activations, additions and pooling are not counted, nor what runs without a Conv2d or Linear module, as the products
+    and projections of nn.MultiheadAttention; flops = 2 * macs.
 
     Args:
         trace: reads `net`, in one forward pass (eval mode) over an image of zeros of the images' shape.

@@ -10,7 +10,7 @@ W (a weight before a batch norm only rescales its eps), because ReLU's kinks mak
 Names: x, w, y input, weight and output of a layer; an ending _bar is the gradient of the loss for it; u, v are what the second pass brings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -44,20 +44,23 @@ class Curvature:
         return torch.stack(self.parts).sum().item() if self.parts else 0.0
 
     @contextmanager
-    def inside(self, net: nn.Module) -> Iterator[None]:
-        """Convolutions without bias and train-mode batch norms, where they are torch's own classes, run with the formulas here."""
+    def inside(self, net: nn.Module, keep: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """Convolutions without bias and train-mode batch norms, where they are torch's own classes, run with the formulas here.
+
+        The backward passes read a convolution's output again: `keep` is given it, and what it returns goes on to the network.
+        """
         patched = [module for module in net.modules() if _is_plain_conv(module) or _is_plain_norm(module)]
         try:
             for module in patched:
-                module.forward = self._conv(module) if isinstance(module, nn.Conv2d) else _norm(module)
+                module.forward = self._conv(module, keep) if isinstance(module, nn.Conv2d) else _norm(module)
             yield
         finally:
             for module in patched:
                 vars(module).pop("forward", None)
 
-    def _conv(self, module: nn.Conv2d) -> Any:
+    def _conv(self, module: nn.Conv2d, keep: Callable[[Tensor], Tensor]) -> Any:
         how = (module.stride, module.padding, module.dilation, module.groups)
-        return lambda x: _Conv.apply(x, module.weight, how, self) if x.ndim == 4 else nn.Conv2d.forward(module, x)
+        return lambda x: keep(_Conv.apply(x, module.weight, how, self)) if x.ndim == 4 else nn.Conv2d.forward(module, x)
 
 
 def _norm(module: nn.BatchNorm2d) -> Any:

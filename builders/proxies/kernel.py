@@ -9,17 +9,17 @@ from builders.proxies.trace import NO_ACTIVATION, Trace, check_logits, gradients
 from nbzero.errors import ProxyError
 
 
-def _log_det(matrices: list[Tensor], name: str) -> float:
+def _log_det(matrices: list[Tensor], name: str, what: str = "responses") -> float:
     """log |det| of a sum; -inf where it is singular."""
     if not matrices:
-        raise ProxyError(f"{name} {NO_ACTIVATION} with responses that differ within each image")
+        raise ProxyError(f"{name} {NO_ACTIVATION} with {what} that differ within each image")
     total_BB = torch.stack(matrices).sum(0)
     return _log_det_of(total_BB)
 
 
 def _log_det_of(total_BB: Tensor) -> float:
     scale = total_BB[0, 0]  # all diagonal entries are the sum of the weights
-    equal = (total_BB >= scale * (1 - 1e-7)).sum() > len(total_BB)  # two images alike: rounding may leave a finite value
+    equal = (total_BB >= scale * (1 - 1e-10)).sum() > len(total_BB)  # two images alike: rounding may leave a finite value
     return -math.inf if equal else torch.linalg.slogdet(total_BB).logabsdet.item()
 
 
@@ -55,7 +55,7 @@ def gcor(trace: Trace) -> float:
 
     Returns, raises, source: as acor; also ProxyError where there is no loss.
     """
-    return _log_det([corr for _, corr in trace.grad_corr], "gcor")
+    return _log_det([corr for _, corr in trace.grad_corr], "gcor", "gradients")
 
 
 @reads("act_corr", "grad_corr")
@@ -187,10 +187,12 @@ def ntk(trace: Trace) -> float:
     for part_BP in torch.stack(rows).split(1 << 16, dim=1):
         part = part_BP.double()
         kernel_BB += part @ part.T
-    if kernel_BB.isnan().any():
+    if not kernel_BB.isfinite().all():
         return math.nan
     low, high = torch.linalg.eigvalsh(kernel_BB)[[0, -1]].tolist()
     # Rounding of float32 gradients leaves up to 3e-12 where the kernel is singular (100 mb networks); 3,000 of the other spaces had 1/700 and more.
+    if high <= 0:
+        raise ProxyError("ntk: no weight moves the output of any image")
     if low <= high * 1e-10:
         said = f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g})"
         raise ProxyError(f"{said}: two images are alike, or the features end in a batch norm, whose outputs add up to a constant")

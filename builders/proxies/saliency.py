@@ -6,6 +6,7 @@
 import math
 
 import torch
+from torch import Tensor
 
 from builders.proxies.trace import Trace, gradients, reads, weights_of, without_batch_norm
 from nbzero.errors import ProxyError
@@ -110,11 +111,13 @@ def fisher(trace: Trace) -> float:
         A number >= 0. dL/da is of the mean loss, so that the score falls with 1 / B^2.
 
     Raises:
-        ProxyError: the network has no weights or gives no logits.
+        ProxyError: no such layer ran, or the network gives no logits.
 
     Source: Theis et al. 2018, arXiv:1801.05787; Turner et al., ICLR 2020 (BlockSwap); as a proxy Abdelfattah et al., ICLR 2021,
         arXiv:2101.08134, whose code counts a channel once for each of its weights; published scores contain that factor.
     """
+    if not trace.channel_saliency:
+        raise ProxyError("fisher reads the outputs of Conv2d and Linear layers, and the loss depends on none in this network")
     return sum(num_weights * saliency for num_weights, saliency in trace.channel_saliency)
 
 
@@ -180,15 +183,16 @@ def synflow(trace: Trace) -> float:
         layer counts.
 
     Raises:
-        ProxyError: the network has no weights, or the sum leaves the range of float64.
+        ProxyError: the network has no weights or returns no tensor, or the sum leaves the range of float64.
 
     Source: Tanaka et al., NeurIPS 2020, arXiv:2006.05467; as a proxy (one pass, no pruning rounds) Abdelfattah et al.,
         ICLR 2021, arXiv:2101.08134. Zen-NAS keeps batch norm, redraws the weights and returns minus a mean.
     """
-    net, weights = trace.net, weights_of(trace.net)
+    net = trace.net.eval()  # first: a network may freeze weights when its mode is set
+    weights = weights_of(net)
     for tensor in (*net.parameters(), *net.buffers()):
         if tensor.is_floating_point():
-            tensor.data = tensor.data.double().abs_()
+            tensor.data = tensor.data.double().abs()  # not in place: a float64 tensor is its own double()
     for weight in weights:
         weight.requires_grad_()
     if not trace.images.is_floating_point():
@@ -197,7 +201,10 @@ def synflow(trace: Trace) -> float:
     # Forward-only dual numbers take 3.9 ms where this takes 5.5, at 11 M macs, but need a rule for every operation:
     # where a network has another (squeeze-and-excitation's product, a functional max-pool) the sum is wrong unnoticed.
     with without_batch_norm(net), torch.enable_grad():
-        grads = gradients(net.eval()(ones).sum(), weights)
+        output = net(ones)
+        if not isinstance(output, Tensor):
+            raise ProxyError(f"synflow adds up the network's outputs, and it returned {type(output).__name__}")
+        grads = gradients(output.sum(), weights)
     pairs = zip(weights, grads, strict=True)
     total = torch.stack([(weight.detach() * grad).abs_().sum() for weight, grad in pairs]).sum().item()
     if math.isinf(total):

@@ -8,23 +8,27 @@ A proxy declares with `reads` which recorded fields it needs, and `take_trace` r
 lent the network through `as_found`.
 """
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 
 from builders.proxies.curvature import Curvature, Passing
 from nbzero.errors import ProxyError
 
 WEIGHTED = (nn.Conv2d, nn.Linear)  # the layers whose `weight` the proxies call weights: no batch norm, no bias
-ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU)  # whose units are on where what enters them is > 0; ReLU6 is no subclass of ReLU
-NO_ACTIVATION = "reads the units of ReLU, ReLU6, GELU and SiLU modules, and none ran in this network"
+NO_ACTIVATION = "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen), and none ran in this network"
 
 
 @dataclass(slots=True)
@@ -51,7 +55,8 @@ class Trace:
         agree_BB: (B, B) float64, on how many units of the activation modules images i and j are both on or both
             off; on means pre-activation > 0. The diagonal is the number of units, 0 where no such module ran.
         act_corr, grad_corr: (block or None, (B, B) float64) per call of an activation module: |Pearson correlation| between images of its
-            pre-activations, and of dL/d(pre-activation); the block's index in `blocks`.
+            pre-activations, and of dL/d(pre-activation); the index in `blocks` of the block that holds the module, or of the one that ran
+            where several share it.
         patterns: per call of an activation module the distinct columns of the B x U on/off matrix: (words, distinct) int64, 16 images a word.
         block_cov: (C, C) float64 covariance of channels over images and positions, of each block's output that is a feature map.
         block_gains: largest singular value per pair of successive block outputs, last first, of the mean over positions of g_in g_out^T:
@@ -114,19 +119,41 @@ def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs:
     trace = Trace(net, images.detach(), labels, seed, blocks_of(net, blocks))
     if not needs:
         return trace
+    try:
+        return _record(trace, needs, copies=False)
+    except _Overwritten:
+        return _record(Trace(net, trace.images, labels, seed, trace.blocks), needs, copies=True)
+
+
+class _Overwritten(Exception):
+    """The network changed in place an output that is still to be read."""
+
+
+def _record(trace: Trace, needs: frozenset[str], copies: bool) -> Trace:
+    """Fill the fields of a trace. Where `copies`, the network gets copies of the outputs that are kept, so that it cannot overwrite them."""
+    net = trace.net
     # Fused attention cannot be differentiated twice.
-    with as_found(net, seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
+    with as_found(net, trace.seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
         net.train()
-        recorder = _Recorder(trace, needs, hooks)
+        recorder = _Recorder(trace, needs, hooks, copies)
         if "curvature" in needs:
-            hooks.enter_context(recorder.second_order.inside(net))
+            hooks.enter_context(recorder.second_order.inside(net, recorder.keep))
         with torch.set_grad_enabled(bool(needs & FROM_GRAPH)):
-            logits_BC = net(recorder.inputs)
+            try:
+                logits_BC = net(recorder.inputs.clone())  # a network may change its input in place
+            except ProxyError as error:
+                trace.failed.update(dict.fromkeys(needs, str(error)))
+                return trace
             if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
                 trace.failed.update(dict.fromkeys(needs, "nan: the network's output on these images is not a number"))
                 return trace
             recorder.finish(logits_BC)
     return trace
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether it has units that are on where what enters them is > 0: GELU, SiLU, and every ReLU by its name (ReLU6, LeakyReLU, PReLU, ..)."""
+    return isinstance(module, (nn.GELU, nn.SiLU)) or ("ReLU" in type(module).__name__ and not any(True for _ in module.children()))
 
 
 def blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
@@ -140,9 +167,12 @@ def blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Mo
 class _Recorder:
     """The hooks of one trace while its passes run."""
 
-    def __init__(self, trace: Trace, needs: frozenset[str], hooks: ExitStack) -> None:
+    def __init__(self, trace: Trace, needs: frozenset[str], hooks: ExitStack, copies: bool) -> None:
         net = trace.net
-        self.trace, self.needs = trace, needs
+        self.trace, self.needs, self.copies = trace, needs, copies
+        self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
+        self.running: list[int] = []  # the blocks that run now, the innermost last
+        self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}  # gradients of the loss that have not come
         self.tensor_hooks: list[torch.utils.hooks.RemovableHandle] = []
         self.block_outputs: list[Tensor] = []
         self.second_order = Curvature()
@@ -158,30 +188,55 @@ class _Recorder:
                 setattr(trace, name, empty)
         if "agree_BB" in needs:
             trace.agree_BB = torch.zeros(batch, batch, dtype=torch.float64, device=trace.images.device)
-        block_of = {id(module): i for i, block in enumerate(trace.blocks) for module in block.modules()}
+        places: dict[nn.Module, list[int]] = {}  # a block may be there twice, and a module in several
+        holding: dict[nn.Module, list[int]] = {}
+        for i, block in enumerate(trace.blocks):
+            places.setdefault(block, []).append(i)
+        for block, numbers in places.items():
+            if needs & {"act_corr", "grad_corr"}:
+                self.follow(block, numbers, hooks)
+            if needs & {"block_cov", "block_gains"}:
+                hooks.enter_context(block.register_forward_hook(self.block))
+            for module in block.modules():
+                holding.setdefault(module, []).extend(numbers)
         for module in net.modules():
             # A pre-hook: what enters the activation, not what leaves it.
-            if isinstance(module, ACTIVATIONS) and needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}:
-                at = block_of.get(id(module))
-                hooks.enter_context(module.register_forward_pre_hook(lambda _, pre, at=at: self.activation(at, *pre)))
+            if is_activation(module) and needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}:
+                hooks.enter_context(module.register_forward_pre_hook(partial(self.activation, holding.get(module, []))))
             if isinstance(module, WEIGHTED) and "channel_saliency" in needs:
                 hooks.enter_context(module.register_forward_hook(self.weighted))
-        if needs & {"block_cov", "block_gains"}:
-            for block in trace.blocks:
-                hooks.enter_context(block.register_forward_hook(self.block))
         hooks.callback(self.clear)
 
     def clear(self) -> None:
         """Let go of the graph: hooks on tensors refer to it."""
         self.drop_tensor_hooks()
-        self.block_outputs = []
+        self.block_outputs, self.kept = [], []
 
-    def activation(self, at: int | None, pre: Tensor) -> None:
-        trace, needs = self.trace, self.needs
+    def follow(self, block: nn.Module, numbers: list[int], hooks: ExitStack) -> None:
+        """Know when a block runs; the first call of one that is there twice is its first place."""
+        calls = itertools.count()
+
+        def end(*_: Any) -> None:
+            self.running.pop()
+
+        hooks.enter_context(block.register_forward_pre_hook(lambda *_: self.running.append(numbers[min(next(calls), len(numbers) - 1)])))
+        hooks.enter_context(block.register_forward_hook(end))
+
+    def keep(self, output: Tensor) -> Tensor:
+        """What a layer returns in place of an output that is read after the forward pass."""
+        if self.copies:
+            return output.clone()
+        self.kept.append((output, output._version))
+        return output
+
+    def activation(self, holding: list[int], _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        trace, needs, pre = self.trace, self.needs, inputs[0]
         if len(pre) != len(trace.images):
-            reason = f"a ReLU saw a batch of {len(pre)} where {len(trace.images)} images were given"
+            reason = f"an activation saw a batch of {len(pre)} where {len(trace.images)} images were given"
             trace.failed.update(dict.fromkeys(needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}, reason))
             return
+        running = [i for i in self.running if i in holding] if len(holding) > 1 else holding
+        at = (running or holding or [None])[-1]
         pre_BU = pre.detach().flatten(1)
         if needs & {"agree_BB", "patterns"}:
             # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.
@@ -193,18 +248,31 @@ class _Recorder:
         if "act_corr" in needs:
             self.correlate(trace.act_corr, at, pre_BU)
         if "grad_corr" in needs and pre.requires_grad:
-            self.tensor_hooks.append(pre.register_hook(lambda grad: self.correlate(trace.grad_corr, at, grad.detach().flatten(1))))
+            self.await_gradient(pre, lambda grad: self.correlate(trace.grad_corr, at, None if grad is None else grad.flatten(1)))
 
-    def correlate(self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor) -> None:
-        corr_BB = _correlation(rows_BU)
+    def correlate(self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor | None) -> None:
+        corr_BB = None if rows_BU is None else _correlation(rows_BU)
         if corr_BB is None:
             self.trace.num_skipped += 1
         else:
             recorded.append((at, corr_BB))
 
-    def weighted(self, layer: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
-        def sum_channels(grad: Tensor) -> None:
-            product = output.detach() * grad.detach()
+    def await_gradient(self, tensor: Tensor, record: Callable[[Tensor | None], None]) -> None:
+        """Record dL/d tensor as it comes, or None where the loss does not depend on the tensor."""
+        number = len(self.tensor_hooks)
+
+        def come(grad: Tensor) -> None:
+            if self.awaited.pop(number, None):
+                record(grad.detach())
+
+        self.awaited[number] = get_gradient_edge(tensor), record
+        self.tensor_hooks.append(tensor.register_hook(come))
+
+    def weighted(self, layer: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        def sum_channels(grad: Tensor | None) -> None:
+            if grad is None:
+                return
+            product = output.detach() * grad
             if isinstance(layer, nn.Conv2d):
                 product = product.flatten(2).sum(2)
             elif product.ndim > 2:
@@ -212,18 +280,25 @@ class _Recorder:
             total = product.double().square().sum().item() / (2 * len(product))
             self.trace.channel_saliency.append((layer.weight[0].numel(), total))
 
-        self.tensor_hooks.append(output.register_hook(sum_channels))
+        self.await_gradient(output, sum_channels)
+        return self.keep(output)
 
-    def block(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim in (3, 4) and output.is_floating_point():
-            if "block_cov" in self.needs:
-                self.trace.block_cov.append(_covariance(output.detach()))
-            if "block_gains" in self.needs:
-                self.block_outputs.append(output)
+    def block(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> Tensor | None:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4) or not output.is_floating_point():
+            return None
+        if "block_cov" in self.needs:
+            self.trace.block_cov.append(_covariance(output.detach()))
+        if "block_gains" not in self.needs:
+            return None
+        self.block_outputs.append(output)
+        return self.keep(output)
 
     def finish(self, logits_BC: Tensor) -> None:
         """The backward passes; each is skipped, with its reason, where the network does not allow it."""
         trace, needs = self.trace, self.needs
+        if any(output._version != version for output, version in self.kept):
+            raise _Overwritten
+        self.kept = []
         if needs & FROM_LOSS:
             try:
                 self.from_loss(logits_BC)
@@ -238,18 +313,24 @@ class _Recorder:
                     trace.failed[name] = str(error)
 
     def from_loss(self, logits_BC: Tensor) -> None:
-        trace = self.trace
+        trace, needs = self.trace, self.needs
         loss = loss_of(logits_BC, trace.labels)
         trace.num_classes = logits_BC.shape[1]
-        trace.weights = weights_of(trace.net)
-        if "curvature" not in self.needs:
-            trace.weight_grads = gradients(loss, trace.weights, keep_graph=True)
-            self.drop_tensor_hooks()
-            return
         self.second_order.passing = Passing.LOSS
-        grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate=True)
+        grads: tuple[Tensor, ...] = ()
+        try:
+            trace.weights = weights_of(trace.net)
+            grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate="curvature" in needs)
+        except ProxyError as error:
+            trace.failed.update(dict.fromkeys(needs & {"weight_grads", "curvature"}, str(error)))
+        if self.awaited and loss.requires_grad:  # not on the way to a weight, as an activation before the first layer
+            torch.autograd.grad(loss, [edge for edge, _ in self.awaited.values()], retain_graph=True, allow_unused=True)
+        for _, record in self.awaited.values():
+            record(None)
         self.drop_tensor_hooks()
         trace.weight_grads = tuple(grad.detach() for grad in grads)
+        if "curvature" not in needs or not grads:
+            return
         size = torch.stack([(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]).sum()
         self.second_order.passing = Passing.CURVATURE
         curved = gradients(size, trace.weights, keep_graph=True)
@@ -260,14 +341,14 @@ class _Recorder:
         """After the backward pass of the loss: they are of no other."""
         for hook in self.tensor_hooks:
             hook.remove()
-        self.tensor_hooks = []
+        self.tensor_hooks, self.awaited = [], {}
 
     def from_logits(self, logits_BC: Tensor) -> Tensor:
         self.trace.num_classes = check_logits(logits_BC, len(self.trace.images)).shape[1]
         return input_gradients(logits_BC.sum(), self.inputs).flatten(1)
 
     def from_blocks(self, _: Tensor) -> list[float | None]:
-        draws = torch.Generator().manual_seed(self.trace.seed)
+        draws = generator(self.trace.seed)
         return [_gain(f_in, f_out, draws) for f_in, f_out in zip(self.block_outputs[-2::-1], self.block_outputs[:0:-1], strict=True)]
 
 
@@ -282,7 +363,7 @@ def _patterns(on_BU: Tensor) -> Tensor:
     """The distinct columns of a 0/1 matrix, as (words, distinct) int64: 16 images a word, the first image the lowest bit."""
     words = []
     for part in on_BU.split(16):
-        bit_B = 2.0 ** torch.arange(len(part), device=part.device)
+        bit_B = 2 ** torch.arange(len(part), device=part.device, dtype=part.dtype)
         words.append((bit_B @ part).long())  # sums below 2**16: exact in float32 and, bit by bit, in TF32
     if len(words) == 1:
         seen = torch.zeros(1 << 16, dtype=torch.bool, device=on_BU.device)
@@ -297,15 +378,30 @@ def _correlation(rows_BU: Tensor) -> Tensor | None:
     num_units = rows_BU.shape[1]
     mean_B = rows_BU.mean(1).double()
     cov_BB = gram_BB - num_units * mean_B[:, None] * mean_B[None, :]
-    if (cov_BB.diagonal() <= 1e-3 * gram_BB.diagonal()).any():  # the difference has lost its digits, or there is none
-        if (rows_BU.amax(1) == rows_BU.amin(1)).any():
-            return None
-        rows_BU = rows_BU.double()
-        rows_BU = rows_BU - rows_BU.mean(1, keepdim=True)
-        cov_BB = rows_BU @ rows_BU.T
+    if (cov_BB.diagonal() > 1e-3 * gram_BB.diagonal()).all():  # else the difference has lost its digits, or there is none
+        corr_BB = _scaled(cov_BB)
+        if (corr_BB > 0.999).sum() <= len(corr_BB):  # else what is left of 1 - corr has: 1e-6 of a product in float32 moved wrcor by 1
+            return corr_BB
+    if (rows_BU.amax(1) == rows_BU.amin(1)).any():
+        return None
+    rows_BU = rows_BU.double()
+    rows_BU = rows_BU - rows_BU.mean(1, keepdim=True)
+    return _scaled(rows_BU @ rows_BU.T)
+
+
+def _scaled(cov_BB: Tensor) -> Tensor:
     scale_B = cov_BB.diagonal().rsqrt()
-    corr_BB = (cov_BB * scale_B[:, None] * scale_B[None, :]).abs()
-    return corr_BB.fill_diagonal_(1)
+    return (cov_BB * scale_B[:, None] * scale_B[None, :]).abs().fill_diagonal_(1)
+
+
+def generator(seed: int) -> torch.Generator:
+    """Draws on the processor, the same for every device."""
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def normal(shape: Sequence[int], draws: torch.Generator, like: Tensor) -> Tensor:
+    """N(0, 1) of a tensor's dtype and device; drawn in float32 on the processor, whatever torch's defaults are."""
+    return torch.randn(*shape, generator=draws, dtype=torch.float32, device="cpu").to(like)
 
 
 def as_positions(features: Tensor) -> Tensor:
@@ -321,7 +417,7 @@ def _covariance(features: Tensor) -> Tensor:
 
 
 def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
-    signs = torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8).to(f_out.device, f_out.dtype).mul_(2).sub_(1)
+    signs = torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8, device="cpu").to(f_out.device, f_out.dtype).mul_(2).sub_(1)
     if f_out is f_in:
         return None
     pulled = torch.autograd.grad(f_out, f_in, signs, retain_graph=True, allow_unused=True)[0] if f_out.requires_grad and f_in.requires_grad else None
@@ -329,12 +425,16 @@ def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
         raise ProxyError("the output of a block does not depend on the block before it, so nothing can be pulled back")
     if pulled.shape == signs.shape and torch.equal(pulled, signs):
         return None
-    if pulled.shape[2:] != signs.shape[2:] and pulled.ndim == 4:
-        pulled = F.pixel_unshuffle(pulled, pulled.shape[2] // signs.shape[2])
+    if pulled.ndim == signs.ndim == 4:
+        step = pulled.shape[2] // signs.shape[2]
+        if step > 1 and pulled.shape[2:] == tuple(step * side for side in signs.shape[2:]):
+            pulled = F.pixel_unshuffle(pulled, step)
     in_CP, out_CP = as_positions(pulled), as_positions(signs)
     if in_CP.shape[1] != out_CP.shape[1]:
         raise ProxyError(f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: the sizes are no multiples of each other")
     cross = ((in_CP @ out_CP.T) / out_CP.shape[1]).double()
+    if not cross.isfinite().all():
+        return math.nan
     small = cross @ cross.T if len(cross) < len(cross.T) else cross.T @ cross
     return torch.linalg.eigvalsh(small)[-1].clamp(min=0).sqrt().item()
 
@@ -343,7 +443,7 @@ def check_logits(logits_BC: Tensor, num_images: int) -> Tensor:
     """The logits; ProxyError where the network returned something else."""
     if not isinstance(logits_BC, Tensor) or logits_BC.ndim != 2 or len(logits_BC) != num_images:
         given = f"shape {tuple(logits_BC.shape)}" if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
-        raise ProxyError(f"the loss needs logits of shape ({num_images}, classes); the network returned {given}")
+        raise ProxyError(f"the score needs logits of shape ({num_images}, classes); the network returned {given}")
     return logits_BC
 
 
@@ -410,23 +510,36 @@ def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = Fa
     return torch.autograd.grad(output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate)
 
 
+_POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, Tensor.mean}
+
+
+class _Pooled(TorchFunctionMode):
+    """Inside, keeps what entered the last global average pooling, of a module or functional: (B, C, H, W) to a value per image and channel."""
+
+    features: Tensor | None = None
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func in _POOLS and isinstance(given := args[0] if args else None, Tensor) and given.ndim == 4:
+            to_each_channel = output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel()
+            if to_each_channel and (self.features is None or output.numel() < given.numel()):  # the mean of pooled features takes off two axes
+                self.features = given
+        return output
+
+
 def features_of(net: nn.Module, images: Tensor) -> Tensor:
-    """The tensor before global pooling: `net.features(images)`, else what enters the last AdaptiveAvgPool2d to 1 x 1.
+    """The tensor before global pooling: `net.features(images)`, else what enters the last average pooling to one value a channel.
 
     Raises:
         ProxyError: the network has neither.
     """
     if callable(getattr(net, "features", None)):
         return net.features(images)
-    pooled: list[Tensor] = []
-    with ExitStack() as hooks:
-        for module in net.modules():
-            if isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
-                hooks.enter_context(module.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0])))
+    with _Pooled() as pooled:
         net(images)
-    if not pooled:
-        raise ProxyError("the network's features are not known: it has no features(images) and no AdaptiveAvgPool2d(1)")
-    return pooled[-1]
+    if pooled.features is None:
+        raise ProxyError("the network's features are not known: it has no features(images), and no average pooling of a feature map to 1 x 1")
+    return pooled.features
 
 
 @contextmanager
@@ -434,37 +547,52 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     """Lend a network to one pass, and put it back afterwards, also after an error.
 
     Inside, buffers are copies, no activation works in place, and the pass may set any parameter's `data` and `requires_grad` and any
-    submodule's mode. torch's own generators, from which dropout draws, are seeded, and put back as well.
+    submodule's mode. torch's own generators, from which dropout draws, are seeded, and put back as well. A batch norm in train mode that sees
+    one value per channel raises ProxyError.
     """
     modes = [(module, module.training) for module in net.modules()]
     in_place = [module for module in net.modules() if getattr(module, "inplace", False) is True]
-    buffers = [(module, *item) for module in net.modules() for item in module.named_buffers(recurse=False)]
+    buffers = [(module, dict(module._buffers)) for module in net.modules()]
     parameters = [(parameter, parameter.data, parameter.requires_grad) for parameter in net.parameters()]
     devices = {parameter.device for parameter, _, _ in parameters}
     generators = [torch.default_generator]
     generators += [torch.cuda.default_generators[device.index] for device in devices if device.type == "cuda"]
     states = [(generator, generator.get_state()) for generator in generators]
+    hooks = ExitStack()
     copies: dict[int, Tensor] = {}  # a buffer shared by two modules stays shared
     try:
         for module in in_place:
             module.inplace = False
-        for module, name, buffer in buffers:
-            setattr(module, name, copies.setdefault(id(buffer), buffer.clone()))
+        for module, own in buffers:
+            for name, buffer in own.items():
+                setattr(module, name, None if buffer is None else copies.setdefault(id(buffer), buffer.clone()))
+        for module in net.modules():
+            if isinstance(module, _BatchNorm):
+                hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
         for generator in generators:
             generator.manual_seed(seed)
         yield
     finally:
+        hooks.close()
         for module, training in modes:
             module.training = training
         for module in in_place:
             module.inplace = True
-        for module, name, buffer in buffers:
-            setattr(module, name, buffer)
+        for module, own in buffers:
+            for name in module._buffers.keys() - own.keys():
+                delattr(module, name)
+            for name, buffer in own.items():
+                setattr(module, name, buffer)
         for parameter, data, requires_grad in parameters:
             parameter.data = data
             parameter.requires_grad_(requires_grad)
         for generator, state in states:
             generator.set_state(state)
+
+
+def _refuse_single_value(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if norm.training and inputs[0].numel() == inputs[0].shape[1]:
+        raise ProxyError("a batch norm sees one pixel of one image, which has no variance; give more or larger images")
 
 
 @contextmanager
