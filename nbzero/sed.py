@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nbzero.errors import unknown_name
 from nbzero.spaces import CHOICES, EXPANSION, MAX_STAGES, SQUEEZE, Arch, Family, as_arch
 
 if TYPE_CHECKING:
@@ -49,9 +50,14 @@ def sed_of_table(space: str, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
 
     Returns:
         float64, one per row.
+
+    Raises:
+        UnknownNameError: no such space that archs are built of.
     """
     import numpy as np
 
+    if space not in CHOICES:
+        raise unknown_name("space", space, CHOICES)
     stages: list[tuple[Any, Any, Any]] = []
     for s in range(1, MAX_STAGES + 1):
         depth, out, stride = (np.nan_to_num(np.asarray(columns[f"s{s}_{part}"], np.float64)) for part in ("depth", "out", "stride"))
@@ -92,7 +98,10 @@ def sed_of_cell(cell: str) -> float:
     >>> sed_of_cell("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|")
     14.0
     """
-    operations = re.findall(r"\|?(none|skip_connect|nor_conv_1x1|nor_conv_3x3|avg_pool_3x3)~\d", cell)
-    if len(operations) != 6:
-        raise ValueError(f"{cell!r} is no NAS-Bench-201 cell; it has six operations like |nor_conv_3x3~0|")
+    operation = "(none|skip_connect|nor_conv_1x1|nor_conv_3x3|avg_pool_3x3)"
+    nodes = ("".join(rf"{operation}~{edge}\|" for edge in range(node + 1)) for node in range(3))
+    match = re.fullmatch(r"\|" + r"\+\|".join(nodes), cell)
+    if not match:
+        raise ValueError(f"{cell!r} is no NAS-Bench-201 cell; it has six operations, like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+    operations = match.groups()
     return float(sum(CELL_WEIGHTS.get(operation, 0) for operation in operations) * (2 if "skip_connect" in operations else 1))

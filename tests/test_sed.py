@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from builders.proxies import score
+from nbzero.errors import UnknownNameError
 from nbzero.sed import sed_of_cell, sed_of_table, sed_reconstructed
 from nbzero.spaces import CHOICES, Arch, space
 from train.networks import build_net
@@ -41,8 +42,13 @@ def test_by_hand():
 
 
 def test_what_is_no_cell_is_refused():
-    with pytest.raises(ValueError, match="is no NAS-Bench-201 cell; it has six operations"):
-        sed_of_cell("|none~0|")
+    cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|"
+    assert sed_of_cell(cell) == 14
+    for wrong in ("|none~0|", cell + "|none~0|", cell[1:], cell + "x", cell.replace("~2", "~5"), "none~0" * 6, cell.replace("+", "")):
+        with pytest.raises(ValueError, match="is no NAS-Bench-201 cell; it has six operations"):
+            sed_of_cell(wrong)
+    with pytest.raises(UnknownNameError, match="no space named 'r9'"):
+        sed_of_table("r9", {})
 
 
 @pytest.mark.skipif(not CELLS.is_file(), reason="the NAS-Bench-201 table is not part of the repository")
