@@ -4,8 +4,10 @@ import copy
 import importlib.util
 import json
 import math
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -212,6 +214,25 @@ def test_buffers_made_by_a_pass_are_gone_and_the_images_are_as_they_were(name, b
     assert torch.equal(batch[0], images)
     if name not in {"zen", "zen_no_shortcut", "phi", "barlow_twins", "synflow"}:  # those put other images in
         assert counted == score(TinyNet(), images - 0.5, batch[1], (name,))
+
+
+class Skipping(TinyNet):
+    """Draws from Python's and numpy's generators while it runs, as some stochastic depths do."""
+
+    def features(self, x):
+        return super().features(x) * (1 + random.random() + np.random.rand())
+
+
+def test_generators_of_numpy_and_python_are_seeded_and_put_back(batch):
+    net = Skipping()
+    random.seed(5)
+    np.random.seed(5)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    first = score(net, *batch)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    random.seed(6)
+    np.random.seed(6)
+    assert score(net, *batch) == first
 
 
 class Frozen(TinyNet):

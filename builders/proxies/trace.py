@@ -10,12 +10,14 @@ lent the network through `as_found`.
 
 import itertools
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -547,7 +549,7 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     """Lend a network to one pass, and put it back afterwards, also after an error.
 
     Inside, buffers are copies, no activation works in place, and the pass may set any parameter's `data` and `requires_grad` and any
-    submodule's mode. torch's own generators, from which dropout draws, are seeded, and put back as well. A batch norm in train mode that sees
+    submodule's mode. The generators of torch, from which dropout draws, and those of numpy and Python are seeded, and put back. A batch norm in train mode that sees
     one value per channel raises ProxyError.
     """
     modes = [(module, module.training) for module in net.modules()]
@@ -558,6 +560,7 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     generators = [torch.default_generator]
     generators += [torch.cuda.default_generators[device.index] for device in devices if device.type == "cuda"]
     states = [(generator, generator.get_state()) for generator in generators]
+    others = random.getstate(), np.random.get_state()
     hooks = ExitStack()
     copies: dict[int, Tensor] = {}  # a buffer shared by two modules stays shared
     try:
@@ -571,6 +574,8 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
                 hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
         for generator in generators:
             generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         yield
     finally:
         hooks.close()
@@ -588,6 +593,8 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
             parameter.requires_grad_(requires_grad)
         for generator, state in states:
             generator.set_state(state)
+        random.setstate(others[0])
+        np.random.set_state(others[1])
 
 
 def _refuse_single_value(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
