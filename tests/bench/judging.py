@@ -7,6 +7,7 @@ are of this process (CPU), medians of a few rounds, because a shared machine mak
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -84,6 +85,19 @@ def main() -> None:
     theirs = seconds(lambda: [metrics.bootstrap(metrics.mbr, row, pool.accuracy, cost, resamples=4) for row in table], 1)
     theirs *= 1000 / 4
     print(f"bootstrap of mBR, 1,000 resamples        {ours:8.2f} s   (target 5 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times")
+    small = pool.only(np.arange(100))
+    ours = seconds(lambda: constrained.correlations(small, resamples=1000), 3)
+    judges = (
+        metrics.kendall_tau,
+        metrics.spearman_rho,
+        metrics.pearson,
+        partial(metrics.best_rank_at_k, k=10),
+        partial(metrics.precision_at_top_k, fraction=0.05),
+    )
+    drawn = [np.random.default_rng(seed).integers(0, 100, 100) for seed in range(20)]
+    theirs = seconds(lambda: [judge(row[rows], small.accuracy[rows]) for judge in judges for row in small.scores.values() for rows in drawn], 1)
+    theirs *= 1000 / 20
+    print(f"  of all five correlations, 100 archs    {ours:8.2f} s   (target 3 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times")
 
 
 if __name__ == "__main__":
