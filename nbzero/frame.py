@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -90,9 +92,23 @@ class Frame:
         frame: pl.DataFrame = library("polars", "to_polars").DataFrame(self.to_arrow())
         return frame
 
-    def to_csv(self) -> str:
-        """Comma-separated text with a header line; absent is empty."""
-        return rows.csv_text(self.columns, self)
+    @overload
+    def to_csv(self) -> str: ...
+    @overload
+    def to_csv(self, path: str | PathLike[str]) -> None: ...
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str | None:
+        """Comma-separated text with a header line; absent is empty. With a path, a UTF-8 file of it, which appears whole or not at all.
+
+        Raises:
+            ReleaseError: the file cannot be written.
+        """
+        text = rows.csv_text(self.columns, self)
+        if path is None:
+            return text
+        from nbzero.release import write_whole
+
+        write_whole(Path(path), text.encode(), "write it again")
+        return None
 
     def to_json(self) -> str:
         """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers for."""

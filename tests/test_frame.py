@@ -3,12 +3,13 @@
 import json
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nbzero import Bench
-from nbzero.errors import UnknownNameError
+from nbzero.errors import ReleaseError, UnknownNameError
 from nbzero.frame import Frame
 
 FRAME = Frame({"proxy": ["zen", "ntk", "plain"], "tau": [0.5, None, -math.inf], "n": [3, 2, 1]}, "Title", ["N = 3"])
@@ -23,6 +24,17 @@ def test_every_form_has_the_same_rows():
     assert FRAME.to_csv() == "proxy,tau,n\nzen,0.5,3\nntk,,2\nplain,-inf,1\n"
     said = json.loads(FRAME.to_json())
     assert said["title"] == "Title" and said["notes"] == ["N = 3"] and [row["tau"] for row in said["rows"]] == [0.5, None, "-inf"]
+
+
+def test_a_csv_file_has_the_same_text(tmp_path):
+    frame = Frame({"arch": ['naïve, "é"', None], "tau": [0.5, math.nan]})
+    for path in (tmp_path / "a.csv", str(tmp_path / "b.csv")):
+        Path(path).write_text("before")
+        assert frame.to_csv(path) is None
+        assert Path(path).read_bytes().decode("utf-8") == frame.to_csv() == 'arch,tau\n"naïve, ""é""",0.5\n,\n'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+    with pytest.raises(ReleaseError, match=r"cannot write .*a\.csv.c\.csv: .*then write it again"):
+        frame.to_csv(tmp_path / "a.csv" / "c.csv")
 
 
 def test_sorted_puts_absent_last_and_keeps_the_order_of_equals():
