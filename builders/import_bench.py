@@ -38,7 +38,7 @@ import numpy.typing as npt
 from builders.merge_shards import next_version
 from builders.releases import TableKey, commit_release, finish_commit
 from builders.shards import say_errors
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, count_of
 from nbzero.imported import IMPORTED, macro_class
 from nbzero.index import sort_keys
 from nbzero.proxies import PROXIES
@@ -244,7 +244,7 @@ def _checked_archs(archs: Sequence[str], name: str, where: str) -> list[tuple[in
     if twice is not None:
         raise ReleaseError(f"{where} has {twice} more than once; a table has each arch once")
     if len(archs) != definition.num_members:
-        raise ReleaseError(f"{where} has {len(archs)} archs of {name}, the whole table has {definition.num_members}")
+        raise ReleaseError(f"{where} has {count_of(len(archs), 'arch')} of {name}, the whole table has {definition.num_members}")
     return values
 
 
@@ -553,14 +553,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     version = next_version(old, given.version, new)
     commit_release(given.out, whole, version)
     for (kind, space, dataset), table in tables.items():
-        print(f"{kind}/{space}{f'/{dataset}' if dataset else ''}: {table.num_rows} rows{_said(kind, table)}")
+        print(f"{kind}/{space}{f'/{dataset}' if dataset else ''}: {count_of(table.num_rows, 'row')}{_said(kind, table)}")
     for line in left_out(given.name, sources):
         print(line)
     for proxy, doubt in IMPORTED[given.name].doubts.items():
         print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
     for absent in sorted(OPTIONAL & FILES[given.name].keys() - sources.keys()):
         print(f"no {absent}.parquet: {given.name} has no scores")
-    print(f"{given.out}: data version {version}, {new} new rows")
+    print(f"{given.out}: data version {version}, {count_of(new, 'new row')}")
 
 
 def _said(kind: Table, table: pa.Table) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from builders.releases import TableKey, checked_path, commit_release, finish_commit
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, count_of
 from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, parse_version
@@ -204,7 +204,7 @@ def next_version(old: str | None, asked: str | None, new_rows: int) -> str:
     if asked is None:
         return least
     if parse_version(asked) < parse_version(least):
-        raise ValueError(f"version {asked}; the base is {old} and {new_rows} rows are new, so it is at least {least}")
+        raise ValueError(f"version {asked}; the base is {old} and {count_of(new_rows, 'row is', 'rows are')} new, so it is at least {least}")
     return asked
 
 
@@ -224,7 +224,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     version = next_version(old, given.version, new)
     manifest = commit_release(given.out, tables, version)
     size = sum(file.bytes for file in manifest.files.values())
-    print(f"{given.out}: data version {version}, {new} rows added or filled, {known} there already, {len(manifest.files)} files, {size / 1e6:.2f} MB")
+    done = f"{count_of(new, 'row')} added or filled, {known} there already, {count_of(len(manifest.files), 'file')}, {size / 1e6:.2f} MB"
+    print(f"{given.out}: data version {version}, {done}")
 
 
 if __name__ == "__main__":

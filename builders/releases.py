@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, count_of
 from nbzero.index import build_index, index_path, sort_keys
 from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version, write_whole
 from nbzero.schema import Table, TableKey, parse_path, path_of, safe_path
@@ -84,7 +84,8 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     for path, file in old.items():
         if path.endswith(".parquet") and (path not in files or files[path].rows < file.rows):
             left = f"only {files[path].rows}" if path in files else "none"
-            raise ReleaseError(f"{folder / path} has {file.rows} rows, of which {left} would be left; released rows stay: choose another folder")
+            held = count_of(file.rows, "row")
+            raise ReleaseError(f"{folder / path} has {held}, of which {left} would be left; released rows stay: choose another folder")
     for space, named in by_space.items():
         if "archs" not in named:
             raise ValueError(f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one")

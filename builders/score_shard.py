@@ -20,7 +20,7 @@ from builders.proxies import COMPUTE, Scores, score
 from builders.proxies.activation import draw_gaussian_weights
 from builders.shards import Compute, Row, Unit, all_devices, device_name, run_job, say_errors, software
 from builders.train_shard import arguments, job_of, said_where
-from nbzero.errors import unknown_name
+from nbzero.errors import count_of, unknown_name
 from nbzero.proxies import PROXIES, proxy
 from nbzero.schema import PASSES, standard_protocol
 from train import images
@@ -168,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     job = job_of(given, "scores", "protocol", start, proxies=names)
     finished = run_job(job, given.out, all_devices(given.workers, given.device), given.format, lambda row: all(is_there(row, n) for n in names))
-    print(f"{said_where(given.out, finished)}: {len(job.units)} scored initialisations of {job.space}")
+    print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'scored initialisation')} of {job.space}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from builders.shards import (
     say_errors,
     software,
 )
+from nbzero.errors import count_of
 from nbzero.spaces import space
 from train import images, loop
 from train.recipe import RECIPES, recipe
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     recipe(given.recipe)
     job = job_of(given, "runs", "recipe", start, engine=given.engine)
     finished = run_job(job, given.out, all_devices(given.workers, given.device), given.format)
-    print(f"{said_where(given.out, finished)}: {len(job.units)} runs of {job.space}")
+    print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'run')} of {job.space}")
 
 
 if __name__ == "__main__":

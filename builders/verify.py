@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builders.shards import say_errors
+from nbzero.errors import count_of
 from nbzero.release import Release
 from nbzero.verify import verify
 
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     release = Release.open(given.release)
     for line in lines:
         print(line)
-    print(f"{Path(release.url) if release.folder else release.url}: data version {release.manifest.data_version}, all {len(lines)} files hold")
+    where = Path(release.url) if release.folder else release.url
+    print(f"{where}: data version {release.manifest.data_version}, all {count_of(len(lines), 'file')} hold")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The command `nbzero`: what the API answers, as tables, JSON or CSV. Needs typer and rich: pip install 'nbzero[cli]'.
 
 Every command makes one table (rows under columns, a title that says recipe, protocol, seed, split and N, and notes) and prints it in one of three
-ways. On a terminal rich draws it; into a pipe it is plain aligned text of at most 100 characters a line. Both leave out what a reader rarely needs
-and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`, of hybrid also
-{"searched", "not_searched"}; --csv is the rows alone, with the title and the notes on stderr; both have every column. What is slow to import is
-imported by the commands that need it: `info`, `query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources are
-in the Parquet files).
+ways. On a terminal rich draws it; into a pipe it is plain aligned text of at most 100 characters a line, or $COLUMNS. Both leave out what a reader
+rarely needs and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`, of hybrid
+also {"searched", "not_searched"}; --csv is the rows alone, with the title and the notes on stderr; both have every column. What is slow to import
+is imported by the commands that need it: `info`, `query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources
+are in the Parquet files).
 """
 
 import inspect
@@ -24,7 +24,7 @@ import typer
 
 from nbzero import __version__, rows
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, one_seed
-from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, unknown_name
+from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, count_of, unknown_name
 from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES
 from nbzero.schema import columns_of, standard_protocol
@@ -41,7 +41,7 @@ EPILOG = (
     "installed."
 )
 MANY = 40  # completions shown of a space
-WIDTH = 100  # characters of a line in a pipe
+WIDTH = 100  # characters of a line in a pipe, unless COLUMNS says another number
 
 
 class Source(Protocol):
@@ -104,7 +104,8 @@ def _print_table(source: "Source | Frame", keys: int) -> None:
     console = Console(highlight=False)
     listed, columns = list(source), [*source.columns]
     if not console.is_terminal:
-        print(rows.aligned_text(columns, listed, source.title, source.notes, WIDTH, keys))
+        wanted = os.environ.get("COLUMNS", "")
+        print(rows.aligned_text(columns, listed, source.title, source.notes, (int(wanted) if wanted.isdecimal() else 0) or WIDTH, keys))
         return
     from rich import box
     from rich.table import Table
@@ -271,6 +272,18 @@ def _words(*names: str) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
+def _figures(incomplete: str) -> list[str]:
+    from nbzero.plots import FIGURES
+
+    return _words("list", *FIGURES)(incomplete)
+
+
+def _hybrids(incomplete: str) -> list[str]:
+    from nbzero.hybrid import HYBRIDS
+
+    return _words(*HYBRIDS)(incomplete)
+
+
 def _in_list(names: Iterable[str]) -> Callable[[str], list[str]]:
     """The last name of a list with commas."""
     known = tuple(names)
@@ -378,7 +391,7 @@ def _budgets(text: str, joint: bool = False) -> Any:
         raise ValueError(f"budgets {text!r}; it is {allowed}") from None
 
 
-def _dataset(bench: Bench, space: str, given: str | None, kind: str = "runs") -> str:
+def _dataset(bench: Bench, space: str, given: str | None, kind: str = "runs", by: str = "--dataset") -> str:
     """The data set meant: the one given, else the only one of which there are runs (or scores)."""
     if given is not None:
         return given
@@ -390,7 +403,7 @@ def _dataset(bench: Bench, space: str, given: str | None, kind: str = "runs") ->
         ]
         raise NothingFoundError(f"the release has no {kind} of {space}; it has {kind} of {', '.join(having) or 'no space'}")
     if len(there) > 1:
-        raise ValueError(f"{space} has {kind} on several data sets; name one with --dataset: {', '.join(there)}")
+        raise ValueError(f"{space} has {kind} on several data sets; name one with {by}: {', '.join(there)}")
     return there[0]
 
 
@@ -427,8 +440,9 @@ def info(call: Call) -> None:
     title = f"Release {bench.version}, manifest SHA-256 {bench.sha256}, read by nbzero {__version__}"
     counts = {kind: sum(row["rows"] for row in listed if row["kind"] == kind) for kind in ("runs", "scores")}
     notes = [
-        f"{sum(len(bench._space(space).archs) for space in bench.spaces):,} archs in {len(bench.spaces)} spaces, {counts['runs']:,} runs, "
-        f"{counts['scores']:,} scored initialisations, {len(PROXIES)} proxies known. At {bench._release.url}"
+        f"{sum(len(bench._space(space).archs) for space in bench.spaces):,} archs in {count_of(len(bench.spaces), 'space')}, "
+        f"{count_of(counts['runs'], 'run')}, {count_of(counts['scores'], 'scored initialisation')}, {len(PROXIES)} proxies known. "
+        f"At {bench._release.url}"
     ]
     call.show(Listing(["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"], listed, title, notes))
 
@@ -616,10 +630,10 @@ def top(
         + (f"; the registry says that {'lower' if direction < 0 else 'higher'} is better." if of_proxy else ".")
     ]
     if there < len(values):
-        notes.append(f"{len(values) - there} of {len(values)} archs have no {by} and are left out.")
+        notes.append(f"Without {by}, and left out: {len(values) - there} of {count_of(len(values), 'arch')}.")
     beyond = int((keyed == keyed[order[-1]]).sum()) - int((keyed[order] == keyed[order[-1]]).sum())
     if beyond:
-        notes.append(f"{beyond} more {'arch has' if beyond == 1 else 'archs have'} the last value shown; equal ones are in build order.")
+        notes.append(f"{count_of(beyond, 'more arch has', 'more archs have')} the last value shown; equal ones are in build order.")
     call.show(Listing(list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there:,}", notes), keys=2)
 
 
@@ -804,7 +818,7 @@ def _pick_parts(source: Listing) -> Iterable[Listing]:
     left = [name for name in source.columns if name not in (*shown, *heads, "pool_size")]
     notes = [*source.notes, f"Only in --csv and --json, which have all columns: {', '.join(left)}."]
     for number, (key, picked) in enumerate(limits.items(), 1):
-        said = f"{': '.join(key)}: {picked[0]['pool_size']} archs"
+        said = f"{': '.join(key)}: {count_of(picked[0]['pool_size'], 'arch')}"
         title = f"{source.title}\n\n{said}" if number == 1 else said
         yield Listing(shown, [{name: row[name] for name in shown} for row in picked], title, notes if number == len(limits) else [])
 
@@ -816,7 +830,8 @@ def hybrid(
     dataset: DatasetOption = None,
     recipe: RecipeOption = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="A published hybrid (sjw, az_nas, zen_macs, ..), instead of a search.")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="A published hybrid (sjw, az_nas, zen_macs, ..), instead of a search.", autocompletion=_hybrids),
     ] = None,
     proxies: Annotated[
         list[str] | None,
@@ -834,7 +849,10 @@ def hybrid(
     judge: Annotated[
         list[str] | None,
         typer.Option(
-            "--judge", metavar="POOL", help="Judge what was chosen on another pool: test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]; may be repeated."
+            "--judge",
+            metavar="POOL",
+            help="Judge what was chosen on another pool: test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]; may be repeated.",
+            autocompletion=_of_release(lambda bench, _: ["test", *bench.spaces]),
         ),
     ] = None,
     cost: Annotated[
@@ -902,7 +920,11 @@ def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed
     space, dataset, split, recipe = (parts + [""] * 3)[:4]
     if split not in ("", "val", "test"):
         raise ValueError(f"pool {text!r} has split {split!r}; it is val or test")
-    on = _dataset(bench, space, dataset or None)
+    on = _dataset(bench, space, dataset or None, by=f"{space}:DATASET")
+    there = bench.recipes(space, on)
+    if not recipe and len(there) > 1:
+        named = " or ".join(f"{space}:{on}:{split or 'val'}:{one}" for one in there)
+        raise ValueError(f"pool {text!r}: {space} has runs of several recipes on {on}, which are never mixed; name one: {named}")
     return pool_of(bench, space, on, recipe or None, protocol, seed, "test" if split == "test" else "val", where=where, score_seed=score_seed)
 
 
@@ -999,7 +1021,7 @@ def evaluate(
     key = "mbr_union" if "mbr_union" in report.metrics else "kendall"
     ordered = report.metrics.sorted(key, descending=key == "kendall")
     given = sum(value is not None and value == value for value in scores.values())
-    notes = [f"{given} of {len(scores)} archs in {'stdin' if file == '-' else file} have a score."]
+    notes = [f"With a score: {given} of {count_of(len(scores), 'arch')} in {'stdin' if file == '-' else file}."]
     if not math.isnan(float(report.metrics[key][0])):
         notes.append("{} is number {} of {} by {}, {} scores are better.".format(name, *report.place(key), key, better))
     noted = _noted(bench, ordered, space, protocol, *notes)
@@ -1071,9 +1093,13 @@ def _from_csv(text: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:
 
     lines = list(csv.reader(text.splitlines()))
     names = [name.strip() for name in lines[0]]
+    for mark in (";", "\t") if len(names) == 1 else ():
+        if mark in names[0]:
+            raise ValueError(f"{where}: its first line, {names[0]!r}, has {mark!r} between its columns; they are parted by commas, as in arch,score")
     wrong = [number for number, line in enumerate(lines[1:], 1) if line and len(line) != len(names)]
     if wrong:
-        raise ValueError(f"{where}: row {wrong[0]} has {len(lines[wrong[0]])} values for the {len(names)} columns {', '.join(names)}")
+        found = count_of(len(lines[wrong[0]]), "value")
+        raise ValueError(f"{where}: row {wrong[0]} has {found} for the {count_of(len(names), 'column')} {', '.join(names)}")
     return names, [dict(zip(names, (value.strip() for value in line), strict=True)) for line in lines[1:] if line]
 
 
@@ -1108,7 +1134,7 @@ def _score(value: Any, where: str) -> float | None:
 @command
 def plot(
     call: Call,
-    figure: Annotated[str, typer.Argument(help="Which figure: mbr, scatter, macs, factors, ..; list shows all.")],
+    figure: Annotated[str, typer.Argument(help="Which figure: mbr, scatter, macs, factors, ..; list shows all.", autocompletion=_figures)],
     space: Annotated[str | None, typer.Argument(help="Search space.", autocompletion=_of_release(lambda bench, _: bench.spaces))] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Ends in .png, .pdf or .svg. Default: FIGURE-SPACE.png here.")
@@ -1267,7 +1293,7 @@ def verify(
         raise _fail(f"verify: {error}", NOTHING) from None
     bench = Bench(where)
     listed = [dict(zip(("file", "holds"), line.split(": ", 1), strict=True)) for line in lines]
-    title = f"{bench._release.url}: data version {bench.version}, all {len(lines)} files hold"
+    title = f"{bench._release.url}: data version {bench.version}, all {count_of(len(lines), 'file')} hold"
     call.show(Listing(["file", "holds"], listed, title, [f"Manifest SHA-256 {bench.sha256}"]))
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.errors import NothingFoundError
+from nbzero.errors import NothingFoundError, count_of
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.pool import Pool
@@ -74,7 +74,8 @@ class _Chain:
             return ""
         pairs = zip(self.limits.tolist(), self.constraints, self.filled.tolist(), strict=True)
         named = [words if math.isnan(limit) else f"{self.cost} <= {limit:.10g}" for limit, words, there in pairs if not there]
-        return f"{len(named)} of {len(self.sizes)} budgets admit no arch, so nothing is picked: {'; '.join(named)}; {self.cheapest}"
+        none = f"{len(named)} of {count_of(len(self.sizes), 'budget admits', 'budgets admit')} no arch, so nothing is picked"
+        return f"{none}: {'; '.join(named)}; {self.cheapest}"
 
     def resampled(self, scores: Floats, accuracy: Floats, resamples: int, seed: int) -> metrics.Resampled | None:
         """Of the budgets that admit an arch; None where none does."""
@@ -175,11 +176,18 @@ def mbr(
 
 
 class Lead(NamedTuple):
-    """How much lower one proxy's mBR is than another's: negative where the first picks better, with the interval of the difference."""
+    """How much lower one proxy's mBR is than another's: negative where the first picks better, with the interval of the difference.
+
+    Attributes:
+        difference, low, high: of mBR, and the ends of the interval.
+        num_archs, pool: N, and `Pool.source`: what it was judged on.
+    """
 
     difference: float
     low: float
     high: float
+    num_archs: int
+    pool: str
 
 
 def mbr_lead(
@@ -216,7 +224,7 @@ def mbr_lead(
     values = _mean_mbr(pool, table, chains, normalise)
     drawn = [chain.resampled(table, pool.accuracy, resamples, seed) for chain in chains]
     differences = np.mean([np.subtract(*part.mbr(normalise).T) for part in drawn if part is not None], axis=0)
-    return Lead(float(values[0] - values[1]), *metrics.interval(differences, level))
+    return Lead(float(values[0] - values[1]), *metrics.interval(differences, level), len(pool), pool.source)
 
 
 def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
@@ -361,7 +369,7 @@ def _correlations_frame(
             columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
     if accuracies is not None and math.isnan(rows[-1]["kendall"]):
-        notes.append(f"{CEILING}: null, because two seeds share fewer than K = {k} archs, or are constant there.")
+        notes.append(f"{CEILING}: null, because two seeds share fewer than K = {count_of(k, 'arch')}, or are constant there.")
     return Frame(
         columns,
         f"Correlation with accuracy: {pool.name}",
@@ -415,7 +423,7 @@ class Report:
         kept = {self.name, RANDOM, ORACLE, CEILING, *self.pool.costs, *(ordered["proxy"][row] for row in others[:10])}
         rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
         lines = [repr(Frame({name: rows[name] for name in shown}, f"{self.name}: {self.pool.name}"))]
-        more = f"{len(others) - 10} more proxies" if len(others) > 10 else "every column"
+        more = count_of(len(others) - 10, "more proxy", "more proxies") if len(others) > 10 else "every column"
         intervals = "bootstrap intervals in .intervals" if self.intervals is not None else ".intervals is None: ask for resamples=1000"
         lines.append(f"({more} in .metrics, what each picks under each limit in .picks, {intervals})")
         if not math.isnan(float(self.metrics[key][0])):
@@ -451,14 +459,16 @@ def evaluate(
     """
     values = np.asarray(scores, np.float64)
     if values.shape != (len(pool),):
-        raise ValueError(f"scores of shape {values.shape}; the pool has {len(pool)} archs, and needs one each, NaN where there is none")
+        raise ValueError(f"scores of shape {values.shape}; the pool has {count_of(len(pool), 'arch')}, and needs one each, NaN where there is none")
     if direction not in (1, -1):
         raise ValueError(f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name {name!r}; it is what the report's tables and figures call the proxy, like 'yours'")
     if name in (*pool.scores, *pool.unscored, *pool.costs, RANDOM, ORACLE, CEILING):
         raise ValueError(f"name {name!r} is taken by a row of the report; choose another")
     absent = int(np.isnan(values).sum())
     if absent == len(pool):
-        raise ValueError(f"none of the {len(pool)} archs of {pool.name} has a score of {name}; give scores of measured archs")
+        raise ValueError(f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}; give scores of measured archs")
     if not metrics.is_number_of_limits(budgets):
         raise ValueError(f"budgets {budgets!r}; a report has limits on every cost, so it is a number of them from 1")
     own = replace(pool, scores={name: values * direction, **pool.scores})
@@ -493,7 +503,7 @@ def evaluate(
     found = None
     if bootstrap:
         head = ("proxy", "metric", "value", "low", "high")
-        title = f"{level:.0%} intervals of {resamples} resamples of the archs: {own.name}"
+        title = f"{level:.0%} intervals of {count_of(resamples, 'resample')} of the archs: {own.name}"
         found = Frame(dict(zip(head, map(list, zip(*intervals, strict=True)), strict=True)), title, _bootstrap_notes(bootstrap))
     return Report(name, own, Frame(columns, f"{name} beside the stored proxies: {own.name}", notes), picks, found, tuple(notes))
 
@@ -532,12 +542,12 @@ def aligned(space: Space, scores: Any) -> Floats:
     strangers = [text for text in texts if text not in places]
     if strangers:
         raise ValueError(
-            f"{len(strangers)} of {len(texts)} scores are for archs that are no members of {space.name}: {_some(strangers)}; "
-            f"members are like {space.members[0]!r}"
+            f"{len(strangers)} of {count_of(len(texts), 'score is', 'scores are')} for archs that are no members of {space.name}: {_some(strangers)}"
+            f"; members are like {space.members[0]!r}"
         )
     twice = [text for text, count in Counter(texts).items() if count > 1]
     if twice:
-        raise ValueError(f"{len(twice)} archs have more than one score: {_some(twice)}; give one each")
+        raise ValueError(f"{count_of(len(twice), 'arch has', 'archs have')} more than one score: {_some(twice)}; give one each")
     values = np.full(len(space), np.nan)
     for text, value in zip(texts, given, strict=True):
         values[places[text]] = _number(text, value)
@@ -582,9 +592,9 @@ def _bootstrap_notes(bootstrap: _Bootstrap | None) -> list[str]:
     if bootstrap is None:
         return []
     return [
-        f"{bootstrap.level:.0%} intervals: {bootstrap.resamples} resamples of the archs (seed {bootstrap.seed}), percentiles. A resample often lacks "
-        "the very arch that a proxy picks, so those of picks and mBR are not centred on the value and need not hold it; whether one proxy beats "
-        "another: mbr_lead."
+        f"{bootstrap.level:.0%} intervals: {count_of(bootstrap.resamples, 'resample')} of the archs (seed {bootstrap.seed}), percentiles. A resample "
+        "often lacks the very arch that a proxy picks, so those of picks and mBR are not centred on the value and need not hold it; whether one "
+        "proxy beats another: mbr_lead."
     ]
 
 
@@ -797,7 +807,7 @@ def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
 
 def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:
     """On proxies that no arch of a pool has a score of."""
-    return [f"0 of {len(pool)} archs have a score of {pool.why_unscored(name)}: its values are null." for name in names]
+    return [f"0 of {count_of(len(pool), 'arch has', 'archs have')} a score of {pool.why_unscored(name)}: its values are null." for name in names]
 
 
 def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:
@@ -809,7 +819,7 @@ def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:
 def _limits_in_words(budgets: Budgets, spacing: str) -> str:
     if isinstance(budgets, Mapping):
         return "joint limits"
-    return f"{budgets} {spacing} limits" if metrics.is_number_of_limits(budgets) else f"{len(budgets)} given limits"  # type: ignore[arg-type]
+    return count_of(budgets, f"{spacing} limit") if metrics.is_number_of_limits(budgets) else count_of(len(budgets), "given limit")  # type: ignore[arg-type]
 
 
 def _some(texts: Sequence[str]) -> str:

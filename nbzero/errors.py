@@ -1,6 +1,6 @@
 """The exceptions of nbzero, and how an unknown name is worded.
 
-Every message says what was given, what is allowed and what to do. `ValueError` (malformed input) is raised as it is;
+Every message says what was given, what is allowed and what to do, and counts with `count_of`. `ValueError` (malformed input) is raised as it is;
 the classes here are for what a caller may want to tell apart.
 """
 
@@ -43,6 +43,15 @@ class OutOfBudgetError(NBZeroError):
 
 class ProxyError(NBZeroError):
     """A score that cannot be computed for this network; the reason becomes the null's reason."""
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """A number with what it counts, in words; `many` where another word than `one` with an s is meant.
+
+    >>> count_of(1, "arch"), count_of(1024, "arch"), count_of(0, "proxy", "proxies")
+    ('1 arch', '1,024 archs', '0 proxies')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:

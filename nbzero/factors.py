@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import NothingFoundError, unknown_name
+from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.metrics import is_rounding
@@ -106,12 +106,13 @@ class Sample:
         if isinstance(scores, Mapping):
             foreign = sorted(set(scores) - set(self.archs))
             if foreign:
-                raise ValueError(f"{len(foreign)} of {len(scores)} scores are for archs not in {self.name}, first {foreign[0]!r}; leave them out")
+                given = f"{len(foreign)} of {count_of(len(scores), 'score is', 'scores are')}"
+                raise ValueError(f"{given} for archs not in {self.name}, first {foreign[0]!r}; leave them out")
             values = np.array([scores.get(arch, np.nan) for arch in self.archs], np.float64)
         else:
             values = np.asarray(scores, np.float64)
             if values.shape != (len(self),):
-                raise ValueError(f"scores of shape {values.shape} for {name!r}; the sample has {len(self)} archs: give ({len(self)},), or a dict")
+                raise ValueError(f"scores of shape {values.shape} for {name!r} and {count_of(len(self), 'arch')}: give ({len(self)},), or a dict")
         return replace(self, targets={**self.targets, name: values})
 
 
@@ -181,7 +182,7 @@ def sample_of(
             num_other = int((~np.isnan(np.asarray(bench.table(space, [asked], dataset, recipe, seed=seed)[asked], np.float64))).sum())
         raise NothingFoundError(
             f"the release has neither scores nor {split} accuracies of {space} on {dataset}"
-            + (f"; {num_other} archs have a {other} accuracy there: split={other!r}" if num_other else "")
+            + (f"; {count_of(num_other, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}" if num_other else "")
             + f"; it has {', '.join(bench.datasets(space)) or 'no data set'} of {space}"
         )
     found |= {name: values for name, values in costs.items() if name in names}
@@ -279,7 +280,7 @@ def factors(
         num_distinct = len(np.unique(arch_of_row[there]))
         reason = None
         if num_distinct < 2 * FOLDS:
-            reason = f"{_count(num_distinct, 'arch')} with a value, a model needs {2 * FOLDS}{_first_arch(sample, name)}"
+            reason = f"{count_of(num_distinct, 'arch')} with a value, a model needs {2 * FOLDS}{_first_arch(sample, name)}"
         elif np.ptp(target_N) == 0:
             reason = "the same value for every arch"
         elif is_rounding(values):
@@ -290,7 +291,7 @@ def factors(
             designs[key] = _Design(encoding, table_NF[there], arch_of_row[there], copies, shuffle_seed)
         fitted = designs[key].fit(target_N) if reason is None else None
         rows += _rows(inputs, copies, _blocks(inputs, table_NF), fitted, numbers, min_r2)
-    return Frame(_columns(rows), f"factors of {_count(len(chosen), 'target')}: {sample.name}", _notes(rows, transform, min_r2, encoding))
+    return Frame(_columns(rows), f"factors of {count_of(len(chosen), 'target')}: {sample.name}", _notes(rows, transform, min_r2, encoding))
 
 
 class _Encoding:
@@ -424,7 +425,8 @@ def _chosen(sample: Sample, targets: Iterable[str] | None) -> dict[str, Floats]:
         if name not in known:
             raise unknown_name("target", name, known)
     if not names or not len(sample):
-        raise ValueError(f"{sample.name} has {len(sample)} archs and {len(names)} targets were asked for; give at least one of each")
+        asked = count_of(len(names), "target was", "targets were")
+        raise ValueError(f"{sample.name} has {count_of(len(sample), 'arch')} and {asked} asked for; give at least one of each")
     return {name: np.asarray(known[name], np.float64) for name in names}
 
 
@@ -554,7 +556,7 @@ def _notes(rows: list[dict[str, Any]], transform: Transform, min_r2: float, enco
         )
     poor = [f"{row['target']} ({row['r2']:.2f})" for row in first if row["reason"] is None and not row["fits"]]
     if poor:
-        notes.append(f"Do not read the importances of {_count(len(poor), 'target')} whose model does not fit (r2 < {min_r2:g}): {', '.join(poor)}")
+        notes.append(f"Do not read the importances of {count_of(len(poor), 'target')} whose model does not fit (r2 < {min_r2:g}): {', '.join(poor)}")
     none = [f"{row['target']} ({row['reason']})" for row in first if row["reason"] is not None]
     if none:
         notes.append(f"No model: {', '.join(none)}")
@@ -566,10 +568,6 @@ def _notes(rows: list[dict[str, Any]], transform: Transform, min_r2: float, enco
 
 def _range(sizes: list[int]) -> str:
     return f"{sizes[0]:,}" if len(set(sizes)) == 1 else f"{min(sizes):,} to {max(sizes):,}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 # Bias
@@ -627,10 +625,10 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
         weight = _weights(values[there], size) if enough else None
         pair = [_weights(column[both], _places(num_both, top, min_top)) for column in (values, accuracy)] if enough_both else None
         reason = (
-            f"{_count(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}{_first_arch(sample, name)}" if not enough else None
+            f"{count_of(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}{_first_arch(sample, name)}" if not enough else None
         )
         if enough and not enough_both:
-            reason = f"{_count(num_both, 'arch')} with an accuracy too, a best {min_top} needs {2 * min_top}"
+            reason = f"{count_of(num_both, 'arch')} with an accuracy too, a best {min_top} needs {2 * min_top}"
         counts["num_top"] = size if enough else 0
         counts["num_tied"] = 0 if weight is None else int(((weight > 0) & (weight < 1)).sum())
         for label, column in properties.items():
@@ -641,7 +639,7 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
     if any(row["reason"] for row in rows):
         short = {row["target"]: row["reason"] for row in rows if row["reason"]}
         notes.append("Without all numbers: " + ", ".join(f"{name} ({reason})" for name, reason in short.items()))
-    return Frame(_columns(rows), f"liked archs of {_count(len(chosen), 'target')}: {sample.name}", notes)
+    return Frame(_columns(rows), f"liked archs of {count_of(len(chosen), 'target')}: {sample.name}", notes)
 
 
 def _first_arch(sample: Sample, name: str) -> str:

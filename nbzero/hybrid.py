@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nbzero import _subsets, metrics
 from nbzero.constrained import chains_of, unscored_notes
-from nbzero.errors import NothingFoundError, unknown_name
+from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool
 
@@ -266,10 +266,10 @@ class HybridSearch:
             ValueError: no such size or place.
         """
         if size is not None and not 1 <= size <= len(self.members):
-            raise ValueError(f"size {size!r}; {len(self.members)} members have subsets of 1 to {len(self.members)}")
+            raise ValueError(f"size {size!r}; {count_of(len(self.members), 'member has', 'members have')} subsets of 1 to {len(self.members)}")
         masks = self._masks(size)
         if isinstance(place, bool) or not hasattr(place, "__index__") or not 1 <= place <= len(masks):
-            raise ValueError(f"place {place!r}; there are {len(masks)} subsets" + (f" of {size}" if size else ""))
+            raise ValueError(f"place {place!r}; it is from 1 to {len(masks)}, the number of subsets" + (f" of {size}" if size else ""))
         order = np.lexsort((masks, self._sizes[masks], self.values[masks]))
         mask = int(masks[order[place - 1]])
         return Hybrid(self._names(mask), self.rule, chosen=replace(self.chosen, value=float(self.values[mask]), tried=len(masks)))
@@ -344,7 +344,8 @@ class HybridSearch:
         best = self.table(1)
         frame = Frame({name: best[name] for name in ("size", "members", "mbr", "equal", "chance")}, best.title)
         told = "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools); more of each size: .table(), .best()."
-        return "\n".join([f"HybridSearch of {len(self.values) - 1:,} combinations of {len(self.members)} members", repr(frame), told])
+        searched = f"HybridSearch of {count_of(len(self.values) - 1, 'combination')} of {count_of(len(self.members), 'member')}"
+        return "\n".join([searched, repr(frame), told])
 
     @functools.cached_property
     def _sizes(self) -> npt.NDArray[np.uint8]:
@@ -358,7 +359,8 @@ class HybridSearch:
 
     def _notes(self) -> list[str]:
         notes = [
-            f"{len(self.values) - 1:,} combinations were tried on this pool; {self.num_different:,} of them differ in what they pick."
+            f"{count_of(len(self.values) - 1, 'combination was', 'combinations were')} tried on this pool; {self.num_different:,} of them differ in "
+            "what they pick."
             " The best of many is in part luck: judge it on other pools (`judge`).",
             *self._searched(),
         ]
@@ -584,7 +586,7 @@ def _costs(costs: str | Iterable[str], budgets: int | Sequence[float]) -> tuple[
     if not names:
         raise ValueError("no costs; name one or more of macs, params, depth")
     if len(names) > 1 and not metrics.is_number_of_limits(budgets):
-        raise ValueError(f"limits of your own with {len(names)} costs ({', '.join(names)}); give a number of budgets, or one cost")
+        raise ValueError(f"limits of your own with {count_of(len(names), 'cost')} ({', '.join(names)}); give a number of budgets, or one cost")
     return names
 
 
@@ -603,7 +605,7 @@ def _guard(chosen: Chosen | None, pools: list[Pool]) -> list[str]:
     """What the reader must know of where a hybrid was chosen."""
     if chosen is None:
         return ["Given, not chosen on any of these pools by nbzero."]
-    notes = [f"Chosen on {chosen}, the best of {chosen.tried:,} combinations there by {_objective(chosen)}."]
+    notes = [f"Chosen on {chosen}, the best of {count_of(chosen.tried, 'combination')} there by {_objective(chosen)}."]
     for pool in pools:
         shared = len(chosen.arch_ids.intersection(pool.arch_ids.tolist())) if pool.space == chosen.space else 0
         kind = chosen.relation(pool)
@@ -623,7 +625,9 @@ def _objective(chosen: Chosen) -> str:
 
 
 def _budgets_said(budgets: int | Sequence[float], spacing: str) -> str:
-    return f"{budgets} {spacing} budgets" if metrics.is_number_of_limits(budgets) else f"limits {', '.join(f'{limit:g}' for limit in budgets)}"  # type: ignore[union-attr]
+    if metrics.is_number_of_limits(budgets):
+        return count_of(budgets, f"{spacing} budget")  # type: ignore[arg-type]
+    return f"limits {', '.join(f'{limit:g}' for limit in budgets)}"  # type: ignore[union-attr]
 
 
 def _over(normalise: str) -> str:

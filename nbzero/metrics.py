@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import NothingFoundError
+from nbzero.errors import NothingFoundError, count_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -154,7 +154,7 @@ def best_rank_at_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, k: int) -> fl
     scores, accuracy = _judged(scores, accuracy)
     num = len(scores)
     if isinstance(k, bool) or not hasattr(k, "__index__") or not 1 <= k <= num:
-        raise ValueError(f"k {k!r}; it is a whole number from 1 to the {num} archs of the pool")
+        raise ValueError(f"k {k!r}; it is a whole number from 1 to the {count_of(num, 'arch')} of the pool")
     ranks_N = true_ranks(accuracy)
     sure, tied, places = _top(scores, int(k))
     best_sure = int(ranks_N[sure].min()) if len(sure) else num
@@ -334,8 +334,8 @@ def within(cost: npt.ArrayLike, limits: npt.ArrayLike) -> tuple[Ints, Ints]:
     if not sizes.all():
         below = ", ".join(f"{limit:.10g}" for limit in limits[sizes == 0])
         raise NothingFoundError(
-            f"{int((sizes == 0).sum())} of {len(sizes)} limits admit no arch: {below}; the smallest cost is {cost.min():.10g}, of row {order[0]}; "
-            "raise the limit, or leave it out"
+            f"{int((sizes == 0).sum())} of {count_of(len(sizes), 'limit admits', 'limits admit')} no arch: {below}; the smallest cost is "
+            f"{cost.min():.10g}, of row {order[0]}; raise the limit, or leave it out"
         )
     return order, sizes
 
@@ -351,7 +351,7 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
     table, accuracy = np.asarray(scores), np.asarray(accuracy, np.float64)
     table = table if table.dtype.kind == "i" else np.asarray(table, np.float64)
     if table.ndim != 2 or table.shape[1:] != accuracy.shape:
-        raise ValueError(f"scores of shape {table.shape} with {len(accuracy)} accuracies; they are (P, N) and (N,)")
+        raise ValueError(f"scores of shape {table.shape} with {count_of(len(accuracy), 'accuracy', 'accuracies')}; they are (P, N) and (N,)")
     order = order[: sizes[-1]]
     code = codes(accuracy)[order]
     best = np.empty(len(sizes), np.int64)
@@ -532,7 +532,7 @@ def resampled_picks(
     table = np.atleast_2d(np.asarray(scores, np.float64))
     accuracy, cost = _vectors(accuracy=accuracy, cost=cost)
     if table.ndim != 2 or table.shape[1] != len(cost):
-        raise ValueError(f"scores of shape {table.shape} with {len(cost)} costs; they are (P, N) and (N,)")
+        raise ValueError(f"scores of shape {table.shape} with {count_of(len(cost), 'cost')}; they are (P, N) and (N,)")
     _no_nan(accuracy=accuracy)
     check_bootstrap(resamples, 0.5, seed)
     num, num_costs = len(cost), int((~np.isnan(cost)).sum())

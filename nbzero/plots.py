@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbzero.constrained import CEILING, ORACLE, RANDOM, Report
-from nbzero.errors import UnknownNameError, unknown_name
+from nbzero.errors import UnknownNameError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.metrics import is_rounding
 from nbzero.pool import COSTS, Floats, Pool
@@ -811,7 +811,7 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int = RESAMPLES) -> 
     columns = {name: table[name] for name in table.columns}
     at = table.columns.index("kendall") + 1
     ordered = {**dict(list(columns.items())[:at]), "kendall_low": low, "kendall_high": high, **dict(list(columns.items())[at:])}
-    note = f"95% intervals of kendall: {resamples} resamples of the archs (seed 0), percentiles."
+    note = f"95% intervals of kendall: {count_of(resamples, 'resample')} of the archs (seed 0), percentiles."
     return Frame(ordered, table.title, [*table.notes, note])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import where as conditions
-from nbzero.errors import NothingFoundError, unknown_name
+from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.imported import IMPORTED, categories_of
 from nbzero.proxies import PROXIES
 
@@ -73,13 +73,15 @@ class Pool:
         columns: dict[str, Sized] = {"arch_ids": self.arch_ids, "archs": self.archs, **self.costs, **self.scores, **self.features}
         wrong = [f"{name} {len(values)}" for name, values in columns.items() if len(values) != num]
         if wrong:
-            raise ValueError(f"a pool of {num} accuracies with columns of other lengths: {', '.join(wrong)}; every column has an entry for each arch")
+            made = f"a pool of {count_of(num, 'accuracy', 'accuracies')}"
+            raise ValueError(f"{made} with columns of other lengths: {', '.join(wrong)}; every column has an entry for each arch")
         if np.isnan(self.accuracy).any():
             raise ValueError(f"{int(np.isnan(self.accuracy).sum())} of {num} accuracies are NaN; leave archs without an accuracy out of a pool")
         for name, values in (("arch_id", self.arch_ids.tolist()), ("arch", self.archs)):
             if len(set(values)) < num:
                 twice = next(value for value, count in Counter(values).items() if count > 1)
-                raise ValueError(f"{num - len(set(values))} archs of the pool are there twice, like {name} {twice!r}; each counts once in a ranking")
+                many = count_of(num - len(set(values)), "arch of the pool is", "archs of the pool are")
+                raise ValueError(f"{many} there twice, like {name} {twice!r}; each counts once in a ranking")
 
     def __len__(self) -> int:
         return len(self.accuracy)

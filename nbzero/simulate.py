@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbzero.bench import _split_column, one_seed, runs_there
-from nbzero.errors import NotAMemberError, NothingFoundError, OutOfBudgetError, unknown_name
+from nbzero.errors import NotAMemberError, NothingFoundError, OutOfBudgetError, count_of, unknown_name
 from nbzero.proxies import PROXIES
 from nbzero.spaces import Arch
 
@@ -160,7 +160,8 @@ class Simulation:
 
     def __repr__(self) -> str:
         limit = "" if self.budget_s is None else f" of {self.budget_s:g}"
-        return f"Simulation({self.space!r}, {self.dataset!r}, {self.recipe!r}, {len(self._steps)} queries, {self.clock_s:.1f}{limit} s)"
+        asked = count_of(len(self._steps), "query", "queries")
+        return f"Simulation({self.space!r}, {self.dataset!r}, {self.recipe!r}, {asked}, {self.clock_s:.1f}{limit} s)"
 
     def _record(self, arch: str | Arch) -> Record | None:
         """The arch's record; None, with the reason, for an arch of the grid that is no member."""

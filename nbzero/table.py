@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nbzero import where as conditions
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
-from nbzero.errors import NothingFoundError, UnknownNameError, unknown_name
+from nbzero.errors import NothingFoundError, UnknownNameError, count_of, unknown_name
 from nbzero.frame import library
 from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
@@ -66,7 +66,7 @@ class TableView:
 
     def __repr__(self) -> str:
         said = ", ".join(f"{k}={v!r}" for k in ("dataset", "recipe", "protocol", "seed") if (v := getattr(self, k)) is not None)
-        return f"TableView({self.space!r}, {len(self)} rows, {said + ', ' if said else ''}columns={list(self.columns)})"
+        return f"TableView({self.space!r}, {count_of(len(self), 'row')}, {said + ', ' if said else ''}columns={list(self.columns)})"
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow.Table with the release's types, units and true nulls; ImportError without pyarrow."""
@@ -173,9 +173,9 @@ def none_meets(
             there = np.asarray(values, np.float64)
             there = there[~np.isnan(there)]
             held.append(f"{name} is {there.min():.10g} to {there.max():.10g}" if len(there) else f"{name} is null")
-    elsewhere = f" (of all {len(whole)} archs of {space} {met} do)" if len(ids) < len(whole) else ""
+    elsewhere = f" (of all {count_of(len(whole), 'arch')} of {space} {met} do)" if len(ids) < len(whole) else ""
     return NothingFoundError(
-        f"no arch meets {where!r}: of the {len(ids)} {counted} none does{elsewhere}"
+        f"no arch meets {where!r}: of the {len(ids):,} {counted} none does{elsewhere}"
         + (f"; there {', '.join(held)}" if held else "") + "; widen the condition, or leave it out"
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _column(opened: OpenedSpace, kind: Kind, column: str, dataset: str, name: st
     seeds = [one for other, one in groups if other == name and seed in (one, "mean")]
     found = [groups[name, one] for one in seeds if name is not None]
     if any(group.ids.tobytes() != found[0].ids.tobytes() for group in found):
-        counts = ", ".join(f"seed {one}: {len(group.ids)} archs" for one, group in zip(seeds, found, strict=True))
+        counts = ", ".join(f"seed {one}: {count_of(len(group.ids), 'arch')}" for one, group in zip(seeds, found, strict=True))
         raise ValueError(f"seed='mean' needs the same seeds for every arch of {opened.name} on {dataset}, but there are {counts}; name one")
     if column == "status":
         if len(seeds) > 1:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nbzero import metrics
 from nbzero.constrained import seed_accuracies, unscored_notes
-from nbzero.errors import NothingFoundError, unknown_name
+from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool, pool_of
 
@@ -150,7 +150,7 @@ def transfer(
     keys = np.round(values if lower else -values, DECIMALS)
     ranked = np.array([_ranks(row) for row in keys])
 
-    told = f"{metric} by {', '.join(limited)}, {budgets} limits" if lower else metric
+    told = f"{metric} by {', '.join(limited)}, {count_of(budgets, 'limit')}" if lower else metric
     notes = _notes(listed, judges, told, resamples, level)
     pairs = _pairs_frame(listed, names, keys, judges, drawn, level, told)
     accuracy = _accuracy_frame(listed, seeds, draws, level)
@@ -313,7 +313,7 @@ def _reason(undefined: list[str], shared: int, kendall: float) -> str | None:
     if there:
         return "; ".join(dict.fromkeys(there))
     if shared < 2:
-        return f"{shared} proxies have a value in both; a ranking needs two"
+        return f"{count_of(shared, 'proxy has', 'proxies have')} a value in both; a ranking needs two"
     if math.isnan(kendall):
         return "one of the pools ranks all shared proxies equal"
     return f"only {shared} proxies have a value in both: as many agree by chance" if shared < FEW else None
@@ -336,9 +336,9 @@ def _accuracy_frame(pools: list[Pool], seeds: list[Floats | None], draws: list[l
         for part, one, shared in (("a", a, in_a), ("b", b, in_b)):
             row[f"ceiling_{part}"], row[f"ceiling_archs_{part}"] = _ceiling(seeds[one], shared)
         undefined = None if not math.isnan(row["kendall"]) else "all accuracies of one of the pools are equal"
-        row["reason"] = f"{len(in_a)} archs are in both; a ranking needs two" if len(in_a) < 2 else undefined
+        row["reason"] = f"{count_of(len(in_a), 'arch is', 'archs are')} in both; a ranking needs two" if len(in_a) < 2 else undefined
         rows.append(row)
-    notes = [f"{apart} pairs of two spaces share no archs and are left out."] if apart else []
+    notes = [f"Left out: {count_of(apart, 'pair')} of two spaces, which share no archs."] if apart else []
     if any(not math.isnan(row[f"ceiling_{part}"]) for row in rows for part in "ab"):
         notes.append("Ceilings: how well one seed's accuracies rank another seed's; two rankings by single seeds can hardly agree better.")
     if rows:
@@ -416,7 +416,7 @@ def _proxies_frame(pools: list[Pool], names: list[str], values: Floats, ranked: 
 def _notes(pools: list[Pool], judges: list[_Judge], told: str, resamples: int, level: float) -> list[str]:
     notes = [f"Proxies are ranked by {told}; N of each pool is its num_archs, costs count as proxies by which larger networks are better."]
     if resamples:
-        notes.append(f"{level:.0%} intervals of {resamples} resamples of the archs; the proxies are given, so few of them stay few.")
+        notes.append(f"{level:.0%} intervals of {count_of(resamples, 'resample')} of the archs; the proxies are given, so few of them stay few.")
     test = [str(i + 1) for i, pool in enumerate(pools) if pool.split == "test"]
     if test:
         notes.append(f"On the test split, as asked: pools {', '.join(test)}. What is chosen by it, it no longer judges.")
@@ -425,7 +425,7 @@ def _notes(pools: list[Pool], judges: list[_Judge], told: str, resamples: int, l
         notes.append(f"Scores are of different protocols ({listed}): a proxy of one name may have been computed otherwise.")
     absent = sum(max(count, 0) for judge in judges for count in judge.missing)
     if absent:
-        notes.append(f"{absent} scores of these proxies are missing in all; missing_1 and so on in .proxies count them by pool.")
+        notes.append(f"Missing in all: {count_of(absent, 'score')} of these proxies; missing_1 and so on in .proxies count them by pool.")
     notes += [f"Pool {i + 1} ranks no proxies: {judge.reason}." for i, judge in enumerate(judges) if judge.reason]
     notes += [f"Pool {i + 1}: {note}" for i, judge in enumerate(judges) for note in unscored_notes(pools[i], judge.unscored)]
     if any(not one.oriented for one in pools):

@@ -12,7 +12,7 @@ import itertools
 import os
 from typing import Any
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, count_of
 from nbzero.imported import IMPORTED
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.release import MANIFEST, Release
@@ -35,7 +35,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     for (kind, space, dataset), table in tables.items():
         path = path_of(kind, space, dataset)
         if release.manifest.files[path].rows != table.num_rows:
-            raise ReleaseError(f"{path} has {table.num_rows} rows, its manifest says {release.manifest.files[path].rows}")
+            raise ReleaseError(f"{path} has {count_of(table.num_rows, 'row')}, its manifest says {release.manifest.files[path].rows}")
         _check_schema(table, kind, path, space)
         rows = table.to_pylist()
         check_rows(kind, rows, path, space)
@@ -48,7 +48,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
             (_check_imported_archs if space in IMPORTED else _check_archs)(rows, space, path)
         elif space not in num_archs or any(row["arch_id"] >= num_archs[space] for row in rows):
             raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
-        lines.append(f"{path}: {table.num_rows} rows")
+        lines.append(f"{path}: {count_of(table.num_rows, 'row')}")
     for space in num_archs:
         named = {f"{kind}/{ds}" if ds else kind: t for (kind, of, ds), t in tables.items() if of == space}
         sources = {path_of(kind, of, ds): release.manifest.files[path_of(kind, of, ds)].sha256 for kind, of, ds in tables if of == space}
@@ -56,7 +56,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
             opened = Index(release.path(index_path(space)))
             if opened.path.read_bytes() != build_index(space, named, sources):
                 raise ReleaseError(f"{index_path(space)} differs from the Parquet files it is derived from; run builders.merge_shards again")
-            lines.append(f"{index_path(space)}: equals its {len(named)} tables")
+            lines.append(f"{index_path(space)}: equals its {count_of(len(named), 'table')}")
     return lines
 
 
@@ -84,7 +84,7 @@ def _check_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
     if any(a >= b for a, b in itertools.pairwise(hashes)):
         raise ReleaseError(f"{path}: its archs are not in the build order")
     if space in CHOICES and len(rows) != CHOICES[space].num_members:
-        raise ReleaseError(f"{path} has {len(rows)} archs, the space has {CHOICES[space].num_members}")
+        raise ReleaseError(f"{path} has {count_of(len(rows), 'arch')}, the space has {CHOICES[space].num_members}")
     for number, row in enumerate(rows):
         if row != archs_row(number, row["arch"]):
             raise ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
@@ -100,7 +100,8 @@ def _check_source(table: Any, path: str) -> None:
 def _check_imported_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
     definition = IMPORTED[space]
     if len(rows) != definition.num_members or len({row["arch"] for row in rows}) != len(rows):
-        raise ReleaseError(f"{path} has {len({row['arch'] for row in rows})} different archs in {len(rows)} rows, not {definition.num_members}")
+        different = count_of(len({row["arch"] for row in rows}), "different arch")
+        raise ReleaseError(f"{path} has {different} in {count_of(len(rows), 'row')}, not {definition.num_members}")
     for number, row in enumerate(rows):
         try:
             said = imported_row(space, number, row["arch"])

@@ -351,9 +351,9 @@ def test_a_table_is_in_build_order_with_the_columns_asked_for(bench: Bench) -> N
     assert (view.dataset, view.recipe, view.protocol, view.seed) == (None,) * 4
     assert bench.table("r1-mini").columns == tuple(column.name for column in TABLES["archs"])
     assert bench.table("r1-mini", []).columns == ()
-    assert repr(view) == "TableView('r1-mini', 1000 rows, columns=['params', 'arch', 'archs.macs'])"
+    assert repr(view) == "TableView('r1-mini', 1,000 rows, columns=['params', 'arch', 'archs.macs'])"
     said = repr(bench.table("mb-mini", ["val_acc"], "cifar10"))
-    assert said == "TableView('mb-mini', 1000 rows, dataset='cifar10', recipe='cpu-16px-4', seed=0, columns=['val_acc'])"
+    assert said == "TableView('mb-mini', 1,000 rows, dataset='cifar10', recipe='cpu-16px-4', seed=0, columns=['val_acc'])"
 
 
 def test_whole_columns_are_views_of_the_mapped_file(bench: Bench) -> None:

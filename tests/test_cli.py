@@ -21,6 +21,7 @@ from builders import import_bench
 from builders.releases import commit_release
 from nbzero import Bench, __main__, cite, cli, constrained, hybrid, rows
 from nbzero.imported import IMPORTED
+from nbzero.plots import FIGURES
 from nbzero.pool import pool_of
 from nbzero.proxies import PROXIES
 
@@ -199,7 +200,7 @@ def test_json_is_the_frame_of_the_api_and_says_recipe_protocol_seed_split_and_n(
         (("space", "r1-mini", "--sample", "1", "--neighbours", ARCH), 2, "--sample and --neighbours exclude each other"),
         (("factors", "r1-mini", "--top", "0.1"), 2, "--top goes with --bias; give both, or neither"),
         (("factors", "r1-mini", "--bias", "--transform", "raw"), 2, "--transform is of the models, which --bias does not make"),
-        (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch meets 'macs < 1': of the 1000 archs of r1-mini none does; there macs"),
+        (("export", "r1-mini", "--where", "macs < 1"), 1, "no arch meets 'macs < 1': of the 1,000 archs of r1-mini none does; there macs"),
         (("mbr", "r1-mini", "--recipe", "paper-360"), 1, "no arch of r1-mini has a val accuracy on cifar10 with recipe paper-360; measured"),
         (("hybrid", "mb-mini", "-p", "ntk,zen"), 1, "has a score of ntk (the first arch: the tangent kernel is singular "),
         (("hybrid", "r1-mini", "-b", "1,2"), 1, "2 of 2 budgets admit no arch, so nothing is picked: macs <= 1; macs <= 2; the cheapest"),
@@ -236,19 +237,19 @@ def test_a_condition_that_no_arch_meets_is_nothing_found_in_every_command(comman
     done = ask(name, *first, "r1-mini", *more, "-d", "cifar10", "--where", "depth > 99", *out, given=f"arch,score\n{ARCH},1\n", status=1)
     assert done.stdout == "" and not list(tmp_path.iterdir())
     found = re.fullmatch(
-        r"nbzero: no arch meets 'depth > 99': of the (\d+) archs of r1-mini.* none does( \(of all 1000 archs of r1-mini 0 do\))?; "
+        r"nbzero: no arch meets 'depth > 99': of the ([\d,]+) archs of r1-mini.* none does( \(of all 1,000 archs of r1-mini 0 do\))?; "
         r"there depth is \d+ to \d+; widen the condition, or leave it out\n",
         done.stderr,
     )
     whole = name in ("factors", "export") or "zen" in command
-    assert found and (int(found[1]), found[2] is None) == (1000 if whole else num_trained("r1-mini"), whole), done.stderr
+    assert found and (int(found[1].replace(",", "")), found[2] is None) == (1000 if whole else num_trained("r1-mini"), whole), done.stderr
 
 
 def test_a_condition_that_only_archs_without_runs_meet_says_how_many_do():
     said = ask("mbr", "r1-mini", "--where", "arch_id >= 900 and macs > 0", status=1).stderr
     num = num_trained("r1-mini")
     counted = (
-        f"of the {num} archs of r1-mini with a val accuracy on cifar10 (recipe cpu-16px-4, seed 0) none does (of all 1000 archs of r1-mini 100 do)"
+        f"of the {num} archs of r1-mini with a val accuracy on cifar10 (recipe cpu-16px-4, seed 0) none does (of all 1,000 archs of r1-mini 100 do)"
     )
     assert counted in said and f"there arch_id is 0 to {num - 1}, macs is " in said
     both = ask("hybrid", "r1-mini", "--judge", "mb-mini", "--where", "macs > 5e7", status=1).stderr  # of the pool that is judged on
@@ -400,7 +401,12 @@ def test_every_table_fits_a_terminal_and_a_pipe_and_says_what_it_leaves_out(name
     args = ("--release", release, *TABLES[name])
     whole = answer(*args, given=mine())
     columns = list(whole["rows"][0])
-    for width, env in ((80, {"FORCE_COLOR": "1", "COLUMNS": "80"}), (100, {"FORCE_COLOR": "1", "COLUMNS": "100"}), (100, {})):
+    for width, env in (
+        (80, {"FORCE_COLOR": "1", "COLUMNS": "80"}),
+        (100, {"FORCE_COLOR": "1", "COLUMNS": "100"}),
+        (100, {}),
+        (90, {"COLUMNS": "90"}),
+    ):
         done = ask(*args, given=mine(), **{"FORCE_COLOR": None, "COLUMNS": None, **env})
         lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()]
         text = re.sub(r"\s", "", "".join(lines))
@@ -504,6 +510,10 @@ def test_completion_knows_spaces_datasets_proxies_and_archs(release):
     found = complete(f"nbzero query {prefix}")
     assert ARCH in found and found == [arch for arch in Bench().space("r1-mini") if arch.startswith(prefix)][: cli.MANY]
     assert complete("nbzero --release nowhere mbr ") == []
+    assert complete("nbzero plot m") == [name for name in FIGURES if name.startswith("m")] and "mbr" in complete("nbzero plot m")
+    assert complete("nbzero plot l") == ["list"] and complete("nbzero plot mbr mb") == ["mb", "mb-mini"]
+    assert complete(f"nbzero --release {release} hybrid r1-mini --judge ") == ["test", "r1-mini", "r2-mini", "mb-mini"]
+    assert complete("nbzero hybrid r1-mini --name z") == ["zerocost", "zen_macs"]
 
 
 # Looking up
@@ -584,7 +594,7 @@ def test_top_is_the_sorted_table(by, end, release, bench):
     assert [row["place"] for row in got["rows"]] == [1 + sum(other < value for other, _ in there) for value, _ in sorted(there)[:7]]
     assert got["title"].endswith(f"where depth > 6, N = {len(there)}") and got["notes"][0].startswith("Lowest" if lowest else "Highest")
     absent = len(values) - len(there)
-    assert (f"{absent} of {len(values)} archs have no {by} and are left out." in got["notes"]) == bool(absent)
+    assert (f"Without {by}, and left out: {absent} of {len(values):,} archs." in got["notes"]) == bool(absent)
 
 
 def test_top_says_what_is_tied_and_names_the_recipe(release):
@@ -643,7 +653,7 @@ def test_evaluate_gives_the_report_of_the_api_for_every_kind_of_file(name, files
     report = bench.evaluate(scores, "r1-mini", "cifar10", "cpu-16px-4")
     assert got["rows"] == json.loads(report.metrics.sorted("mbr_union").to_json())["rows"] and got["title"] == report.metrics.title
     there = sum(score is not None for score in scores.values())
-    assert got["notes"][0] == f"{there} of {len(scores)} archs in {'stdin' if name == '-' else file} have a score." and there < len(scores)
+    assert got["notes"][0] == f"With a score: {there} of {len(scores):,} archs in {'stdin' if name == '-' else file}." and there < len(scores)
     place, of = report.place("mbr_union")
     assert got["notes"][1] == f"yours is number {place} of {of} by mbr_union, higher scores are better."
     assert set(report.notes) <= set(got["notes"])
@@ -671,8 +681,14 @@ def test_the_options_of_evaluate(files, scores, release, bench):
         ("arch,a,b\nx,1,2\n", "stdin has the columns a, b; say which holds the scores: --column NAME"),
         (f"arch,score\n{ARCH},1\n{ARCH},2\n", f"stdin: row 2 has {ARCH} again; give each arch one score"),
         (f"arch,score\n{ARCH},good\n", "stdin: row 1: score is 'good'; it is a number, or empty where there is none"),
-        (f"arch,score\n{ARCH}\n", "stdin: row 1 has 1 values for the 2 columns arch, score"),
-        ("arch,score\nr1-mini-nonsense,1\n", "1 of 1 scores are for archs that are no members of r1-mini: 'r1-mini-nonsense'"),
+        (f"arch,score\n{ARCH}\n", "stdin: row 1 has 1 value for the 2 columns arch, score"),
+        (f"arch\n{ARCH},1\n", "stdin: row 1 has 2 values for the 1 column arch"),
+        (
+            f"arch;score\n{ARCH};0,5\n",
+            "stdin: its first line, 'arch;score', has ';' between its columns; they are parted by commas, as in arch,score",
+        ),
+        (f"arch\tscore\n{ARCH}\t1\n", r"stdin: its first line, 'arch\tscore', has '\t' between its columns; they are parted by commas"),
+        ("arch,score\nr1-mini-nonsense,1\n", "1 of 1 score is for archs that are no members of r1-mini: 'r1-mini-nonsense'"),
         ("{", "stdin is no JSON"),
         ("[1]", "stdin is neither"),
         ('[{"arch": 3, "score": 1}]', "stdin: row 1 has arch 3; it is an arch string"),
@@ -777,11 +793,19 @@ def test_hybrid_searches_judges_and_reports(release, bench):
     assert judged["rows"] == wanted["rows"] and set(wanted["notes"]) <= set(judged["notes"])
     named = answer(*args, "--name", "zen_macs", "--judge", "test")
     assert named["rows"] == json.loads(hybrid.hybrid("zen_macs").report([pool, pools[0]], ["macs"], 3).to_json())["rows"]
+    only = answer(*args, "-p", "depth,macs", "--judge", "mb-mini")["rows"]
+    assert bench.recipes("mb-mini", "cifar10") == ["cpu-16px-4"] and {(row["space"], row["recipe"]) for row in only} == {("mb-mini", "cpu-16px-4")}
     paper = answer(*args)["rows"]
     assert max(row["size"] for row in paper) == 11
     for wrong, said in (
         (("--name", "sjw", "--rule", "majority"), "--rule goes with a search"),
         (("--judge", "test", "--top", "1"), "--top lists combinations"),
+        (("--judge", "r1-mini"), "r1-mini has runs on several data sets; name one with r1-mini:DATASET: cifar10, digits"),
+        (
+            ("--judge", "r1-mini:cifar10"),
+            "pool 'r1-mini:cifar10': r1-mini has runs of several recipes on cifar10, which are never mixed; name one: "
+            "r1-mini:cifar10:val:cpu-16px-12 or r1-mini:cifar10:val:cpu-16px-4",
+        ),
         (("--judge", "mb-mini:cifar10:train"), "has split 'train'; it is val or test"),
         (("--judge", "a:b:c:d:e"), "it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]"),
     ):

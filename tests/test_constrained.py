@@ -99,7 +99,7 @@ def test_a_budget_below_every_arch_is_a_row_without_a_pick():
         ),
         ({"macs": 0.25}, None, "1 of 1 {}macs <= 0.25; the cheapest arch, arch0, has macs 1."),
     ):
-        words = empty.format("budgets admit no arch, so nothing is picked: ")
+        words = empty.format(f"{'budgets admit' if empty.startswith('1 of 2') else 'budget admits'} no arch, so nothing is picked: ")
         frame = constrained.constrained(SIX, costs, budgets)
         row = row_of(frame, proxy="zen", budget=1)
         assert row["pool_size"] == row["num_tied"] == 0
@@ -323,6 +323,9 @@ def test_one_arch_and_constant_scores_are_defined():
         (lambda: constrained.evaluate(SIX, [math.nan] * 6), "none of the 6 archs of made, digits, .*std, N = 6 has a score of yours"),
         (lambda: constrained.evaluate(SIX, np.ones(6), direction=0), "direction 0; it is 1 where higher"),
         (lambda: constrained.evaluate(SIX, np.ones(6), "zen"), "name 'zen' is taken"),
+        (lambda: constrained.evaluate(SIX, np.ones(6), ""), "name ''; it is what the report's tables and figures call the proxy, like 'yours'"),
+        (lambda: constrained.evaluate(SIX, np.ones(6), " "), "name ' '; it is what the report's tables"),
+        (lambda: constrained.evaluate(SIX, np.ones(6), None), "name None; it is what the report's tables"),
         (lambda: constrained.constrained(SIX, "macs", {"macs": 1}), r"costs 'macs' beside joint budgets \{'macs': 1\}"),
         (lambda: constrained.constrained(SIX, None, {"macs": "1"}), "joint budgets .* are like"),
         (lambda: constrained.constrained(SIX, None, {}), "joint budgets {}; they are like"),
@@ -404,7 +407,7 @@ def test_foreign_and_double_scores_are_errors(bench, made):
     for scores, said in [
         ({first: 1, "r1-mini-what": 2, "x": 3}, "2 of 3 scores are for archs that are no members of r1-mini: 'r1-mini-what', 'x'; members are like"),
         (pd.Series([1.0, 2.0]), "2 of 2 scores are for archs that are no members of r1-mini: '0', '1'"),
-        (pd.Series([1.0, 2.0, 3.0], index=[first, second, first]), f"1 archs have more than one score: '{first}'"),
+        (pd.Series([1.0, 2.0, 3.0], index=[first, second, first]), f"1 arch has more than one score: '{first}'"),
         ({first: "high"}, f"the score of {first} is 'high'; it is a number, or None or NaN"),
         ({first: True}, "is True; it is a number"),
         (np.ones(60), r"scores of shape \(60,\) and type float64; an array holds one number for each of the 1000 members"),
@@ -441,11 +444,12 @@ def test_a_lead_is_the_difference_of_two_mbrs_on_the_same_resamples(rows, spacin
         return metrics.mbr(one, accuracy, cost, spacing=spacing) - metrics.mbr(other, accuracy, cost, spacing=spacing)
 
     arrays = (pool.scores["zen"], pool.costs["params"], pool.accuracy, pool.costs["macs"])
-    assert lead[1:] == pytest.approx(metrics.bootstrap(difference, *arrays, resamples=20, seed=3), abs=1e-12)
-    assert constrained.mbr_lead(pool, "params", "zen", spacing=spacing, resamples=20, seed=3) == pytest.approx(
+    assert lead[1:3] == pytest.approx(metrics.bootstrap(difference, *arrays, resamples=20, seed=3), abs=1e-12)
+    assert constrained.mbr_lead(pool, "params", "zen", spacing=spacing, resamples=20, seed=3)[:3] == pytest.approx(
         (-lead[0], -lead[2], -lead[1]), abs=1e-12
     )
-    assert constrained.mbr_lead(pool, pool.scores["zen"], "zen", resamples=3) == (0, 0, 0)
+    assert constrained.mbr_lead(pool, pool.scores["zen"], "zen", resamples=3) == (0, 0, 0, len(pool), pool.source)
+    assert repr(lead).endswith(f", num_archs={len(rows)}, pool={pool.source!r})")
 
 
 def test_a_lead_of_what_is_not_there():

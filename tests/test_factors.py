@@ -259,15 +259,15 @@ def test_what_is_refused(r1):
         factors.factors(sample, transform="log")
     with pytest.raises(ValueError, match="shuffle_seed -1; it is a whole number from 0"):
         factors.factors(sample, shuffle_seed=-1)
-    with pytest.raises(ValueError, match="has 1500 archs and 0 targets were asked for; give at least one of each"):
+    with pytest.raises(ValueError, match="has 1,500 archs and 0 targets were asked for; give at least one of each"):
         factors.factors(r1)
-    with pytest.raises(ValueError, match="has 0 archs and 1 targets were asked for"):
+    with pytest.raises(ValueError, match="has 0 archs and 1 target was asked for"):
         factors.factors(taken(sample, np.arange(0)))
     with pytest.raises(ValueError, match="no stage features to explain anything by"):
         factors.factors(Sample("bare", sample.archs, {}, {}, sample.targets))
     with pytest.raises(ValueError, match="already has a target 'mine'"):
         sample.with_target("mine", [1.0])
-    with pytest.raises(ValueError, match=r"scores of shape \(3,\) for 'yours'; the sample has 1500 archs"):
+    with pytest.raises(ValueError, match=r"scores of shape \(3,\) for 'yours' and 1,500 archs"):
         sample.with_target("yours", [1, 2, 3])
     with pytest.raises(ValueError, match=r"1 of 2 scores are for archs not in r1, .*first 'r1-none'; leave them out"):
         sample.with_target("yours", {"r1-none": 1.0, sample.archs[0]: 2.0})
@@ -324,7 +324,7 @@ def test_samples_of_a_release(bench):
         bench.factors("r1-mini", "cifar10", ["zem"])
     with pytest.raises(UnknownNameError, match="no target named 'acuracy'; did you mean 'accuracy'"):
         bench.bias("r1-mini", "cifar10", ["acuracy"])
-    with pytest.raises(ValueError, match="no arch meets 'macs < 1': of the 1000 archs of r1-mini none does; there macs is 259872 to 121362688"):
+    with pytest.raises(ValueError, match="no arch meets 'macs < 1': of the 1,000 archs of r1-mini none does; there macs is 259872 to 121362688"):
         bench.factors("r1-mini", "cifar10", ["zen"], where="macs < 1")
     with pytest.raises(ValueError, match="neither scores nor val accuracies of r2-mini on cifar10; it has no data set of r2-mini"):
         bench.factors("r2-mini", "cifar10")

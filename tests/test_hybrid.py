@@ -416,7 +416,7 @@ def test_bad_input_says_what_to_do():
         (lambda: hybrid.best_hybrids(p, costs=()), "no costs; name one or more"),
         (
             lambda: hybrid.best_hybrids(p, budgets=[-5]),
-            "1 of 1 budgets admit no arch, .* macs <= -5; the cheapest arch, 2, has macs 0 .*; raise the budget",
+            "1 of 1 budget admits no arch, .* macs <= -5; the cheapest arch, 2, has macs 0 .*; raise the budget",
         ),
         (lambda: hybrid.best_hybrids(p, costs=("macs", "params"), budgets=[5]), r"limits of your own with 2 costs \(macs, params\)"),
         (lambda: hybrid.best_hybrids(p, spacing="log"), "spacing 'log'; it is one of even, quantile"),
@@ -424,7 +424,7 @@ def test_bad_input_says_what_to_do():
         (lambda: hybrid.best_hybrids(p, draws=-1), "draws -1; it is a whole number from 0"),
         (lambda: hybrid.best_hybrids(p, engine="gpu"), "engine 'gpu'; it is one of auto, numpy, numba"),
         (lambda: hybrid.best_hybrids(p, list(p.scores)).best(4), "size 4; 3 members have subsets of 1 to 3"),
-        (lambda: hybrid.best_hybrids(p, list(p.scores)).best(place=8), "place 8; there are 7 subsets"),
+        (lambda: hybrid.best_hybrids(p, list(p.scores)).best(place=8), "place 8; it is from 1 to 7, the number of subsets"),
         (lambda: hybrid.best_hybrids(p).table(top=0), "top 0; it is a whole number from 1"),
         (lambda: hybrid.Hybrid(("p0",)).report([]), "no pools to report on"),
     ]:

@@ -699,7 +699,7 @@ def test_archs_of_spaces_that_a_release_lacks_and_malformed_ones(tmp_path: Path)
             lambda t: t.set_column(t.column_names.index("macs"), t.schema.field("macs"), pa.array([5] * NUM, pa.int64())),
             "is not what its arch string says",
         ),
-        (lambda t: t.set_column(1, t.schema.field("arch"), pa.array(["x"] * NUM)), "has 1 different archs in 20 rows, not 20"),
+        (lambda t: t.set_column(1, t.schema.field("arch"), pa.array(["x"] * NUM)), "has 1 different arch in 20 rows, not 20"),
         (lambda t: t.slice(0, NUM - 1), "has 19 different archs in 19 rows, not 20"),
         (lambda t: t.drop_columns(["iso_class"]), "are not those of archs"),
     ],

@@ -28,8 +28,8 @@ def made(**changes):
         ({"accuracy": np.zeros(0)}, "a pool of made without archs"),
         ({"accuracy": np.array([0.1, 0.2])}, "a pool of 2 accuracies with columns of other lengths: arch_ids 3, archs 3, macs 3, zen 3, s1_depth 3"),
         ({"accuracy": np.array([0.1, math.nan, 0.3])}, "1 of 3 accuracies are NaN; leave archs without an accuracy out"),
-        ({"arch_ids": np.array([4, 7, 4])}, "1 archs of the pool are there twice, like arch_id 4"),
-        ({"archs": ("a", "b", "b")}, "1 archs of the pool are there twice, like arch 'b'"),
+        ({"arch_ids": np.array([4, 7, 4])}, "1 arch of the pool is there twice, like arch_id 4"),
+        ({"archs": ("a", "b", "b")}, "1 arch of the pool is there twice, like arch 'b'"),
     ],
 )
 def test_a_pool_that_no_ranking_can_be_taken_of(change, said):

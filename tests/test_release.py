@@ -731,7 +731,7 @@ def test_shards_of_all_formats_become_the_release_they_are_parts_of(
     (tmp_path / "shards" / "notes.txt").write_text("mine")
     said = merge(tmp_path / "shards", tmp_path / "rest", "--base", tmp_path / "base", "--out", tmp_path / "out")
     num_rows = sum(len(rows) for rows in made.rows.values())
-    assert f"data version 0.2.0, {num_rows} rows added" in said
+    assert f"data version 0.2.0, {num_rows:,} rows added" in said
     assert contents(tmp_path / "out") == contents(release)
     said = merge(tmp_path / "shards", "--out", tmp_path / "out")
     assert "data version 0.2.0, 0 rows added" in said and contents(tmp_path / "out") == contents(release)
@@ -742,7 +742,7 @@ def test_shards_of_all_formats_become_the_release_they_are_parts_of(
 def test_without_a_base_the_archs_of_the_embedded_release_are_it(made: SimpleNamespace, merge: Any, tmp_path: Path) -> None:
     shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(3)]))
     said = merge(shard, "--out", tmp_path / "out")
-    assert "data version 0.1.0, 1 rows added or filled, 0 there already, 13 files" in said
+    assert "data version 0.1.0, 1 row added or filled, 0 there already, 13 files" in said
     b = Bench(tmp_path / "out")
     assert len(b.spaces) == 6 and b.query(("r1-mini", 3)).run("cifar10").val_acc == made.run_row(3)["val_acc"]
     assert b.query(("r1-mini", 2)).accuracy("cifar10") is None
@@ -756,7 +756,7 @@ def test_a_release_is_added_to_and_its_version_follows_the_rule(made: SimpleName
     merge(write_shard(tmp_path / "s", "b.parquet", in_shard([made.run_row(2)])), "--out", out, "--version", "0.5.0")
     assert Bench(out).version == "0.5.0" and Bench(out).arrow(*RUNS).num_rows == 3
     said = merge(write_shard(tmp_path / "s", "c.parquet", in_shard([made.run_row(4)])), "--out", out, "--version", "0.5.1", fails=True)
-    assert "version 0.5.1; the base is 0.5.0 and 1 rows are new, so it is at least 0.6.0" in said
+    assert "version 0.5.1; the base is 0.5.0 and 1 row is new, so it is at least 0.6.0" in said
     said = merge(write_shard(tmp_path / "s", "c.parquet", in_shard([made.run_row(4)])), "--out", out, "--version", "six", fails=True)
     assert "data version 'six'; it is like 1.2.3" in said
     assert Bench(out).version == "0.5.0"
@@ -770,7 +770,7 @@ def test_repeated_rows_keep_the_first_and_its_times(made: SimpleNamespace, small
     again = one | {"train_time_s": 1.5, "device": "another", "engine": "ray", "software": "newer", "builder_commit": "f" * 40}
     out = small("out", [made.run_row(0)])
     shards = [write_shard(tmp_path / "s", name, in_shard([row])) for name, row in (("a.parquet", one), ("b.h5", again))]
-    assert "1 rows added or filled, 1 there already" in merge(*shards, "--out", out)
+    assert "1 row added or filled, 1 there already" in merge(*shards, "--out", out)
     assert Bench(out).arrow(*RUNS).to_pylist()[1] == one
     assert "0 rows added or filled, 1 there already" in merge(shards[1], "--out", out)
     assert Bench(out).arrow(*RUNS).to_pylist()[1] == one

@@ -73,7 +73,7 @@ def test_simulations_are_independent():
     one, other = (EMBEDDED.simulate(SPACE, DATASET, RECIPE, budget_s=200) for _ in range(2))
     one.train(EMBEDDED.space(SPACE)[0])
     assert one.clock_s > 0 == other.clock_s and len(other.history) == 0
-    assert repr(one).startswith("Simulation('r1-mini', 'cifar10', 'cpu-16px-4', 1 queries, 49.1 of 200 s)")
+    assert repr(one).startswith("Simulation('r1-mini', 'cifar10', 'cpu-16px-4', 1 query, 49.1 of 200 s)")
 
 
 def test_what_the_release_lacks_is_none_with_a_reason_and_free(bench, made):

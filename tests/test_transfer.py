@@ -198,7 +198,7 @@ def test_what_pools_share_is_marked():
     there = [row for row in found.accuracy if row["a"] == 1]
     assert [row["b"] for row in there] == [2, 3, 4, 5, 6] and there[0]["kendall"] == 1.0
     assert there[-1]["kendall"] is None and there[-1]["reason"] == "0 archs are in both; a ranking needs two"
-    assert found.accuracy.notes == ("6 pairs of two spaces share no archs and are left out.",)
+    assert found.accuracy.notes == ("Left out: 6 pairs of two spaces, which share no archs.",)
     with pytest.raises(ValueError, match=r"no pair 1, 9; the pools have the numbers 1 to 7, and a pair is two of them"):
         found.between(1, 9)
     assert "across" in repr(found) and "same runs" in repr(found)
@@ -237,7 +237,7 @@ def test_a_mean_over_seeds_holds_the_runs_of_each_whichever_pool_has_it():
     ("names", "value", "reason"),
     [
         ((), None, "0 proxies have a value in both; a ranking needs two"),
-        (NAMES[:1], None, "1 proxies have a value in both; a ranking needs two"),
+        (NAMES[:1], None, "1 proxy has a value in both; a ranking needs two"),
         (NAMES[:3], 1.0, "only 3 proxies have a value in both: as many agree by chance"),
         (NAMES[:4], 1.0, None),
     ],
@@ -265,7 +265,7 @@ def test_what_is_undefined_or_missing_is_said_and_counted():
     assert found.between(1, 2)["kendall"] is None and found.between(1, 2)["reason"] == "other has no macs"
     assert found.pools["reason"].tolist() == [None, "other has no macs", None] and found.pools["num_proxies"].tolist() == [8, 0, 8]
     assert "Pool 2 ranks no proxies: other has no macs." in found.notes
-    assert f"{2 * (12 + 5)} scores of these proxies are missing in all; missing_1 and so on in .proxies count them by pool." in found.notes
+    assert f"Missing in all: {2 * (12 + 5)} scores of these proxies; missing_1 and so on in .proxies count them by pool." in found.notes
     rows = {row["proxy"]: row for row in found.proxies}
     assert rows["ntk"]["value_1"] is None and (rows["ntk"]["missing_1"], rows["ntk"]["missing_2"]) == (12, None) and rows["ntk"]["num_pools"] == 0
     assert rows["fisher"]["missing_1"] == 5 and list(rows)[-1] == "ntk"  # absent values last

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nbzero.errors import count_of
 from nbzero.spaces import CHOICES, Arch, as_arch
 from train.augment import auto_augment, crop_flip, mixup, normalise, smooth_targets
 from train.images import ImageData, dataset
@@ -72,7 +73,7 @@ def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: 
     )
     steps_per_epoch = len(data.train_labels) // recipe.batch
     if steps_per_epoch == 0:
-        raise ValueError(f"{len(data.train_labels)} training images are fewer than one batch of {recipe.batch}")
+        raise ValueError(f"{count_of(len(data.train_labels), 'training image is', 'training images are')} fewer than one batch of {recipe.batch}")
     batches = batch_stream(data, recipe, seed)
     curve: list[float] = []
     mean_loss = math.nan
