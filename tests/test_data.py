@@ -56,7 +56,7 @@ def embedded() -> Bench:
 def test_everything_holds() -> None:
     lines = verify(None)
     assert len(lines) == len(RELEASE.manifest.files)
-    assert {f"archs/{space}.parquet: {choices.num_members} rows" for space, choices in CHOICES.items()} <= set(lines)
+    assert {f"archs/{space}.parquet: {choices.num_members:,} rows" for space, choices in CHOICES.items()} <= set(lines)
 
 
 def test_it_is_small_and_has_all_archs(embedded: Bench) -> None:
