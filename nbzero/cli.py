@@ -26,7 +26,7 @@ from nbzero import __version__, rows
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, one_seed
 from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, count_of, unknown_name
 from nbzero.imported import IMPORTED, said_options
-from nbzero.proxies import PROXIES
+from nbzero.proxies import PROXIES, doubts_of
 from nbzero.schema import columns_of, standard_protocol
 from nbzero.spaces import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
 
@@ -686,13 +686,13 @@ def _definition(bench: Bench, name: str) -> Listing:
         definition = IMPORTED[name]
         facts = [("benchmark", definition.title), ("members", f"{len(space)}"), ("example", definition.example)]
         facts += [(choice.column, said_options(choice)) for choice in definition.choices]
-        facts += [(f"doubtful: {proxy}", doubt) for proxy, doubt in definition.doubts.items()]
     else:
         choices = CHOICES[name]
         listed = {"stem widths": choices.stems, "stage widths": choices.widths, "stage depths": choices.depths}
         facts = [("blocks", choices.family), *((word, " ".join(map(str, values))) for word, values in listed.items())]
         facts += [("stages", "3 or 4, of which exactly three halve the resolution; widths do not decrease"), ("grid", f"{grid_size(name)}")]
         facts += [("members", f"{len(space)}, a fixed sample of the grid within {MAX_MACS} macs and {MAX_PARAMS} params"), ("example", space[0])]
+    facts += [(f"doubtful: {proxy}", doubt) for proxy, doubt in doubts_of(name).items()]
     facts.append(("costs", ", ".join(bench._space(name).costs) or "none"))
     facts.append(("data sets", ", ".join(bench.datasets(name)) or "none in this release"))
     return Listing(["what", "value"], [{"what": what, "value": value} for what, value in facts], f"Search space {name}, release {bench.version}")

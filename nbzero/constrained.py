@@ -29,6 +29,7 @@ from nbzero.errors import NothingFoundError, count_of
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.pool import Pool
+from nbzero.proxies import doubts_of
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
@@ -801,8 +802,19 @@ def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
     notes += [f"The same score for every arch, so that it picks at random and its correlations are null: {', '.join(constant)}."] if constant else []
     rounding = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if metrics.is_rounding(scores)]
     notes += [f"Equal but for rounding, so that what ranks them means nothing: the scores of {', '.join(rounding)}."] if rounding else []
+    notes += doubt_notes(pool, entries.names)
     notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
     return notes + unscored_notes(pool, [name for name, void in zip(entries.names, entries.unscored.tolist(), strict=True) if void])
+
+
+def doubt_notes(pool: Pool, names: Iterable[str]) -> list[str]:
+    """On proxies whose scores in a pool's space are not to be trusted."""
+    doubts = doubts_of(pool.space)
+    doubtful: dict[str, list[str]] = {}
+    for name in names:
+        if name in doubts:
+            doubtful.setdefault(doubts[name], []).append(name)
+    return [f"Doubtful in {pool.space}: {', '.join(those)}; {doubt}." for doubt, those in doubtful.items()]
 
 
 def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import _subsets, metrics
-from nbzero.constrained import chains_of, unscored_notes
+from nbzero.constrained import chains_of, doubt_notes, unscored_notes
 from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool
@@ -466,7 +466,8 @@ def best_hybrids(
     return HybridSearch(
         names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
         float(np.median(chance.min(1))) if draws else math.nan,
-        {name: count for name, count in absent.items() if count}, tuple(not_searched), (*unscored, *([f"{empty}."] if empty else [])),
+        {name: count for name, count in absent.items() if count}, tuple(not_searched),
+        (*unscored, *doubt_notes(pool, names), *([f"{empty}."] if empty else [])),
     )  # fmt: skip
 
 
@@ -565,10 +566,14 @@ def _no_score(one: Hybrid, pool: Pool) -> int:
 
 
 def _left_out(pools: list[Pool], members: tuple[str, ...], costs: tuple[str, ...], budgets: int | Sequence[float]) -> list[str]:
-    """Notes on members without any score and budgets below every arch, pool by pool."""
+    """Notes on members without any score or with doubtful ones, and budgets below every arch, pool by pool."""
     notes = []
     for pool in pools:
-        told = unscored_notes(pool, _unscored(Hybrid(members), pool)) + ([f"{empty}."] if (empty := _empty(pool, costs, budgets)) else [])
+        told = (
+            unscored_notes(pool, _unscored(Hybrid(members), pool))
+            + doubt_notes(pool, members)
+            + ([f"{empty}."] if (empty := _empty(pool, costs, budgets)) else [])
+        )
         notes += [f"{pool.name}: {note}" for note in told]
     return notes
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from nbzero import Bench, constrained, metrics
 from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import NothingFoundError, UnknownNameError
+from nbzero.hybrid import best_hybrids
 from nbzero.pool import Pool, pool_of
+from nbzero.proxies import doubts_of
 from nbzero.spaces import space
 
 ROWS = st.lists(
@@ -182,6 +184,16 @@ def test_joint_budgets_have_intervals_too():
     frame = constrained.constrained(SIX, budgets={"macs": 4})
     assert list(frame) == list(constrained.constrained(SIX, "macs", [4]))
     assert constrained.mbr(SIX, "zen", budgets={"macs": 4}) == constrained.mbr(SIX, "zen", "macs", [4])
+
+
+def test_tables_say_which_scores_are_doubtful_where():
+    for pool in (SIX, replace(SIX, space="mb-mini", scores={**SIX.scores, "netsens": np.arange(6.0)})):
+        doubts = doubts_of(pool.space)
+        hybrids = best_hybrids(pool, ["netsens" if doubts else "zen", "macs"], draws=2).table()
+        for frame in (constrained.correlations(pool), constrained.mbr_table(pool), hybrids):
+            said = [note for note in frame.notes if note.startswith("Doubtful")]
+            assert said == ([f"Doubtful in mb-mini: netsens; {doubts['netsens']}."] if doubts else [])
+    assert doubts_of("r1-mini") == {} and set(doubts_of("mb")) == {"jacob_cov", "epe_nas", "netsens"}
 
 
 def test_correlations_count_what_they_leave_out():

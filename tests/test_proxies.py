@@ -17,8 +17,9 @@ from builders import score_shard
 from builders.proxies import COMPUTE, gradient, score
 from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
-from nbzero.proxies import PROXIES
+from nbzero.proxies import PROXIES, doubts_of
 from nbzero.schema import PASSES, PROTOCOLS
+from nbzero.spaces import Arch
 from train.networks import build_net
 
 NAMES = sorted(PROXIES)
@@ -812,6 +813,14 @@ def test_ntk_of_features_that_end_in_a_batch_norm_is_singular_whatever_rounding_
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(4))
     for arch in ("mb-s16-d1w8s2-d2w16s2-d1w16s2", "mb-s16-d2w16s2-d3w24s2-d2w48s2", "mb-s16-d1w24s2-d2w24s2-d1w32s2"):
         assert "kernel is singular" in reason(build_net(arch, 10, 0), (images, torch.arange(16) % 10), "ntk")
+
+
+@pytest.mark.parametrize("arch", ["r1-mini-s4-d1w8s2-d1w16s2-d1w16s2", "r2-mini-s8-d1w32s2-d1w48s2-d1w64s2", "mb-mini-s8-d1w8s2-d2w12s2-d1w16s2"])
+def test_the_gradient_of_the_summed_logits_is_0_where_its_scores_are_doubtful(arch):
+    images, labels = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(8)
+    net = build_net(arch, 10, 0)
+    size, exact = (score(net.to(d), images.to(d), labels, ("netsens",))["netsens"] for d in (torch.float32, torch.float64))
+    assert (exact < 1e-12) == ("netsens" in doubts_of(Arch.parse(arch).space)) == (size < 1e-5)
 
 
 def test_a_linear_network_by_hand():

@@ -44,9 +44,9 @@ def score(
 ) -> Scores:
     """Score one network, with the weights it has, on the images given.
 
-    A score does not depend on which others are asked for with it, nor on the global generators of torch, numpy and Python; beside grasp, whose gradients torch takes by
-    other formulas, those that read the loss differ by rounding (1e-8) on layers like GELU and group norm. Precision is that of the network and
-    its device: on a GPU the caller turns TF32 off.
+    A score does not depend on which others are asked for with it, nor on the global generators of torch, numpy and Python. (Beside grasp, whose
+    gradients torch takes by other formulas, those that read the loss differ by rounding, 1e-8, on layers like GELU and group norm.) Precision is
+    that of the network and its device: on a GPU the caller turns TF32 off.
 
     Args:
         net: a classifier, (B, channels, H, W) images or (B, T) tokens to (B, classes) logits, on one device. It may offer

@@ -549,8 +549,8 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
     """Lend a network to one pass, and put it back afterwards, also after an error.
 
     Inside, buffers are copies, no activation works in place, and the pass may set any parameter's `data` and `requires_grad` and any
-    submodule's mode. The generators of torch, from which dropout draws, and those of numpy and Python are seeded, and put back. A batch norm in train mode that sees
-    one value per channel raises ProxyError.
+    submodule's mode. The generators of torch, from which dropout draws, and those of numpy and Python are seeded, and put back. A batch norm in
+    train mode that sees one value per channel raises ProxyError.
     """
     modes = [(module, module.training) for module in net.modules()]
     in_place = [module for module in net.modules() if getattr(module, "inplace", False) is True]
