@@ -906,7 +906,7 @@ def _make_before_after(bench: Bench, pool: Pool) -> Figure:
     from nbzero.hybrid import HYBRIDS
 
     cost = _cost_of(pool)
-    there = {**pool.scores, **pool.costs}
+    there = pool.scores_and_costs
     hybrids = [hybrid for name, hybrid in HYBRIDS.items() if name in NAMED and all(member in there for member in hybrid.members)]
     if not hybrids:
         needed = "; ".join(f"{name} needs {', '.join(HYBRIDS[name].members)}" for name in NAMED)

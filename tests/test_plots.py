@@ -532,6 +532,15 @@ def test_before_and_after_are_the_picks(pool):
     assert [axes.get_title() for axes in figure.axes[:2]] == ["zen + macs", "snip"]
 
 
+def test_a_member_is_drawn_alone_by_the_scores_that_its_combination_ranks(bench, pool):
+    """macs is a cost and, computed as a proxy, a score too."""
+    turned = replace(pool, scores={**pool.scores, "macs": -pool.costs["macs"]})
+    picks = constrained(turned, "macs")
+    rows = picks.only(picks["proxy"] == "macs")
+    alone = line(plots.drawing("combined").draw(bench, turned).axes[0], "macs alone")
+    np.testing.assert_array_equal(alone.get_ydata(), rows["accuracy"])
+
+
 def test_what_cannot_be_drawn_says_why(bench, pool):
     picks, table = constrained(pool), mbr_table(pool)
     bare, macro = replace(pool, costs={}, space="transnas-micro"), replace(pool, archs=tuple(f"{i:08}" for i in range(len(pool))))
