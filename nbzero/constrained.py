@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Budgets = int | Sequence[float] | Mapping[str, float]
-_Picked = list[tuple["_Chain", metrics.Picks | None]]
+_Picked = list[tuple["Chain", metrics.Picks | None]]
 RANDOM, ORACLE, CEILING = "random", "oracle", "another seed"
 CORRELATIONS = ("kendall", "spearman", "pearson")
 
 
 @dataclass(frozen=True)
-class _Chain:
+class Chain:
     """The nested pools of one cost: the b-th is the archs order[:sizes[b]], those of values <= limits[b], and a size may be 0.
 
     Attributes:
@@ -106,9 +106,8 @@ def constrained(
     Returns:
         Columns cost, budget (from 1), limit, constraint (in words), proxy, arch (of tied winners the first in build order; null for the random
         pick), accuracy and true_rank (means over tied winners; 0 is best), num_tied, pool_size, best_arch, best_accuracy; with resamples also
-        accuracy_low, accuracy_high, true_rank_low, true_rank_high. A budget below every
-        arch and a proxy without any score have nulls and a note, as the module says. An arch that lacks the cost (a stage it does not have) is
-        within no limit.
+        accuracy_low, accuracy_high, true_rank_low, true_rank_high. A budget below every arch and a proxy without any score have nulls and a note,
+        as the module says. An arch that lacks the cost (a stage it does not have) is within no limit.
 
     Raises:
         UnknownNameError: a cost that the space does not have.
@@ -154,7 +153,7 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
                 for filled in chain.filled.tolist():
                     bounds += bootstrap.intervals(getattr(resampled, part)[:, :, next(places)] if filled else None, len(entries.names))
             columns |= _low_high(name, bounds)
-    notes = [*_chain_notes(chain for chain, _ in picked), *entries.notes, *_bootstrap_notes(bootstrap)]
+    notes = [*chain_notes(chain for chain, _ in picked), *entries.notes, *_bootstrap_notes(bootstrap)]
     return Frame(columns, f"Picks within budgets: {pool.name}", notes)
 
 
@@ -173,7 +172,7 @@ def mbr(
         ValueError: wrong `budgets`, `spacing` or `normalise`.
     """
     chains = _filled_chains(pool, costs, budgets, spacing)
-    return float(_mean_mbr(pool, _scores_of(pool, proxy)[None], chains, normalise)[0])
+    return float(mean_mbr(pool, _scores_of(pool, proxy)[None], chains, normalise)[0])
 
 
 class Lead(NamedTuple):
@@ -222,13 +221,13 @@ def mbr_lead(
     metrics.check_bootstrap(resamples, level, seed)
     table = np.array([_scores_of(pool, one), _scores_of(pool, other)])
     chains = _filled_chains(pool, cost, budgets, spacing)
-    values = _mean_mbr(pool, table, chains, normalise)
+    values = mean_mbr(pool, table, chains, normalise)
     drawn = [chain.resampled(table, pool.accuracy, resamples, seed) for chain in chains]
     differences = np.mean([np.subtract(*part.mbr(normalise).T) for part in drawn if part is not None], axis=0)
     return Lead(float(values[0] - values[1]), *metrics.interval(differences, level), len(pool), pool.source)
 
 
-def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[_Chain]:
+def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[Chain]:
     """Of macs where no costs are named; NothingFoundError where a budget admits no arch."""
     chains = chains_of(pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing)
     for chain in chains:
@@ -237,16 +236,19 @@ def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budge
     return chains
 
 
-def _mean_mbr(pool: Pool, scores: Floats, chains: list[_Chain], normalise: str) -> Floats:
-    """(P,) over all budgets of the chains, which are equally many for each."""
-    parts = [metrics.picks(scores, pool.accuracy, chain.order, chain.sizes) for chain in chains]
+def mean_mbr(pool: Pool, scores: Floats, chains: Sequence[Chain], normalise: str) -> Floats:
+    """(P,) mBR of (P, N) scores: the mean over the chains of their means over the budgets that admit an arch; NaN where one of them has none."""
+    if not all(chain.filled.any() for chain in chains):
+        return np.full(len(scores), math.nan)
+    parts = [metrics.picks(scores, pool.accuracy, chain.order, chain.sizes[chain.filled]) for chain in chains]
     return np.asarray(np.mean([metrics.mean_rank(part, len(pool), normalise) for part in parts], axis=0), np.float64)
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
     if isinstance(given, str):
         pool.check_scored([given])
-    scores = pool.score(given) if isinstance(given, str) else np.asarray(given, np.float64)
+        return pool.score(given)
+    scores = np.asarray(given, np.float64)
     if scores.shape != (len(pool),):
         raise ValueError(f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name")
     if np.isnan(scores).all():
@@ -307,7 +309,7 @@ def _mbr_frame(
             for name, values in (*zip((chain.cost for chain in chains), of_chain, strict=True), ("union", union)):
                 columns |= _low_high(f"mbr_{name}{suffix}", bootstrap.intervals(values, len(columns["proxy"])))
     title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
-    notes = [*_chain_notes(chains), *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
+    notes = [*chain_notes(chains), *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
     return Frame({**columns, "missing": missing}, title, notes)
 
 
@@ -350,7 +352,6 @@ def _correlations_frame(
 ) -> Frame:
     k = min(10, len(pool)) if k is None else k
     judges = _judges(k, fraction)
-    proxies = entries.names[: entries.num_proxies]
     rows = [_judged(entries, row, pool.accuracy, judges) for row in range(len(entries.names))]
     rows[entries.names.index(RANDOM)] |= dict.fromkeys(CORRELATIONS, 0.0)  # the expectation; of equal scores they are undefined
     names = list(entries.names)
@@ -365,7 +366,7 @@ def _correlations_frame(
         for name, judge in judges.items():
             found = [
                 _NO_INTERVAL if void else bootstrap.of(judge, scores, pool.accuracy)
-                for scores, void in zip(entries.scores[: len(proxies)], entries.unscored.tolist(), strict=False)
+                for scores, void in zip(entries.scores[: entries.num_proxies], entries.unscored.tolist(), strict=False)
             ]
             columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
@@ -376,6 +377,18 @@ def _correlations_frame(
         f"Correlation with accuracy: {pool.name}",
         [*notes, *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)],
     )
+
+
+def with_tau_intervals(pool: Pool, table: Frame, resamples: int) -> Frame:
+    """A Frame of `correlations` of the pool with kendall_low and kendall_high as `correlations(pool, resamples=resamples)` has them, in a fifth of
+    its time: intervals of Kendall's tau alone, 95 %, of the archs drawn again. Null for the oracle, the random pick and another seed."""
+    bootstrap, known = _Bootstrap(resamples, 0, 0.95), pool.scores_and_costs
+    found = [bootstrap.of(metrics.kendall_tau, known[name], pool.accuracy) if name in known else _NO_INTERVAL for name in table["proxy"].tolist()]
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        columns |= {name: table[name]} | (_low_high(name, found) if name == "kendall" else {})
+    note = f"95% intervals of kendall: {resamples} resamples of the archs (seed 0), percentiles."
+    return Frame(columns, table.title, [*table.notes, note])
 
 
 @dataclass(frozen=True)
@@ -627,9 +640,9 @@ class _Entries:
     """
 
     def __init__(self, pool: Pool) -> None:
-        absent = dict.fromkeys(pool.unscored, np.full(len(pool), math.nan))
-        rows = {**absent, **pool.scores_and_costs}
-        rows = {**{name: rows[name] for name in (*pool.scores_and_costs, *absent)}, ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        known = pool.scores_and_costs
+        absent = {name: np.full(len(pool), math.nan) for name in pool.unscored if name not in known}
+        rows = {**known, **absent, ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
         self.names, self.scores = list(rows), np.array(list(rows.values()))
         self.num_proxies = len(rows) - 2
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
@@ -641,7 +654,7 @@ class _Entries:
         return metrics.small_codes(self.scores)
 
 
-def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], unscored: npt.NDArray[np.bool_] | None = None) -> _Picked:
+def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[Chain], unscored: npt.NDArray[np.bool_] | None = None) -> _Picked:
     """Each cost's pools, and what the rows of `scores` (or of their codes) pick in those that are not empty; None where all are.
 
     `unscored` (P,) goes with the rows of `_Entries`: the rows that pick nothing, and the last row is of equal scores, which would make a tie of all
@@ -673,7 +686,7 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[_Chain], unsc
     return picked
 
 
-def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str = "even") -> list[_Chain]:
+def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str = "even") -> list[Chain]:
     """The nested pools of each cost under its budgets; of a mapping of budgets one pool. Errors as `constrained`."""
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
@@ -698,11 +711,11 @@ def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, s
         sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
         note = _no_cost_note(name, lacking, len(values)) if lacking else ""
         constraints = tuple(f"{name} <= {limit:.6g}" for limit in limits)
-        chains.append(_Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note))
+        chains.append(Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note))
     return chains
 
 
-def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, float]) -> _Chain:
+def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, float]) -> Chain:
     if costs is not None:
         raise ValueError(f"costs {costs!r} beside joint budgets {dict(budgets)}; the budgets name their costs, leave costs out")
     if not budgets or any(
@@ -720,7 +733,7 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
     within = np.where(inside, 0.0, math.nan)
     sizes, cheapest = np.array([int(inside.sum())]), pool.cheapest(budgets)
-    return _Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, sizes, cheapest, note=note)
+    return Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, sizes, cheapest, note=note)
 
 
 def _no_cost_note(name: str, lacking: int, num_archs: int) -> str:
@@ -742,7 +755,7 @@ def _mbr_columns(num_archs: int, num_rows: int, picked: _Picked) -> dict[str, li
     return {name: columns[name] for suffix in parts for name in (*(f"mbr_{chain.cost}{suffix}" for chain, _ in picked), f"mbr_union{suffix}")}
 
 
-def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[_Chain], budgets: Budgets, spacing: str) -> dict[str, float]:
+def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[Chain], budgets: Budgets, spacing: str) -> dict[str, float]:
     """The columns of `_mbr_columns` for one seed's accuracy as a proxy for another's, on the archs both have; the mean over pairs of seeds."""
     found = []
     for one in range(len(accuracies)):
@@ -785,26 +798,34 @@ def _num_shared(accuracies: Any) -> int:
     return int(((~np.isnan(np.asarray(accuracies, np.float64))).sum(axis=0) > 1).sum())
 
 
-def _chain_notes(chains: Iterable[_Chain]) -> list[str]:
+def chain_notes(chains: Iterable[Chain]) -> list[str]:
+    """On archs without a cost, and on budgets that admit no arch."""
     chains = list(chains)
     return [*(chain.note for chain in chains if chain.note), *(f"{chain.empty}." for chain in chains if chain.empty)]
 
 
 def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
-    counted = [f"{name} {count}" for name, count in zip(entries.names, entries.missing, strict=True) if 0 < count < len(pool)]
-    notes = [f"Archs without a score, ranked last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
-    endless = np.isinf(entries.scores[:-2]).sum(axis=1).tolist()
-    counted = [f"{name} {count}" for name, count in zip(entries.names, endless, strict=False) if count]
-    notes += (
-        [f"Infinite scores, ranked first or last, and left out of Pearson's correlation: {', '.join(counted)} of {len(pool)}."] if counted else []
-    )
-    constant = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if len(scores) > 1 and (scores == scores[0]).all()]
-    notes += [f"The same score for every arch, so that it picks at random and its correlations are null: {', '.join(constant)}."] if constant else []
-    rounding = [name for name, scores in zip(entries.names[:-2], entries.scores, strict=False) if metrics.is_rounding(scores)]
-    notes += [f"Equal but for rounding, so that what ranks them means nothing: the scores of {', '.join(rounding)}."] if rounding else []
+    num = len(pool)
+    rows = dict(zip(entries.names[: entries.num_proxies], entries.scores, strict=False))
+    endless = {name: int(np.isinf(scores).sum()) for name, scores in rows.items()}
+    listed = {
+        f"Archs without a score, ranked last, and left out of Pearson's correlation: {{}} of {num}.": [
+            f"{name} {count}" for name, count in zip(rows, entries.missing, strict=False) if 0 < count < num
+        ],
+        f"Infinite scores, ranked first or last, and left out of Pearson's correlation: {{}} of {num}.": [
+            f"{name} {count}" for name, count in endless.items() if count
+        ],
+        "The same score for every arch, so that it picks at random and its correlations are null: {}.": [
+            name for name, scores in rows.items() if num > 1 and (scores == scores[0]).all()
+        ],
+        "Equal but for rounding, so that what ranks them means nothing: the scores of {}.": [
+            name for name, scores in rows.items() if metrics.is_rounding(scores)
+        ],
+    }
+    notes = [note.format(", ".join(names)) for note, names in listed.items() if names]
     notes += doubt_notes(pool, entries.names)
     notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
-    return notes + unscored_notes(pool, [name for name, void in zip(entries.names, entries.unscored.tolist(), strict=True) if void])
+    return notes + unscored_notes(pool, pool.without_scores)
 
 
 def doubt_notes(pool: Pool, names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import _subsets, metrics
-from nbzero.constrained import chains_of, doubt_notes, unscored_notes
+from nbzero.constrained import Chain, chain_notes, chains_of, doubt_notes, mean_mbr, unscored_notes
 from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool
@@ -152,11 +152,11 @@ class Hybrid:
         normalise: str = "total",
     ) -> float:
         """`metrics.mbr` of the scores: the mean over the costs; NothingFoundError where a budget is below every arch."""
-        names = _costs(costs, budgets)
-        empty = _empty(pool, names, budgets)
-        if empty:
-            raise NothingFoundError(f"{empty} (of {pool.name}); raise the budget, or take `report`, which leaves it out with a note")
-        return _mean_mbr(self.scores(pool), pool, names, budgets, spacing, normalise)
+        chains = _chains(pool, _costs(costs, budgets), budgets, spacing)
+        for chain in chains:
+            if chain.empty:
+                raise NothingFoundError(f"{chain.empty} (of {pool.name}); raise the budget, or take `report`, which leaves it out with a note")
+        return _mbr_of(pool, self.scores(pool), chains, normalise)
 
     def report(
         self,
@@ -182,12 +182,14 @@ class Hybrid:
             UnknownNameError: a member or cost that a pool does not have.
             ValueError: no pools, other budgets, spacing or normalise, limits with several costs.
         """
-        rows, names = [], _costs(costs, budgets)
+        rows, left_out, names = [], [], _costs(costs, budgets)
         listed = _pools(pools)
         for pool in listed:
+            chains = _chains(pool, names, budgets, spacing)
+            left_out += _left_out(pool, self.members, chains)
             judged = [(self.name, "hybrid", _scores_if_any(self, pool))]
-            alone = [Hybrid((name,)) for name in self.members if len(self.members) > 1]
-            judged += [(one.name, "member", None if _unscored(one, pool) else pool.score(one.name)) for one in alone]
+            alone = self.members if len(self.members) > 1 else ()
+            judged += [(name, "member", None if name in pool.without_scores else pool.score(name)) for name in alone]
             judged += [(name, "cost", pool.cost(name)) for name in names if name not in self.members]
             judged.append(("random pick", "random", np.zeros(len(pool))))
             for name, kind, scores in judged:
@@ -195,11 +197,11 @@ class Hybrid:
                 best = None if scores is None else metrics.codes(scores)
                 rows.append({
                     **_where(pool), "shares": self.chosen.relation(pool) if self.chosen else None, "proxy": name, "kind": kind, "no_score": lacking,
-                    "mbr": _mean_mbr(scores, pool, names, budgets, spacing, normalise),
+                    "mbr": _mbr_of(pool, scores, chains, normalise),
                     "accuracy": math.nan if best is None else float(pool.accuracy[best == best.max()].mean()),
                 })  # fmt: skip
         title = f"{self.name}: mBR by {', '.join(names)}, {_budgets_said(budgets, spacing)}, over {_over(normalise)}"
-        return _frame(rows, title, [*_guard(self.chosen, listed), *_left_out(listed, self.members, names, budgets)])
+        return _frame(rows, title, [*_guard(self.chosen, listed), *left_out])
 
 
 # The proxies that the NAS-Bench-Zero paper combines, and the costs.
@@ -293,8 +295,7 @@ class HybridSearch:
             Columns size, place, members, mbr; equal (subsets of that size with the same mBR, itself included), tried (subsets of that size),
             chance (the best of them when the accuracies are dealt out at random).
         """
-        if isinstance(top, bool) or not hasattr(top, "__index__") or top < 1:
-            raise ValueError(f"top {top!r}; it is a whole number from 1")
+        metrics.check_whole("top", top, least=1)
         rows: list[dict[str, Any]] = []
         for size in range(1, len(self.members) + 1):
             masks = self._masks(size)
@@ -321,23 +322,23 @@ class HybridSearch:
             UnknownNameError: a member or cost that a pool does not have.
             ValueError: no pools.
         """
-        rows, chosen, single = [], self.chosen, self.best(1)
-        budgets = chosen.budgets
-        options = (chosen.costs, budgets, chosen.spacing, chosen.normalise)
+        rows, left_out, chosen = [], [], self.chosen
+        best = [self.best(size) for size in range(1, len(self.members) + 1)]
         listed = _pools(pools)
         for pool in listed:
-            random = _mean_mbr(np.zeros(len(pool)), pool, *options)
-            single_there = _mean_mbr(_scores_if_any(single, pool), pool, *options)
-            for size in range(1, len(self.members) + 1):
-                found = self.best(size)
+            chains = _chains(pool, chosen.costs, chosen.budgets, chosen.spacing)
+            left_out += _left_out(pool, self.members, chains)
+            random = _mbr_of(pool, np.zeros(len(pool)), chains, chosen.normalise)
+            single_there = _mbr_of(pool, _scores_if_any(best[0], pool), chains, chosen.normalise)
+            for size, found in enumerate(best, 1):
                 assert found.chosen is not None
                 rows.append({
                     "size": size, "members": " + ".join(found.members), "chosen_mbr": found.chosen.value, **_where(pool),
                     "shares": chosen.relation(pool), "no_score": _no_score(found, pool),
-                    "mbr": _mean_mbr(_scores_if_any(found, pool), pool, *options), "best_single": single_there, "random": random,
+                    "mbr": _mbr_of(pool, _scores_if_any(found, pool), chains, chosen.normalise), "best_single": single_there, "random": random,
                 })  # fmt: skip
         title = f"Best hybrids by {self.rule} of {chosen}, judged elsewhere: {_objective(chosen)}"
-        return _frame(rows, title, [*_guard(chosen, listed), *self._searched(), *_left_out(listed, self.members, chosen.costs, budgets)])
+        return _frame(rows, title, [*_guard(chosen, listed), *self._searched(), *left_out])
 
     def __repr__(self) -> str:
         """The best of every size."""
@@ -385,7 +386,7 @@ class HybridSearch:
 
 def _default_members(pool: Pool) -> tuple[list[str], list[str]]:
     """The proxies to search where none were named, and those left out because all were too many."""
-    known = {name: values for name, values in pool.scores_and_costs.items() if not np.isnan(values).all()}
+    known = [name for name in pool.scores_and_costs if name not in pool.without_scores]
     names = [name for name in known if name != "depth" or name in pool.scores]  # depth as a cost ties nearly all archs
     if not names:
         raise NothingFoundError(f"{pool.name} has neither scores nor macs and params, so there is nothing to combine; name members, or another pool")
@@ -435,18 +436,13 @@ def best_hybrids(
         raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     if engine not in _subsets.ENGINES:
         raise ValueError(f"engine {engine!r}; it is one of {', '.join(_subsets.ENGINES)}")
-    if isinstance(draws, bool) or not hasattr(draws, "__index__") or draws < 0:
-        raise ValueError(f"draws {draws!r}; it is a whole number from 0")
-    metrics.check_seed("seed", seed)
-    own = None if metrics.is_number_of_limits(budgets) else metrics.given_limits(budgets)
+    metrics.check_whole("draws", draws)
+    metrics.check_whole("seed", seed)
     columns = _columns(pool, names, rule)
-    limited = []
-    for name in cost_names:
-        cost = _whole_cost(pool, name)
-        limited += [cost <= limit for limit in _admitting(cost, budgets, spacing)]
-    empty = _empty(pool, cost_names, budgets)
+    chains = _chains(pool, cost_names, budgets, spacing)
+    limited = [chain.values <= limit for chain in chains for limit in chain.limits[chain.filled]]
     if not limited:
-        raise NothingFoundError(f"{empty} (of {pool.name}); raise the budget: there is none to choose a hybrid by")
+        raise NothingFoundError(f"{chains[0].empty} (of {pool.name}); raise the budget: there is none to choose a hybrid by")
     found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited, engine)
     values = _values(found, limited, pool.accuracy, normalise)
     sizes = np.bitwise_count(np.arange(len(values)))
@@ -459,7 +455,7 @@ def best_hybrids(
         chance[draw] = best[1:]
     chosen = Chosen(
         pool.space, pool.dataset, pool.recipe, pool.protocol, pool.seed, pool.split, frozenset(pool.arch_ids.tolist()), cost_names,
-        own if own is not None else int(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1, pool.source,  # type: ignore[arg-type]
+        _given(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1, pool.source,
     )  # fmt: skip
     absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
     unscored = [f"{note} It is in no combination." for note in unscored_notes(pool, pool.without_scores)] if proxies is None else []
@@ -467,7 +463,7 @@ def best_hybrids(
         names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
         float(np.median(chance.min(1))) if draws else math.nan,
         {name: count for name, count in absent.items() if count}, tuple(not_searched),
-        (*unscored, *doubt_notes(pool, names), *([f"{empty}."] if empty else [])),
+        (*unscored, *doubt_notes(pool, names), *chain_notes(chains)),
     )  # fmt: skip
 
 
@@ -530,60 +526,45 @@ def _log_ranks(doubled: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.rint(np.log(doubled) / LOG_UNIT).astype(np.int64)
 
 
-def _mean_mbr(scores: Floats | None, pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str, normalise: str) -> float:
-    """Over the budgets that admit an arch; NaN where none does, or there are no scores."""
-    limits = {name: _admitting(_whole_cost(pool, name), budgets, spacing) for name in costs}
-    if scores is None or not all(map(len, limits.values())):
+def _mbr_of(pool: Pool, scores: Floats | None, chains: list[Chain], normalise: str) -> float:
+    """The mean over the costs; NaN where there are no scores, or no budget admits an arch."""
+    if scores is None:
         return math.nan
-    found = [metrics.mbr(scores, pool.accuracy, pool.cost(name), limits[name], normalise) for name in costs]  # type: ignore[arg-type]
-    return math.fsum(found) / len(found)
+    return math.fsum(float(mean_mbr(pool, scores[None], [chain], normalise)[0]) for chain in chains) / len(chains)
 
 
-def _admitting(cost: Floats, budgets: int | Sequence[float], spacing: str) -> Floats:
-    """The limits that admit an arch."""
-    limits = metrics.budget_limits(cost, budgets, spacing)
-    admitting: Floats = limits[limits >= cost.min()]
-    return admitting
-
-
-def _empty(pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float]) -> str:
-    """In words the budgets that admit no arch, which only given limits can be, and what the cheapest has; "" where there are none."""
-    return "" if metrics.is_number_of_limits(budgets) else chains_of(pool, costs[0], budgets)[0].empty
-
-
-def _unscored(one: Hybrid, pool: Pool) -> list[str]:
-    """The members that no arch of a pool has a score of."""
-    return [name for name in one.members if name in pool.without_scores]
+def _unscored(members: tuple[str, ...], pool: Pool) -> list[str]:
+    """Those that no arch of a pool has a score of."""
+    return [name for name in members if name in pool.without_scores]
 
 
 def _scores_if_any(one: Hybrid, pool: Pool) -> Floats | None:
-    return None if _unscored(one, pool) else one.scores(pool)
+    return None if _unscored(one.members, pool) else one.scores(pool)
 
 
 def _no_score(one: Hybrid, pool: Pool) -> int:
     """Archs of a pool that a member has no score of."""
-    return len(pool) if _unscored(one, pool) else int(np.isnan([pool.score(name) for name in one.members]).any(0).sum())
+    return len(pool) if _unscored(one.members, pool) else int(np.isnan([pool.score(name) for name in one.members]).any(0).sum())
 
 
-def _left_out(pools: list[Pool], members: tuple[str, ...], costs: tuple[str, ...], budgets: int | Sequence[float]) -> list[str]:
-    """Notes on members without any score or with doubtful ones, and budgets below every arch, pool by pool."""
-    notes = []
-    for pool in pools:
-        told = (
-            unscored_notes(pool, _unscored(Hybrid(members), pool))
-            + doubt_notes(pool, members)
-            + ([f"{empty}."] if (empty := _empty(pool, costs, budgets)) else [])
-        )
-        notes += [f"{pool.name}: {note}" for note in told]
-    return notes
+def _left_out(pool: Pool, members: tuple[str, ...], chains: list[Chain]) -> list[str]:
+    """Notes on members without any score or with doubtful ones, and on budgets below every arch."""
+    told = (*unscored_notes(pool, _unscored(members, pool)), *doubt_notes(pool, members), *chain_notes(chains))
+    return [f"{pool.name}: {note}" for note in told]
 
 
-def _whole_cost(pool: Pool, name: str) -> Floats:
-    cost = pool.cost(name)
-    absent = int(np.isnan(cost).sum())
-    if absent:
-        raise ValueError(f'{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, or a pool where="{name} > 0"')
-    return cost
+def _chains(pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], spacing: str) -> list[Chain]:
+    """The nested pools of costs that all archs have."""
+    for name in costs:
+        absent = int(np.isnan(pool.cost(name)).sum())
+        if absent:
+            raise ValueError(f'{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, or a pool where="{name} > 0"')
+    return chains_of(pool, costs, _given(budgets), spacing)
+
+
+def _given(budgets: int | Sequence[float]) -> int | tuple[float, ...]:
+    """A number of limits, or limits; no joint budgets, which are of several costs."""
+    return int(budgets) if metrics.is_number_of_limits(budgets) else metrics.given_limits(budgets)  # type: ignore[arg-type]
 
 
 def _costs(costs: str | Iterable[str], budgets: int | Sequence[float]) -> tuple[str, ...]:

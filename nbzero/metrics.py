@@ -763,17 +763,16 @@ def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
 
 def check_bootstrap(resamples: int, level: float, seed: int, least: int = 1) -> None:
     """ValueError unless there are at least so many resamples, a level between 0 and 1, and a seed from 0."""
-    if isinstance(resamples, bool) or not hasattr(resamples, "__index__") or resamples < least:
-        raise ValueError(f"resamples {resamples!r}; it is a whole number from {least}")
+    check_whole("resamples", resamples, least)
     if isinstance(level, (bool, str)) or not hasattr(level, "__float__") or not 0 < level < 1:
         raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
-    check_seed("seed", seed)
+    check_whole("seed", seed)
 
 
-def check_seed(name: str, seed: Any) -> None:
-    """ValueError unless a seed of random draws is a whole number from 0."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed < 0:
-        raise ValueError(f"{name} {seed!r}; it is a whole number from 0")
+def check_whole(name: str, value: Any, least: int = 0) -> None:
+    """ValueError unless it is a whole number from `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(f"{name} {value!r}; it is a whole number from {least}")
 
 
 # The metrics on many resamples at once, of arrays that the metric itself accepts: what depends on the archs alone is worked out first, then a
