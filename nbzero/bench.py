@@ -376,11 +376,16 @@ def one_seed(seed: Seed) -> int:
 
 def runs_there(bench: Bench, space: str) -> str:
     """In words what a release has runs of: the data sets and recipes of a space, or, where it has none, the spaces that have some."""
-    named = {one: [f"{dataset} with {', '.join(bench.recipes(one, dataset))}" for dataset in bench.datasets(one) if bench.recipes(one, dataset)]
-             for one in bench.spaces}  # fmt: skip
-    if named[space]:
-        return f"measured are {'; '.join(named[space])}"
-    return f"the release has no runs of {space}; it has runs of {', '.join(one for one, there in named.items() if there) or 'no space'}"
+    named = {dataset: bench.recipes(space, dataset) for dataset in bench.datasets(space)}
+    measured = [f"{dataset} with {', '.join(recipes)}" for dataset, recipes in named.items() if recipes]
+    return f"measured are {'; '.join(measured)}" if measured else none_there(bench, space, "runs")
+
+
+def none_there(bench: Bench, space: str, kind: Kind) -> str:
+    """In words that a release has no runs (or scores) of a space, and the spaces that have some."""
+    named = bench.recipes if kind == "runs" else bench.protocols
+    having = [one for one in bench.spaces if any(named(one, dataset) for dataset in bench.datasets(one))]
+    return f"the release has no {kind} of {space}; it has {kind} of {', '.join(having) or 'no space'}"
 
 
 def _split_column(split: str) -> str:

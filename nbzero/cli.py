@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import typer
 
 from nbzero import __version__, rows
-from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, one_seed
+from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, none_there, one_seed
 from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, count_of, unknown_name
 from nbzero.imported import IMPORTED, said_options
 from nbzero.proxies import PROXIES, doubts_of
@@ -391,17 +391,14 @@ def _budgets(text: str, joint: bool = False) -> Any:
         raise ValueError(f"budgets {text!r}; it is {allowed}") from None
 
 
-def _dataset(bench: Bench, space: str, given: str | None, kind: str = "runs", by: str = "--dataset") -> str:
+def _dataset(bench: Bench, space: str, given: str | None, kind: Kind = "runs", by: str = "--dataset") -> str:
     """The data set meant: the one given, else the only one of which there are runs (or scores)."""
     if given is not None:
         return given
     named = bench.recipes if kind == "runs" else bench.protocols
     there = [dataset for dataset in bench.datasets(space) if named(space, dataset)]
     if not there:
-        having = [
-            name for name in bench.spaces if any((bench.recipes if kind == "runs" else bench.protocols)(name, one) for one in bench.datasets(name))
-        ]
-        raise NothingFoundError(f"the release has no {kind} of {space}; it has {kind} of {', '.join(having) or 'no space'}")
+        raise NothingFoundError(none_there(bench, space, kind))
     if len(there) > 1:
         raise ValueError(f"{space} has {kind} on several data sets; name one with {by}: {', '.join(there)}")
     return there[0]
@@ -1236,11 +1233,12 @@ def export(
         raise ValueError("Parquet is no text for a terminal; give --out FILE, or a pipe")
     bench = call.bench
     view = bench.table(space, _names(columns), dataset, recipe, protocol, seed, where)
+    archs = bench.table(space)
     if where is not None and not len(view):
         from nbzero.table import none_meets
 
-        raise none_meets(bench, space, where, bench.table(space).arch_ids, f"archs of {space}", dataset, recipe, protocol, seed)
-    measured = [name for name in view.columns if name not in bench.table(space).columns]
+        raise none_meets(bench, space, where, archs.arch_ids, f"archs of {space}", dataset, recipe, protocol, seed)
+    measured = [name for name in view.columns if name not in archs.columns]
     if measured and seed not in (None, "mean") and all(value is None or value != value for name in measured for value in view[name].tolist()):
         raise NothingFoundError(
             f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds"

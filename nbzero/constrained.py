@@ -387,7 +387,7 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int) -> Frame:
     columns: dict[str, Any] = {}
     for name in table.columns:
         columns |= {name: table[name]} | (_low_high(name, found) if name == "kendall" else {})
-    note = f"95% intervals of kendall: {resamples} resamples of the archs (seed 0), percentiles."
+    note = f"95% intervals of kendall: {count_of(resamples, 'resample')} of the archs (seed 0), percentiles."
     return Frame(columns, table.title, [*table.notes, note])
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nbzero.bench import COSTS, _split_column
 from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
-from nbzero.metrics import is_rounding
-from nbzero.pool import COSTS, Floats, Pool, seed_of_scores, why_no_scores
+from nbzero.metrics import check_whole, is_rounding
+from nbzero.pool import Floats, Pool, features_of, other_split, seed_of_scores, why_no_scores
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -145,7 +146,6 @@ def sample_of(
         NothingFoundError: no arch meets `where`, or no target has a value.
         ValueError: several recipes and none named; another split.
     """
-    from nbzero.bench import _split_column
     from nbzero.table import none_meets, select
 
     accuracy = f"runs.{_split_column(split)}"
@@ -164,29 +164,25 @@ def sample_of(
     costs = {name: np.asarray(archs[name], np.float64)[rows] for name in COSTS if name in archs.columns}
     scored = [name for name in names if name not in costs and name != ACCURACY]
     made = bench.table(space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed)
-    columns = {name: made[f"scores.{name}"] for name in scored}
+    columns = {name: np.asarray(made[f"scores.{name}"], np.float64)[rows] for name in scored}
     if ACCURACY in names:
-        columns[ACCURACY] = bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy]
-    absent = [name for name in scored if np.isnan(np.asarray(columns[name], np.float64)[rows]).all()]
-    ids = np.asarray(rows, np.int64)
-    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, default=targets is None) if absent else {}
-    found = {}
-    for name, column in columns.items():
-        values = np.asarray(column, np.float64)[rows]
-        if targets is not None or name in unscored or not np.isnan(values).all():
-            found[name] = values * PROXIES[name].direction if orient and name in PROXIES else values
+        columns[ACCURACY] = np.asarray(bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy], np.float64)[rows]
+    absent = [name for name, values in columns.items() if np.isnan(values).all()]
+    proxies, ids = [name for name in absent if name != ACCURACY], np.asarray(rows, np.int64)
+    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, proxies, looked_for=targets is None)
+    found = {
+        name: values * PROXIES[name].direction if orient and name in PROXIES else values
+        for name, values in columns.items()
+        if targets is not None or name in unscored or name not in absent
+    }
     if not found and targets is None:
-        other = "test" if split == "val" else "val"
-        num_other, asked = 0, f"runs.{other}_acc"
-        if dataset in bench.datasets(space):
-            num_other = int((~np.isnan(np.asarray(bench.table(space, [asked], dataset, recipe, seed=seed)[asked], np.float64))).sum())
         raise NothingFoundError(
             f"the release has neither scores nor {split} accuracies of {space} on {dataset}"
-            + (f"; {count_of(num_other, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}" if num_other else "")
+            + other_split(bench, space, dataset, recipe, seed, split)
             + f"; it has {', '.join(bench.datasets(space)) or 'no data set'} of {space}"
         )
     found |= {name: values for name, values in costs.items() if name in names}
-    features = {name: np.asarray(archs[name], np.float64)[rows] for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)}
+    features = features_of(archs, rows)
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
     run_seed = 0 if seed is None else seed
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]
@@ -200,11 +196,10 @@ def as_sample(source: Sample | Pool) -> Sample:
     """`source` itself where it is a Sample; a Pool's archs, features and scores, with its accuracy as the target "accuracy"."""
     if isinstance(source, Sample):
         return source
-    name = source.name.rpartition(", N = ")[0]
     categories = {column: options for column, options in categories_of(source.space).items() if column in source.features}
     absent = dict.fromkeys(source.unscored, np.full(len(source), np.nan))
     targets = {**source.scores, **absent, ACCURACY: source.accuracy}
-    return Sample(name, source.archs, source.features, source.costs, targets, categories, source.unscored)
+    return Sample(source.source, source.archs, source.features, source.costs, targets, categories, source.unscored)
 
 
 # Importances
@@ -262,8 +257,7 @@ def factors(
     _import_xgboost()
     if transform not in ("rank", "raw"):
         raise ValueError(f"transform {transform!r}; it is 'rank' or 'raw'")
-    if isinstance(shuffle_seed, bool) or not hasattr(shuffle_seed, "__index__") or shuffle_seed < 0:
-        raise ValueError(f"shuffle_seed {shuffle_seed!r}; it is a whole number from 0")
+    check_whole("shuffle_seed", shuffle_seed)
     sample = as_sample(source)
     chosen = _chosen(sample, targets)
     if not sample.features:

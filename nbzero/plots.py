@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbzero.bench import COSTS
 from nbzero.constrained import CEILING, ORACLE, RANDOM, Report
-from nbzero.errors import UnknownNameError, count_of, unknown_name
+from nbzero.errors import UnknownNameError, unknown_name
 from nbzero.frame import Frame
 from nbzero.metrics import is_rounding
-from nbzero.pool import COSTS, Floats, Pool
+from nbzero.pool import Floats, Pool
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,12 +75,12 @@ def mbr_bars(tables: Frame | Report | Sequence[Frame | Report], column: str = "m
     panels = figure.subplots(1, len(ready), squeeze=False)[0]
     for axes, source, rows in zip(panels, listed, ready, strict=True):
         _bars(axes, rows, column, source.name if isinstance(source, Report) else None, tallest)
-    if len(listed) == 1:
-        _titled(figure, _title(listed[0]), _notes(listed[0]))
+    if len(ready) == 1:
+        _titled(figure, ready[0].title, ready[0].notes)
     else:
-        for axes, source in zip(panels, listed, strict=True):
-            axes.set_title(_wrapped(_title(source), 4.6, NORMAL), fontsize=NORMAL)
-        _titled(figure, "Mean best ranking of every proxy", dict.fromkeys(note for source in listed for note in _notes(source)))
+        for axes, rows in zip(panels, ready, strict=True):
+            axes.set_title(_wrapped(rows.title, 4.6, NORMAL), fontsize=NORMAL)
+        _titled(figure, "Mean best ranking of every proxy", dict.fromkeys(note for rows in ready for note in rows.notes))
     return figure
 
 
@@ -114,7 +115,8 @@ def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int
             bar.set_edgecolor("white")
             bar.set_linewidth(0)
     ends = [f"{column}_low", f"{column}_high"]
-    if all(end in shown for end in ends):
+    whiskers = all(end in shown for end in ends)
+    if whiskers:
         low, high = (np.asarray(shown[end], np.float64) for end in ends)
         there = np.flatnonzero(~np.isnan(low + high))
         edge = [withStroke(linewidth=2.4, foreground="white")]  # seen on a dark bar too
@@ -124,8 +126,9 @@ def _bars(axes: Axes, rows: Frame, column: str, own: str | None, num_places: int
     said = [_safe(name) + (f" ({lacking:,} without score)" if lacking else "") for name, lacking in zip(names, missing, strict=True)]
     axes.set_yticks(place, said, fontsize=NORMAL)
     axes.set_ylim(num_places - 0.4, -0.6)
-    whiskers = "; whiskers: bootstrap interval" if all(end in shown for end in ends) else ""
-    axes.set_xlabel(f"mean best ranking, {_column_said(column)}\n0 picks the best arch every time{whiskers}")
+    axes.set_xlabel(
+        f"mean best ranking, {_column_said(column)}\n0 picks the best arch every time" + ("; whiskers: bootstrap interval" if whiskers else "")
+    )
     kinds = [(BLUE, "proxy"), (ORANGE, "cost, larger is better"), (RED, "yours")]
     handles: list[Any] = [Patch(color=colour, label=word) for colour, word in kinds if colour in colours]
     if any(missing):
@@ -147,7 +150,7 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
 
     Raises:
         UnknownNameError: a cost that a pool does not have.
-        ValueError: no pools, an empty one, no cost, or pools of different metrics.
+        ValueError: no pools, no cost, or pools of different metrics.
         ImportError: matplotlib is not installed.
     """
     listed = [pools] if isinstance(pools, Pool) else list(pools)
@@ -206,22 +209,23 @@ def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterab
 
     Raises:
         UnknownNameError: a proxy that the pool does not have, or a Frame without the column kendall.
-        ValueError: an empty pool, or one without scores.
+        ValueError: a pool with neither scores nor costs.
         ImportError: matplotlib is not installed.
     """
     _pools_there([pool], "proxy_scatter")
-    names = list(dict.fromkeys([*pool.scores, *pool.costs] if proxies is None else proxies))
+    names = list(dict.fromkeys(pool.scores_and_costs if proxies is None else proxies))
     if not names:
         raise ValueError(f"no scores to draw: {pool.name} has neither scores nor costs")
     tau: dict[str, float | None] = {}
     ends: dict[str, str] = {}
     notes: list[str] = []
+    of_intervals: list[str] = []
     if correlations is not None:
         _needs(correlations, ("proxy", "kendall"), "proxy_scatter", "correlations")
         tau = {row["proxy"]: row["kendall"] for row in correlations}
         if "kendall_low" in correlations and "kendall_high" in correlations:
-            known = [row for row in correlations if row["kendall_low"] is not None]
-            ends = {row["proxy"]: f" [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}]" for row in known}
+            ends = {row["proxy"]: said for row in correlations if (said := _interval_said([row["kendall_low"], row["kendall_high"]]))}
+            of_intervals = [note for note in correlations.notes if "resamples" in note] if ends else []
         names.sort(key=lambda name: (tau.get(name) is None, -(tau.get(name) or 0.0)))
         if tau.get(CEILING) is not None:
             notes.append(f"Noise ceiling: tau = {tau[CEILING]:.2f} between the accuracies of two seeds.")
@@ -251,7 +255,7 @@ def proxy_scatter(pool: Pool, correlations: Frame | None = None, proxies: Iterab
         notes += [f"Not drawn, because no arch has a score of it: {pool.why_unscored(name)}." for name in pool.unscored]
     if correlations is not None:
         notes.append("τ: Kendall's tau-b" + (", in brackets its bootstrap interval." if ends else "."))
-    _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes), *_interval_notes(correlations if ends else None)])
+    _titled(figure, f"Scores against {pool.metric}: {pool.name}", [" ".join(notes), *of_intervals])
     return figure
 
 
@@ -274,11 +278,6 @@ def _drawable(finite: Floats) -> bool:
     """Whether an axis can hold them: it overflows near the ends of float64."""
     largest = float(np.abs(finite).max())
     return not (largest > 1e290 or 0 < largest < 1e-290)
-
-
-def _interval_notes(frame: Frame | None) -> list[str]:
-    """What a Frame says of its intervals."""
-    return [note for note in frame.notes if "resamples" in note] if frame is not None else []
 
 
 def _scatter(axes: Axes, scores: Floats, accuracy: Floats) -> None:
@@ -349,7 +348,7 @@ def limits(
     _draw_lines(bottom, x, lines, "true_rank", sizes, chosen, ranked)
     top.set_ylabel(_metric_said(metric, "pick"))
     bottom.set_ylabel("true rank / archs within the limit")
-    _from_zero(bottom)
+    bottom.set_ylim(bottom=0)
     _legend_below(bottom)
     cells = np.array([share.get(name, np.full(len(x), np.nan)) for name in rows])
     image = right.imshow(np.ma.masked_invalid(cells), aspect="auto", cmap="cividis_r", vmin=0, vmax=1)
@@ -361,7 +360,7 @@ def limits(
             right.text(b, r, text, ha="center", va="center", fontsize=SMALL, color="white" if dark else "black")
     shown = [_safe(name) + (f"   {mbr.get(name, '-')}" if mbr else "") for name in rows]
     right.set_yticks(range(len(rows)), shown, fontsize=SMALL)
-    short = [_engineered(limit, cost) if not math.isnan(limit) else "joint" for limit in part["limit"][: len(part) : len(lines)].tolist()]
+    short = [_engineered(limit) if not math.isnan(limit) else "joint" for limit in part["limit"][: len(part) : len(lines)].tolist()]
     right.set_xticks(range(len(x)), [f"{one}\nN = {size:,.0f}" for one, size in zip(short, np.nan_to_num(sizes), strict=True)], fontsize=SMALL)
     right.set_xlabel(f"limit on {cost}, and archs within it", fontsize=NORMAL)
     right.set_title("true rank of the pick (0 is best)" + (f"; beside the names: mBR by {cost}" if mbr else ""), fontsize=NORMAL)
@@ -393,7 +392,7 @@ def _draw_lines(
 
 def _beside(axes: Axes, x: Floats, values: Mapping[str, Floats], key: str, per: Floats, place: float, **style: Any) -> None:
     """One line, with whiskers where its accuracies have intervals, `place` steps to the right of where it is, so that equal lines do not hide each
-    other's markers."""
+    other's markers; what lies on the axis is drawn whole."""
     from matplotlib.transforms import ScaledTranslation
 
     whole: Any = axes.figure
@@ -404,11 +403,6 @@ def _beside(axes: Axes, x: Floats, values: Mapping[str, Floats], key: str, per: 
         drawn.append(axes.vlines(x, *ends, color=style["color"], linewidth=0.8, alpha=0.6, zorder=style.get("zorder", 2)))
     for one in drawn:
         one.set_transform(axes.transData + aside)
-
-
-def _from_zero(axes: Axes) -> None:
-    """An axis of ranks begins at 0, and what lies on it is drawn whole."""
-    axes.set_ylim(bottom=0)
 
 
 def _picks_notes(picks: Frame, *others: Frame | None) -> list[str]:
@@ -573,7 +567,7 @@ def best_archs(picks: Frame, cost: str = "macs", budget: int | None = None, spac
         axes.set_ylim(-0.72 * widest, 0.84 * widest)
     for axes in grid[len(groups) :]:
         axes.remove()
-    limit = rows[0]["constraint"] if math.isnan(rows[0]["limit"] or math.nan) else f"{cost} <= {_engineered(rows[0]['limit'], cost)}"
+    limit = rows[0]["constraint"] if math.isnan(rows[0]["limit"] or math.nan) else f"{cost} <= {_engineered(rows[0]['limit'])}"
     notes = [
         "Length: blocks of a stage (d, below). Height: its output channels (above). Colours: stages 1 to 4. Black left edge: the stage halves the "
         "resolution. Grey: stem.",
@@ -672,7 +666,7 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
         grid[0, at].tick_params(labelbottom=False)
         _members_map(grid[1, at], first, inside, names)
         _legend_below(grid[1, at], 1, grid[0, at].get_legend_handles_labels()[0])
-    _from_zero(top)
+    top.set_ylim(bottom=0)
     _titled(figure, best.title, dict.fromkeys([*best.notes, *(judged.notes if judged is not None else [])]))
     return figure
 
@@ -737,7 +731,7 @@ def before_after(picks: Frame, combined: Mapping[str, Sequence[str]], cost: str 
         _legend_below(grid[1, at], 2)
     grid[0, 0].set_ylabel(_metric_said(metric, "pick"))
     grid[1, 0].set_ylabel("true rank / archs within the limit")
-    _from_zero(grid[1, 0])
+    grid[1, 0].set_ylim(bottom=0)
     _titled(figure, f"Alone and combined, under {_spacing_said(picks, spacing)}limits of {cost}. {picks.title}", _picks_notes(picks))
     return figure
 
@@ -800,21 +794,6 @@ RESAMPLES = 200  # of the intervals in recipes
 NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
 
 
-def with_tau_intervals(pool: Pool, table: Frame, resamples: int = RESAMPLES) -> Frame:
-    """A Frame of `correlations` of the pool with kendall_low and kendall_high as `correlations(pool, resamples=200)` has them, in a fifth of its
-    time: intervals of Kendall's tau alone, 95 %, of the archs drawn again. Null for the oracle, the random pick and another seed."""
-    from nbzero.metrics import bootstrap, kendall_tau
-
-    names = [name if name in pool.scores or name in pool.costs else None for name in table["proxy"].tolist()]
-    found = [bootstrap(kendall_tau, pool.score(name), pool.accuracy, resamples=resamples) if name else (math.nan, math.nan) for name in names]
-    low, high = np.array(found).T
-    columns = {name: table[name] for name in table.columns}
-    at = table.columns.index("kendall") + 1
-    ordered = {**dict(list(columns.items())[:at]), "kendall_low": low, "kendall_high": high, **dict(list(columns.items())[at:])}
-    note = f"95% intervals of kendall: {count_of(resamples, 'resample')} of the archs (seed 0), percentiles."
-    return Frame(ordered, table.title, [*table.notes, note])
-
-
 def _with_accuracy_intervals(pool: Pool, cost: str) -> Frame:
     """`constrained` under even limits, with intervals under these very limits, where a number of limits would be laid anew in each resample."""
     from nbzero.constrained import constrained
@@ -835,9 +814,9 @@ def _make_distributions(bench: Bench, pool: Pool) -> Figure:
 
 
 def _make_scatter(bench: Bench, pool: Pool) -> Figure:
-    from nbzero.constrained import correlations, seed_accuracies
+    from nbzero.constrained import correlations, seed_accuracies, with_tau_intervals
 
-    return proxy_scatter(pool, with_tau_intervals(pool, correlations(pool, accuracies=seed_accuracies(bench, pool))))
+    return proxy_scatter(pool, with_tau_intervals(pool, correlations(pool, accuracies=seed_accuracies(bench, pool)), RESAMPLES))
 
 
 def _make_limits(cost: str) -> Callable[[Bench, Pool], Figure]:
@@ -872,7 +851,7 @@ def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
     from nbzero.pool import pool_of
 
     cost = _cost_of(pool)
-    there = list(dict.fromkeys([*pool.scores, *pool.costs]))
+    there = list(pool.scores_and_costs)
     members = there if len(there) <= len(PAPER) else [name for name in there if name in PAPER] or there[: len(PAPER)]
     stored = [name for name in members if name in pool.scores]
     where = pool.where
@@ -980,14 +959,6 @@ def _safe(text: str) -> str:
     return str(text).replace("$", r"\$")
 
 
-def _title(source: Frame | Report) -> str:
-    return f"{source.name} beside the stored proxies: {source.pool.name}" if isinstance(source, Report) else source.title
-
-
-def _notes(source: Frame | Report) -> tuple[str, ...]:
-    return source.notes
-
-
 def _spacing_said(picks: Frame, spacing: str) -> str:
     """Only a Report's picks say how their limits were set."""
     return f"{spacing} " if "spacing" in picks else ""
@@ -1002,8 +973,13 @@ def _column_said(column: str) -> str:
 
 
 def _metric_said(metric: str, of: str = "") -> str:
-    unit = "fraction of images" if metric == "accuracy" else "higher is better"
+    unit = metric_unit(metric)
     return f"{metric} of the {of}\n({unit})" if of else f"{metric} ({unit})"
+
+
+def metric_unit(metric: str) -> str:
+    """What an axis says of a metric beside its name: only accuracies have a unit that all share."""
+    return "fraction of images" if metric == "accuracy" else "higher is better"
 
 
 def _needs(frame: Frame, columns: Iterable[str], figure: str, maker: str) -> None:
@@ -1073,12 +1049,15 @@ def _highlighted(asked: Iterable[str] | None, ranked: Sequence[str]) -> list[str
 
 
 def _limit_axis(axes: Axes, cost: str, x: Floats, said: Sequence[str]) -> None:
-    axes.set_xlabel(f"limit on {cost}" + (f" ({UNITS[cost]})" if cost in UNITS else ""))
     if said:
         axes.set_xticks(x, [textwrap.fill(one, 24) for one in said], fontsize=SMALL)
-        return
-    _cost_axis(axes, cost, x)
-    axes.set_xlabel(f"limit on {cost}" + (f" ({UNITS[cost]})" if cost in UNITS else ""))
+    else:
+        _cost_axis(axes, cost, x)
+    axes.set_xlabel(f"limit on {_in_units(cost)}")  # instead of the cost's own
+
+
+def _in_units(cost: str) -> str:
+    return f"{cost} ({UNITS[cost]})" if cost in UNITS else cost
 
 
 def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
@@ -1087,7 +1066,7 @@ def _cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
 
     low, high = float(values.min()), float(values.max())
     log = low > 0 and high / low > SKEWED
-    axes.set_xlabel(cost + (f" ({UNITS[cost]})" if cost in UNITS else "") + (", log scale" if log else ""))
+    axes.set_xlabel(_in_units(cost) + (", log scale" if log else ""))
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high / low < 1000 else (1.0,), numticks=9))
@@ -1167,7 +1146,7 @@ def _legend_below(axes: Axes, columns: int = 3, handles: Sequence[Any] | None = 
     )
 
 
-def _engineered(value: float, cost: str) -> str:
+def _engineered(value: float) -> str:
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter(sep=" ", places=1)(value) if abs(value) >= 1000 else f"{value:g}"

@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nbzero import where as conditions
+from nbzero.bench import COSTS, _split_column, one_seed, runs_there
 from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.imported import IMPORTED, categories_of
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench, Seed, Split
+    from nbzero.table import TableView
 
 Floats = npt.NDArray[np.float64]
-COSTS = ("macs", "params", "depth")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Pool:
             raise unknown_name("proxy", proxy, known)
         return known[proxy]
 
-    @property
+    @cached_property
     def without_scores(self) -> list[str]:
         """The proxies that no arch has a score of: those `unscored`, and columns of `scores` that are all NaN, as a part of a pool can have."""
         known = self.scores_and_costs
@@ -199,7 +201,6 @@ def pool_of(
         NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores.
         ValueError: several recipes and none named; another split; a string for proxies; a condition that cannot be read.
     """
-    from nbzero.bench import _split_column, runs_there
     from nbzero.table import none_meets, select
 
     accuracy_column = _split_column(split)
@@ -221,36 +222,45 @@ def pool_of(
         counted = f"archs of {space} with a {split} accuracy on {dataset} (recipe {named}, seed {0 if seed is None else seed})"
         raise none_meets(bench, space, where, there, counted, dataset, recipe, protocol, seed, with_seed)
     if not len(ids):
-        other = "test" if split == "val" else "val"
-        num_other = int((~np.isnan(bench.table(space, [f"runs.{other}_acc"], dataset, recipe, seed=seed)[f"runs.{other}_acc"])).sum())
         raise NothingFoundError(
             f"no arch of {space} has a {split} accuracy on {dataset}" + (f" with recipe {named}" if named else "")
             + (f" and seed {seed}, of seeds {', '.join(map(str, bench.seeds(space, dataset, named))) or 'none'}" if seed is not None else "")
-            + (f"; {num_other} have a {other} accuracy there: split={other!r}" if num_other else "") + f"; {runs_there(bench, space)}"
+            + other_split(bench, space, dataset, recipe, seed, split) + f"; {runs_there(bench, space)}"
         )  # fmt: skip
     archs = bench.table(space)
-    columns = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
     made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
     columns_of_scores = {name: np.asarray(made[f"scores.{name}"], np.float64)[ids] for name in names}
     scores = {
         name: values * PROXIES[name].direction if orient else values for name, values in columns_of_scores.items() if not np.isnan(values).all()
     }
     absent = [name for name in names if name not in scores and (name not in COSTS or name not in archs.columns)]
-    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, default=proxies is None) if absent else {}
+    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, looked_for=proxies is None)
     run_seed = 0 if seed is None else seed
     return Pool(
         space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", run_seed,
         split, ids, tuple(np.asarray(archs["arch"], dtype=object)[ids]), accuracy[ids],
         {name: np.asarray(archs[name], np.float64)[ids] for name in COSTS if name in archs.columns},
-        scores, {name: np.asarray(archs[name], np.float64)[ids] for name in columns}, len(bench.space(space)), orient,
+        scores, features_of(archs, ids), len(bench.space(space)), orient,
         bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed, where, unscored,
     )  # fmt: skip
 
 
+def features_of(archs: TableView, rows: npt.NDArray[Any]) -> dict[str, Floats]:
+    """The stage features (of an imported space its choices) of some rows of an archs table, NaN where there is no such stage."""
+    names = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
+    return {name: np.asarray(archs[name], np.float64)[rows] for name in names}
+
+
+def other_split(bench: Bench, space: str, dataset: str, recipe: str | None, seed: Seed, split: Split) -> str:
+    """What to add to the error that no arch has an accuracy of a split: how many have one of the other; "" where none has."""
+    other = "test" if split == "val" else "val"
+    column = f"runs.{other}_acc"
+    num = int((~np.isnan(np.asarray(bench.table(space, [column], dataset, recipe, seed=seed)[column], np.float64))).sum())
+    return f"; {count_of(num, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}" if num else ""
+
+
 def seed_of_scores(bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed) -> int | Literal["mean"]:
     """The seed of the scores that go with runs of a seed; see `pool_of`."""
-    from nbzero.bench import one_seed
-
     wanted = seed if given is None else given
     number: int | Literal["mean"] = "mean" if wanted == "mean" else one_seed(wanted)
     opened = bench._space(space)
@@ -272,17 +282,23 @@ def why_no_scores(
     seed: int | Literal["mean"],
     ids: npt.NDArray[np.int64],
     names: list[str],
-    default: bool,
+    looked_for: bool,
 ) -> dict[str, str]:
-    """Proxies that none of some archs has a score of -> why, of the first of them that was scored; with `default` only those looked for: none where
-    no arch was scored, and of an imported space those that its source has a column of."""
+    """Proxies that none of some archs has a score of -> why, of the first of them that was scored.
+
+    Args:
+        names: the proxies.
+        looked_for: only those that the release looked for: none where no arch was scored, and of an imported space those that its source gives.
+    """
+    if not names:
+        return {}
     opened = bench._space(space)
     named = bench._named("scores", opened, dataset, protocol)
     groups = [group for (one, of_seed), group in opened.groups(f"scores/{dataset}").items() if one == named and seed in (of_seed, "mean")]
     scored = next((arch_id for arch_id in ids.tolist() if groups and all(group.row(arch_id) is not None for group in groups)), None)
-    if default and scored is None:
+    if looked_for and scored is None:
         return {}
-    if default and space in IMPORTED:
+    if looked_for and space in IMPORTED:
         names = [name for name in names if opened.has(f"scores/{dataset}", name)]
     record = bench.query((space, int(ids[0]) if scored is None else scored))
     return {name: record.score_reason(name, dataset, named, seed) or "it has no score with one of the seeds" for name in names}

@@ -22,15 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 import nbzero
-from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies
+from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies, with_tau_intervals
 from nbzero.errors import NothingFoundError, ReleaseError, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import IMPORTED
 from nbzero.metrics import check_bootstrap
-from nbzero.plots import RESAMPLES, UNITS, with_tau_intervals
+from nbzero.plots import RESAMPLES, UNITS, metric_unit
 from nbzero.pool import Pool, pool_of
 from nbzero.proxies import PROXIES
 from nbzero.release import write_whole
+from nbzero.transfer import runs_with
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench, Split
@@ -90,7 +91,8 @@ def write_report(
 
     Raises:
         UnknownNameError: a space that the release does not have.
-        ValueError: no accuracy of that split in the spaces, another split, a number of budgets below 1, of resamples below 0.
+        NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs to pick by.
+        ValueError: no space named, another split, a number of budgets below 1, of resamples below 0.
         ReleaseError: `out_dir` is a file, or holds a report.html that is none of ours, or cannot be written; a damaged release.
         ImportError: vl-convert-python is not there.
     """
@@ -101,6 +103,8 @@ def write_report(
     for space in asked:
         if space not in bench.spaces:
             raise unknown_name("space", space, bench.spaces)
+    if not asked:
+        raise ValueError(f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies")
     if not hasattr(budgets, "__index__") or isinstance(budgets, bool) or budgets < 1:
         raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1")
     check_bootstrap(resamples, 0.95, 0, least=0)
@@ -145,34 +149,20 @@ class _Columns:
 
 def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, resamples: int, strict: bool) -> dict[str, Any]:
     """Everything that the page shows."""
-    from nbzero.bench import _split_column
-
-    def measured(space: str, split: str) -> list[tuple[str, str]]:
-        column = f"runs.{_split_column(split)}"
-        return [
-            (dataset, recipe)
-            for dataset in bench.datasets(space)
-            for recipe in bench.recipes(space, dataset)
-            if not np.isnan(np.asarray(bench.table(space, [column], dataset, recipe)[column], np.float64)).all()
-        ]
-
     columns, pools, without, bare = _Columns(), [], [], []
     for space in spaces:
-        found = measured(space, split)
-        there = [pool_of(bench, space, dataset, recipe, split=split) for dataset, recipe in found]
+        there = [pool_of(bench, *key, split=split) for key in runs_with(bench, [space], split)]
         judged = [pool for pool in there if pool.scores_and_costs]
         pools += [_pool_content(bench, pool, columns, budgets, resamples) for pool in judged]
-        if not found:
+        if not there:
             without.append(space)
         elif not judged:
             bare.append(space)
-    if not spaces:
-        raise ValueError(f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies")
     if bare and (strict or not (pools or without)):
         raise NothingFoundError(f"{', '.join(bare)} has neither scores nor costs in this release, so there is nothing to pick by; leave it out")
     if not pools or (strict and without):
-        other = "test" if split == "val" else "val"
-        advice = f", or ask for split={other!r}" if any(measured(space, other) for space in without) else ""
+        other: Split = "test" if split == "val" else "val"
+        advice = f", or ask for split={other!r}" if runs_with(bench, without, other) else ""
         raise NothingFoundError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}")
     for pool in pools:
         pool["notes"] += [
@@ -221,7 +211,7 @@ def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int, res
         "dataset": pool.dataset,
         "recipe": pool.recipe,
         "metric": pool.metric,
-        "metric_unit": "fraction of images" if pool.metric == "accuracy" else "higher is better",
+        "metric_unit": metric_unit(pool.metric),
         "size": len(pool),
         "archs": columns.lines(pool.archs),
         "accuracy": columns.numbers(pool.accuracy),
@@ -309,9 +299,7 @@ def _noise_in_words(pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr:
 @cache
 def _charts() -> str:
     """The chart library as one script that defines vegaEmbed; bundling takes seconds."""
-    import vl_convert
-
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    bundle: str = _bundler().javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script")
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
+from nbzero.bench import _split_column
 from nbzero.constrained import seed_accuracies, unscored_notes
 from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
@@ -173,15 +174,9 @@ def all_pools(
         UnknownNameError: a space or proxy that does not exist.
         NothingFoundError: no accuracies of that split and seed at all.
     """
-    from nbzero.bench import _split_column
-
-    column = f"runs.{_split_column(split)}"
     chosen = bench.spaces if spaces is None else [spaces] if isinstance(spaces, str) else list(spaces)
     names = None if proxies is None else list(proxies)
-    found = []
-    for space, dataset, recipe in _runs(bench, chosen):
-        if not np.isnan(np.asarray(bench.table(space, [column], dataset, recipe, seed=seed)[column], np.float64)).all():
-            found.append(pool_of(bench, space, dataset, recipe, seed=seed, split=split, proxies=names))
+    found = [pool_of(bench, *key, seed=seed, split=split, proxies=names) for key in runs_with(bench, chosen, split, seed)]
     if not found:
         listed = (f"{row['space']} on {row['dataset']} with {row['recipe']}: {row['num_val']} val, {row['num_test']} test" for row in measured(bench))
         there = "; ".join(listed)
@@ -189,6 +184,13 @@ def all_pools(
             f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}; seed 0 has: {there or 'none'}"
         )
     return found
+
+
+def runs_with(bench: Bench, spaces: Iterable[str], split: Split, seed: Seed = None) -> list[tuple[str, str, str]]:
+    """The spaces, data sets and recipes of which a release has accuracies of a split."""
+    column = f"runs.{_split_column(split)}"
+    tables = ((key, bench.table(key[0], [column], *key[1:], seed=seed)) for key in _runs(bench, spaces))
+    return [key for key, table in tables if not np.isnan(np.asarray(table[column], np.float64)).all()]
 
 
 def measured(bench: Bench) -> Frame:
@@ -223,7 +225,7 @@ class _Judge:
 
     def __init__(self, pool: Pool, names: Sequence[str], metric: str, costs: Sequence[str], budgets: int, normalise: str) -> None:
         stored = pool.scores_and_costs
-        self.rows = [k for k, name in enumerate(names) if name in stored and not np.isnan(stored[name]).all()]
+        self.rows = [k for k, name in enumerate(names) if name in stored and name not in pool.without_scores]
         self.unscored = [name for name in names if name in pool.without_scores]
         missing = {**dict.fromkeys(self.unscored, len(pool)), **{name: int(np.isnan(values).sum()) for name, values in stored.items()}}
         self.missing = [missing.get(name, -1) for name in names]

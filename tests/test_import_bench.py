@@ -429,7 +429,7 @@ def test_tables_conditions_and_pools(tmp_path: Path) -> None:
     for sample in (as_sample(pool), sample_of(b, "nb201", "cifar10", recipe="nb201-12")):
         assert sample.categories == dict.fromkeys(pool.features, CELL_OPERATIONS)
     with pytest.raises(
-        ValueError, match=r"no arch of nb201 has a val accuracy on cifar10 with recipe nb201-200; 20 have a test accuracy there: split='test'; "
+        ValueError, match=r"no arch of nb201 has a val accuracy on cifar10 with recipe nb201-200; 20 archs have a test accuracy there: split='test'; "
     ):
         pool_of(b, "nb201", "cifar10", "nb201-200")
     assert len(pool_of(b, "nb201", "cifar10", "nb201-200", split="test", seed=1)) == sum(i % 3 > 0 for i in range(NUM))
@@ -480,7 +480,7 @@ def test_transnas_numbers_and_metrics(tmp_path: Path, space: str, capsys: pytest
             assert r.score("fisher", task) == row["fisher"] and (row["fisher"] or r.score_reason("fisher", task) == "not given by the source")
         pool = pool_of(b, name, task)
         assert pool.metric == metric and (f", val {metric}, " if metric != "accuracy" else ", val, ") in pool.name
-        with pytest.raises(ValueError, match=f"has a test accuracy on {task} with recipe transnas; 20 have a val accuracy there: split='val'"):
+        with pytest.raises(ValueError, match=f"has a test accuracy on {task} with recipe transnas; 20 archs have a val accuracy there: split='val'"):
             pool_of(b, name, task, split="test")
     assert r.score_reason("synflow", "normal") == "the source of " + name + " gives no synflow"
     for field in (b.arrow("scores", name, "jigsaw").schema.field("epe_nas"), b.table(name, ["epe_nas"], "jigsaw").to_arrow().schema.field("epe_nas")):

@@ -2,6 +2,7 @@
 
 import builtins
 import math
+import re
 import sys
 import warnings
 from dataclasses import replace
@@ -14,11 +15,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from nbzero import Bench, plots
-from nbzero.constrained import CEILING, ORACLE, RANDOM, constrained, correlations, evaluate, mbr_table, seed_accuracies
+from nbzero.constrained import CEILING, ORACLE, RANDOM, constrained, correlations, evaluate, mbr_table, seed_accuracies, with_tau_intervals
 from nbzero.errors import UnknownNameError
 from nbzero.factors import Sample, as_sample, factors
 from nbzero.frame import Frame
-from nbzero.hybrid import Hybrid, best_hybrids
+from nbzero.hybrid import HYBRIDS, Hybrid, best_hybrids
 from nbzero.pool import pool_of
 
 PROXIES = ["zen", "snip", "synflow", "jacob_cov", "linear_regions"]
@@ -195,19 +196,17 @@ def test_scatter_has_every_arch_and_tells_which_have_no_place(pool, odd):
             assert len(finite.get_offsets()) == np.isfinite(scores).sum()
             assert sum(len(points.get_offsets()) for points in endless) == np.isinf(scores).sum()
             _, shown, *said = axes.get_title().split("\n")
-            said = " ".join(said)
-            for number, word in (
-                (np.isnan(scores).sum(), "without score"),
-                ((scores == -math.inf).sum(), "-inf"),
-                ((scores == math.inf).sum(), "+inf"),
-            ):
-                assert (f"{number} {word}" in said) == (0 < number < len(scores)) or "no arch has a score" in said or f"{number} {word}" in said
+            said = "; ".join(said).split("; ")
+            absent = int(np.isnan(scores).sum())
+            counts = {"without score": absent if absent < len(scores) else 0, "-inf": (scores == -math.inf).sum(), "+inf": (scores == math.inf).sum()}
+            counted = [part for part in said if part.endswith(tuple(counts))]
+            assert sorted(counted) == sorted(f"{number} {word}" for word, number in counts.items() if number)
+            assert ("no arch has a score" in said) == (absent == len(scores))
             assert shown == ("τ undefined" if tau[name] is None else f"τ = {tau[name]:.2f}")
             if np.isfinite(scores).all() and np.abs(scores).max() < 1e200 and np.abs(scores).max() > 1e-200:
                 np.testing.assert_array_equal(finite.get_offsets(), np.column_stack([scores, one.accuracy]))
         order = [tau[name] for name in panels]
         assert order == sorted(order, key=lambda value: (value is None, -(value or 0)))
-    assert "no arch has a score" in panels["none"].get_title()
     lacking = plots.proxy_scatter(replace(pool, unscored={"ntk": "singular"}))
     assert "Not drawn, because no arch has a score of it: ntk (the first arch: singular)." in lacking.get_supxlabel().replace("\n", " ")
     assert [name for name in panels if "equal but for rounding" in panels[name].get_title()] == ["nearly_constant"]
@@ -274,11 +273,11 @@ def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(pool):
     figure = plots.limits(picks, "macs", table, ["one", "two", "three"])
     within(figure)
     _, top, bottom = figure.axes[:3]
+    for whiskers, name in zip(top.collections, ("one", "two", "three"), strict=True):
+        rows = picks.only(picks["proxy"] == name)
+        ends = [(segment[0][1], segment[1][1]) for segment in whiskers.get_segments()]
+        np.testing.assert_array_equal(ends, np.column_stack([rows["accuracy_low"], rows["accuracy_high"]]))
     for axes in (top, bottom):
-        for whiskers, name in zip(axes.collections, ("one", "two", "three"), strict=True) if axes is top else ():
-            rows = picks.only(picks["proxy"] == name)
-            ends = [(segment[0][1], segment[1][1]) for segment in whiskers.get_segments()]
-            np.testing.assert_array_equal(ends, np.column_stack([rows["accuracy_low"], rows["accuracy_high"]]))
         places = [line(axes, name).get_transform().transform([(picks["limit"][0], 0.5)])[0][0] for name in ("one", "two", "three")]
         assert places[1] - places[0] > 2 and places[2] - places[1] > 2, "pixels"
         assert abs(places[1] - axes.transData.transform([(picks["limit"][0], 0.5)])[0][0]) < 1e-6
@@ -294,7 +293,7 @@ def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(pool):
 
 
 def test_tau_in_the_panels_has_its_interval(pool):
-    whole, ours = correlations(pool, resamples=200), plots.with_tau_intervals(pool, correlations(pool))
+    whole, ours = correlations(pool, resamples=200), with_tau_intervals(pool, correlations(pool), 200)
     for name in ("proxy", "kendall", "kendall_low", "kendall_high"):
         assert ours[name].tolist() == whole[name].tolist() or np.array_equal(ours[name], whole[name], equal_nan=True)
     titles = {axes.get_title().split("\n")[0]: axes.get_title().split("\n")[1] for axes in plots.proxy_scatter(pool, ours).axes}
@@ -305,7 +304,7 @@ def test_tau_in_the_panels_has_its_interval(pool):
 
 
 def legends_lie_clear(figure):
-    """No legend lies over an axes (its lines, points and bars), a tick label, the label of an axis, or another legend."""
+    """The words of each legend, none of which lies over an axes (lines, points and bars), a tick label, the label of an axis, or another legend."""
     drawn(figure)
     renderer = figure.canvas.get_renderer()
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
@@ -317,17 +316,36 @@ def legends_lie_clear(figure):
         box = legend.get_window_extent(renderer)
         for other in [*boxes, *(one.get_window_extent(renderer) for one in legends[at + 1 :])]:
             assert not box.overlaps(other), (legend.get_texts()[0].get_text(), box, other)
+    return [[text.get_text() for text in legend.get_texts()] for legend in legends]
 
 
 @pytest.mark.parametrize("name", ["mbr", "macs", "depth", "hybrid", "combined"])
 @pytest.mark.parametrize("space", ["r1-mini", "mb-mini"])
 def test_legends_lie_beside_what_is_drawn(name, space, bench):
-    legends_lie_clear(plots.drawing(name).make(bench, space, "cifar10", proxies=PROXIES))
+    said = legends_lie_clear(plots.drawing(name).make(bench, space, "cifar10", proxies=PROXIES))
+    names, recipe = [*PROXIES, "macs", "params", "depth"], bench.recipes(space, "cifar10")[0]
+    coloured = ["2 others", *["|".join(names)] * (len(names) - 2), "oracle: the best arch", "random pick"]
+    elsewhere = [one for one in bench.spaces if one != space and recipe in bench.recipes(one, "cifar10")]
+    wanted = {
+        "mbr": [["proxy", "cost, larger is better", r"random pick: 0\.\d{3}", r"another seed \(noise ceiling\): 0\.\d{3}"]],
+        "macs": [coloured],
+        "depth": [coloured],
+        "hybrid": [
+            ["runners-up", r"best, where it was chosen \(in-sample\)", "best of as many by chance .*"],
+            [rf"{one}, cifar10, {recipe}, val, seed 0, N = \d+ \(other space\)" for one in elsewhere],
+        ],
+        "combined": [[*(f"{one} alone" for one in HYBRIDS[key].members), "combined", "oracle", "random pick"] for key in plots.NAMED],
+    }[name]
+    assert len(said) == len(wanted)
+    for words, patterns in zip(said, wanted, strict=True):
+        assert all(map(re.fullmatch, patterns, words)) and len(set(words)) == len(words) == len(patterns), words
 
 
 def test_legends_of_two_pools_lie_beside_what_is_drawn(pool, other):
-    legends_lie_clear(plots.distributions([pool, other]))
-    legends_lie_clear(plots.mbr_bars([mbr_table(pool), mbr_table(other)]))
+    tables = [mbr_table(one) for one in (pool, other)]
+    assert legends_lie_clear(plots.distributions([pool, other])) == [[pool.name, other.name]]
+    random = [next(row["mbr_union"] for row in table if row["proxy"] == RANDOM) for table in tables]
+    assert legends_lie_clear(plots.mbr_bars(tables)) == [["proxy", "cost, larger is better", f"random pick: {value:.3f}"] for value in random]
 
 
 def test_ranks_begin_at_zero_and_a_point_there_is_whole(pool, other):
@@ -485,10 +503,9 @@ def test_the_widths_of_drawn_archs_lie_apart(other):
 
 def test_archs_stand_in_the_order_of_the_rank_above_them(pool):
     """The first of the archs that tie for a constant score is the worst, and another proxy's pick: its own rank is said, not the mean of the tied."""
-    some = pool.only(np.arange(int(pool.accuracy.argmin()), len(pool)))
+    some = replace(pool, accuracy=np.concatenate([[0.0], pool.accuracy[1:]]))
     order = np.argsort(-some.accuracy, kind="stable")
     picked = {"constant": np.ones(len(some)), "worst": np.arange(len(some)) == 0, "poor": np.arange(len(some)) == order[-3]}
-    assert order[-1] == 0 and len(some) > 8
     figure = plots.best_archs(constrained(replace(some, scores={name: np.asarray(one, float) for name, one in picked.items()})))
     heads = [axes.get_title(loc="left") for axes in figure.axes]
     ranks = [float(head.split("true rank ")[1].split(",")[0]) for head in heads]
@@ -644,13 +661,18 @@ def test_the_users_settings_stay(pool):
 
 def test_one_arch(pool):
     one = pool.only(np.arange(1))
-    for figure in (
-        plots.distributions(one),
-        plots.proxy_scatter(one, correlations(one)),
-        plots.mbr_bars(mbr_table(one)),
-        plots.limits(constrained(one)),
-    ):
+    spread, scatter = plots.distributions(one), plots.proxy_scatter(one, correlations(one))
+    bars, curves = plots.mbr_bars(mbr_table(one)), plots.limits(constrained(one))
+    for figure in (spread, scatter, bars, curves):
         within(figure)
+    assert [points.get_offsets().tolist() for axes in spread.axes for points in axes.collections] == [
+        [[cost[0], one.accuracy[0]]] for cost in one.costs.values()
+    ]
+    assert [axes.get_title() for axes in scatter.axes] == [f"{name}\nτ undefined" for name in one.scores_and_costs]
+    assert [bar.get_width() for bar in bars.axes[0].patches] == [0] * len(one.scores_and_costs), "whatever is picked is the best"
+    (cells,) = (axes for axes in curves.axes if axes.images)
+    assert {text.get_text() for text in cells.texts} == {"0"} and len(cells.texts) == 5 * len(labels(cells))
+    assert {label.get_text().split("\n")[1] for label in cells.get_xticklabels()} == {"N = 1"}
 
 
 def test_a_frame_without_notes_or_title_draws():
