@@ -26,8 +26,8 @@ from nbzero import __version__, rows
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, none_there, one_seed
 from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, count_of, unknown_name
 from nbzero.imported import IMPORTED, said_options
-from nbzero.proxies import PROXIES, doubts_of
-from nbzero.schema import columns_of, standard_protocol
+from nbzero.proxies import PROXIES
+from nbzero.schema import columns_of, doubts_of, standard_protocol
 from nbzero.spaces import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from nbzero.errors import NothingFoundError, count_of
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.pool import Pool
-from nbzero.proxies import doubts_of
+from nbzero.schema import doubts_of
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench

@@ -4,12 +4,10 @@
 scores keep the sign and scale of their definition; whoever ranks by them applies the direction.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from nbzero.errors import unknown_name
-from nbzero.imported import IMPORTED
 
 Family = Literal["count", "saliency", "activation", "gradient", "kernel"]
 
@@ -422,14 +420,10 @@ def proxy(name: str) -> Proxy:
         raise unknown_name("proxy", name, PROXIES) from None
 
 
-# The published code gives numbers there too; the exact value of netsens is 0, and jacob_cov and epe_nas have none.
+# Of the spaces enumerated here (`schema.doubts_of` knows those of imported ones): scores that are stored as computed and not to be trusted. The
+# published code gives numbers there too; the exact value of netsens is 0, and jacob_cov and epe_nas have none.
 _OF_ROUNDING = (
     "the features end in a batch norm without activation, so that over a batch the logits add up to a constant; its gradient for the images is 0, "
     "and what is scored is the rounding of it"
 )
-_DOUBTS = {space: dict.fromkeys(("jacob_cov", "epe_nas", "netsens"), _OF_ROUNDING) for space in ("mb", "mb-mini")}
-
-
-def doubts_of(space: str) -> Mapping[str, str]:
-    """Proxy -> why its scores in a space are not to be trusted, though they are stored, as they were computed or as their source gives them."""
-    return IMPORTED[space].doubts if space in IMPORTED else _DOUBTS.get(space, {})
+DOUBTS = {space: dict.fromkeys(("jacob_cov", "epe_nas", "netsens"), _OF_ROUNDING) for space in ("mb", "mb-mini")}

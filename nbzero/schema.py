@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbzero.errors import ReleaseError, unknown_name
 from nbzero.imported import IMPORTED, said_options
-from nbzero.proxies import PROXIES
+from nbzero.proxies import DOUBTS, PROXIES
 from nbzero.spaces import MAX_STAGES, Arch
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
     return {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}[table](space)
 
 
+def doubts_of(space: str) -> Mapping[str, str]:
+    """Proxy -> why its scores in a space are not to be trusted, though they are stored, as they were computed or as their source gives them."""
+    return IMPORTED[space].doubts if space in IMPORTED else DOUBTS.get(space, {})
+
+
 def _imported_archs(space: str) -> tuple[Column, ...]:
     definition = IMPORTED[space]
     columns = [
@@ -198,7 +203,7 @@ def _imported_scores(space: str) -> tuple[Column, ...]:
     columns = []
     for c in TABLES["scores"]:
         unit, meaning = definition.scores_said.get(c.name, (c.unit, c.meaning))
-        doubt = definition.doubts.get(c.name)
+        doubt = doubts_of(space).get(c.name)
         columns.append(replace(c, unit=unit, meaning=f"{meaning}; DOUBTFUL: {doubt}" if doubt else meaning))
     return tuple(columns)
 

@@ -35,7 +35,7 @@ COMMANDS = (
 
 def ask(*args, status=0, given=None, **env):
     """What a command prints, in this process; the exit status has to be `status`."""
-    done = CliRunner().invoke(cli.app, [str(arg) for arg in args], input=given, env={"NBZERO_RELEASE": None, **env})
+    done = CliRunner().invoke(cli.app, [str(arg) for arg in args], input=given, env={"NBZERO_RELEASE": None, "COLUMNS": None, **env})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == status, (done.exit_code, done.output)
@@ -405,7 +405,7 @@ def test_every_table_fits_a_terminal_and_a_pipe_and_says_what_it_leaves_out(name
         (100, {}),
         (90, {"COLUMNS": "90"}),
     ):
-        done = ask(*args, given=mine(), **{"FORCE_COLOR": None, "COLUMNS": None, **env})
+        done = ask(*args, given=mine(), **{"FORCE_COLOR": None, **env})
         lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).splitlines()]
         text = re.sub(r"\s", "", "".join(lines))
         assert max(map(len, lines)) <= width

@@ -16,7 +16,7 @@ from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.hybrid import best_hybrids
 from nbzero.pool import Pool, pool_of
-from nbzero.proxies import doubts_of
+from nbzero.schema import doubts_of
 from nbzero.spaces import space
 
 ROWS = st.lists(

@@ -17,8 +17,8 @@ from builders import score_shard
 from builders.proxies import COMPUTE, gradient, score
 from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
-from nbzero.proxies import PROXIES, doubts_of
-from nbzero.schema import PASSES, PROTOCOLS
+from nbzero.proxies import PROXIES
+from nbzero.schema import PASSES, PROTOCOLS, doubts_of
 from nbzero.spaces import Arch
 from train.networks import build_net
 
