@@ -33,7 +33,7 @@ __all__ = [
     "proxy",
     "space",
 ]
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 
 def __getattr__(name: str) -> Any:
