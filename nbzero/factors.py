@@ -22,7 +22,7 @@ from nbzero.errors import NothingFoundError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.imported import categories_of
 from nbzero.metrics import check_whole, is_rounding
-from nbzero.pool import Floats, Pool, features_of, other_split, seed_of_scores, why_no_scores
+from nbzero.pool import Floats, Pool, arch_features, other_split, seed_of_scores, why_no_scores
 from nbzero.proxies import PROXIES
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def sample_of(
             + f"; it has {', '.join(bench.datasets(space)) or 'no data set'} of {space}"
         )
     found |= {name: values for name, values in costs.items() if name in names}
-    features = features_of(archs, rows)
+    features = arch_features(archs, rows)
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
     run_seed = 0 if seed is None else seed
     said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]

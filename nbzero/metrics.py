@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SPACINGS = ("even", "quantile")
 MAX_LIMITS = 10_000  # a larger number is a limit that was meant
-MAX_PAIRWISE = 1024  # archs of whose resamples Kendall's tau is counted from all pairs: some 60 times as fast at 70 archs, 5 times at 1,000
+MAX_PAIRWISE = 1024  # archs of whose resamples Kendall's tau is counted from all pairs: some 60 times as fast at 70 archs, 4 times at 1,000
 BLOCK = 1 << 17  # numbers of an array with a row per resample: 1 MB, which a core's cache holds
 NORMALISATIONS = ("total", "pool")
 

@@ -240,12 +240,12 @@ def pool_of(
         space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", run_seed,
         split, ids, tuple(np.asarray(archs["arch"], dtype=object)[ids]), accuracy[ids],
         {name: np.asarray(archs[name], np.float64)[ids] for name in COSTS if name in archs.columns},
-        scores, features_of(archs, ids), len(bench.space(space)), orient,
+        scores, arch_features(archs, ids), len(bench.space(space)), orient,
         bench._space(space).metric(dataset), None if with_seed == run_seed else with_seed, where, unscored,
     )  # fmt: skip
 
 
-def features_of(archs: TableView, rows: npt.NDArray[Any]) -> dict[str, Floats]:
+def arch_features(archs: TableView, rows: npt.NDArray[Any]) -> dict[str, Floats]:
     """The stage features (of an imported space its choices) of some rows of an archs table, NaN where there is no such stage."""
     names = [name for name in archs.columns if name not in ("arch_id", "arch", "iso_class", *COSTS)]
     return {name: np.asarray(archs[name], np.float64)[rows] for name in names}
