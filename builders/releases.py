@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError, count_of
+from nbzero.errors import ReleaseError, UsageError, count_of
+from nbzero.files import write_whole
 from nbzero.index import build_index, index_path, sort_keys
-from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version, write_whole
+from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version
 from nbzero.schema import Table, TableKey, parse_path, path_of, safe_path
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def checked_path(key: TableKey, where: str = "") -> str:
     for name in (space,) if dataset is None else (space, dataset):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             said = f"{where}: {table}" if where else table
-            raise ReleaseError(f"{said} of {space!r} on {dataset!r}: {name!r} is no name of a space or data set (letters, digits, . _ -)")
+            raise ReleaseError(
+                f"{said} of {space!r} on {dataset!r}: {name!r} is no name of a space or data set (letters, digits, . _ -)"
+            )
     return safe_path(path_of(table, space, dataset))
 
 
@@ -40,8 +43,12 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     """A released table: zstd, plain or dictionary encodings (every common reader has them), page index, what it is in the metadata."""
     import pyarrow.parquet as pq
 
-    said = {"nbzero.space": space, "nbzero.data_version": version} | ({"nbzero.dataset": dataset} if dataset else {})
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in said.items()}})
+    said = {"nbzero.space": space, "nbzero.data_version": version} | (
+        {"nbzero.dataset": dataset} if dataset else {}
+    )
+    table = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), **{k.encode(): v.encode() for k, v in said.items()}}
+    )
     texts = [f.name for f in table.schema if str(f.type) == "string" and f.name != "arch"]
     sink = io.BytesIO()
     pq.write_table(
@@ -63,11 +70,11 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     Raises:
         ReleaseError: the folder cannot be written, holds something that is no release, or a release with a table that would be lost or lose
             rows. The release that was there is untouched.
-        ValueError: a version that is none, a URL, or runs or scores of a space without its archs table.
+        UsageError: a version that is none, a URL, or runs or scores of a space without its archs table.
     """
     parse_version(version)
     if "://" in str(out):
-        raise ValueError(f"{out} is a URL; a release is made in a local folder, and copied from there")
+        raise UsageError(f"{out} is a URL; a release is made in a local folder, and copied from there")
     folder = Path(out)
     finish_commit(folder)
     old = Release.open(folder).manifest.files if (folder / MANIFEST).exists() else {}
@@ -85,11 +92,19 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
         if path.endswith(".parquet") and (path not in files or files[path].rows < file.rows):
             left = f"only {files[path].rows}" if path in files else "none"
             held = count_of(file.rows, "row")
-            raise ReleaseError(f"{folder / path} has {held}, of which {left} would be left; released rows stay: choose another folder")
+            raise ReleaseError(
+                f"{folder / path} has {held}, of which {left} would be left; released rows stay: choose another folder"
+            )
     for space, named in by_space.items():
         if "archs" not in named:
-            raise ValueError(f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one")
-        sources = {path: file.sha256 for path, file in files.items() if path.endswith(".parquet") and parse_path(path)[1] == space}
+            raise UsageError(
+                f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one"
+            )
+        sources = {
+            path: file.sha256
+            for path, file in files.items()
+            if path.endswith(".parquet") and parse_path(path)[1] == space
+        }
         written[index_path(space)] = build_index(space, named, sources)
     files |= {path: _described(data, 0) for path, data in written.items() if path not in files}
     manifest = Manifest(version, files)
@@ -138,7 +153,13 @@ def finish_commit(folder: Path) -> None:
                 if part.exists():
                     os.replace(part, folder / path)
             os.replace(following, folder / MANIFEST)
-        for pattern in ("archs/*.parquet.part*", "runs/*/*.parquet.part*", "scores/*/*.parquet.part*", "index/*.nbzidx.part*", "manifest*.part"):
+        for pattern in (
+            "archs/*.parquet.part*",
+            "runs/*/*.parquet.part*",
+            "scores/*/*.parquet.part*",
+            "index/*.nbzidx.part*",
+            "manifest*.part",
+        ):
             for part in list(folder.glob(pattern)):
                 part.unlink()
     except OSError as error:

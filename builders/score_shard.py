@@ -22,7 +22,8 @@ from builders.shards import Compute, Row, Unit, all_devices, device_name, run_jo
 from builders.train_shard import arguments, job_of, said_where
 from nbzero.errors import count_of, unknown_name
 from nbzero.proxies import PROXIES, proxy
-from nbzero.schema import PASSES, standard_protocol
+from nbzero.schema import PASSES
+from nbzero.spaces.published import standard_protocol
 from train import images
 from train.augment import normalise
 from train.networks import build_net, seed_of
@@ -71,7 +72,11 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
     data = images.load(settings["dataset"], settings["images"], protocol.resolution)
     spec = images.dataset(settings["dataset"])
     asked = settings["proxies"]
-    fixed = {"device": device_name(device), "software": software(), "builder_commit": settings["builder_commit"]}
+    fixed = {
+        "device": device_name(device),
+        "software": software(),
+        "builder_commit": settings["builder_commit"],
+    }
 
     @functools.cache
     def batch_of(seed: int) -> tuple[Tensor, Tensor]:
@@ -90,11 +95,16 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
         row: Row = there or dict.fromkeys((*PROXIES, *(f"{name}_s" for name in PASSES), "failures"))
         failures = json.loads(row["failures"] or "{}")
         todo = [name for name in asked if not is_there(row, name)]
-        done = [score(net, batch[:size], labels[:size], names, seed) for size, names in by_batch(todo, protocol.num_images).items()]
+        done = [
+            score(net, batch[:size], labels[:size], names, seed)
+            for size, names in by_batch(todo, protocol.num_images).items()
+        ]
         for name in todo:
             if PROXIES[name].weight_draws:
                 size = min(PROXIES[name].batch, protocol.num_images)
-                done.append(mean_of_draws(net, batch[:size], labels[:size], name, seed_of(f"{arch}|{seed}|{name}")))
+                done.append(
+                    mean_of_draws(net, batch[:size], labels[:size], name, seed_of(f"{arch}|{seed}|{name}"))
+                )
         for scores in done:
             row |= scores
             failures |= scores.reasons
@@ -146,7 +156,9 @@ def by_batch(names: Sequence[str], num_images: int) -> dict[int, list[str]]:
     for name in names:
         row = PROXIES[name]
         if not row.weight_draws:
-            sizes.setdefault(num_images if row.batch in (0, 64) else min(row.batch, num_images), []).append(name)
+            sizes.setdefault(num_images if row.batch in (0, 64) else min(row.batch, num_images), []).append(
+                name
+            )
     return sizes
 
 
@@ -158,7 +170,9 @@ def is_there(row: Row, name: str) -> bool:
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--protocol", default=None, help=f"{', '.join(PROTOCOLS)}; default: the space's standard one")
+    parser.add_argument(
+        "--protocol", default=None, help=f"{', '.join(PROTOCOLS)}; default: the space's standard one"
+    )
     parser.add_argument("--proxies", nargs="+", default=list(COMPUTE), help="default: all")
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0, 1, 2]
@@ -167,8 +181,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise unknown_name("protocol", given.protocol, PROTOCOLS)
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     job = job_of(given, "scores", "protocol", start, proxies=names)
-    finished = run_job(job, given.out, all_devices(given.workers, given.device), given.format, lambda row: all(is_there(row, n) for n in names))
-    print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'scored initialisation')} of {job.space}")
+    finished = run_job(
+        job,
+        given.out,
+        all_devices(given.workers, given.device),
+        given.format,
+        lambda row: all(is_there(row, n) for n in names),
+    )
+    print(
+        f"{said_where(given.out, finished)}: {count_of(len(job.units), 'scored initialisation')} of {job.space}"
+    )
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nbzero.errors import NBZeroError, ReleaseError
-from nbzero.release import write_whole
+from nbzero.errors import NBZeroError, ReleaseError, UsageError
+from nbzero.files import write_whole
 from nbzero.schema import DATA_VERSION, KEYS, LATER, SCHEMA_VERSION, TABLES, Table, arrow_schema, check_rows
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def parse_shard(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or not 0 <= int(match[1]) < int(match[2]):
-        raise ValueError(f"shard {text!r}; it is like 3/40: the shard's number from 0, then how many there are")
+        raise UsageError(
+            f"shard {text!r}; it is like 3/40: the shard's number from 0, then how many there are"
+        )
     return int(match[1]), int(match[2])
 
 
@@ -75,7 +77,9 @@ def parse_range(text: str) -> range:
     """
     match = re.fullmatch(r"(?:(\d+):)?(\d+)", text)
     if not match or int(match[1] or 0) >= int(match[2]):
-        raise ValueError(f"archs {text!r}; it is a count of the build order's first archs, or FIRST:LAST (without LAST)")
+        raise UsageError(
+            f"archs {text!r}; it is a count of the build order's first archs, or FIRST:LAST (without LAST)"
+        )
     return range(int(match[1] or 0), int(match[2]))
 
 
@@ -103,7 +107,9 @@ class Folder:
         try:
             self.fs.makedirs(self.root, exist_ok=True)
         except OSError as error:
-            raise ReleaseError(f"cannot make the folder {self.root}: {error.strerror or error}; name another --out") from error
+            raise ReleaseError(
+                f"cannot make the folder {self.root}: {error.strerror or error}; name another --out"
+            ) from error
 
     def read(self, name: str) -> bytes:
         data: bytes = self.fs.cat_file(self.path(name))
@@ -122,7 +128,9 @@ class Folder:
         try:
             self.fs.pipe_file(path, data)
         except OSError as error:
-            raise ReleaseError(f"cannot write {path}: {error}; run the same command again: what is finished is kept") from error
+            raise ReleaseError(
+                f"cannot write {path}: {error}; run the same command again: what is finished is kept"
+            ) from error
 
     def remove(self, name: str) -> None:
         if self.fs.exists(self.path(name)):
@@ -195,21 +203,33 @@ def read_shard(data: bytes, name: str) -> Shard:
         row.update((column, None) for column in LATER[shard.table] - row.keys())
     for number, row in enumerate(shard.rows):
         if any(not isinstance(row.get(column), str) for column in WHERE):
-            raise ReleaseError(f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project")
-    check_rows(shard.table, ({k: v for k, v in row.items() if k not in WHERE or k == "arch_id"} for row in shard.rows), name)
+            raise ReleaseError(
+                f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project"
+            )
+    check_rows(
+        shard.table,
+        ({k: v for k, v in row.items() if k not in WHERE or k == "arch_id"} for row in shard.rows),
+        name,
+    )
     return shard
 
 
 def _head(table: Any, schema_version: Any, data_version: Any, name: str) -> tuple[Table, str]:
     if table not in KEYS or not isinstance(data_version, str):
-        raise ReleaseError(f"{name} is no shard of this project: it names no table; remove it or choose another folder")
+        raise ReleaseError(
+            f"{name} is no shard of this project: it names no table; remove it or choose another folder"
+        )
     if int(schema_version) != SCHEMA_VERSION:
-        raise ReleaseError(f"{name} has schema version {int(schema_version)}, this code reads {SCHEMA_VERSION}; use the version that wrote it")
+        raise ReleaseError(
+            f"{name} has schema version {int(schema_version)}, this code reads {SCHEMA_VERSION}; use the version that wrote it"
+        )
     return table, data_version
 
 
 def _damaged(name: str, error: Exception) -> ReleaseError:
-    return ReleaseError(f"{name} is truncated or corrupted ({error}); remove it and run its job again: finished units are kept")
+    return ReleaseError(
+        f"{name} is truncated or corrupted ({error}); remove it and run its job again: finished units are kept"
+    )
 
 
 def _read_json(data: bytes, name: str) -> Shard:
@@ -231,7 +251,9 @@ def _read_parquet(data: bytes, name: str) -> Shard:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from error
     said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    head = _head(said.get("nbzero.table"), said.get("nbzero.schema_version", -1), said.get("nbzero.data_version"), name)
+    head = _head(
+        said.get("nbzero.table"), said.get("nbzero.schema_version", -1), said.get("nbzero.data_version"), name
+    )
     return Shard(*head, table.to_pylist())
 
 
@@ -240,7 +262,12 @@ def _read_h5(data: bytes, name: str) -> Shard:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            head = _head(file.attrs.get("table"), file.attrs.get("schema_version", -1), file.attrs.get("data_version"), name)
+            head = _head(
+                file.attrs.get("table"),
+                file.attrs.get("schema_version", -1),
+                file.attrs.get("data_version"),
+                name,
+            )
             columns: dict[str, list[Any]] = {}
             for c in TABLES[head[0]]:
                 if c.name in LATER[head[0]] - file.keys():
@@ -250,7 +277,11 @@ def _read_h5(data: bytes, name: str) -> Shard:
                     columns[c.name] = [text or None for text in texts] if c.nullable else texts
                 elif c.kind == "list<float64>":
                     ends = np.cumsum(file[f"{c.name}/lengths"][:])
-                    columns[c.name] = [part.tolist() for part in np.split(file[f"{c.name}/values"][:], ends[:-1])] if len(ends) else []
+                    columns[c.name] = (
+                        [part.tolist() for part in np.split(file[f"{c.name}/values"][:], ends[:-1])]
+                        if len(ends)
+                        else []
+                    )
                 else:
                     numbers = file[c.name][:].tolist()
                     columns[c.name] = [None if number != number else number for number in numbers]
@@ -258,7 +289,9 @@ def _read_h5(data: bytes, name: str) -> Shard:
                 columns[where] = file[where].asstr()[:].tolist()
     except (OSError, KeyError, ValueError) as error:
         raise _damaged(name, error) from error
-    return Shard(*head, [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+    return Shard(
+        *head, [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    )
 
 
 # A job over one shard
@@ -299,7 +332,13 @@ class Job:
         return f"{self.name}-{self.shard:04d}-of-{self.num_shards:04d}"
 
 
-def run_job(job: Job, out: str | Path, devices: Sequence[str], file_format: Format, is_complete: Callable[[Row], bool] = bool) -> str:
+def run_job(
+    job: Job,
+    out: str | Path,
+    devices: Sequence[str],
+    file_format: Format,
+    is_complete: Callable[[Row], bool] = bool,
+) -> str:
     """Compute what is missing of a shard, one process per device, and leave one finished file.
 
     Args:
@@ -320,7 +359,9 @@ def run_job(job: Job, out: str | Path, devices: Sequence[str], file_format: Form
     todo = [unit for key, unit in wanted.items() if key not in rows or not is_complete(rows[key])]
     folder.make()
     with _progress(job, total=len(wanted), done=len(wanted) - len(todo)) as report:
-        for unit, row in _computed(job, out, devices, [(unit, rows.get((unit[0], unit[2]))) for unit in todo]):
+        for unit, row in _computed(
+            job, out, devices, [(unit, rows.get((unit[0], unit[2]))) for unit in todo]
+        ):
             rows[unit[0], unit[2]] = row
             report(unit, row)
     finished = f"{job.stem}.{file_format}"
@@ -336,7 +377,9 @@ def run_job(job: Job, out: str | Path, devices: Sequence[str], file_format: Form
 
 def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
     """Finished rows of this shard by (arch_id, seed); the small files, being newer, replace those of a finished file."""
-    files = [name for name in (f"{job.stem}.parquet", f"{job.stem}.h5") if folder.fs.exists(folder.path(name))]
+    files = [
+        name for name in (f"{job.stem}.parquet", f"{job.stem}.h5") if folder.fs.exists(folder.path(name))
+    ]
     rows = {}
     for name in files + folder.names(job.stem):
         for row in read_shard(folder.read(name), folder.path(name)).rows:
@@ -349,7 +392,9 @@ def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
     return rows
 
 
-def _computed(job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[tuple[Unit, Row | None]]) -> Iterator[tuple[Unit, Row]]:
+def _computed(
+    job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[tuple[Unit, Row | None]]
+) -> Iterator[tuple[Unit, Row]]:
     """Units and rows as they finish. Each worker holds one unit and waits for the next, so a kill loses no queue."""
     if not todo:
         return
@@ -359,7 +404,9 @@ def _computed(job: Job, out: str | Path, devices: Sequence[str], todo: Sequence[
     for device in devices[:workers]:
         places.put(device)
     left = iter(todo)
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(job, os.fspath(out), places)) as pool:
+    with ProcessPoolExecutor(
+        workers, context, initializer=_start_worker, initargs=(job, os.fspath(out), places)
+    ) as pool:
         running: dict[Future[Row], Unit] = {}
         try:
             while True:
@@ -390,7 +437,7 @@ def _start_worker(job: Job, out: str, places: Any) -> None:
     tune_process()
     try:
         _worker.update(job=job, folder=Folder(out), compute=job.start(places.get(), job.settings))
-    except (NBZeroError, ValueError) as error:  # told by the first unit: a pool only says that its worker broke
+    except NBZeroError as error:  # told by the first unit: a pool only says that its worker broke
         _worker["failed"] = error
 
 
@@ -407,7 +454,13 @@ def _compute(unit: Unit, there: Row | None) -> Row:
     job: Job = _worker["job"]
     arch_id, arch, seed = unit
     row: Row = _worker["compute"](unit, there)
-    row |= {"arch_id": arch_id, "seed": seed, "arch": arch, "space": job.space, "dataset": job.dataset} | job.same_key
+    row |= {
+        "arch_id": arch_id,
+        "seed": seed,
+        "arch": arch,
+        "space": job.space,
+        "dataset": job.dataset,
+    } | job.same_key
     _worker["folder"].write(f"{job.stem}/{arch_id:06d}-{seed}.json", to_json(job.table, row))
     return row
 
@@ -458,14 +511,22 @@ def _progress(job: Job, total: int, done: int) -> Iterator[Callable[[Unit, Row],
         nonlocal count
         count += 1
         left = (time.monotonic() - started) / count * (total - done - count)
-        print(f"{job.stem} {done + count}/{total} {_said(unit, row)}, {left:.0f} s left", file=sys.stderr, flush=True)
+        print(
+            f"{job.stem} {done + count}/{total} {_said(unit, row)}, {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
 
     yield line
 
 
 def _said(unit: Unit, row: Row) -> str:
     said = f"{unit[1]} seed {unit[2]}"
-    return f"{said} val {row['val_acc']:.4f}" if row.get("val_acc") is not None else f"{said} {row.get('status', 'scored')}"
+    return (
+        f"{said} val {row['val_acc']:.4f}"
+        if row.get("val_acc") is not None
+        else f"{said} {row.get('status', 'scored')}"
+    )
 
 
 # What every row says of where it comes from
@@ -496,7 +557,9 @@ def builder_commit() -> str:
     here = Path(__file__).resolve().parents[1]
     if (here / ".git").exists():
         git = ["git", "-C", str(here)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
         if commit:
             changed = subprocess.run(
                 [*git, "status", "--porcelain", "-uno", "--", "nbzero", "train", "builders"],
@@ -514,20 +577,24 @@ def all_devices(workers: int | None, device: str) -> list[str]:
     """One entry per worker: `device` "auto" is every CUDA card, else every core; `workers` limits or repeats them.
 
     Raises:
-        ValueError: a device that torch does not have here, or fewer than one worker.
+        UsageError: a device that torch does not have here, or fewer than one worker.
     """
     import torch
 
     if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}; at least 1")
+        raise UsageError(f"workers is {workers}; at least 1")
     cards = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if device == "auto":
         device = "cuda" if cards else "cpu"
     if device == "cpu":
-        return ["cpu"] * (workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1)
+        return ["cpu"] * (
+            workers or len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else workers or os.cpu_count() or 1
+        )
     chosen = cards if device == "cuda" else [card for card in cards if card == device]
     if not chosen:
-        raise ValueError(f"device {device!r}; this machine has cpu {' '.join(cards)}".rstrip())
+        raise UsageError(f"device {device!r}; this machine has cpu {' '.join(cards)}".rstrip())
     return [chosen[i % len(chosen)] for i in range(workers or len(chosen))]
 
 
@@ -538,7 +605,7 @@ def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., in
     def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
             main(argv)
-        except (NBZeroError, ValueError) as error:
+        except NBZeroError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
@@ -554,13 +621,15 @@ def default_format() -> Format:
     return "parquet" if importlib.util.find_spec("pyarrow") else "h5"
 
 
-def planned_units(members: Sequence[str], archs: range, seeds: Iterable[int], shard: int, num_shards: int) -> list[Unit]:
+def planned_units(
+    members: Sequence[str], archs: range, seeds: Iterable[int], shard: int, num_shards: int
+) -> list[Unit]:
     """A shard's units, archs in build order and every arch with all seeds before the next.
 
     Raises:
-        ValueError: archs beyond the space's members.
+        UsageError: archs beyond the space's members.
     """
     if archs.stop > len(members):
-        raise ValueError(f"archs up to {archs.stop}; the space has {len(members)}")
+        raise UsageError(f"archs up to {archs.stop}; the space has {len(members)}")
     units = [(arch_id, members[arch_id], seed) for arch_id in archs for seed in seeds]
     return [units[i] for i in units_of_shard(len(units), shard, num_shards)]

@@ -25,8 +25,8 @@ from builders.shards import (
     say_errors,
     software,
 )
-from nbzero.errors import count_of
-from nbzero.spaces import space
+from nbzero.errors import UsageError, count_of
+from nbzero.spaces.macro import space
 from train import images, loop
 from train.recipe import RECIPES, recipe
 
@@ -34,7 +34,9 @@ from train.recipe import RECIPES, recipe
 def start(device: str, settings: dict[str, str | None]) -> Compute:
     """Load the images once; the function returned trains one unit and gives its row but for the key."""
     chosen = recipe(str(settings["recipe"]))
-    data = images.load(str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images).to(device)
+    data = images.load(
+        str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images
+    ).to(device)
     fixed = {
         "device": device_name(device),
         "engine": settings["engine"],
@@ -45,7 +47,10 @@ def start(device: str, settings: dict[str, str | None]) -> Compute:
     def train(unit: Unit, there: Row | None) -> Row:
         _, arch, seed = unit
         result = loop.train(arch, data, chosen, seed, device)
-        measured = {name: getattr(result, name) for name in ("status", "val_acc", "test_acc", "train_loss", "train_time_s")}
+        measured = {
+            name: getattr(result, name)
+            for name in ("status", "val_acc", "test_acc", "train_loss", "train_time_s")
+        }
         return measured | {"curve": list(result.curve)} | fixed
 
     return train
@@ -57,14 +62,27 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--space", required=True, help="for instance r1-mini")
     parser.add_argument("--dataset", required=True, help="cifar10, cifar100, imagenet16-120 or digits")
     parser.add_argument("--out", required=True, help="folder or fsspec URL that the shard files go to")
-    parser.add_argument("--archs", default=None, help="how many of the build order, or FIRST:LAST; default: the whole space")
+    parser.add_argument(
+        "--archs", default=None, help="how many of the build order, or FIRST:LAST; default: the whole space"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", help="whole numbers from 0")
     parser.add_argument("--shard", default="0/1", help="like 3/40: this is number 3, counted from 0, of 40")
-    parser.add_argument("--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES")
-    parser.add_argument("--device", default="auto", help="auto (every card, else every core), cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto (every card, else every core), cpu, cuda or cuda:N"
+    )
     parser.add_argument("--workers", type=int, default=None, help="processes; default: one per core or card")
-    parser.add_argument("--format", choices=("parquet", "h5"), default=default_format(), help="of the finished shard")
-    parser.add_argument("--engine", choices=("local",), default="local", help="local: the processors and cards of this machine")
+    parser.add_argument(
+        "--format", choices=("parquet", "h5"), default=default_format(), help="of the finished shard"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local",),
+        default="local",
+        help="local: the processors and cards of this machine",
+    )
     return parser
 
 
@@ -82,7 +100,7 @@ def job_of(
     members = chosen.members
     seeds = sorted(set(given.seeds))
     if seeds[0] < 0:
-        raise ValueError(f"seed {seeds[0]}; seeds are whole numbers from 0")
+        raise UsageError(f"seed {seeds[0]}; seeds are whole numbers from 0")
     shard, num_shards = parse_shard(given.shard)
     archs = parse_range(given.archs) if given.archs else range(len(members))
     named = getattr(given, key)

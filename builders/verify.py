@@ -16,8 +16,12 @@ from nbzero.verify import verify
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero"
+    )
     given = parser.parse_args(argv)
     lines = verify(given.release)
     release = Release.open(given.release)

@@ -3,9 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 from nbzero.bench import Bench, Record, Run, Scores
-from nbzero.errors import ImagesError, NBZeroError, NotAMemberError, NothingFoundError, ProxyError, ReleaseError, UnknownNameError
+from nbzero.errors import (
+    ImagesError,
+    NBZeroError,
+    NotAMemberError,
+    NothingFoundError,
+    ProxyError,
+    ReleaseError,
+    UnknownNameError,
+)
 from nbzero.proxies import PROXIES, Proxy, proxy
-from nbzero.spaces import Arch, Space, Stage, macs, params, space
+from nbzero.spaces import Space
+from nbzero.spaces.macro import Arch, Stage, macs, params, space
 
 if TYPE_CHECKING:
     from nbzero.table import TableView

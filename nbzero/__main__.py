@@ -8,7 +8,10 @@ def main() -> int:
     """Runs the command line; returns the exit status: 2 where typer or rich is not installed."""
     absent = [name for name in ("typer", "rich") if importlib.util.find_spec(name) is None]
     if absent:
-        print(f"nbzero: the command line needs {' and '.join(absent)}, not installed here: pip install 'nbzero[cli]'", file=sys.stderr)
+        print(
+            f"nbzero: the command line needs {' and '.join(absent)}, not installed here: pip install 'nbzero[cli]'",
+            file=sys.stderr,
+        )
         return 2
     from nbzero.cli import run
 

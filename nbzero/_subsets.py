@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nbzero.errors import UsageError, needs
+
 Ints = npt.NDArray[np.int64]
 MAX_MEMBERS = 24  # 2^24 masks: 64 MB for every limit
 TABLE = 1 << 19  # numbers in a table of sums; a quarter as many took 1.5 times as long
@@ -54,9 +56,11 @@ class Picks:
 
 
 def check_members(num_members: int) -> None:
-    """ValueError where there are more members than a mask holds."""
+    """UsageError where there are more members than a mask holds."""
     if num_members > MAX_MEMBERS:
-        raise ValueError(f"{num_members} members have 2^{num_members} subsets; name at most {MAX_MEMBERS} ({(1 << MAX_MEMBERS) - 1:,} subsets)")
+        raise UsageError(
+            f"{num_members} members have 2^{num_members} subsets; name at most {MAX_MEMBERS} ({(1 << MAX_MEMBERS) - 1:,} subsets)"
+        )
 
 
 def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "auto") -> Picks:
@@ -69,7 +73,7 @@ def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "
 
     Raises:
         ImportError: numba asked for and not installed.
-        ValueError: more columns than MAX_MEMBERS, another engine, or numbers whose sums do not fit 63 bits beside the
+        UsageError: more columns than MAX_MEMBERS, another engine, or numbers whose sums do not fit 63 bits beside the
             archs' positions.
     """
     num_columns, num_archs = columns.shape
@@ -79,8 +83,10 @@ def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "
     codes = np.empty((len(pools), 1 << num_columns), np.int32)
     tied: list[tuple[Ints, ...]] = []
     if engine not in ENGINES:
-        raise ValueError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
-    numba = engine == "numba" or (engine == "auto" and num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None)
+        raise UsageError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
+    numba = engine == "numba" or (
+        engine == "auto" and num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None
+    )
     compiled = _compiled() if numba else None
     for limits, varies in _chains(columns, pools):
         search = _Search(columns, varies, pools[limits], compiled)
@@ -90,7 +96,9 @@ def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "
     return Picks(codes, tuple(tied), num_archs)
 
 
-def _chains(columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
+def _chains(
+    columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]
+) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
     """The limits in runs in which every pool contains the one before and the same columns vary, with the (P,) mask of these columns."""
     start, varies = 0, np.zeros(0, bool)
     for limit, pool in enumerate(pools):
@@ -124,7 +132,9 @@ class _Search:
         bits = max(len(self.archs) - 1, 1).bit_length()
         largest = (int(inside.max(1, initial=0).sum(dtype=np.int64)) + 1) << bits
         if largest >= 1 << 62:
-            raise ValueError(f"{len(self.archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members")
+            raise UsageError(
+                f"{len(self.archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members"
+            )
         inside = inside.astype(np.int32 if largest < 1 << 31 else np.int64)
         self.columns, self.last = inside << bits, inside.dtype.type((1 << bits) - 1)
 
@@ -136,7 +146,9 @@ class _Search:
             self._by_loop(self.compiled, found)
         else:
             self._descend(found, None, self.columns, np.arange(len(self.archs)))
-        if not every:  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
+        if (
+            not every
+        ):  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
             found[:, 0] = [self._code(limit, np.flatnonzero(pool)) for limit, pool in enumerate(self.pools)]
             short, bit = np.zeros(1, np.int64), 1
             for column_varies in self.varies:
@@ -153,10 +165,19 @@ class _Search:
         if num_archs == 1:
             codes[:] = self.archs[here[0]]
         elif num_open <= fits or not num_open:
-            self._table(codes, np.zeros_like(columns, shape=num_archs) if decided is None else decided, columns, here, first=int(decided is None))
+            self._table(
+                codes,
+                np.zeros_like(columns, shape=num_archs) if decided is None else decided,
+                columns,
+                here,
+                first=int(decided is None),
+            )
         else:
             stay = max(num_open - LEVEL_BITS, min(fits, num_open - 3), 0)
-            low, start = columns[:stay], np.zeros_like(columns, shape=num_archs) if decided is None else decided
+            low, start = (
+                columns[:stay],
+                np.zeros_like(columns, shape=num_archs) if decided is None else decided,
+            )
             sums = _all_sums(start, columns[stay:]).T.copy()
             alive = _can_win(sums, low, self.entries[here], self.last)
             for high in range(len(sums)):
@@ -185,7 +206,9 @@ class _Search:
         block = max(1, (1 << 22) // len(archs))
         for start in range(0, len(masks), block):
             limit, mask = limits[start : start + block], masks[start : start + block]
-            winners = ((sums[:, mask] | self.last) == (largest[run[limit], mask] | self.last)).T & (entries <= limit[:, None])
+            winners = ((sums[:, mask] | self.last) == (largest[run[limit], mask] | self.last)).T & (
+                entries <= limit[:, None]
+            )
             codes[limit, mask] = self._codes(limit, winners, archs)
 
     def _by_loop(self, loop: Callable[..., None], codes: npt.NDArray[np.int32]) -> None:
@@ -193,7 +216,15 @@ class _Search:
         columns = np.ascontiguousarray(self.columns)
         low = min(LOW_BITS, max(len(columns) - 4, len(columns) // 2))
         stops = self.entries.searchsorted(np.arange(len(codes)), "right")
-        loop(codes, columns, self.archs, stops, low, self.last - 2 * np.arange(len(self.archs), dtype=columns.dtype), self.last)
+        loop(
+            codes,
+            columns,
+            self.archs,
+            stops,
+            low,
+            self.last - 2 * np.arange(len(self.archs), dtype=columns.dtype),
+            self.last,
+        )
         codes[:, 0] = -1  # of no column, by which all archs tie; the callers name it
         plain = columns >> int(self.last).bit_length()
         if int(plain.max(1, initial=0).sum()) < 1 << 53:
@@ -239,7 +270,9 @@ def _running_max(sums: npt.NDArray[np.signedinteger], starts: Ints) -> npt.NDArr
     return largest
 
 
-def _all_sums(start: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]) -> npt.NDArray[np.signedinteger]:
+def _all_sums(
+    start: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]
+) -> npt.NDArray[np.signedinteger]:
     """(K, 2^columns): start (K,) plus every subset of the columns (columns, K)."""
     sums = np.empty((len(start), 1 << len(columns)), columns.dtype)
     sums[:, 0] = start
@@ -248,7 +281,9 @@ def _all_sums(start: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.sign
     return sums
 
 
-def _can_win(sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinteger], entries: Ints, last: Any) -> npt.NDArray[np.bool_]:
+def _can_win(
+    sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinteger], entries: Ints, last: Any
+) -> npt.NDArray[np.bool_]:
     """(nodes, K): whether an arch with these sums (nodes, K) may still reach the largest one by a subset of the open columns (open, K).
 
     Compared with four of the archs of each node that enter no later: the best by the sums alone, with all open columns, and with every other
@@ -268,7 +303,9 @@ def _can_win(sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinte
     return alive
 
 
-def _entering(columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]) -> tuple[Ints, Ints]:
+def _entering(
+    columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]
+) -> tuple[Ints, Ints]:
     """Of the last pool, which contains the others, the archs (K,) that `_not_beaten` leaves, and the limits at which they enter, ascending."""
     inside = pools[-1]
     if len(columns):
@@ -323,7 +360,11 @@ def _loop(
         if p % 2:
             every_other += columns[p]
     rivals, alive, ends = np.zeros(4, np.int64), np.zeros(num_archs, np.int64), np.zeros_like(stops)
-    table, up, down = np.zeros(width, columns.dtype), np.zeros(width, columns.dtype), np.zeros(width, columns.dtype)
+    table, up, down = (
+        np.zeros(width, columns.dtype),
+        np.zeros(width, columns.dtype),
+        np.zeros(width, columns.dtype),
+    )
     for high in range(1 << (num_columns - num_low)):
         sums[:] = 0
         for p in range(num_low, num_columns):
@@ -339,7 +380,10 @@ def _loop(
                     rivals[1] = a
                 if sums[a] + every_other[a] > sums[rivals[2]] + every_other[rivals[2]]:
                     rivals[2] = a
-                if sums[a] + rest[a] - every_other[a] > sums[rivals[3]] + rest[rivals[3]] - every_other[rivals[3]]:
+                if (
+                    sums[a] + rest[a] - every_other[a]
+                    > sums[rivals[3]] + rest[rivals[3]] - every_other[rivals[3]]
+                ):
                     rivals[3] = a
             for a in range(start, stop):
                 beaten = False
@@ -382,9 +426,6 @@ def _loop(
 @functools.cache
 def _compiled() -> Callable[..., None]:
     """`_loop`, compiled; the machine code is kept on disk, in numba's cache, for the next process."""
-    try:
-        import numba
-    except ImportError as error:
-        raise ImportError("engine 'numba' needs numba: pip install 'nbzero[fast]'") from error
+    numba = needs("engine 'numba'", "numba")
     compiled: Callable[..., None] = numba.njit(cache=True, boundscheck=False)(_loop)
     return compiled

@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbzero.errors import ReleaseError, UnknownNameError, unknown_name
-from nbzero.imported import IMPORTED, ImportedSpace, space_of
+from nbzero.errors import NoSuchArchIdError, ReleaseError, UnknownNameError, UsageError, unknown_name
+from nbzero.files import cache_folder, write_cached
 from nbzero.index import Index, build_index, index_path, sort_keys
 from nbzero.proxies import PROXIES
-from nbzero.release import Release, cache_folder, write_cached
-from nbzero.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of, standard_protocol
-from nbzero.spaces import CHOICES, Arch, Space, Stage, as_arch
+from nbzero.release import Release
+from nbzero.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of
+from nbzero.spaces import Space
+from nbzero.spaces.macro import CHOICES, Arch, Stage, as_arch
+from nbzero.spaces.published import IMPORTED, space_of, space_with, standard_protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +99,9 @@ class _Group:
     def __init__(self, ids: memoryview, start: int, stop: int) -> None:
         self.start, self.stop, self.ids = start, stop, ids[start:stop]
         self.num_rows = stop - start
-        self.is_prefix = self.ids[0] == 0 and self.ids[-1] == self.num_rows - 1  # the first of the build order, as usual
+        self.is_prefix = (
+            self.ids[0] == 0 and self.ids[-1] == self.num_rows - 1
+        )  # the first of the build order, as usual
 
     def row(self, arch_id: int) -> int | None:
         if self.is_prefix:
@@ -114,13 +118,15 @@ class OpenedSpace:
         self.archs = index.lines("archs", "arch")
         self.ids = {arch: arch_id for arch_id, arch in enumerate(self.archs)}
         self.costs = {cost: index.numbers("archs", cost) for cost in COSTS if self.has("archs", cost)}
-        self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[_Group, memoryview] | None] = {}  # of `Record._one`
+        self.parts: dict[
+            tuple[Kind, str, str, str | None, int], tuple[_Group, memoryview] | None
+        ] = {}  # of `Record._one`
         self._numbers: dict[tuple[str, str], memoryview] = {}
         self._groups: dict[str, dict[tuple[str, int], _Group]] = {}
 
     @cached_property
     def space(self) -> Space:
-        return (ImportedSpace if self.name in IMPORTED else Space)(self.name, tuple(self.archs))
+        return space_with(self.name, self.archs)
 
     def cost(self, name: str, arch_id: int) -> int:
         if name not in self.costs:
@@ -139,8 +145,12 @@ class OpenedSpace:
         """A number column, (rows,); all NaN where the release is older than the column."""
         key = (table, column)
         if key not in self._numbers:
-            nulls = array("d", [math.nan]) * (0 if self.has(table, column) else self.index.tables[table]["rows"])
-            self._numbers[key] = self.index.numbers(table, column) if self.has(table, column) else memoryview(nulls)
+            nulls = array("d", [math.nan]) * (
+                0 if self.has(table, column) else self.index.tables[table]["rows"]
+            )
+            self._numbers[key] = (
+                self.index.numbers(table, column) if self.has(table, column) else memoryview(nulls)
+            )
         return self._numbers[key]
 
     def groups(self, table: str) -> dict[tuple[str, int], _Group]:
@@ -149,7 +159,9 @@ class OpenedSpace:
             described = self.index.tables.get(table)
             listed = described["groups"] if described else []
             ids = self.numbers(table, "arch_id") if listed else memoryview(b"")
-            self._groups[table] = {(name, seed): _Group(ids, start, stop) for name, seed, start, stop in listed}
+            self._groups[table] = {
+                (name, seed): _Group(ids, start, stop) for name, seed, start, stop in listed
+            }
         return self._groups[table]
 
     def text(self, table: str, column: str, row: int) -> str | None:
@@ -161,7 +173,9 @@ class OpenedSpace:
 
     def named(self, kind: Kind, dataset: str) -> list[str]:
         """The recipes or protocols of a dataset's table."""
-        return list(dict.fromkeys(name for name, _ in self.groups(f"{kind}/{dataset}")))  # rows are sorted by them
+        return list(
+            dict.fromkeys(name for name, _ in self.groups(f"{kind}/{dataset}"))
+        )  # rows are sorted by them
 
     def seeds(self, kind: Kind, dataset: str, name: str) -> list[int]:
         return [seed for other, seed in self.groups(f"{kind}/{dataset}") if other == name]
@@ -195,7 +209,11 @@ class Record:
         raise AttributeError(f"a record cannot be changed ({name}): released rows are never edited")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self.arch == other.arch and self._bench.sha256 == other._bench.sha256
+        return (
+            isinstance(other, Record)
+            and self.arch == other.arch
+            and self._bench.sha256 == other._bench.sha256
+        )
 
     def __hash__(self) -> int:
         return hash(self.arch)
@@ -242,10 +260,14 @@ class Record:
     def _staged(self, name: str) -> Arch:
         if self.space in IMPORTED:
             columns = ", ".join(choice.column for choice in IMPORTED[self.space].choices)
-            raise UnknownNameError(f"an arch of {self.space} has no {name}; its choices are columns of the archs table: {columns}")
+            raise UnknownNameError(
+                f"an arch of {self.space} has no {name}; its choices are columns of the archs table: {columns}"
+            )
         return Arch.parse(self.arch)
 
-    def accuracy(self, dataset: str, recipe: str | None = None, split: Split = "val", seed: Seed = None) -> float | None:
+    def accuracy(
+        self, dataset: str, recipe: str | None = None, split: Split = "val", seed: Seed = None
+    ) -> float | None:
         """Accuracy after the last epoch, a fraction in [0, 1]; in an imported space what the source gives, of the metric that `run` names.
 
         Args:
@@ -258,11 +280,13 @@ class Record:
 
         Raises:
             UnknownNameError: a dataset or recipe that does not exist.
-            ValueError: another split or seed, or no recipe named where there are several.
+            UsageError: another split or seed, or no recipe named where there are several.
         """
         return self._value("runs", _split_column(split), dataset, recipe, seed)
 
-    def accuracy_reason(self, dataset: str, recipe: str | None = None, split: Split = "val", seed: Seed = None) -> str | None:
+    def accuracy_reason(
+        self, dataset: str, recipe: str | None = None, split: Split = "val", seed: Seed = None
+    ) -> str | None:
         """Why `accuracy` with the same arguments is None; None where it is a number."""
         return self._reason("runs", _split_column(split), dataset, recipe, seed)
 
@@ -278,11 +302,13 @@ class Record:
 
         Raises:
             UnknownNameError: a proxy, dataset or protocol that does not exist.
-            ValueError: another seed.
+            UsageError: another seed.
         """
         return self._value("scores", _proxy_column(proxy), dataset, protocol, seed)
 
-    def score_reason(self, proxy: str, dataset: str, protocol: str | None = None, seed: Seed = None) -> str | None:
+    def score_reason(
+        self, proxy: str, dataset: str, protocol: str | None = None, seed: Seed = None
+    ) -> str | None:
         """Why `score` with the same arguments is None; None where it is a number."""
         return self._reason("scores", _proxy_column(proxy), dataset, protocol, seed)
 
@@ -295,7 +321,10 @@ class Record:
         text, table = self._space.text, f"runs/{dataset}"
         values = {name: _or_none(self._space.numbers(table, name)[row]) for name in RUN_NUMBERS}
         more = ("metric", "averaged") if self.space in IMPORTED else ()
-        texts = {name: text(table, name, row) for name in ("status", "device", "engine", "software", "builder_commit", *more)}
+        texts = {
+            name: text(table, name, row)
+            for name in ("status", "device", "engine", "software", "builder_commit", *more)
+        }
         curve = self._space.index.list_at(table, "curve", row)
         kind = ImportedRun if more else Run
         return kind(self.arch, dataset, recipe, seed, curve=curve, **values, **texts)  # type: ignore[arg-type]
@@ -345,9 +374,13 @@ class Record:
         word, key = ("run", "recipe") if kind == "runs" else ("scores", "protocol")
         seeds = self._space.seeds(kind, dataset, name) if name is not None else []
         if not seeds:
-            return f"the release has no {kind} of {self.space} on {dataset}" + (f" with {key} {name}" if name is not None else "")
+            return f"the release has no {kind} of {self.space} on {dataset}" + (
+                f" with {key} {name}" if name is not None else ""
+            )
         asked = seeds if seed == "mean" else [one_seed(seed)]
-        row = next((row for row in (self._row(kind, dataset, name, one) for one in asked) if row is not None), None)
+        row = next(
+            (row for row in (self._row(kind, dataset, name, one) for one in asked) if row is not None), None
+        )
         if row is None:
             return f"this arch has no {word} on {dataset} with {key} {name} and seed {', '.join(map(str, asked))}"
         if kind == "runs" and self.space in IMPORTED:
@@ -356,7 +389,11 @@ class Record:
         if kind == "runs":
             return "the run diverged: its loss or a logit stopped being finite"
         if not self._space.has(f"scores/{dataset}", column):
-            return f"the source of {self.space} gives no {column}" if self.space in IMPORTED else f"the release is older than the proxy {column}"
+            return (
+                f"the source of {self.space} gives no {column}"
+                if self.space in IMPORTED
+                else f"the release is older than the proxy {column}"
+            )
         failures = json.loads(self._space.text(f"scores/{dataset}", "failures", row) or "{}")
         return str(failures.get(column, "not computed by the job that scored this arch"))
 
@@ -366,11 +403,13 @@ def _or_none(number: float) -> float | None:
 
 
 def one_seed(seed: Seed) -> int:
-    """The seed meant by None or a number; ValueError for anything else."""
+    """The seed meant by None or a number; UsageError for anything else."""
     if seed is None:
         return 0
     if isinstance(seed, (bool, str)) or not hasattr(seed, "__index__") or seed < 0:
-        raise ValueError(f"seed {seed!r}; it is None (seed 0) or a whole number from 0, and 'mean' where one number is asked for")
+        raise UsageError(
+            f"seed {seed!r}; it is None (seed 0) or a whole number from 0, and 'mean' where one number is asked for"
+        )
     return int(seed)
 
 
@@ -390,7 +429,7 @@ def none_there(bench: Bench, space: str, kind: Kind) -> str:
 
 def _split_column(split: str) -> str:
     if split not in ("val", "test"):
-        raise ValueError(f"split {split!r}; it is 'val', or 'test' for the final judgement")
+        raise UsageError(f"split {split!r}; it is 'val', or 'test' for the final judgement")
     return f"{split}_acc"
 
 
@@ -419,7 +458,9 @@ class Bench:
         self._opened: dict[str, OpenedSpace] = {}
         named = [parse_path(path) for path in self._release.manifest.files if path.endswith(".parquet")]
         self._tables = sorted(named, key=lambda table: (table[1], table[0], table[2] or ""))
-        self.spaces: tuple[str, ...] = tuple(_in_known_order({space for table, space, _ in named if table == "archs"}))
+        self.spaces: tuple[str, ...] = tuple(
+            _in_known_order({space for table, space, _ in named if table == "archs"})
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Bench, (self._release.url,)
@@ -440,7 +481,7 @@ class Bench:
     def space(self, name: str) -> Space:
         """A space with its members from this release: `sample`, `neighbours`, `mutate`, `crossover`, `encode`, `decode`, len, iteration, in.
 
-        An imported space is a `nbzero.imported.ImportedSpace`, whose archs are strings.
+        An imported space is a `nbzero.spaces.ImportedSpace`, whose archs are strings.
         """
         return self._space(name).space
 
@@ -470,10 +511,10 @@ class Bench:
             arch: its string, an Arch, or (space, arch_id).
 
         Raises:
-            ValueError: a string that is malformed or out of its space's grid, saying what is wrong, or another kind of tuple.
+            UsageError: a string that is malformed or out of its space's grid, saying what is wrong, or another kind of tuple.
             NotAMemberError: a grid arch that is no member; names its nearest members.
             UnknownNameError: a space that the release does not have, also an imported one.
-            IndexError: an arch_id beyond the space.
+            NoSuchArchIdError: an arch_id beyond the space.
         """
         if isinstance(arch, str):
             for opened in self._opened.values():
@@ -487,7 +528,9 @@ class Bench:
             return self._query_id(arch)
         numbered = re.fullmatch(r"(.+):(\d+)", arch) if isinstance(arch, str) else None
         if numbered and numbered[1] in self.spaces:
-            raise ValueError(f"{arch!r} is no arch string; an arch by its number is a tuple: query(({numbered[1]!r}, {numbered[2]}))")
+            raise UsageError(
+                f"{arch!r} is no arch string; an arch by its number is a tuple: query(({numbered[1]!r}, {numbered[2]}))"
+            )
         parsed = as_arch(arch)
         opened = self._space(parsed.space)
         arch_id = opened.ids.get(str(parsed))
@@ -503,11 +546,11 @@ class Bench:
 
     def _query_id(self, key: tuple[str, int]) -> Record:
         if len(key) != 2 or isinstance(key[1], bool) or not hasattr(key[1], "__index__"):
-            raise ValueError(f"{key!r} names no arch; a tuple is (space, arch_id), like ('r1', 0)")
+            raise UsageError(f"{key!r} names no arch; a tuple is (space, arch_id), like ('r1', 0)")
         space, arch_id = key
         opened = self._space(space)
         if not 0 <= arch_id < len(opened.archs):
-            raise IndexError(f"arch_id {arch_id}; {space} has 0 to {len(opened.archs) - 1}")
+            raise NoSuchArchIdError(f"arch_id {arch_id}; {space} has 0 to {len(opened.archs) - 1}")
         return Record(self, opened, int(arch_id))
 
     def table(
@@ -537,7 +580,7 @@ class Bench:
 
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol or column that does not exist.
-            ValueError: a column of runs or scores, a recipe or a protocol without a dataset, several recipes and none named, another seed,
+            UsageError: a column of runs or scores, a recipe or a protocol without a dataset, several recipes and none named, another seed,
                 a mean over different seeds, or a condition that cannot be read.
         """
         from nbzero.table import select
@@ -572,11 +615,13 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of the proxy, or a budget is below every arch.
-            ValueError: wrong options.
+            UsageError: wrong options.
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where, score_seed)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, [proxy], orient, where, score_seed
+        )
         return constrained.mbr(made, proxy, cost, budgets, spacing, normalise)
 
     def mbr_lead(
@@ -609,14 +654,21 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of a proxy, or a budget is below every arch.
-            ValueError: wrong options.
+            UsageError: wrong options.
         """
         from nbzero import constrained, pool
 
         names = [given for given in (one, other) if isinstance(given, str)]
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, names, where=where, score_seed=score_seed)
-        first, second = (given if isinstance(given, str) else constrained.aligned(self.space(space), given)[made.arch_ids] for given in (one, other))
-        return constrained.mbr_lead(made, first, second, cost, budgets, spacing, normalise, resamples, bootstrap_seed, level)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, names, where=where, score_seed=score_seed
+        )
+        first, second = (
+            given if isinstance(given, str) else constrained.aligned(self.space(space), given)[made.arch_ids]
+            for given in (one, other)
+        )
+        return constrained.mbr_lead(
+            made, first, second, cost, budgets, spacing, normalise, resamples, bootstrap_seed, level
+        )
 
     def mbr_table(
         self,
@@ -647,12 +699,23 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`.
-            ValueError: wrong options.
+            UsageError: wrong options.
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
-        return constrained.mbr_table(made, costs, budgets, spacing, constrained.seed_accuracies(self, made), resamples, bootstrap_seed, level)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed
+        )
+        return constrained.mbr_table(
+            made,
+            costs,
+            budgets,
+            spacing,
+            constrained.seed_accuracies(self, made),
+            resamples,
+            bootstrap_seed,
+            level,
+        )
 
     def correlations(
         self,
@@ -682,12 +745,16 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`.
-            ValueError: wrong options.
+            UsageError: wrong options.
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
-        return constrained.correlations(made, k, fraction, constrained.seed_accuracies(self, made), resamples, bootstrap_seed, level)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed
+        )
+        return constrained.correlations(
+            made, k, fraction, constrained.seed_accuracies(self, made), resamples, bootstrap_seed, level
+        )
 
     def constrained(
         self,
@@ -720,11 +787,13 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`.
-            ValueError: wrong options.
+            UsageError: wrong options.
         """
         from nbzero import constrained, pool
 
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, proxies, orient, where, score_seed
+        )
         return constrained.constrained(made, costs, budgets, spacing, resamples, bootstrap_seed, level)
 
     def evaluate(
@@ -761,14 +830,28 @@ class Bench:
         Raises:
             UnknownNameError: a name that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`.
-            ValueError: scores of archs that are no members, twice of one arch, or of no measured arch; wrong options.
+            UsageError: scores of archs that are no members, twice of one arch, or of no measured arch; wrong options.
         """
         from nbzero import constrained, pool
 
         values = constrained.aligned(self.space(space), scores)
-        made = pool.pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
+        made = pool.pool_of(
+            self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed
+        )
         seeds = constrained.seed_accuracies(self, made)
-        return constrained.evaluate(made, values[made.arch_ids], name, direction, k, fraction, budgets, seeds, resamples, bootstrap_seed, level)
+        return constrained.evaluate(
+            made,
+            values[made.arch_ids],
+            name,
+            direction,
+            k,
+            fraction,
+            budgets,
+            seeds,
+            resamples,
+            bootstrap_seed,
+            level,
+        )
 
     def simulate(
         self,
@@ -794,7 +877,7 @@ class Bench:
 
         Raises:
             UnknownNameError: a table, space or dataset that does not exist.
-            ValueError: runs or scores without a dataset, or archs with one.
+            UsageError: runs or scores without a dataset, or archs with one.
             ReleaseError: the release has no such table, or its file is not what the manifest promises.
         """
         if table not in TABLES:
@@ -802,7 +885,9 @@ class Bench:
         if space not in self.spaces:
             raise unknown_name("space", space, self.spaces)
         if (dataset is None) != (table == "archs"):
-            raise ValueError(f"dataset {dataset!r} with the {table} table; archs are of no data set, runs and scores of one: {self.datasets(space)}")
+            raise UsageError(
+                f"dataset {dataset!r} with the {table} table; archs are of no data set, runs and scores of one: {self.datasets(space)}"
+            )
         if dataset is not None:
             self._check_dataset(dataset)
         return self._release.table(path_of(table, space, dataset))
@@ -828,7 +913,19 @@ class Bench:
         from nbzero.factors import factors, sample_of
 
         return factors(
-            sample_of(self, space, dataset, targets, recipe, protocol, seed, split, where=where, score_seed=score_seed), transform=transform
+            sample_of(
+                self,
+                space,
+                dataset,
+                targets,
+                recipe,
+                protocol,
+                seed,
+                split,
+                where=where,
+                score_seed=score_seed,
+            ),
+            transform=transform,
         )
 
     def bias(
@@ -851,10 +948,19 @@ class Bench:
         from nbzero.factors import bias, sample_of
 
         if isinstance(targets, str):
-            raise ValueError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
+            raise UsageError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
         names = None if targets is None else list(targets)
         sample = sample_of(
-            self, space, dataset, None if names is None else [*names, "accuracy"], recipe, protocol, seed, split, where=where, score_seed=score_seed
+            self,
+            space,
+            dataset,
+            None if names is None else [*names, "accuracy"],
+            recipe,
+            protocol,
+            seed,
+            split,
+            where=where,
+            score_seed=score_seed,
         )
         return bias(sample, names, top)
 
@@ -890,12 +996,14 @@ class Bench:
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol, proxy, cost or rule that does not exist.
             NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of a proxy, or every budget is below every arch.
-            ValueError: several recipes and none named, or as `best_hybrids`.
+            UsageError: several recipes and none named, or as `best_hybrids`.
         """
         from nbzero.hybrid import best_hybrids
         from nbzero.pool import pool_of
 
-        pool = pool_of(self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
+        pool = pool_of(
+            self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed
+        )
         return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise, draws, draw_seed, engine)
 
     def _named(self, kind: Kind, opened: OpenedSpace, dataset: str, name: str | None) -> str | None:
@@ -906,11 +1014,18 @@ class Bench:
             if kind == "scores":
                 return standard_protocol(opened.name) or None
             if len(there) > 1:
-                raise ValueError(f"{opened.name} on {dataset} has runs of several recipes, which are never mixed; name one: {', '.join(there)}")
+                raise UsageError(
+                    f"{opened.name} on {dataset} has runs of several recipes, which are never mixed; name one: {', '.join(there)}"
+                )
             return there[0] if there else None
         known = RECIPES if kind == "runs" else PROTOCOLS
         if name not in there and name not in known:
-            everywhere = {n for space in self.spaces for d in self.datasets(space) for n in self._space(space).named(kind, d)}
+            everywhere = {
+                n
+                for space in self.spaces
+                for d in self.datasets(space)
+                for n in self._space(space).named(kind, d)
+            }
             if name not in everywhere:
                 raise unknown_name("recipe" if kind == "runs" else "protocol", name, {*known, *everywhere})
         return name
@@ -931,7 +1046,9 @@ class Bench:
 
     def _index(self, space: str) -> Index:
         """The released index; where there is none, one rebuilt from the Parquet files into the user's cache."""
-        sources = {path: file.sha256 for path, file in self._release.manifest.files.items() if _is_of(path, space)}
+        sources = {
+            path: file.sha256 for path, file in self._release.manifest.files.items() if _is_of(path, space)
+        }
         if index_path(space) in self._release.manifest.files:
             index = Index(self._release.path(index_path(space)))
         else:
@@ -940,7 +1057,9 @@ class Bench:
                 write_cached(path, build_index(space, self._sorted_tables(space), sources))
             index = Index(path)
         if index.sources != sources:
-            raise ReleaseError(f"{index.path} was made from other Parquet files than its release has; run builders.merge_shards again")
+            raise ReleaseError(
+                f"{index.path} was made from other Parquet files than its release has; run builders.merge_shards again"
+            )
         return index
 
     def _sorted_tables(self, space: str) -> dict[str, Any]:
@@ -959,4 +1078,6 @@ def _is_of(path: str, space: str) -> bool:
 
 def _in_known_order(names: set[str]) -> list[str]:
     """The spaces in the order of their definition, others after them."""
-    return sorted(names, key=lambda name: (list(CHOICES).index(name) if name in CHOICES else len(CHOICES), name))
+    return sorted(
+        names, key=lambda name: (list(CHOICES).index(name) if name in CHOICES else len(CHOICES), name)
+    )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbzero.errors import ReleaseError, unknown_name
-from nbzero.imported import IMPORTED
 from nbzero.proxies import PROXIES
+from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
@@ -40,7 +40,13 @@ class Paper:
     def bibtex(self) -> str:
         """The entry as text: an @article where there is a journal, an @inproceedings where there is a venue, else a @misc."""
         kind = "article" if self.journal else "inproceedings" if self.venue else "misc"
-        fields = {"title": f"{{{self.title}}}", "author": self.author, "booktitle": self.venue, "journal": self.journal, "year": str(self.year)}
+        fields = {
+            "title": f"{{{self.title}}}",
+            "author": self.author,
+            "booktitle": self.venue,
+            "journal": self.journal,
+            "year": str(self.year),
+        }
         fields |= {"eprint": self.arxiv, "archivePrefix": "arXiv" if self.arxiv else "", "note": self.note}
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
         return "\n".join([f"@{kind}{{{self.key},", *lines, "}"])
@@ -263,8 +269,18 @@ def benchmark(data_version: str, sha256: str, imported_from: Iterable[str] = ())
     """
     title = "nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score"
     titles = ", ".join(imported_from)
-    said = f". All its tables are imported: {titles}; the release was made and read with nbzero" if titles else ""
-    return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=f"Data version {data_version}, manifest SHA-256 {sha256}{said}")
+    said = (
+        f". All its tables are imported: {titles}; the release was made and read with nbzero"
+        if titles
+        else ""
+    )
+    return Paper(
+        "nbzero",
+        title,
+        "{The nbzero maintainers}",
+        2026,
+        note=f"Data version {data_version}, manifest SHA-256 {sha256}{said}",
+    )
 
 
 def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
@@ -279,13 +295,20 @@ def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
     for space in spaces:
         kinds: dict[str, list[str]] = {}
         for kind, dataset in _kinds(bench, space):
-            said = {key.decode(): value.decode() for key, value in (bench.arrow(kind, space, dataset).schema.metadata or {}).items()}
+            said = {
+                key.decode(): value.decode()
+                for key, value in (bench.arrow(kind, space, dataset).schema.metadata or {}).items()
+            }
             lacking = [name for name in ("nbzero.source", "nbzero.licence") if name not in said]
             if lacking:
-                raise ReleaseError(f"the {kind} table of {space} has no {lacking[0]} in its metadata; import it again with builders.import_bench")
+                raise ReleaseError(
+                    f"the {kind} table of {space} has no {lacking[0]} in its metadata; import it again with builders.import_bench"
+                )
             kinds.setdefault(f"{said['nbzero.source']}. Licence: {said['nbzero.licence']}", []).append(kind)
         tables = "; ".join(f"{', '.join(named)}: {text}" for text, named in kinds.items())
-        notes.setdefault(BENCHMARKS[space], []).append(f"{IMPORTED[space].title}, imported as {space}: {tables}")
+        notes.setdefault(BENCHMARKS[space], []).append(
+            f"{IMPORTED[space].title}, imported as {space}: {tables}"
+        )
     return [replace(paper, note=_escaped(". ".join(parts))) for paper, parts in notes.items()]
 
 
@@ -321,7 +344,11 @@ def papers_of(proxy: str) -> tuple[Paper, ...]:
     for part in PROXIES[proxy].source.split("; "):
         number = re.search(r"arXiv:(\d{4}\.\d{5})", part)
         if part != OURS:
-            found.append(next(paper for paper in PAPERS if (paper.arxiv == number[1] if number else paper.said == part)))
+            found.append(
+                next(
+                    paper for paper in PAPERS if (paper.arxiv == number[1] if number else paper.said == part)
+                )
+            )
     return tuple(found)
 
 

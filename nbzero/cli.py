@@ -2,7 +2,7 @@
 
 Every command makes one table (rows under columns, a title that says recipe, protocol, seed, split and N, and notes) and prints it in one of three
 ways. On a terminal rich draws it; into a pipe it is plain aligned text of at most 100 characters a line, or $COLUMNS. Both leave out what a reader
-rarely needs and say what, and fit what is still too wide by `rows.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`, of hybrid
+rarely needs and say what, and fit what is still too wide by `text.layout`. --json is {"title", "notes", "rows"} as of `Frame.to_json`, of hybrid
 also {"searched", "not_searched"}; --csv is the rows alone, with the title and the notes on stderr; both have every column. What is slow to import
 is imported by the commands that need it: `info`, `query` and `cite` import neither numpy nor pyarrow (`cite` of imported tables does: their sources
 are in the Parquet files).
@@ -22,19 +22,45 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
-from nbzero import __version__, rows
-from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, Record, Seed, Split, _split_column, none_there, one_seed
-from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError, ReleaseError, count_of, unknown_name
-from nbzero.imported import IMPORTED, said_options
+from nbzero import __version__, text
+from nbzero.bench import (
+    COSTS,
+    RUN_NUMBERS,
+    Bench,
+    Kind,
+    Record,
+    Seed,
+    Split,
+    _split_column,
+    none_there,
+    one_seed,
+)
+from nbzero.errors import (
+    NBZeroError,
+    NoSuchArchIdError,
+    NotAMemberError,
+    NothingFoundError,
+    ReleaseError,
+    UsageError,
+    count_of,
+    unknown_name,
+)
 from nbzero.proxies import PROXIES
-from nbzero.schema import columns_of, doubts_of, standard_protocol
-from nbzero.spaces import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
+from nbzero.schema import columns_of
+from nbzero.spaces.choices import said_options
+from nbzero.spaces.macro import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
+from nbzero.spaces.published import IMPORTED, doubts_of, standard_protocol
 
 if TYPE_CHECKING:
     from nbzero.frame import Frame
     from nbzero.pool import Pool
 
-OK, NOTHING, USAGE, BROKEN_PIPE = 0, 1, 2, 141  # 141: what a shell says of a program that the end of a pipe stopped
+OK, NOTHING, USAGE, BROKEN_PIPE = (
+    0,
+    1,
+    2,
+    141,
+)  # 141: what a shell says of a program that the end of a pipe stopped
 EPILOG = (
     "Exit status: 0; 1 where a check failed or nothing was found (verify, an arch that no table has, a condition that no arch meets, runs or scores "
     "that the release does not have); 2 for wrong usage, a name that does not exist, a release or file that cannot be read, or a package that is not "
@@ -59,7 +85,9 @@ class Source(Protocol):
 class Listing:
     """Rows as a Frame has them, without numpy."""
 
-    def __init__(self, columns: Sequence[str], listed: Iterable[rows.Row], title: str, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, columns: Sequence[str], listed: Iterable[text.Row], title: str, notes: Sequence[str] = ()
+    ) -> None:
         self.columns, self.listed, self.title, self.notes = columns, list(listed), title, notes
 
     def __iter__(self) -> Any:
@@ -77,7 +105,13 @@ class Call:
     def bench(self) -> Bench:
         return Bench(self.release)
 
-    def show(self, source: "Source | Frame", keys: int = 1, parts: Iterable["Source"] = (), more: Mapping[str, Sequence[str]] | None = None) -> None:
+    def show(
+        self,
+        source: "Source | Frame",
+        keys: int = 1,
+        parts: Iterable["Source"] = (),
+        more: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """Print one table.
 
         Args:
@@ -86,9 +120,9 @@ class Call:
             more: fields of the JSON beside title, notes and rows; the notes say the same.
         """
         if self.form == "json":
-            print(rows.json_text(source.title, source.notes, source, more))
+            print(text.json_text(source.title, source.notes, source, more))
         elif self.form == "csv":
-            print(rows.csv_text(source.columns, source), end="")
+            print(text.csv_text(source.columns, source), end="")
             sys.stdout.flush()  # a closed pipe is noticed before anything is said
             print("\n".join([source.title, *source.notes]), file=sys.stderr)
         else:
@@ -105,7 +139,16 @@ def _print_table(source: "Source | Frame", keys: int) -> None:
     listed, columns = list(source), [*source.columns]
     if not console.is_terminal:
         wanted = os.environ.get("COLUMNS", "")
-        print(rows.aligned_text(columns, listed, source.title, source.notes, (int(wanted) if wanted.isdecimal() else 0) or WIDTH, keys))
+        print(
+            text.aligned_text(
+                columns,
+                listed,
+                source.title,
+                source.notes,
+                (int(wanted) if wanted.isdecimal() else 0) or WIDTH,
+                keys,
+            )
+        )
         return
     from rich import box
     from rich.table import Table
@@ -113,19 +156,30 @@ def _print_table(source: "Source | Frame", keys: int) -> None:
 
     if source.title:
         console.print(Text(source.title, "bold"))
-    cells = {name: [rows.short(row[name]) for row in listed] for name in columns}
-    fitted = rows.layout(cells, console.width, keys)
-    numeric = {name for name in columns if all(isinstance(row[name], (int, float)) for row in listed if row[name] is not None)}
+    cells = {name: [text.short(row[name]) for row in listed] for name in columns}
+    fitted = text.layout(cells, console.width, keys)
+    numeric = {
+        name
+        for name in columns
+        if all(isinstance(row[name], (int, float)) for row in listed if row[name] is not None)
+    }
     for number, block in enumerate(fitted.blocks):
         console.print(end="\n" if number else "")
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)  # two spaces between columns
+        table = Table(
+            box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False
+        )  # two spaces between columns
         for name in block:
             justify: Literal["left", "right"] = "right" if name in numeric else "left"
-            table.add_column(Text("\n".join(fitted.heads[name])), justify=justify, overflow="fold", width=fitted.widths[name])
+            table.add_column(
+                Text("\n".join(fitted.heads[name])),
+                justify=justify,
+                overflow="fold",
+                width=fitted.widths[name],
+            )
         for row in zip(*(cells[name] for name in block), strict=True):
             table.add_row(*map(Text, row))
         console.print(table)
-    for note in [*rows.same_text(fitted.same), *source.notes]:
+    for note in [*text.same_text(fitted.same), *source.notes]:
         console.print(Text(note, "dim"))
 
 
@@ -134,7 +188,12 @@ def _only(source: Listing, *shown: str) -> Listing:
     columns = [name for name in shown if name in source.columns]
     left = [name for name in source.columns if name not in columns]
     notes = [f"Only in --csv and --json, which have all columns: {', '.join(left)}."] if left else []
-    return Listing(columns, [{name: row[name] for name in columns} for row in source], source.title, [*source.notes, *notes])
+    return Listing(
+        columns,
+        [{name: row[name] for name in columns} for row in source],
+        source.title,
+        [*source.notes, *notes],
+    )
 
 
 # The commands' frame: global options before or after the command, and errors as one line
@@ -151,10 +210,17 @@ app = typer.Typer(
 )
 GLOBALS = ("release", "as_json", "as_csv")
 ReleaseOption = Annotated[
-    str | None, typer.Option("--release", metavar="PATH_OR_URL", help="Release to read. Default: $NBZERO_RELEASE, else the one inside nbzero.")
+    str | None,
+    typer.Option(
+        "--release",
+        metavar="PATH_OR_URL",
+        help="Release to read. Default: $NBZERO_RELEASE, else the one inside nbzero.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: title, notes, rows.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV; title and notes go to stderr.")]
+CsvOption = Annotated[
+    bool, typer.Option("--csv", help="Print the rows as CSV; title and notes go to stderr.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -169,7 +235,12 @@ def options(
     release: ReleaseOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version of the code and exit.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version of the code and exit."
+        ),
+    ] = False,
 ) -> None:
     ctx.obj = {"release": release, "as_json": as_json, "as_csv": as_csv}
 
@@ -177,22 +248,31 @@ def options(
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command: its first argument is the Call, and it has the global options too."""
     own = list(inspect.signature(function).parameters.values())[1:]
-    shared = [parameter.replace(kind=parameter.KEYWORD_ONLY) for name, parameter in inspect.signature(options).parameters.items() if name in GLOBALS]
+    shared = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(options).parameters.items()
+        if name in GLOBALS
+    ]
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     def wrapped(ctx: typer.Context, **given: Any) -> None:
         said = {name: given.pop(name) or ctx.obj[name] for name in GLOBALS}
         if said["as_json"] and said["as_csv"]:
             raise _fail("--json and --csv exclude each other; give one", USAGE)
-        call = Call(said["release"] or os.environ.get("NBZERO_RELEASE") or None, "json" if said["as_json"] else "csv" if said["as_csv"] else "table")
+        call = Call(
+            said["release"] or os.environ.get("NBZERO_RELEASE") or None,
+            "json" if said["as_json"] else "csv" if said["as_csv"] else "table",
+        )
         try:
             function(call, **given)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes on exit
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # or Python complains when it flushes on exit
             raise typer.Exit(BROKEN_PIPE) from None
         except (NotAMemberError, NothingFoundError) as error:
             raise _fail(error, NOTHING) from None
-        except (NBZeroError, ValueError, ImportError, OSError) as error:
+        except NBZeroError as error:
             raise _fail(_with_advice(error, call, given), USAGE) from None
 
     parameters = [context, *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own), *shared]
@@ -204,10 +284,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_advice(error: Exception, call: Call, given: Mapping[str, Any]) -> str:
-    if isinstance(error, ImportError) and "pip install" not in str(error):
-        return f"{error}; it is needed here: pip install {error.name or 'it'}"
-    if isinstance(error, ValueError) and isinstance(given.get("where"), str) and repr(given["where"]) in str(error):  # what nbzero.where says
-        listed = [column.name for column in columns_of("archs", given["space"])] if given["space"] in call.bench.spaces else []
+    if (
+        isinstance(error, ValueError)
+        and isinstance(given.get("where"), str)
+        and repr(given["where"]) in str(error)
+    ):  # what nbzero.where says
+        listed = (
+            [column.name for column in columns_of("archs", given["space"])]
+            if given["space"] in call.bench.spaces
+            else []
+        )
         return f"{error}. Columns: {', '.join([*listed, 'status', *RUN_NUMBERS])} and the proxies, as in nbzero query"
     return str(error)
 
@@ -228,14 +314,21 @@ def run() -> int:
 
 def _completing(ctx: typer.Context) -> Bench | None:
     """The release of the line being completed; None where it cannot be read, because a shell has no place for an error while it completes."""
-    release = ctx.params.get("release") or ctx.find_root().params.get("release") or os.environ.get("NBZERO_RELEASE") or None
+    release = (
+        ctx.params.get("release")
+        or ctx.find_root().params.get("release")
+        or os.environ.get("NBZERO_RELEASE")
+        or None
+    )
     try:
         return Bench(release)
     except NBZeroError:
         return None
 
 
-def _of_release(listed: Callable[[Bench, typer.Context], Iterable[str]]) -> Callable[[typer.Context, str], list[str]]:
+def _of_release(
+    listed: Callable[[Bench, typer.Context], Iterable[str]],
+) -> Callable[[typer.Context, str], list[str]]:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         bench = _completing(ctx)
         try:
@@ -249,7 +342,11 @@ def _of_release(listed: Callable[[Bench, typer.Context], Iterable[str]]) -> Call
 def _settings(bench: Bench, ctx: typer.Context, kind: str) -> list[str]:
     spaces = [ctx.params["space"]] if ctx.params.get("space") else bench.spaces
     named = bench.recipes if kind == "runs" else bench.protocols
-    return list(dict.fromkeys(name for space in spaces for dataset in bench.datasets(space) for name in named(space, dataset)))
+    return list(
+        dict.fromkeys(
+            name for space in spaces for dataset in bench.datasets(space) for name in named(space, dataset)
+        )
+    )
 
 
 def _datasets_there(bench: Bench, ctx: typer.Context) -> list[str]:
@@ -259,7 +356,15 @@ def _datasets_there(bench: Bench, ctx: typer.Context) -> list[str]:
 
 def _archs_there(ctx: typer.Context, incomplete: str) -> list[str]:
     bench = _completing(ctx)
-    spaces = [name for name in bench.spaces if incomplete.startswith(name) or name.startswith(incomplete) or name in IMPORTED] if bench else []
+    spaces = (
+        [
+            name
+            for name in bench.spaces
+            if incomplete.startswith(name) or name.startswith(incomplete) or name in IMPORTED
+        ]
+        if bench
+        else []
+    )
     found = []
     for name in spaces:
         assert bench is not None
@@ -303,11 +408,20 @@ def _seed(text: str) -> Any:
     return int(text)
 
 
-SpaceArgument = Annotated[str, typer.Argument(help="Search space: see nbzero info.", autocompletion=_of_release(lambda bench, _: bench.spaces))]
+SpaceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Search space: see nbzero info.", autocompletion=_of_release(lambda bench, _: bench.spaces)
+    ),
+]
 DatasetOption = Annotated[
     str | None,
     typer.Option(
-        "--dataset", "-d", metavar="NAME", help="Data set; may be left out where there is one.", autocompletion=_of_release(_datasets_there)
+        "--dataset",
+        "-d",
+        metavar="NAME",
+        help="Data set; may be left out where there is one.",
+        autocompletion=_of_release(_datasets_there),
     ),
 ]
 RecipeOption = Annotated[
@@ -328,14 +442,28 @@ ProtocolOption = Annotated[
         autocompletion=_of_release(lambda bench, ctx: _settings(bench, ctx, "scores")),
     ),
 ]
-SeedOption = Annotated[Any, typer.Option("--seed", metavar="N|mean", parser=_seed, help="Of runs and scores: a number, or mean. Default: 0.")]
+SeedOption = Annotated[
+    Any,
+    typer.Option(
+        "--seed", metavar="N|mean", parser=_seed, help="Of runs and scores: a number, or mean. Default: 0."
+    ),
+]
 SplitOption = Annotated[Split, typer.Option("--split", help="val, or test for the final judgement only.")]
 WhereOption = Annotated[
-    str | None, typer.Option("--where", metavar="CONDITION", help='Only archs for which it holds: "macs < 1e8 and s1_depth >= 2".')
+    str | None,
+    typer.Option(
+        "--where", metavar="CONDITION", help='Only archs for which it holds: "macs < 1e8 and s1_depth >= 2".'
+    ),
 ]
 ProxiesOption = Annotated[
     list[str] | None,
-    typer.Option("--proxies", "-p", metavar="A,B", help="Only these proxies; may be repeated.", autocompletion=_in_list(PROXIES)),
+    typer.Option(
+        "--proxies",
+        "-p",
+        metavar="A,B",
+        help="Only these proxies; may be repeated.",
+        autocompletion=_in_list(PROXIES),
+    ),
 ]
 CostsOption = Annotated[
     list[str] | None,
@@ -348,22 +476,49 @@ CostsOption = Annotated[
     ),
 ]
 BudgetsOption = Annotated[
-    str, typer.Option("--budgets", "-b", metavar="N|A,B", help="How many limits a cost has, or the limits of one cost: 1e7,2e7.")
+    str,
+    typer.Option(
+        "--budgets",
+        "-b",
+        metavar="N|A,B",
+        help="How many limits a cost has, or the limits of one cost: 1e7,2e7.",
+    ),
 ]
 JointOption = Annotated[
     str,
     typer.Option(
-        "--budgets", "-b", metavar="N|A,B|COST=A", help="How many limits a cost has, the limits: 1e7,2e7, or one on several: macs=1e8,params=1e6."
+        "--budgets",
+        "-b",
+        metavar="N|A,B|COST=A",
+        help="How many limits a cost has, the limits: 1e7,2e7, or one on several: macs=1e8,params=1e6.",
     ),
 ]
-SpacingOption = Annotated[Literal["even", "quantile"], typer.Option("--spacing", help="Of a number of limits.")]
-ResamplesOption = Annotated[int, typer.Option("--resamples", min=0, metavar="N", help="Bootstrap resamples for intervals; 0 makes none.")]
-BootstrapSeedOption = Annotated[int | None, typer.Option("--bootstrap-seed", min=0, metavar="N", help="Of the resamples. Default: 0.")]
-LevelOption = Annotated[float | None, typer.Option("--level", metavar="SHARE", help="Of the resamples inside an interval. Default: 0.95.")]
-ScoreSeedOption = Annotated[
-    Any, typer.Option("--score-seed", metavar="N|mean", parser=_seed, help="Of the scores. Default: that of the runs, else 0.")
+SpacingOption = Annotated[
+    Literal["even", "quantile"], typer.Option("--spacing", help="Of a number of limits.")
 ]
-RawOption = Annotated[bool, typer.Option("--raw-signs", help="Leave scores as computed, without the registry's directions.")]
+ResamplesOption = Annotated[
+    int,
+    typer.Option("--resamples", min=0, metavar="N", help="Bootstrap resamples for intervals; 0 makes none."),
+]
+BootstrapSeedOption = Annotated[
+    int | None, typer.Option("--bootstrap-seed", min=0, metavar="N", help="Of the resamples. Default: 0.")
+]
+LevelOption = Annotated[
+    float | None,
+    typer.Option("--level", metavar="SHARE", help="Of the resamples inside an interval. Default: 0.95."),
+]
+ScoreSeedOption = Annotated[
+    Any,
+    typer.Option(
+        "--score-seed",
+        metavar="N|mean",
+        parser=_seed,
+        help="Of the scores. Default: that of the runs, else 0.",
+    ),
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw-signs", help="Leave scores as computed, without the registry's directions.")
+]
 
 
 def _names(given: list[str] | None) -> list[str] | None:
@@ -372,23 +527,27 @@ def _names(given: list[str] | None) -> list[str] | None:
         return None
     names = [name.strip() for text in given for name in text.split(",") if name.strip()]
     if not names:
-        raise ValueError(f"{', '.join(map(repr, given))} names nothing; give names with commas between them, or leave the option out")
+        raise UsageError(
+            f"{', '.join(map(repr, given))} names nothing; give names with commas between them, or leave the option out"
+        )
     return names
 
 
 def _budgets(text: str, joint: bool = False) -> Any:
     """A number of budgets, limits, or, where that is allowed, limits by cost."""
-    allowed = "a number of limits (5) or limits (1e7,2e7)" + (", or one limit on several costs (macs=1e8,params=1e6)" if joint else "")
+    allowed = "a number of limits (5) or limits (1e7,2e7)" + (
+        ", or one limit on several costs (macs=1e8,params=1e6)" if joint else ""
+    )
     try:
         if "=" in text and joint:
             parts = [part.partition("=") for part in text.split(",")]
             limits = {name.strip(): float(limit) for name, _, limit in parts}
             if len(limits) < len(parts):
-                raise ValueError(f"two limits on one cost in {text!r}")
+                raise UsageError(f"two limits on one cost in {text!r}")
             return limits
         return int(text) if text.isdecimal() else [float(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"budgets {text!r}; it is {allowed}") from None
+        raise UsageError(f"budgets {text!r}; it is {allowed}") from None
 
 
 def _dataset(bench: Bench, space: str, given: str | None, kind: Kind = "runs", by: str = "--dataset") -> str:
@@ -400,7 +559,7 @@ def _dataset(bench: Bench, space: str, given: str | None, kind: Kind = "runs", b
     if not there:
         raise NothingFoundError(none_there(bench, space, kind))
     if len(there) > 1:
-        raise ValueError(f"{space} has {kind} on several data sets; name one with {by}: {', '.join(there)}")
+        raise UsageError(f"{space} has {kind} on several data sets; name one with {by}: {', '.join(there)}")
     return there[0]
 
 
@@ -426,14 +585,28 @@ def info(call: Call) -> None:
         for dataset in bench.datasets(space):
             for kind, named in (("runs", bench.recipes), ("scores", bench.protocols)):
                 for name in named(space, dataset):
-                    groups = {seed: group for (other, seed), group in opened.groups(f"{kind}/{dataset}").items() if other == name}
+                    groups = {
+                        seed: group
+                        for (other, seed), group in opened.groups(f"{kind}/{dataset}").items()
+                        if other == name
+                    }
                     ids = {arch_id for group in groups.values() for arch_id in group.ids}
                     listed.append({
                         **head, "dataset": dataset, "kind": kind, "recipe_or_protocol": name, "seeds": ", ".join(map(str, sorted(groups))),
                         "archs_with": len(ids), "rows": sum(group.num_rows for group in groups.values()),
                     })  # fmt: skip
         if len(listed) == before:
-            listed.append({**head, "dataset": None, "kind": None, "recipe_or_protocol": None, "seeds": None, "archs_with": 0, "rows": 0})
+            listed.append(
+                {
+                    **head,
+                    "dataset": None,
+                    "kind": None,
+                    "recipe_or_protocol": None,
+                    "seeds": None,
+                    "archs_with": 0,
+                    "rows": 0,
+                }
+            )
     title = f"Release {bench.version}, manifest SHA-256 {bench.sha256}, read by nbzero {__version__}"
     counts = {kind: sum(row["rows"] for row in listed if row["kind"] == kind) for kind in ("runs", "scores")}
     notes = [
@@ -441,13 +614,22 @@ def info(call: Call) -> None:
         f"{count_of(counts['runs'], 'run')}, {count_of(counts['scores'], 'scored initialisation')}, {len(PROXIES)} proxies known. "
         f"At {bench._release.url}"
     ]
-    call.show(Listing(["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"], listed, title, notes))
+    call.show(
+        Listing(
+            ["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"],
+            listed,
+            title,
+            notes,
+        )
+    )
 
 
 @command
 def query(
     call: Call,
-    arch: Annotated[str, typer.Argument(help="Arch string, or SPACE:ARCH_ID like r1-mini:0.", autocompletion=_archs_there)],
+    arch: Annotated[
+        str, typer.Argument(help="Arch string, or SPACE:ARCH_ID like r1-mini:0.", autocompletion=_archs_there)
+    ],
     dataset: DatasetOption = None,
     recipe: RecipeOption = None,
     protocol: ProtocolOption = None,
@@ -461,20 +643,31 @@ def query(
     _split_column(split)
     bench = call.bench
     record = _record(bench, arch)
-    listed = [{"part": "arch", "name": name, "value": value} for name, value in _arch_facts(bench, record).items()]
+    listed = [
+        {"part": "arch", "name": name, "value": value} for name, value in _arch_facts(bench, record).items()
+    ]
     datasets = bench.datasets(record.space) if dataset is None else [dataset]
     notes = [] if datasets else [f"The release has no runs and no scores of {record.space}."]
     for one in datasets:
         for named in _or_all(recipe, bench.recipes(record.space, one)):
-            listed += [{"part": "run", "dataset": one, "setting": named, **row} for row in _run_rows(record, one, named, split, seed)]
+            listed += [
+                {"part": "run", "dataset": one, "setting": named, **row}
+                for row in _run_rows(record, one, named, split, seed)
+            ]
         for named in _or_all(protocol, bench.protocols(record.space, one)):
-            listed += [{**row, "dataset": one, "setting": named} for row in _score_rows(bench, record, one, named, seed)]
+            listed += [
+                {**row, "dataset": one, "setting": named}
+                for row in _score_rows(bench, record, one, named, seed)
+            ]
     empty = dict.fromkeys(("dataset", "setting", "seed", "value", "reason"))
     said = 0 if seed is None else seed
     listed = [{**empty, **row, "seed": None if row["part"] == "arch" else said} for row in listed]
     columns = ["part", "dataset", "setting", "seed", "name", "value", "reason"]
     title = f"{record.arch}: {record.space}, arch_id {record.arch_id}; split {split}, seed {said}; release {bench.version}"
-    call.show(Listing(columns, [{name: row[name] for name in columns} for row in listed], title, notes), parts=_query_parts(listed, title, notes))
+    call.show(
+        Listing(columns, [{name: row[name] for name in columns} for row in listed], title, notes),
+        parts=_query_parts(listed, title, notes),
+    )
 
 
 def _or_all(given: str | None, there: Sequence[str]) -> Sequence[str | None]:
@@ -487,10 +680,10 @@ def _record(bench: Bench, arch: str) -> Record:
     if not colon:
         return bench.query(arch)
     if not number.isdecimal():
-        raise ValueError(f"{arch!r}; it is an arch string, or SPACE:ARCH_ID like r1-mini:0")
+        raise UsageError(f"{arch!r}; it is an arch string, or SPACE:ARCH_ID like r1-mini:0")
     try:
         return bench.query((space, int(number)))
-    except IndexError as error:
+    except NoSuchArchIdError as error:
         raise NotAMemberError(str(error)) from None
 
 
@@ -509,7 +702,9 @@ def _arch_facts(bench: Bench, record: Record) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _run_rows(record: Record, dataset: str, recipe: str | None, split: Split, seed: Seed) -> Iterable[dict[str, Any]]:
+def _run_rows(
+    record: Record, dataset: str, recipe: str | None, split: Split, seed: Seed
+) -> Iterable[dict[str, Any]]:
     accuracy = record.accuracy(dataset, recipe, split, seed)
     reason = record.accuracy_reason(dataset, recipe, split, seed)
     yield {"name": _split_column(split), "value": accuracy, "reason": reason}
@@ -517,27 +712,56 @@ def _run_rows(record: Record, dataset: str, recipe: str | None, split: Split, se
         return
     run = record.run(dataset, recipe, one_seed(seed))
     left = ("arch", "dataset", "recipe", "seed", "val_acc", "test_acc")
-    for name in [] if run is None else [name for cls in reversed(type(run).__mro__) for name in getattr(cls, "__slots__", ()) if name not in left]:
+    for name in (
+        []
+        if run is None
+        else [
+            name
+            for cls in reversed(type(run).__mro__)
+            for name in getattr(cls, "__slots__", ())
+            if name not in left
+        ]
+    ):
         value = getattr(run, name)
         yield {"name": name, "value": list(value) if isinstance(value, tuple) else value}
 
 
-def _score_rows(bench: Bench, record: Record, dataset: str, protocol: str | None, seed: Any) -> Iterable[dict[str, Any]]:
+def _score_rows(
+    bench: Bench, record: Record, dataset: str, protocol: str | None, seed: Any
+) -> Iterable[dict[str, Any]]:
     opened, table = bench._space(record.space), f"scores/{dataset}"
     if protocol is None or table not in opened.index.tables:
-        yield {"part": "score", "name": "scores", "reason": record.score_reason("params", dataset, protocol, seed)}
+        yield {
+            "part": "score",
+            "name": "scores",
+            "reason": record.score_reason("params", dataset, protocol, seed),
+        }
         return
     stored = None if seed == "mean" else record.scores(dataset, protocol, one_seed(seed))
     if seed != "mean" and stored is None:
-        yield {"part": "score", "name": "scores", "reason": record.score_reason("params", dataset, protocol, seed)}
+        yield {
+            "part": "score",
+            "name": "scores",
+            "reason": record.score_reason("params", dataset, protocol, seed),
+        }
         return
     for name in PROXIES:
         if opened.has(table, name):
-            value, reason = (record.score(name, dataset, protocol, seed), record.score_reason(name, dataset, protocol, seed))
+            value, reason = (
+                record.score(name, dataset, protocol, seed),
+                record.score_reason(name, dataset, protocol, seed),
+            )
             yield {"part": "score", "name": name, "value": value, "reason": reason}
     if stored is not None:
-        yield from ({"part": "seconds", "name": name, "value": value} for name, value in stored.seconds.items() if value is not None)
-        yield from ({"part": "scored by", "name": name, "value": getattr(stored, name)} for name in ("device", "software", "builder_commit"))
+        yield from (
+            {"part": "seconds", "name": name, "value": value}
+            for name, value in stored.seconds.items()
+            if value is not None
+        )
+        yield from (
+            {"part": "scored by", "name": name, "value": getattr(stored, name)}
+            for name in ("device", "software", "builder_commit")
+        )
 
 
 def _query_parts(listed: list[dict[str, Any]], title: str, notes: list[str]) -> Iterable[Listing]:
@@ -546,8 +770,17 @@ def _query_parts(listed: list[dict[str, Any]], title: str, notes: list[str]) -> 
     for key in keys:
         part = [row for row in listed if (row["part"], row["dataset"], row["setting"], row["seed"]) == key]
         columns = ["name", "value", *(["reason"] if any(row["reason"] for row in part) else [])]
-        said = title if key[0] == "arch" else ", ".join([f"{key[0]}: {key[1]}", *([str(key[2])] if key[2] else []), f"seed {key[3]}"])
-        yield Listing(columns, [{name: row[name] for name in columns} for row in part], said, notes if key == keys[-1] else [])
+        said = (
+            title
+            if key[0] == "arch"
+            else ", ".join([f"{key[0]}: {key[1]}", *([str(key[2])] if key[2] else []), f"seed {key[3]}"])
+        )
+        yield Listing(
+            columns,
+            [{name: row[name] for name in columns} for row in part],
+            said,
+            notes if key == keys[-1] else [],
+        )
 
 
 @command
@@ -565,7 +798,11 @@ def top(
     ] = "accuracy",
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many archs.")] = 10,
     lowest: Annotated[
-        bool | None, typer.Option("--lowest/--highest", help="Lowest or highest values first. Default: the better first, by a proxy's direction.")
+        bool | None,
+        typer.Option(
+            "--lowest/--highest",
+            help="Lowest or highest values first. Default: the better first, by a proxy's direction.",
+        ),
     ] = None,
     dataset: DatasetOption = None,
     recipe: RecipeOption = None,
@@ -579,17 +816,33 @@ def top(
 
     bench, accuracy = call.bench, f"runs.{_split_column(split)}"
     of_archs = {column.name for column in columns_of("archs", bench.space(space).name)}
-    column = accuracy if by == "accuracy" else f"scores.{by}" if by in PROXIES and by not in of_archs | {*COSTS} else by
-    kind: Kind | None = None if column.removeprefix("archs.") in of_archs else "scores" if column.startswith("scores.") else "runs"
+    column = (
+        accuracy
+        if by == "accuracy"
+        else f"scores.{by}"
+        if by in PROXIES and by not in of_archs | {*COSTS}
+        else by
+    )
+    kind: Kind | None = (
+        None
+        if column.removeprefix("archs.") in of_archs
+        else "scores"
+        if column.startswith("scores.")
+        else "runs"
+    )
     if dataset is None and kind is not None:
         dataset = _dataset(bench, space, None, kind)
     shown = [column]
-    if dataset is not None and (recipe is not None or len(bench.recipes(space, dataset)) == 1) and accuracy not in shown:
+    if (
+        dataset is not None
+        and (recipe is not None or len(bench.recipes(space, dataset)) == 1)
+        and accuracy not in shown
+    ):
         shown.append(accuracy)
     shown += [name for name in COSTS if name in of_archs and name not in shown]
     view = bench.table(space, ["arch_id", "arch", *shown], dataset, recipe, protocol, seed, where)
     if view[column].dtype.kind not in "fiu":
-        raise ValueError(f"{by} is a column of text; name one of numbers")
+        raise UsageError(f"{by} is a column of text; name one of numbers")
     values = np.asarray(view[column], np.float64)
     of_proxy = PROXIES.get(column.removeprefix("scores.")) if column.startswith("scores.") else None
     direction = of_proxy.direction if of_proxy else 1
@@ -601,7 +854,11 @@ def top(
     metric = bench._space(space).metric(dataset) if dataset is not None and accuracy in shown else "accuracy"
     measured = split if metric == "accuracy" else f"{split} {metric}"
     if not there:
-        before = view if where is None else bench.table(space, ["arch_id", column], dataset, recipe, protocol, seed)
+        before = (
+            view
+            if where is None
+            else bench.table(space, ["arch_id", column], dataset, recipe, protocol, seed)
+        )
         ids = before.arch_ids[~np.isnan(np.asarray(before[column], np.float64))]
         value = f"{f'{split} ' if by == 'accuracy' else ''}{by}" + (f" on {dataset}" if dataset else "")
         if where is not None and len(ids):
@@ -609,32 +866,64 @@ def top(
 
             counted = f"archs of {space} with a value of {value} (seed {0 if seed is None else seed})"
             raise none_meets(bench, space, where, ids, counted, dataset, recipe, protocol, seed)
-        why = None if of_proxy is None else bench.query((space, 0)).score_reason(of_proxy.name, str(dataset), protocol, seed)
-        seeds = _seeds_there(bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed)
-        raise NothingFoundError(f"no arch of {space} has a value of {value}" + (seeds or (f"; the first arch: {why}" if why else "")))
+        why = (
+            None
+            if of_proxy is None
+            else bench.query((space, 0)).score_reason(of_proxy.name, str(dataset), protocol, seed)
+        )
+        seeds = _seeds_there(
+            bench, space, kind, dataset, view.recipe if kind == "runs" else view.protocol, seed
+        )
+        raise NothingFoundError(
+            f"no arch of {space} has a value of {value}"
+            + (seeds or (f"; the first arch: {why}" if why else ""))
+        )
     listed = []
     for row in order.tolist():
-        line: dict[str, Any] = {"place": int((keyed < keyed[row]).sum()) + 1, "arch": str(view["arch"][row]), "arch_id": int(view["arch_id"][row])}
+        line: dict[str, Any] = {
+            "place": int((keyed < keyed[row]).sum()) + 1,
+            "arch": str(view["arch"][row]),
+            "arch_id": int(view["arch_id"][row]),
+        }
         for name in shown:
             value = view[name][row].item()
-            line["accuracy" if name == accuracy else name.removeprefix("scores.")] = None if value != value else value
+            line["accuracy" if name == accuracy else name.removeprefix("scores.")] = (
+                None if value != value else value
+            )
         listed.append(line)
     used = {"dataset": view.dataset, "recipe": view.recipe, "protocol": view.protocol}
     said = [space, *(f"{value}" for value in used.values() if value)]
-    said += [*([measured] if accuracy in shown else []), *([f"seed {view.seed}"] if view.dataset else []), *([f"where {where}"] if where else [])]
+    said += [
+        *([measured] if accuracy in shown else []),
+        *([f"seed {view.seed}"] if view.dataset else []),
+        *([f"where {where}"] if where else []),
+    ]
     notes = [
         f"{'Lowest' if ascending else 'Highest'} {by} first"
-        + (f"; the registry says that {'lower' if direction < 0 else 'higher'} is better." if of_proxy else ".")
+        + (
+            f"; the registry says that {'lower' if direction < 0 else 'higher'} is better."
+            if of_proxy
+            else "."
+        )
     ]
     if there < len(values):
         notes.append(f"Without {by}, and left out: {len(values) - there} of {count_of(len(values), 'arch')}.")
     beyond = int((keyed == keyed[order[-1]]).sum()) - int((keyed[order] == keyed[order[-1]]).sum())
     if beyond:
-        notes.append(f"{count_of(beyond, 'more arch has', 'more archs have')} the last value shown; equal ones are in build order.")
-    call.show(Listing(list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there:,}", notes), keys=2)
+        notes.append(
+            f"{count_of(beyond, 'more arch has', 'more archs have')} the last value shown; equal ones are in build order."
+        )
+    call.show(
+        Listing(
+            list(listed[0]), listed, f"Top {len(order)} by {by}: {', '.join(said)}, N = {there:,}", notes
+        ),
+        keys=2,
+    )
 
 
-def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed) -> str:
+def _seeds_there(
+    bench: Bench, space: str, kind: Kind | None, dataset: str | None, name: str | None, seed: Seed
+) -> str:
     """What to add to "nothing found" where nothing can be found with that seed: the seeds that exist."""
     seeds = bench._space(space).seeds(kind, dataset, name) if kind and dataset and name else []
     if seed == "mean" or not seeds or one_seed(seed) in seeds:
@@ -646,28 +935,50 @@ def _seeds_there(bench: Bench, space: str, kind: Kind | None, dataset: str | Non
 def space(
     call: Call,
     space: SpaceArgument,
-    sample: Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="Draw N members without repeats.")] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, metavar="N", help="Draw N members without repeats.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of --sample. Default: 0.")] = None,
     neighbours: Annotated[
-        str | None, typer.Option("--neighbours", metavar="ARCH", help="The members nearest to an arch of the grid.", autocompletion=_archs_there)
+        str | None,
+        typer.Option(
+            "--neighbours",
+            metavar="ARCH",
+            help="The members nearest to an arch of the grid.",
+            autocompletion=_archs_there,
+        ),
     ] = None,
-    number: Annotated[int | None, typer.Option("-k", "--number", min=1, help="How many neighbours. Default: 8.")] = None,
+    number: Annotated[
+        int | None, typer.Option("-k", "--number", min=1, help="How many neighbours. Default: 8.")
+    ] = None,
 ) -> None:
     """What a search space is; its members, drawn or near an arch."""
     if sample is not None and neighbours is not None:
-        raise ValueError("--sample and --neighbours exclude each other; give one")
-    for name, value, of, given in (("--seed", seed, "--sample", sample), ("-k", number, "--neighbours", neighbours)):
+        raise UsageError("--sample and --neighbours exclude each other; give one")
+    for name, value, of, given in (
+        ("--seed", seed, "--sample", sample),
+        ("-k", number, "--neighbours", neighbours),
+    ):
         if value is not None and given is None:
-            raise ValueError(f"{name} goes with {of}; give both, or neither")
+            raise UsageError(f"{name} goes with {of}; give both, or neither")
     bench = call.bench
     chosen = bench.space(space)
     if sample is None and neighbours is None:
         call.show(_definition(bench, space))
         return
-    archs = chosen.sample(sample, seed or 0) if sample is not None else chosen.neighbours(str(neighbours), number or 8)
+    archs = (
+        chosen.sample(sample, seed or 0)
+        if sample is not None
+        else chosen.neighbours(str(neighbours), number or 8)
+    )
     opened = bench._space(space)
     listed = [
-        {"arch": arch, "arch_id": opened.ids[arch], **{name: values[opened.ids[arch]] for name, values in opened.costs.items()}} for arch in archs
+        {
+            "arch": arch,
+            "arch_id": opened.ids[arch],
+            **{name: values[opened.ids[arch]] for name, values in opened.costs.items()},
+        }
+        for arch in archs
     ]
     said = (
         f"a sample of {len(archs)} of {len(chosen)} members, seed {seed or 0}"
@@ -681,18 +992,42 @@ def _definition(bench: Bench, name: str) -> Listing:
     space = bench.space(name)
     if name in IMPORTED:
         definition = IMPORTED[name]
-        facts = [("benchmark", definition.title), ("members", f"{len(space)}"), ("example", definition.example)]
+        facts = [
+            ("benchmark", definition.title),
+            ("members", f"{len(space)}"),
+            ("example", definition.example),
+        ]
         facts += [(choice.column, said_options(choice)) for choice in definition.choices]
     else:
         choices = CHOICES[name]
-        listed = {"stem widths": choices.stems, "stage widths": choices.widths, "stage depths": choices.depths}
-        facts = [("blocks", choices.family), *((word, " ".join(map(str, values))) for word, values in listed.items())]
-        facts += [("stages", "3 or 4, of which exactly three halve the resolution; widths do not decrease"), ("grid", f"{grid_size(name)}")]
-        facts += [("members", f"{len(space)}, a fixed sample of the grid within {MAX_MACS} macs and {MAX_PARAMS} params"), ("example", space[0])]
+        listed = {
+            "stem widths": choices.stems,
+            "stage widths": choices.widths,
+            "stage depths": choices.depths,
+        }
+        facts = [
+            ("blocks", choices.family),
+            *((word, " ".join(map(str, values))) for word, values in listed.items()),
+        ]
+        facts += [
+            ("stages", "3 or 4, of which exactly three halve the resolution; widths do not decrease"),
+            ("grid", f"{grid_size(name)}"),
+        ]
+        facts += [
+            (
+                "members",
+                f"{len(space)}, a fixed sample of the grid within {MAX_MACS} macs and {MAX_PARAMS} params",
+            ),
+            ("example", space[0]),
+        ]
     facts += [(f"doubtful: {proxy}", doubt) for proxy, doubt in doubts_of(name).items()]
     facts.append(("costs", ", ".join(bench._space(name).costs) or "none"))
     facts.append(("data sets", ", ".join(bench.datasets(name)) or "none in this release"))
-    return Listing(["what", "value"], [{"what": what, "value": value} for what, value in facts], f"Search space {name}, release {bench.version}")
+    return Listing(
+        ["what", "value"],
+        [{"what": what, "value": value} for what, value in facts],
+        f"Search space {name}, release {bench.version}",
+    )
 
 
 # Judging proxies
@@ -728,9 +1063,15 @@ def mbr(
         _names(proxies), protocol, seed, not raw, where, *_bootstrap(resamples, bootstrap_seed, level), score_seed,
     )  # fmt: skip
     noted = _noted(bench, found.sorted("mbr_union"), space, protocol)
-    per_cost = [name for name in noted.columns if name.startswith("mbr_") and not name.endswith(("_pool", "_low", "_high", "_union"))]
+    per_cost = [
+        name
+        for name in noted.columns
+        if name.startswith("mbr_") and not name.endswith(("_pool", "_low", "_high", "_union"))
+    ]
     intervals = ("mbr_union_low", "mbr_union_high")
-    call.show(noted, parts=[_only(noted, "proxy", *per_cost, "mbr_union", *intervals, "mbr_union_pool", "missing")])
+    call.show(
+        noted, parts=[_only(noted, "proxy", *per_cost, "mbr_union", *intervals, "mbr_union_pool", "missing")]
+    )
 
 
 @command
@@ -798,26 +1139,41 @@ def constrained(
 
 
 def _bootstrap(resamples: int, seed: int | None, level: float | None) -> tuple[int, int, float]:
-    """Resamples, their seed and the level of intervals; ValueError where there are no resamples to which one of them belongs."""
+    """Resamples, their seed and the level of intervals; UsageError where there are no resamples to which one of them belongs."""
     if not resamples and (seed is not None or level is not None):
-        raise ValueError("--bootstrap-seed and --level are of intervals, which need --resamples N")
+        raise UsageError("--bootstrap-seed and --level are of intervals, which need --resamples N")
     return resamples, seed or 0, 0.95 if level is None else level
 
 
 def _pick_parts(source: Listing) -> Iterable[Listing]:
     """Picks as one table for each limit, the last with the notes."""
     heads = [name for name in ("spacing", "constraint") if name in source.columns]
-    limits: dict[tuple[str, ...], list[rows.Row]] = {}
+    limits: dict[tuple[str, ...], list[text.Row]] = {}
     for row in source:
         limits.setdefault(tuple(row[name] for name in heads), []).append(row)
-    wanted = ("proxy", "accuracy", "accuracy_low", "accuracy_high", "true_rank", "true_rank_low", "true_rank_high", "num_tied", "arch")
+    wanted = (
+        "proxy",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "true_rank",
+        "true_rank_low",
+        "true_rank_high",
+        "num_tied",
+        "arch",
+    )
     shown = [name for name in wanted if name in source.columns]
     left = [name for name in source.columns if name not in (*shown, *heads, "pool_size")]
     notes = [*source.notes, f"Only in --csv and --json, which have all columns: {', '.join(left)}."]
     for number, (key, picked) in enumerate(limits.items(), 1):
         said = f"{': '.join(key)}: {count_of(picked[0]['pool_size'], 'arch')}"
         title = f"{source.title}\n\n{said}" if number == 1 else said
-        yield Listing(shown, [{name: row[name] for name in shown} for row in picked], title, notes if number == len(limits) else [])
+        yield Listing(
+            shown,
+            [{name: row[name] for name in shown} for row in picked],
+            title,
+            notes if number == len(limits) else [],
+        )
 
 
 @command
@@ -828,7 +1184,12 @@ def hybrid(
     recipe: RecipeOption = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="A published hybrid (sjw, az_nas, zen_macs, ..), instead of a search.", autocompletion=_hybrids),
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="A published hybrid (sjw, az_nas, zen_macs, ..), instead of a search.",
+            autocompletion=_hybrids,
+        ),
     ] = None,
     proxies: Annotated[
         list[str] | None,
@@ -841,7 +1202,8 @@ def hybrid(
         ),
     ] = None,
     rule: Annotated[
-        Literal["rank_sum", "log_rank", "majority"] | None, typer.Option("--rule", help="How ranks are combined. Default: rank_sum.")
+        Literal["rank_sum", "log_rank", "majority"] | None,
+        typer.Option("--rule", help="How ranks are combined. Default: rank_sum."),
     ] = None,
     judge: Annotated[
         list[str] | None,
@@ -853,31 +1215,50 @@ def hybrid(
         ),
     ] = None,
     cost: Annotated[
-        list[str] | None, typer.Option("--cost", "-c", metavar="A,B", help="Costs of mBR. Default: macs.", autocompletion=_in_list(COSTS))
+        list[str] | None,
+        typer.Option(
+            "--cost", "-c", metavar="A,B", help="Costs of mBR. Default: macs.", autocompletion=_in_list(COSTS)
+        ),
     ] = None,
     budgets: BudgetsOption = "5",
     spacing: SpacingOption = "even",
     normalise: Annotated[
-        Literal["total", "pool"], typer.Option("--normalise", help="Divide ranks by all N, or by the archs within the limit.")
+        Literal["total", "pool"],
+        typer.Option("--normalise", help="Divide ranks by all N, or by the archs within the limit."),
     ] = "total",
-    best: Annotated[int | None, typer.Option("--top", min=1, metavar="N", help="How many of each size to list, without --judge. Default: 3.")] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            "--top", min=1, metavar="N", help="How many of each size to list, without --judge. Default: 3."
+        ),
+    ] = None,
     protocol: ProtocolOption = None,
     seed: SeedOption = None,
     where: WhereOption = None,
     score_seed: ScoreSeedOption = None,
     split: SplitOption = "val",
     draws: Annotated[
-        int | None, typer.Option("--draws", min=0, metavar="N", help="Of accuracies dealt out at random, for the column chance. Default: 20.")
+        int | None,
+        typer.Option(
+            "--draws",
+            min=0,
+            metavar="N",
+            help="Of accuracies dealt out at random, for the column chance. Default: 20.",
+        ),
     ] = None,
-    draw_seed: Annotated[int | None, typer.Option("--draw-seed", min=0, metavar="N", help="Of --draws. Default: 0.")] = None,
-    engine: Annotated[Literal["auto", "numpy", "numba"] | None, typer.Option("--engine", help="Same results. Default: auto.")] = None,
+    draw_seed: Annotated[
+        int | None, typer.Option("--draw-seed", min=0, metavar="N", help="Of --draws. Default: 0.")
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "numpy", "numba"] | None,
+        typer.Option("--engine", help="Same results. Default: auto."),
+    ] = None,
 ) -> None:
     """The best combinations of proxies of every size.
 
     Chosen by mBR on --split; --judge says what they are worth elsewhere.
     """
-    from nbzero.hybrid import best_hybrids
-    from nbzero.hybrid import hybrid as published
+    from nbzero.hybrid import best_hybrids, hybrid as published
     from nbzero.pool import pool_of
 
     bench = call.bench
@@ -885,44 +1266,84 @@ def hybrid(
         ("--proxies", proxies), ("--rule", rule), ("--top", best), ("--draws", draws), ("--draw-seed", draw_seed), ("--engine", engine),
     ):  # fmt: skip
         if value not in (None, []) and name is not None:
-            raise ValueError(f"{option} goes with a search, --name reports a published hybrid; leave one out")
+            raise UsageError(f"{option} goes with a search, --name reports a published hybrid; leave one out")
     if draws == 0 and draw_seed is not None:
-        raise ValueError("--draw-seed is of --draws, of which there are none; leave one out")
+        raise UsageError("--draw-seed is of --draws, of which there are none; leave one out")
     if best is not None and judge:
-        raise ValueError("--top lists combinations, --judge judges the best of each size; leave one out")
-    given, costs, limits = published(name) if name is not None else None, _names(cost) or ["macs"], _budgets(budgets)
+        raise UsageError("--top lists combinations, --judge judges the best of each size; leave one out")
+    given, costs, limits = (
+        published(name) if name is not None else None,
+        _names(cost) or ["macs"],
+        _budgets(budgets),
+    )
     dataset = _dataset(bench, space, dataset)
     own = pool_of(bench, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
     others = [_pool_named(bench, text, own, protocol, seed, where, score_seed) for text in judge or ()]
     if given is not None:
-        call.show(_noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol))
+        call.show(
+            _noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol)
+        )
         return
     search = best_hybrids(
         own, _names(proxies), rule or "rank_sum", costs, limits, spacing,
         normalise, 20 if draws is None else draws, draw_seed or 0, engine or "auto",
     )  # fmt: skip
     found = search.judge(others) if others else search.table(best or 3)
-    call.show(_noted(bench, found, space, protocol), keys=2, more={"searched": search.members, "not_searched": search.not_searched})
+    call.show(
+        _noted(bench, found, space, protocol),
+        keys=2,
+        more={"searched": search.members, "not_searched": search.not_searched},
+    )
 
 
-def _pool_named(bench: Bench, text: str, own: "Pool", protocol: str | None, seed: Seed, where: str | None, score_seed: Seed) -> "Pool":
+def _pool_named(
+    bench: Bench,
+    text: str,
+    own: "Pool",
+    protocol: str | None,
+    seed: Seed,
+    where: str | None,
+    score_seed: Seed,
+) -> "Pool":
     """The pool that is named like test (of the same runs as `own`), or SPACE[:DATASET[:SPLIT[:RECIPE]]]."""
     from nbzero.pool import pool_of
 
     if text == "test":
-        return pool_of(bench, own.space, own.dataset, own.recipe, own.protocol or None, seed, "test", where=where, score_seed=score_seed)
+        return pool_of(
+            bench,
+            own.space,
+            own.dataset,
+            own.recipe,
+            own.protocol or None,
+            seed,
+            "test",
+            where=where,
+            score_seed=score_seed,
+        )
     parts = text.split(":")
     if len(parts) > 4 or not all(parts):
-        raise ValueError(f"pool {text!r}; it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]")
+        raise UsageError(f"pool {text!r}; it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]")
     space, dataset, split, recipe = (parts + [""] * 3)[:4]
     if split not in ("", "val", "test"):
-        raise ValueError(f"pool {text!r} has split {split!r}; it is val or test")
+        raise UsageError(f"pool {text!r} has split {split!r}; it is val or test")
     on = _dataset(bench, space, dataset or None, by=f"{space}:DATASET")
     there = bench.recipes(space, on)
     if not recipe and len(there) > 1:
         named = " or ".join(f"{space}:{on}:{split or 'val'}:{one}" for one in there)
-        raise ValueError(f"pool {text!r}: {space} has runs of several recipes on {on}, which are never mixed; name one: {named}")
-    return pool_of(bench, space, on, recipe or None, protocol, seed, "test" if split == "test" else "val", where=where, score_seed=score_seed)
+        raise UsageError(
+            f"pool {text!r}: {space} has runs of several recipes on {on}, which are never mixed; name one: {named}"
+        )
+    return pool_of(
+        bench,
+        space,
+        on,
+        recipe or None,
+        protocol,
+        seed,
+        "test" if split == "test" else "val",
+        where=where,
+        score_seed=score_seed,
+    )
 
 
 @command
@@ -941,9 +1362,19 @@ def factors(
             autocompletion=_in_list(["accuracy", *COSTS, *PROXIES]),
         ),
     ] = None,
-    transform: Annotated[Literal["rank", "raw"] | None, typer.Option("--transform", help="What the models predict. Default: rank.")] = None,
-    bias: Annotated[bool, typer.Option("--bias", help="Instead: widths, depths and costs of the archs that each target likes best.")] = False,
-    share: Annotated[float | None, typer.Option("--top", metavar="SHARE", help="Of the archs, with --bias. Default: 0.05.")] = None,
+    transform: Annotated[
+        Literal["rank", "raw"] | None,
+        typer.Option("--transform", help="What the models predict. Default: rank."),
+    ] = None,
+    bias: Annotated[
+        bool,
+        typer.Option(
+            "--bias", help="Instead: widths, depths and costs of the archs that each target likes best."
+        ),
+    ] = False,
+    share: Annotated[
+        float | None, typer.Option("--top", metavar="SHARE", help="Of the archs, with --bias. Default: 0.05.")
+    ] = None,
     protocol: ProtocolOption = None,
     seed: SeedOption = None,
     split: SplitOption = "val",
@@ -955,32 +1386,75 @@ def factors(
     Importances of XGBoost models, beside how well they fit; or, with --bias, what the archs look like that each target likes best.
     """
     if share is not None and not bias:
-        raise ValueError("--top goes with --bias; give both, or neither")
+        raise UsageError("--top goes with --bias; give both, or neither")
     if transform is not None and bias:
-        raise ValueError("--transform is of the models, which --bias does not make; leave one out")
+        raise UsageError("--transform is of the models, which --bias does not make; leave one out")
     bench = call.bench
-    where_from = (space, _dataset(bench, space, dataset), _names(targets), recipe, protocol, seed, split, where)
+    where_from = (
+        space,
+        _dataset(bench, space, dataset),
+        _names(targets),
+        recipe,
+        protocol,
+        seed,
+        split,
+        where,
+    )
     more = {"score_seed": score_seed}
-    found = bench.bias(*where_from, 0.05 if share is None else share, **more) if bias else bench.factors(*where_from, transform or "rank", **more)
+    found = (
+        bench.bias(*where_from, 0.05 if share is None else share, **more)
+        if bias
+        else bench.factors(*where_from, transform or "rank", **more)
+    )
     noted = _noted(bench, found, space, protocol)
-    of_models = ("factor", "same_as", "gain", "permutation", "permutation_se", "r2", "fits", "num_archs", "reason")
-    of_liked = ("property", "mean", "pool_mean", "difference", "difference_se", "best_mean", "best_difference", "reason")
+    of_models = (
+        "factor",
+        "same_as",
+        "gain",
+        "permutation",
+        "permutation_se",
+        "r2",
+        "fits",
+        "num_archs",
+        "reason",
+    )
+    of_liked = (
+        "property",
+        "mean",
+        "pool_mean",
+        "difference",
+        "difference_se",
+        "best_mean",
+        "best_difference",
+        "reason",
+    )
     call.show(noted, keys=2, parts=[_only(noted, "target", *(of_liked if bias else of_models))])
 
 
 @command
 def evaluate(
     call: Call,
-    file: Annotated[str, typer.Argument(help="Scores by arch: CSV, JSON or Parquet; - reads CSV or JSON from stdin.")],
+    file: Annotated[
+        str, typer.Argument(help="Scores by arch: CSV, JSON or Parquet; - reads CSV or JSON from stdin.")
+    ],
     space: SpaceArgument,
     dataset: DatasetOption = None,
     recipe: RecipeOption = None,
     column: Annotated[
-        str | None, typer.Option("--column", metavar="NAME", help="Of the scores. Default: score, else the only column beside arch.")
+        str | None,
+        typer.Option(
+            "--column",
+            metavar="NAME",
+            help="Of the scores. Default: score, else the only column beside arch.",
+        ),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="What to call the proxy.")] = "yours",
-    better: Annotated[Literal["higher", "lower"], typer.Option("--direction", help="Which scores are better.")] = "higher",
-    part: Annotated[Literal["metrics", "picks", "intervals"], typer.Option("--part", help="Which table of the report.")] = "metrics",
+    better: Annotated[
+        Literal["higher", "lower"], typer.Option("--direction", help="Which scores are better.")
+    ] = "higher",
+    part: Annotated[
+        Literal["metrics", "picks", "intervals"], typer.Option("--part", help="Which table of the report.")
+    ] = "metrics",
     k: Annotated[int | None, typer.Option("-k", min=1, help="Of best_rank_at_k. Default: 10.")] = None,
     fraction: Annotated[float, typer.Option("--fraction", help="Of precision_at_top_k.")] = 0.05,
     budgets: Annotated[int, typer.Option("--budgets", "-b", min=1, help="How many limits a cost has.")] = 5,
@@ -989,7 +1463,13 @@ def evaluate(
     split: SplitOption = "val",
     where: WhereOption = None,
     resamples: Annotated[
-        int | None, typer.Option("--resamples", min=1, metavar="N", help="Bootstrap resamples, with --part intervals. Default: 1000.")
+        int | None,
+        typer.Option(
+            "--resamples",
+            min=1,
+            metavar="N",
+            help="Bootstrap resamples, with --part intervals. Default: 1000.",
+        ),
     ] = None,
     bootstrap_seed: BootstrapSeedOption = None,
     level: LevelOption = None,
@@ -1000,7 +1480,7 @@ def evaluate(
     From a file with a score for each arch. Archs without a score are counted; an arch that the space does not have is an error.
     """
     if part != "intervals" and not (resamples is bootstrap_seed is level is None):
-        raise ValueError("--resamples, --bootstrap-seed and --level go with --part intervals")
+        raise UsageError("--resamples, --bootstrap-seed and --level go with --part intervals")
     bench = call.bench
     scores = _read_scores(file, column)
     report = bench.evaluate(
@@ -1018,11 +1498,24 @@ def evaluate(
     key = "mbr_union" if "mbr_union" in report.metrics else "kendall"
     ordered = report.metrics.sorted(key, descending=key == "kendall")
     given = sum(value is not None and value == value for value in scores.values())
-    notes = [f"With a score: {given} of {count_of(len(scores), 'arch')} in {'stdin' if file == '-' else file}."]
+    notes = [
+        f"With a score: {given} of {count_of(len(scores), 'arch')} in {'stdin' if file == '-' else file}."
+    ]
     if not math.isnan(float(report.metrics[key][0])):
-        notes.append("{} is number {} of {} by {}, {} scores are better.".format(name, *report.place(key), key, better))
+        notes.append(
+            "{} is number {} of {} by {}, {} scores are better.".format(name, *report.place(key), key, better)
+        )
     noted = _noted(bench, ordered, space, protocol, *notes)
-    judged = ("kendall", "spearman", "pearson", "best_rank_at_k", "precision_at_top_k", "mbr_union", "mbr_union_pool", "quantile_mbr_union")
+    judged = (
+        "kendall",
+        "spearman",
+        "pearson",
+        "best_rank_at_k",
+        "precision_at_top_k",
+        "mbr_union",
+        "mbr_union_pool",
+        "quantile_mbr_union",
+    )
     call.show(noted, parts=[_only(noted, "proxy", *judged)])
 
 
@@ -1030,7 +1523,7 @@ ABSENT = ("", "nan", "null", "none", "na", "n/a")
 
 
 def _read_scores(file: str, column: str | None) -> dict[str, float | None]:
-    """arch -> score of a file; ValueError naming what is wrong and where."""
+    """arch -> score of a file; UsageError naming what is wrong and where."""
     where = "stdin" if file == "-" else file
     if Path(file).suffix.lower() in (".parquet", ".pq"):
         table = _parquet(file)
@@ -1041,15 +1534,21 @@ def _read_scores(file: str, column: str | None) -> dict[str, float | None]:
         except OSError as error:
             raise _no_scores(file, error) from None
         except UnicodeDecodeError as error:
-            raise ValueError(f"{where} is no text in UTF-8 ({error.reason}); give CSV, JSON, or Parquet in a file that ends in .parquet") from None
+            raise UsageError(
+                f"{where} is no text in UTF-8 ({error.reason}); give CSV, JSON, or Parquet in a file that ends in .parquet"
+            ) from None
         if not text.strip():
-            raise ValueError(f"{where} is empty; it has a score for each arch")
+            raise UsageError(f"{where} is empty; it has a score for each arch")
         names, listed = _from_json(text, where) if text.lstrip()[0] in "[{" else _from_csv(text, where)
     if "arch" not in names:
-        raise ValueError(f"{where} has no column arch, only {', '.join(map(str, names)) or 'none'}; give arch and score")
+        raise UsageError(
+            f"{where} has no column arch, only {', '.join(map(str, names)) or 'none'}; give arch and score"
+        )
     others = [name for name in names if name != "arch"]
     if column is None and "score" not in others and len(others) != 1:
-        raise ValueError(f"{where} has the columns {', '.join(map(str, others)) or 'arch alone'}; say which holds the scores: --column NAME")
+        raise UsageError(
+            f"{where} has the columns {', '.join(map(str, others)) or 'arch alone'}; say which holds the scores: --column NAME"
+        )
     wanted = column or ("score" if "score" in others else others[0])
     if wanted not in others:
         raise unknown_name("column", wanted, others)
@@ -1057,16 +1556,16 @@ def _read_scores(file: str, column: str | None) -> dict[str, float | None]:
     for number, row in enumerate(listed, 1):
         arch = row.get("arch")
         if not isinstance(arch, str) or not arch:
-            raise ValueError(f"{where}: row {number} has arch {arch!r}; it is an arch string")
+            raise UsageError(f"{where}: row {number} has arch {arch!r}; it is an arch string")
         if arch in scores:
-            raise ValueError(f"{where}: row {number} has {arch} again; give each arch one score")
+            raise UsageError(f"{where}: row {number} has {arch} again; give each arch one score")
         scores[arch] = _score(row.get(wanted), f"{where}: row {number}: {wanted}")
     return scores
 
 
-def _no_scores(file: str, error: OSError) -> ValueError:
+def _no_scores(file: str, error: OSError) -> UsageError:
     """A file of scores that cannot be opened: which, why, and what it has to be."""
-    return ValueError(
+    return UsageError(
         f"{file!r} cannot be read ({error.strerror or error}); it is a file of scores: CSV with a line of the columns arch and score, JSON like "
         '{"ARCH": SCORE, ..}, Parquet with the same columns, or - for stdin'
     )
@@ -1082,7 +1581,7 @@ def _parquet(file: str) -> Any:
     except OSError as error:
         raise _no_scores(file, error) from None
     except pa.ArrowException as error:
-        raise ValueError(f"{file} is no Parquet file that can be read ({error})") from None
+        raise UsageError(f"{file} is no Parquet file that can be read ({error})") from None
 
 
 def _from_csv(text: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:
@@ -1092,25 +1591,31 @@ def _from_csv(text: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:
     names = [name.strip() for name in lines[0]]
     for mark in (";", "\t") if len(names) == 1 else ():
         if mark in names[0]:
-            raise ValueError(f"{where}: its first line, {names[0]!r}, has {mark!r} between its columns; they are parted by commas, as in arch,score")
+            raise UsageError(
+                f"{where}: its first line, {names[0]!r}, has {mark!r} between its columns; they are parted by commas, as in arch,score"
+            )
     wrong = [number for number, line in enumerate(lines[1:], 1) if line and len(line) != len(names)]
     if wrong:
         found = count_of(len(lines[wrong[0]]), "value")
-        raise ValueError(f"{where}: row {wrong[0]} has {found} for the {count_of(len(names), 'column')} {', '.join(names)}")
-    return names, [dict(zip(names, (value.strip() for value in line), strict=True)) for line in lines[1:] if line]
+        raise UsageError(
+            f"{where}: row {wrong[0]} has {found} for the {count_of(len(names), 'column')} {', '.join(names)}"
+        )
+    return names, [
+        dict(zip(names, (value.strip() for value in line), strict=True)) for line in lines[1:] if line
+    ]
 
 
 def _from_json(text: str, where: str) -> tuple[list[str], list[dict[str, Any]]]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{where} is no JSON ({error})") from None
+        raise UsageError(f"{where} is no JSON ({error})") from None
     if isinstance(content, dict) and isinstance(content.get("rows"), list):
         content = content["rows"]
     if isinstance(content, dict):
         content = [{"arch": arch, "score": score} for arch, score in content.items()]
     if not all(isinstance(row, dict) for row in content):
-        raise ValueError(f'{where} is neither {{"ARCH": SCORE, ..}} nor [{{"arch": .., "score": ..}}, ..]')
+        raise UsageError(f'{where} is neither {{"ARCH": SCORE, ..}} nor [{{"arch": .., "score": ..}}, ..]')
     return list(dict.fromkeys(name for row in content for name in row)), content
 
 
@@ -1122,7 +1627,7 @@ def _score(value: Any, where: str) -> float | None:
             raise ValueError
         return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{where} is {value!r}; it is a number, or empty where there is none") from None
+        raise UsageError(f"{where} is {value!r}; it is a number, or empty where there is none") from None
 
 
 # Files
@@ -1131,10 +1636,21 @@ def _score(value: Any, where: str) -> float | None:
 @command
 def plot(
     call: Call,
-    figure: Annotated[str, typer.Argument(help="Which figure: mbr, scatter, macs, factors, ..; list shows all.", autocompletion=_figures)],
-    space: Annotated[str | None, typer.Argument(help="Search space.", autocompletion=_of_release(lambda bench, _: bench.spaces))] = None,
+    figure: Annotated[
+        str,
+        typer.Argument(
+            help="Which figure: mbr, scatter, macs, factors, ..; list shows all.", autocompletion=_figures
+        ),
+    ],
+    space: Annotated[
+        str | None,
+        typer.Argument(help="Search space.", autocompletion=_of_release(lambda bench, _: bench.spaces)),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Ends in .png, .pdf or .svg. Default: FIGURE-SPACE.png here.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Ends in .png, .pdf or .svg. Default: FIGURE-SPACE.png here."
+        ),
     ] = None,
     dpi: Annotated[int, typer.Option("--dpi", min=20, max=1200, help="Dots per inch of a .png.")] = 150,
     dataset: DatasetOption = None,
@@ -1150,19 +1666,21 @@ def plot(
 
     nbzero plot mbr r1-mini; nbzero plot list shows what there is. Needs matplotlib.
     """
+    from nbzero.files import write_whole
     from nbzero.plots import FIGURES, drawing
-    from nbzero.release import write_whole
 
     if figure == "list":
-        listed = [{"figure": one.name, "number": one.number, "shows": one.meaning} for one in FIGURES.values()]
+        listed = [
+            {"figure": one.name, "number": one.number, "shows": one.meaning} for one in FIGURES.values()
+        ]
         call.show(Listing(["figure", "number", "shows"], listed, "Figures, by their number in the paper"))
         return
     chosen = drawing(figure)
     if space is None:
-        raise ValueError(f"plot {figure} needs a space: nbzero plot {figure} SPACE")
+        raise UsageError(f"plot {figure} needs a space: nbzero plot {figure} SPACE")
     path = out or Path(f"{figure}-{space}.png")
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise ValueError(f"--out {path}; it ends in .png, .pdf or .svg")
+        raise UsageError(f"--out {path}; it ends in .png, .pdf or .svg")
     bench = call.bench
     on = _dataset(bench, space, dataset)
     made = chosen.make(bench, space, on, recipe, split, _names(proxies), protocol, seed, where, score_seed)
@@ -1172,7 +1690,14 @@ def plot(
     used = recipe or ", ".join(bench.recipes(space, on))
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {0 if seed is None else seed}"
     title += f", where {where}" if where else ""
-    call.show(_noted(bench, Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title), space, protocol))
+    call.show(
+        _noted(
+            bench,
+            Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title),
+            space,
+            protocol,
+        )
+    )
 
 
 @command
@@ -1190,7 +1715,13 @@ def report(
     ] = None,
     split: SplitOption = "val",
     resamples: Annotated[
-        int, typer.Option("--resamples", min=0, metavar="N", help="Of the intervals, which take seconds a data set; 0 makes none.")
+        int,
+        typer.Option(
+            "--resamples",
+            min=0,
+            metavar="N",
+            help="Of the intervals, which take seconds a data set; 0 makes none.",
+        ),
     ] = 200,
 ) -> None:
     """Write one HTML page with every table and chart.
@@ -1208,10 +1739,17 @@ def export(
     call: Call,
     space: SpaceArgument,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="- is stdout.")] = "-",
-    form: Annotated[Literal["csv", "parquet", "json"] | None, typer.Option("--format", "-f", help="Default: what FILE ends in, else csv.")] = None,
+    form: Annotated[
+        Literal["csv", "parquet", "json"] | None,
+        typer.Option("--format", "-f", help="Default: what FILE ends in, else csv."),
+    ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--columns", metavar="A,B", help="May be repeated. Default: all of archs; with --dataset also its runs and scores."),
+        typer.Option(
+            "--columns",
+            metavar="A,B",
+            help="May be repeated. Default: all of archs; with --dataset also its runs and scores.",
+        ),
     ] = None,
     dataset: DatasetOption = None,
     recipe: RecipeOption = None,
@@ -1225,44 +1763,80 @@ def export(
     """
     asked = None if call.form == "table" else call.form
     if form is not None and asked is not None and form != asked:
-        raise ValueError(f"--{asked} and --format {form} say different things; leave one out")
-    kind = form or asked or (Path(out).suffix.lower().removeprefix(".") if out != "-" and Path(out).suffix else "csv")
+        raise UsageError(f"--{asked} and --format {form} say different things; leave one out")
+    kind = (
+        form
+        or asked
+        or (Path(out).suffix.lower().removeprefix(".") if out != "-" and Path(out).suffix else "csv")
+    )
     if kind not in ("csv", "parquet", "json"):
         raise unknown_name("format", kind, ("csv", "parquet", "json"))
     if kind == "parquet" and out == "-" and sys.stdout.isatty():
-        raise ValueError("Parquet is no text for a terminal; give --out FILE, or a pipe")
+        raise UsageError("Parquet is no text for a terminal; give --out FILE, or a pipe")
     bench = call.bench
     view = bench.table(space, _names(columns), dataset, recipe, protocol, seed, where)
     archs = bench.table(space)
     if where is not None and not len(view):
         from nbzero.table import none_meets
 
-        raise none_meets(bench, space, where, archs.arch_ids, f"archs of {space}", dataset, recipe, protocol, seed)
+        raise none_meets(
+            bench, space, where, archs.arch_ids, f"archs of {space}", dataset, recipe, protocol, seed
+        )
     measured = [name for name in view.columns if name not in archs.columns]
-    if measured and seed not in (None, "mean") and all(value is None or value != value for name in measured for value in view[name].tolist()):
+    if (
+        measured
+        and seed not in (None, "mean")
+        and all(value is None or value != value for name in measured for value in view[name].tolist())
+    ):
         raise NothingFoundError(
             f"no arch of {space} has runs or scores with seed {seed} on {dataset}; nothing was written: nbzero info lists the seeds"
         )
-    selected = [value for value in (view.dataset, view.recipe, view.protocol, None if view.dataset is None else f"seed {view.seed}") if value]
-    title = ", ".join([space, *selected, *([f"where {where}"] if where else []), f"N = {len(view):,}, release {bench.version}"])
+    selected = [
+        value
+        for value in (
+            view.dataset,
+            view.recipe,
+            view.protocol,
+            None if view.dataset is None else f"seed {view.seed}",
+        )
+        if value
+    ]
+    title = ", ".join(
+        [
+            space,
+            *selected,
+            *([f"where {where}"] if where else []),
+            f"N = {len(view):,}, release {bench.version}",
+        ]
+    )
     table = view.to_arrow()
     if kind == "parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        said = {"nbzero.selected": title, "nbzero.data_version": bench.version, "nbzero.manifest_sha256": bench.sha256}
-        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **said}), sink, compression="zstd")
+        said = {
+            "nbzero.selected": title,
+            "nbzero.data_version": bench.version,
+            "nbzero.manifest_sha256": bench.sha256,
+        }
+        pq.write_table(
+            table.replace_schema_metadata({**(table.schema.metadata or {}), **said}), sink, compression="zstd"
+        )
         data: bytes = sink.getvalue().to_pybytes()
     else:
         listed = table.to_pylist()
-        data = (rows.csv_text(table.column_names, listed) if kind == "csv" else rows.json_text(title, [], listed) + "\n").encode()
+        data = (
+            text.csv_text(table.column_names, listed)
+            if kind == "csv"
+            else text.json_text(title, [], listed) + "\n"
+        ).encode()
     if out == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     else:
-        from nbzero.release import write_whole
+        from nbzero.files import write_whole
 
         write_whole(Path(out), data, "run the same command again")
     print(title + ("" if out == "-" else f", written to {out}"), file=sys.stderr)
@@ -1274,7 +1848,12 @@ def export(
 @command
 def verify(
     call: Call,
-    path: Annotated[str | None, typer.Argument(metavar="[RELEASE]", help="Folder or URL. Default: --release, else the one inside nbzero.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RELEASE]", help="Folder or URL. Default: --release, else the one inside nbzero."
+        ),
+    ] = None,
 ) -> None:
     """Check every file of a release.
 
@@ -1308,17 +1887,39 @@ def cite(
 
     bench = call.bench
     spaces = [name for name in bench.spaces if name in IMPORTED]
-    own = benchmark(bench.version, bench.sha256, [IMPORTED[name].title for name in spaces] if len(spaces) == len(bench.spaces) else ())
-    chosen = {own: (), **dict.fromkeys(imported(bench, spaces), ()), ORIGIN: (), **papers(_names(proxies) or _proxies_there(bench))}
+    own = benchmark(
+        bench.version,
+        bench.sha256,
+        [IMPORTED[name].title for name in spaces] if len(spaces) == len(bench.spaces) else (),
+    )
+    chosen = {
+        own: (),
+        **dict.fromkeys(imported(bench, spaces), ()),
+        ORIGIN: (),
+        **papers(_names(proxies) or _proxies_there(bench)),
+    }
     if call.form == "table":
-        print("\n\n".join((f"% {', '.join(names)}\n" if names else "") + paper.bibtex for paper, names in chosen.items()))
+        print(
+            "\n\n".join(
+                (f"% {', '.join(names)}\n" if names else "") + paper.bibtex for paper, names in chosen.items()
+            )
+        )
         sys.stdout.flush()
         return
-    listed = [{"key": paper.key, "proxies": ", ".join(names), "title": paper.title, "bibtex": paper.bibtex} for paper, names in chosen.items()]
-    call.show(Listing(["key", "proxies", "title", "bibtex"], listed, f"What to cite with release {bench.version}"))
+    listed = [
+        {"key": paper.key, "proxies": ", ".join(names), "title": paper.title, "bibtex": paper.bibtex}
+        for paper, names in chosen.items()
+    ]
+    call.show(
+        Listing(["key", "proxies", "title", "bibtex"], listed, f"What to cite with release {bench.version}")
+    )
 
 
 def _proxies_there(bench: Bench) -> list[str]:
     """The proxies that the release has scores of, in the registry's order."""
-    opened = [(bench._space(space), f"scores/{dataset}") for space in bench.spaces for dataset in bench._space(space).datasets("scores")]
+    opened = [
+        (bench._space(space), f"scores/{dataset}")
+        for space in bench.spaces
+        for dataset in bench._space(space).datasets("scores")
+    ]
     return [name for name in PROXIES if any(space.has(table, name) for space, table in opened)]

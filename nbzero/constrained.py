@@ -25,11 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero import metrics
-from nbzero.errors import NothingFoundError, count_of
+from nbzero.errors import NothingFoundError, UsageError, count_of
 from nbzero.frame import Frame
-from nbzero.imported import categories_of
 from nbzero.pool import Pool
-from nbzero.schema import doubts_of
+from nbzero.spaces.published import categories_of, doubts_of
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
@@ -74,11 +73,17 @@ class Chain:
         if self.filled.all():
             return ""
         pairs = zip(self.limits.tolist(), self.constraints, self.filled.tolist(), strict=True)
-        named = [words if math.isnan(limit) else f"{self.cost} <= {limit:.10g}" for limit, words, there in pairs if not there]
+        named = [
+            words if math.isnan(limit) else f"{self.cost} <= {limit:.10g}"
+            for limit, words, there in pairs
+            if not there
+        ]
         none = f"{len(named)} of {count_of(len(self.sizes), 'budget admits', 'budgets admit')} no arch, so nothing is picked"
         return f"{none}: {'; '.join(named)}; {self.cheapest}"
 
-    def resampled(self, scores: Floats, accuracy: Floats, resamples: int, seed: int) -> metrics.Resampled | None:
+    def resampled(
+        self, scores: Floats, accuracy: Floats, resamples: int, seed: int
+    ) -> metrics.Resampled | None:
         """Of the budgets that admit an arch; None where none does."""
         if not self.filled.any():
             return None
@@ -111,14 +116,20 @@ def constrained(
 
     Raises:
         UnknownNameError: a cost that the space does not have.
-        ValueError: no cost named where the space has none, costs beside a mapping, wrong `budgets`, `spacing`, resamples or level.
+        UsageError: no cost named where the space has none, costs beside a mapping, wrong `budgets`, `spacing`, resamples or level.
     """
     entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
     picked = _picked(pool, entries.scores, chains_of(pool, costs, budgets, spacing), entries.unscored)
     return _picks_frame(pool, entries, picked, bootstrap, _drawn(pool, entries, picked, bootstrap))
 
 
-def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap | None, drawn: list[metrics.Resampled | None]) -> Frame:
+def _picks_frame(
+    pool: Pool,
+    entries: _Entries,
+    picked: _Picked,
+    bootstrap: _Bootstrap | None,
+    drawn: list[metrics.Resampled | None],
+) -> Frame:
     rows: list[dict[str, Any]] = []
     for chain, found in picked:
         there = np.flatnonzero(chain.filled)
@@ -128,14 +139,26 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
             for p, name in enumerate(entries.names):
                 if found is None or not chain.filled[b]:
                     empty = dict.fromkeys(("arch", "accuracy", "true_rank"))
-                    rows.append({**head, "proxy": name, **empty, "num_tied": 0, "pool_size": 0, "best_arch": None, "best_accuracy": None})
+                    rows.append(
+                        {
+                            **head,
+                            "proxy": name,
+                            **empty,
+                            "num_tied": 0,
+                            "pool_size": 0,
+                            "best_arch": None,
+                            "best_accuracy": None,
+                        }
+                    )
                     continue
                 best = int(found.best[at])
                 rows.append(
                     {
                         **head,
                         "proxy": name,
-                        "arch": None if name == RANDOM or entries.unscored[p] else pool.archs[found.arch[p, at]],
+                        "arch": None
+                        if name == RANDOM or entries.unscored[p]
+                        else pool.archs[found.arch[p, at]],
                         "accuracy": float(found.accuracy[p, at]),
                         "true_rank": float(found.rank[p, at]),
                         "num_tied": int(found.num_tied[p, at]),
@@ -151,14 +174,21 @@ def _picks_frame(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Boo
             for (chain, _), resampled in zip(picked, drawn, strict=True):
                 places = iter(range(int(chain.filled.sum())))
                 for filled in chain.filled.tolist():
-                    bounds += bootstrap.intervals(getattr(resampled, part)[:, :, next(places)] if filled else None, len(entries.names))
+                    bounds += bootstrap.intervals(
+                        getattr(resampled, part)[:, :, next(places)] if filled else None, len(entries.names)
+                    )
             columns |= _low_high(name, bounds)
     notes = [*chain_notes(chain for chain, _ in picked), *entries.notes, *_bootstrap_notes(bootstrap)]
     return Frame(columns, f"Picks within budgets: {pool.name}", notes)
 
 
 def mbr(
-    pool: Pool, proxy: str, costs: str | Iterable[str] | None = None, budgets: Budgets = 5, spacing: str = "even", normalise: str = "total"
+    pool: Pool,
+    proxy: str,
+    costs: str | Iterable[str] | None = None,
+    budgets: Budgets = 5,
+    spacing: str = "even",
+    normalise: str = "total",
 ) -> float:
     """`metrics.mbr` of one proxy or cost of a pool; of several costs, the mean over the union of their budgets.
 
@@ -169,7 +199,7 @@ def mbr(
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
         NothingFoundError: no arch has a score; a budget below every arch.
-        ValueError: wrong `budgets`, `spacing` or `normalise`.
+        UsageError: wrong `budgets`, `spacing` or `normalise`.
     """
     chains = _filled_chains(pool, costs, budgets, spacing)
     return float(mean_mbr(pool, _scores_of(pool, proxy)[None], chains, normalise)[0])
@@ -216,7 +246,7 @@ def mbr_lead(
     Raises:
         UnknownNameError: a proxy or cost that the pool does not have.
         NothingFoundError: a proxy that no arch has a score of, scores that are all NaN, a budget below every arch.
-        ValueError: scores of another length, or wrong options.
+        UsageError: scores of another length, or wrong options.
     """
     metrics.check_bootstrap(resamples, level, seed)
     table = np.array([_scores_of(pool, one), _scores_of(pool, other)])
@@ -227,12 +257,18 @@ def mbr_lead(
     return Lead(float(values[0] - values[1]), *metrics.interval(differences, level), len(pool), pool.source)
 
 
-def _filled_chains(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str) -> list[Chain]:
+def _filled_chains(
+    pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str
+) -> list[Chain]:
     """Of macs where no costs are named; NothingFoundError where a budget admits no arch."""
-    chains = chains_of(pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing)
+    chains = chains_of(
+        pool, "macs" if costs is None and not isinstance(budgets, Mapping) else costs, budgets, spacing
+    )
     for chain in chains:
         if chain.empty:
-            raise NothingFoundError(f"{chain.empty} (of {pool.name}); raise the budget, or take a table, which leaves it out with a note")
+            raise NothingFoundError(
+                f"{chain.empty} (of {pool.name}); raise the budget, or take a table, which leaves it out with a note"
+            )
     return chains
 
 
@@ -241,7 +277,9 @@ def mean_mbr(pool: Pool, scores: Floats, chains: Sequence[Chain], normalise: str
     if not all(chain.filled.any() for chain in chains):
         return np.full(len(scores), math.nan)
     parts = [metrics.picks(scores, pool.accuracy, chain.order, chain.sizes[chain.filled]) for chain in chains]
-    return np.asarray(np.mean([metrics.mean_rank(part, len(pool), normalise) for part in parts], axis=0), np.float64)
+    return np.asarray(
+        np.mean([metrics.mean_rank(part, len(pool), normalise) for part in parts], axis=0), np.float64
+    )
 
 
 def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
@@ -250,9 +288,13 @@ def _scores_of(pool: Pool, given: str | npt.ArrayLike) -> Floats:
         return pool.score(given)
     scores = np.asarray(given, np.float64)
     if scores.shape != (len(pool),):
-        raise ValueError(f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name")
+        raise UsageError(
+            f"scores of shape {scores.shape}; give one for each of the {len(pool)} archs of the pool, or a proxy's name"
+        )
     if np.isnan(scores).all():
-        raise NothingFoundError(f"no arch of {pool.name} has a score of yours, so it picks nothing; give scores of archs of the pool")
+        raise NothingFoundError(
+            f"no arch of {pool.name} has a score of yours, so it picks nothing; give scores of archs of the pool"
+        )
     return scores
 
 
@@ -281,7 +323,16 @@ def mbr_table(
     """
     entries, bootstrap = _Entries(pool), _bootstrap(resamples, seed, level)
     picked = _picked(pool, entries.scores, chains_of(pool, costs, budgets, spacing), entries.unscored)
-    return _mbr_frame(pool, entries, picked, budgets, spacing, accuracies, bootstrap, _drawn(pool, entries, picked, bootstrap))
+    return _mbr_frame(
+        pool,
+        entries,
+        picked,
+        budgets,
+        spacing,
+        accuracies,
+        bootstrap,
+        _drawn(pool, entries, picked, bootstrap),
+    )
 
 
 def _mbr_frame(
@@ -295,21 +346,37 @@ def _mbr_frame(
     drawn: list[metrics.Resampled | None],
 ) -> Frame:
     chains = [chain for chain, _ in picked]
-    columns: dict[str, Any] = {"proxy": list(entries.names), **_mbr_columns(len(pool), len(entries.names), picked)}
+    columns: dict[str, Any] = {
+        "proxy": list(entries.names),
+        **_mbr_columns(len(pool), len(entries.names), picked),
+    }
     missing = [*entries.missing]
     if accuracies is not None:
         ceiling = _mbr_ceiling(pool, np.asarray(accuracies, np.float64), chains, budgets, spacing)
-        columns = {name: [*values, CEILING if name == "proxy" else ceiling.get(name, math.nan)] for name, values in columns.items()}
+        columns = {
+            name: [*values, CEILING if name == "proxy" else ceiling.get(name, math.nan)]
+            for name, values in columns.items()
+        }
         missing.append(len(pool) - _num_shared(accuracies))
     if bootstrap is not None:
         for suffix, normalise in (("", "total"), ("_pool", "pool")):
             of_chain = [None if part is None else part.mbr(normalise) for part in drawn]
             there = [values for values in of_chain if values is not None]
             union = np.mean(there, axis=0) if there else None
-            for name, values in (*zip((chain.cost for chain in chains), of_chain, strict=True), ("union", union)):
-                columns |= _low_high(f"mbr_{name}{suffix}", bootstrap.intervals(values, len(columns["proxy"])))
+            for name, values in (
+                *zip((chain.cost for chain in chains), of_chain, strict=True),
+                ("union", union),
+            ):
+                columns |= _low_high(
+                    f"mbr_{name}{suffix}", bootstrap.intervals(values, len(columns["proxy"]))
+                )
     title = f"mBR, {_limits_in_words(budgets, spacing)}: {pool.name}"
-    notes = [*chain_notes(chains), *entries.notes, *_ceiling_notes(pool, accuracies), *_bootstrap_notes(bootstrap)]
+    notes = [
+        *chain_notes(chains),
+        *entries.notes,
+        *_ceiling_notes(pool, accuracies),
+        *_bootstrap_notes(bootstrap),
+    ]
     return Frame({**columns, "missing": missing}, title, notes)
 
 
@@ -337,9 +404,11 @@ def correlations(
         has nulls in all.
 
     Raises:
-        ValueError: k or fraction out of range.
+        UsageError: k or fraction out of range.
     """
-    return _correlations_frame(pool, _Entries(pool), k, fraction, accuracies, _bootstrap(resamples, seed, level))
+    return _correlations_frame(
+        pool, _Entries(pool), k, fraction, accuracies, _bootstrap(resamples, seed, level)
+    )
 
 
 def _correlations_frame(
@@ -353,7 +422,9 @@ def _correlations_frame(
     k = min(10, len(pool)) if k is None else k
     judges = _judges(k, fraction)
     rows = [_judged(entries, row, pool.accuracy, judges) for row in range(len(entries.names))]
-    rows[entries.names.index(RANDOM)] |= dict.fromkeys(CORRELATIONS, 0.0)  # the expectation; of equal scores they are undefined
+    rows[entries.names.index(RANDOM)] |= dict.fromkeys(
+        CORRELATIONS, 0.0
+    )  # the expectation; of equal scores they are undefined
     names = list(entries.names)
     if accuracies is not None:
         shared = _num_shared(accuracies)
@@ -366,12 +437,16 @@ def _correlations_frame(
         for name, judge in judges.items():
             found = [
                 _NO_INTERVAL if void else bootstrap.of(judge, scores, pool.accuracy)
-                for scores, void in zip(entries.scores[: entries.num_proxies], entries.unscored.tolist(), strict=False)
+                for scores, void in zip(
+                    entries.scores[: entries.num_proxies], entries.unscored.tolist(), strict=False
+                )
             ]
             columns |= _low_high(name, found + [_NO_INTERVAL] * (len(names) - len(found)))
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
     if accuracies is not None and math.isnan(rows[-1]["kendall"]):
-        notes.append(f"{CEILING}: null, because two seeds share fewer than K = {count_of(k, 'arch')}, or are constant there.")
+        notes.append(
+            f"{CEILING}: null, because two seeds share fewer than K = {count_of(k, 'arch')}, or are constant there."
+        )
     return Frame(
         columns,
         f"Correlation with accuracy: {pool.name}",
@@ -383,7 +458,10 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int) -> Frame:
     """A Frame of `correlations` of the pool with kendall_low and kendall_high as `correlations(pool, resamples=resamples)` has them, in a fifth of
     its time: intervals of Kendall's tau alone, 95 %, of the archs drawn again. Null for the oracle, the random pick and another seed."""
     bootstrap, known = _Bootstrap(resamples, 0, 0.95), pool.scores_and_costs
-    found = [bootstrap.of(metrics.kendall_tau, known[name], pool.accuracy) if name in known else _NO_INTERVAL for name in table["proxy"].tolist()]
+    found = [
+        bootstrap.of(metrics.kendall_tau, known[name], pool.accuracy) if name in known else _NO_INTERVAL
+        for name in table["proxy"].tolist()
+    ]
     columns: dict[str, Any] = {}
     for name in table.columns:
         columns |= {name: table[name]} | (_low_high(name, found) if name == "kendall" else {})
@@ -417,14 +495,16 @@ class Report:
 
         Raises:
             UnknownNameError: no such column.
-            ValueError: the metric is undefined for it.
+            UsageError: the metric is undefined for it.
         """
         values = self.metrics[metric]
-        rows = [row for row, name in enumerate(self.metrics["proxy"]) if name not in (RANDOM, ORACLE, CEILING)]
+        rows = [
+            row for row, name in enumerate(self.metrics["proxy"]) if name not in (RANDOM, ORACLE, CEILING)
+        ]
         there = np.asarray([values[row] for row in rows], np.float64)
         there = -there if metric in (*CORRELATIONS, "precision_at_top_k") else there
         if np.isnan(there[0]):
-            raise ValueError(f"{metric} of {self.name} is undefined, so it has no place")
+            raise UsageError(f"{metric} of {self.name} is undefined, so it has no place")
         return int((there < there[0]).sum()) + 1, int((~np.isnan(there)).sum())
 
     def __repr__(self) -> str:
@@ -433,12 +513,29 @@ class Report:
         shown = [name for name in ("proxy", *CORRELATIONS, "best_rank_at_k", "precision_at_top_k", "mbr_union", "mbr_union_pool",
                                    "quantile_mbr_union", "missing") if name in self.metrics]  # fmt: skip
         ordered = self.metrics.sorted(key, descending=key == "kendall")
-        others = [row for row, name in enumerate(ordered["proxy"]) if name not in (self.name, RANDOM, ORACLE, CEILING, *self.pool.costs)]
-        kept = {self.name, RANDOM, ORACLE, CEILING, *self.pool.costs, *(ordered["proxy"][row] for row in others[:10])}
+        others = [
+            row
+            for row, name in enumerate(ordered["proxy"])
+            if name not in (self.name, RANDOM, ORACLE, CEILING, *self.pool.costs)
+        ]
+        kept = {
+            self.name,
+            RANDOM,
+            ORACLE,
+            CEILING,
+            *self.pool.costs,
+            *(ordered["proxy"][row] for row in others[:10]),
+        }
         rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
         lines = [repr(Frame({name: rows[name] for name in shown}, f"{self.name}: {self.pool.name}"))]
-        more = count_of(len(others) - 10, "more proxy", "more proxies") if len(others) > 10 else "every column"
-        intervals = "bootstrap intervals in .intervals" if self.intervals is not None else ".intervals is None: ask for resamples=1000"
+        more = (
+            count_of(len(others) - 10, "more proxy", "more proxies") if len(others) > 10 else "every column"
+        )
+        intervals = (
+            "bootstrap intervals in .intervals"
+            if self.intervals is not None
+            else ".intervals is None: ask for resamples=1000"
+        )
         lines.append(f"({more} in .metrics, what each picks under each limit in .picks, {intervals})")
         if not math.isnan(float(self.metrics[key][0])):
             lines.append("{} is number {} of {} by {}.".format(self.name, *self.place(key), key))
@@ -469,22 +566,32 @@ def evaluate(
         resamples, seed, level: of bootstrap intervals.
 
     Raises:
-        ValueError: no arch of the pool has a score, another length or direction, a name that is taken.
+        UsageError: no arch of the pool has a score, another length or direction, a name that is taken.
     """
     values = np.asarray(scores, np.float64)
     if values.shape != (len(pool),):
-        raise ValueError(f"scores of shape {values.shape}; the pool has {count_of(len(pool), 'arch')}, and needs one each, NaN where there is none")
+        raise UsageError(
+            f"scores of shape {values.shape}; the pool has {count_of(len(pool), 'arch')}, and needs one each, NaN where there is none"
+        )
     if direction not in (1, -1):
-        raise ValueError(f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are")
+        raise UsageError(
+            f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are"
+        )
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"name {name!r}; it is what the report's tables and figures call the proxy, like 'yours'")
+        raise UsageError(
+            f"name {name!r}; it is what the report's tables and figures call the proxy, like 'yours'"
+        )
     if name in (*pool.scores, *pool.unscored, *pool.costs, RANDOM, ORACLE, CEILING):
-        raise ValueError(f"name {name!r} is taken by a row of the report; choose another")
+        raise UsageError(f"name {name!r} is taken by a row of the report; choose another")
     absent = int(np.isnan(values).sum())
     if absent == len(pool):
-        raise ValueError(f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}; give scores of measured archs")
+        raise UsageError(
+            f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}; give scores of measured archs"
+        )
     if not metrics.is_number_of_limits(budgets):
-        raise ValueError(f"budgets {budgets!r}; a report has limits on every cost, so it is a number of them from 1")
+        raise UsageError(
+            f"budgets {budgets!r}; a report has limits on every cost, so it is a number of them from 1"
+        )
     own = replace(pool, scores={name: values * direction, **pool.scores})
     entries = _Entries(own)
     bootstrap = _bootstrap(resamples, seed, level)
@@ -492,14 +599,25 @@ def evaluate(
     intervals: list[tuple[str, str, float, float, float]] = []
     if bootstrap is not None:
         for metric, judge in _judges(min(10, len(own)) if k is None else k, fraction).items():
-            intervals.append((name, metric, float(ordered[metric][0]), *bootstrap.of(judge, own.scores[name], own.accuracy)))
+            intervals.append(
+                (
+                    name,
+                    metric,
+                    float(ordered[metric][0]),
+                    *bootstrap.of(judge, own.scores[name], own.accuracy),
+                )
+            )
     columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
     notes, parts = [*ordered.notes], []
     for spacing, prefix in (("even", ""), ("quantile", "quantile_")) if own.costs else ():
         picked = _picked(own, entries.codes, chains_of(own, None, budgets, spacing), entries.unscored)
         drawn = _drawn(own, entries, picked, bootstrap)
         table = _mbr_frame(own, entries, picked, budgets, spacing, accuracies, bootstrap, drawn)
-        judged = [column for column in table.columns if column not in ("proxy", "missing") and not column.endswith(("_low", "_high"))]
+        judged = [
+            column
+            for column in table.columns
+            if column not in ("proxy", "missing") and not column.endswith(("_low", "_high"))
+        ]
         columns |= {f"{prefix}{column}": table[column] for column in judged}
         parts.append((spacing, _picks_frame(own, entries, picked, bootstrap, drawn)))
         for column in judged if bootstrap else ():
@@ -510,7 +628,11 @@ def evaluate(
         notes.append(f"{pool.space} has none of macs, params and depth, so there is no mBR.")
     picks = Frame(
         {"spacing": [spacing for spacing, part in parts for _ in range(len(part))]}
-        | ({column: np.concatenate([part[column] for _, part in parts]) for column in parts[0][1].columns} if parts else {}),
+        | (
+            {column: np.concatenate([part[column] for _, part in parts]) for column in parts[0][1].columns}
+            if parts
+            else {}
+        ),
         f"Picks within budgets: {own.name}",
         dict.fromkeys(note for _, part in parts for note in part.notes),
     )
@@ -518,8 +640,19 @@ def evaluate(
     if bootstrap:
         head = ("proxy", "metric", "value", "low", "high")
         title = f"{level:.0%} intervals of {count_of(resamples, 'resample')} of the archs: {own.name}"
-        found = Frame(dict(zip(head, map(list, zip(*intervals, strict=True)), strict=True)), title, _bootstrap_notes(bootstrap))
-    return Report(name, own, Frame(columns, f"{name} beside the stored proxies: {own.name}", notes), picks, found, tuple(notes))
+        found = Frame(
+            dict(zip(head, map(list, zip(*intervals, strict=True)), strict=True)),
+            title,
+            _bootstrap_notes(bootstrap),
+        )
+    return Report(
+        name,
+        own,
+        Frame(columns, f"{name} beside the stored proxies: {own.name}", notes),
+        picks,
+        found,
+        tuple(notes),
+    )
 
 
 def aligned(space: Space, scores: Any) -> Floats:
@@ -530,21 +663,26 @@ def aligned(space: Space, scores: Any) -> Floats:
             one entry for every member.
 
     Raises:
-        ValueError: an arch that is no member, named; an arch twice; a score that is no number; whole numbers that differ, but not as float64; an
+        UsageError: an arch that is no member, named; an arch twice; a score that is no number; whole numbers that differ, but not as float64; an
             array of another length.
     """
     if isinstance(scores, Mapping):
         keys, given = list(scores), list(scores.values())
     elif hasattr(scores, "index") and hasattr(scores, "to_numpy"):
         if scores.ndim != 1:
-            raise ValueError(f"scores of shape {scores.shape}; they are one column: a Series indexed by arch")
+            raise UsageError(f"scores of shape {scores.shape}; they are one column: a Series indexed by arch")
         keys, given = list(scores.index), list(scores.to_numpy(object, na_value=None))
     else:
         array = np.asarray(scores)
         if array.dtype == object and array.ndim == 1:
-            array = np.array([math.nan if value is None else _number(f"row {row}", value) for row, value in enumerate(array.tolist())])
+            array = np.array(
+                [
+                    math.nan if value is None else _number(f"row {row}", value)
+                    for row, value in enumerate(array.tolist())
+                ]
+            )
         if array.shape != (len(space),) or array.dtype.kind not in "fiu":
-            raise ValueError(
+            raise UsageError(
                 f"scores of shape {array.shape} and type {array.dtype}; an array holds one number for each of the {len(space)} members of "
                 f"{space.name} in build order; scores of some archs go in a dict or Series by arch"
             )
@@ -555,13 +693,15 @@ def aligned(space: Space, scores: Any) -> Floats:
     texts = [str(key) for key in keys]
     strangers = [text for text in texts if text not in places]
     if strangers:
-        raise ValueError(
+        raise UsageError(
             f"{len(strangers)} of {count_of(len(texts), 'score is', 'scores are')} for archs that are no members of {space.name}: {_some(strangers)}"
             f"; members are like {space.members[0]!r}"
         )
     twice = [text for text, count in Counter(texts).items() if count > 1]
     if twice:
-        raise ValueError(f"{count_of(len(twice), 'arch has', 'archs have')} more than one score: {_some(twice)}; give one each")
+        raise UsageError(
+            f"{count_of(len(twice), 'arch has', 'archs have')} more than one score: {_some(twice)}; give one each"
+        )
     values = np.full(len(space), np.nan)
     for text, value in zip(texts, given, strict=True):
         values[places[text]] = _number(text, value)
@@ -573,7 +713,10 @@ def seed_accuracies(bench: Bench, pool: Pool) -> Floats | None:
     """(S, N) the accuracies of a pool's archs with every seed, NaN where there is none; None unless some arch has two."""
     seeds = bench.seeds(pool.space, pool.dataset, pool.recipe)
     column = f"runs.{pool.split}_acc"
-    made = [bench.table(pool.space, [column], pool.dataset, pool.recipe, seed=one)[column][pool.arch_ids] for one in seeds]
+    made = [
+        bench.table(pool.space, [column], pool.dataset, pool.recipe, seed=one)[column][pool.arch_ids]
+        for one in seeds
+    ]
     return np.array(made, np.float64) if len(made) > 1 and _num_shared(made) else None
 
 
@@ -616,11 +759,16 @@ def _low_high(name: str, intervals: Sequence[metrics.Interval]) -> dict[str, lis
     return {f"{name}_low": [one.low for one in intervals], f"{name}_high": [one.high for one in intervals]}
 
 
-def _drawn(pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap | None) -> list[metrics.Resampled | None]:
+def _drawn(
+    pool: Pool, entries: _Entries, picked: _Picked, bootstrap: _Bootstrap | None
+) -> list[metrics.Resampled | None]:
     """What the entries pick on resamples, chain by chain; nothing without bootstrap."""
     if bootstrap is None:
         return [None] * len(picked)
-    drawn = [chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed) for chain, _ in picked]
+    drawn = [
+        chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed)
+        for chain, _ in picked
+    ]
     for part in drawn:
         if part is not None:
             part.rank[:, entries.unscored] = part.accuracy[:, entries.unscored] = math.nan
@@ -654,7 +802,12 @@ class _Entries:
         return metrics.small_codes(self.scores)
 
 
-def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[Chain], unscored: npt.NDArray[np.bool_] | None = None) -> _Picked:
+def _picked(
+    pool: Pool,
+    scores: npt.NDArray[Any],
+    chains: Sequence[Chain],
+    unscored: npt.NDArray[np.bool_] | None = None,
+) -> _Picked:
     """Each cost's pools, and what the rows of `scores` (or of their codes) pick in those that are not empty; None where all are.
 
     `unscored` (P,) goes with the rows of `_Entries`: the rows that pick nothing, and the last row is of equal scores, which would make a tie of all
@@ -671,7 +824,10 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[Chain], unsco
         if unscored is not None:
             ordered, accuracy = code[chain.order], np.cumsum(pool.accuracy[chain.order])[sizes - 1] / sizes
             counts = [np.bincount(ordered[:size]) for size in sizes]
-            rank = [float((count * (size - np.cumsum(count))).sum() / size) for count, size in zip(counts, sizes.tolist(), strict=True)]
+            rank = [
+                float((count * (size - np.cumsum(count))).sum() / size)
+                for count, size in zip(counts, sizes.tolist(), strict=True)
+            ]
             found = metrics.Picks(
                 np.vstack([found.rank, rank]),
                 np.vstack([found.accuracy, accuracy]),
@@ -686,42 +842,62 @@ def _picked(pool: Pool, scores: npt.NDArray[Any], chains: Sequence[Chain], unsco
     return picked
 
 
-def chains_of(pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str = "even") -> list[Chain]:
+def chains_of(
+    pool: Pool, costs: str | Iterable[str] | None, budgets: Budgets, spacing: str = "even"
+) -> list[Chain]:
     """The nested pools of each cost under its budgets; of a mapping of budgets one pool. Errors as `constrained`."""
     if isinstance(budgets, Mapping):
         return [_joint(pool, costs, budgets)]
-    names = [costs] if isinstance(costs, str) else list(pool.costs) if costs is None else list(dict.fromkeys(costs))
+    names = (
+        [costs]
+        if isinstance(costs, str)
+        else list(pool.costs)
+        if costs is None
+        else list(dict.fromkeys(costs))
+    )
     if not names and costs is not None:
-        raise ValueError(f"no costs were named; name one or more of {', '.join(pool.costs) or 'the stage features'}, or leave costs out for all")
+        raise UsageError(
+            f"no costs were named; name one or more of {', '.join(pool.costs) or 'the stage features'}, or leave costs out for all"
+        )
     if not names:
         usable = [name for name in pool.features if name not in categories_of(pool.space)]
-        raise ValueError(f"no cost: {pool.space} has none of macs, params and depth" + (f"; name one of {', '.join(usable)}" if usable else ""))
+        raise UsageError(
+            f"no cost: {pool.space} has none of macs, params and depth"
+            + (f"; name one of {', '.join(usable)}" if usable else "")
+        )
     is_number = metrics.is_number_of_limits(budgets)
     if len(names) > 1 and not is_number:
-        raise ValueError(f"limits {budgets!r} on {', '.join(names)}; limits are of one cost: name it, or give a number of budgets")
+        raise UsageError(
+            f"limits {budgets!r} on {', '.join(names)}; limits are of one cost: name it, or give a number of budgets"
+        )
     laid = (int(budgets), spacing) if is_number else None  # type: ignore[arg-type]
     chains = []
     for name in names:
         values = pool.cost(name)
         lacking = int(np.isnan(values).sum())
         if lacking == len(values):
-            raise ValueError(f"no arch of the pool has {name}; budgets need another cost")
+            raise UsageError(f"no arch of the pool has {name}; budgets need another cost")
         limits = metrics.budget_limits(values[~np.isnan(values)], budgets, spacing)
         order = np.argsort(values)
         sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
         note = _no_cost_note(name, lacking, len(values)) if lacking else ""
         constraints = tuple(f"{name} <= {limit:.6g}" for limit in limits)
-        chains.append(Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note))
+        chains.append(
+            Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note)
+        )
     return chains
 
 
 def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, float]) -> Chain:
     if costs is not None:
-        raise ValueError(f"costs {costs!r} beside joint budgets {dict(budgets)}; the budgets name their costs, leave costs out")
+        raise UsageError(
+            f"costs {costs!r} beside joint budgets {dict(budgets)}; the budgets name their costs, leave costs out"
+        )
     if not budgets or any(
-        isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or not math.isfinite(limit) for limit in budgets.values()
+        isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or not math.isfinite(limit)
+        for limit in budgets.values()
     ):
-        raise ValueError(f"joint budgets {dict(budgets)}; they are like {{'macs': 1e8, 'params': 1e6}}")
+        raise UsageError(f"joint budgets {dict(budgets)}; they are like {{'macs': 1e8, 'params': 1e6}}")
     if len(budgets) == 1:
         ((name, limit),) = budgets.items()
         return chains_of(pool, name, [float(limit)], "even")[0]
@@ -733,7 +909,9 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     order = np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)])
     within = np.where(inside, 0.0, math.nan)
     sizes, cheapest = np.array([int(inside.sum())]), pool.cheapest(budgets)
-    return Chain(" and ".join(budgets), (words,), np.array([math.nan]), within, order, sizes, cheapest, note=note)
+    return Chain(
+        " and ".join(budgets), (words,), np.array([math.nan]), within, order, sizes, cheapest, note=note
+    )
 
 
 def _no_cost_note(name: str, lacking: int, num_archs: int) -> str:
@@ -749,13 +927,23 @@ def _mbr_columns(num_archs: int, num_rows: int, picked: _Picked) -> dict[str, li
             parts[""].append(found.rank / num_archs)
             parts["_pool"].append(found.rank / found.pool_size)
         for suffix, listed in parts.items():
-            columns[f"mbr_{chain.cost}{suffix}"] = [math.nan] * num_rows if found is None else listed[-1].mean(axis=1).tolist()
+            columns[f"mbr_{chain.cost}{suffix}"] = (
+                [math.nan] * num_rows if found is None else listed[-1].mean(axis=1).tolist()
+            )
     for suffix, listed in parts.items():
-        columns[f"mbr_union{suffix}"] = np.concatenate(listed, axis=1).mean(axis=1).tolist() if listed else [math.nan] * num_rows
-    return {name: columns[name] for suffix in parts for name in (*(f"mbr_{chain.cost}{suffix}" for chain, _ in picked), f"mbr_union{suffix}")}
+        columns[f"mbr_union{suffix}"] = (
+            np.concatenate(listed, axis=1).mean(axis=1).tolist() if listed else [math.nan] * num_rows
+        )
+    return {
+        name: columns[name]
+        for suffix in parts
+        for name in (*(f"mbr_{chain.cost}{suffix}" for chain, _ in picked), f"mbr_union{suffix}")
+    }
 
 
-def _mbr_ceiling(pool: Pool, accuracies: Floats, chains: Sequence[Chain], budgets: Budgets, spacing: str) -> dict[str, float]:
+def _mbr_ceiling(
+    pool: Pool, accuracies: Floats, chains: Sequence[Chain], budgets: Budgets, spacing: str
+) -> dict[str, float]:
     """The columns of `_mbr_columns` for one seed's accuracy as a proxy for another's, on the archs both have; the mean over pairs of seeds."""
     found = []
     for one in range(len(accuracies)):
@@ -785,12 +973,22 @@ def _where_enough(judge: Callable[..., float], k: int, one: Floats, other: Float
     return judge(one, other) if len(one) >= k else math.nan
 
 
-def _judged(entries: _Entries, row: int, accuracy: Floats, judges: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+def _judged(
+    entries: _Entries, row: int, accuracy: Floats, judges: Mapping[str, Callable[..., float]]
+) -> dict[str, float]:
     scores, missing = entries.scores[row], entries.missing[row]
     raw = (scores, accuracy)
     ordered = raw if missing else (entries.codes[row], entries.codes[-2])
-    found = {name: math.nan if entries.unscored[row] else judge(*(raw if name == "pearson" else ordered)) for name, judge in judges.items()}
-    return {**found, "num": len(scores) - missing, "missing": missing, "infinite": int(np.isinf(scores).sum())}
+    found = {
+        name: math.nan if entries.unscored[row] else judge(*(raw if name == "pearson" else ordered))
+        for name, judge in judges.items()
+    }
+    return {
+        **found,
+        "num": len(scores) - missing,
+        "missing": missing,
+        "infinite": int(np.isinf(scores).sum()),
+    }
 
 
 def _num_shared(accuracies: Any) -> int:
@@ -801,7 +999,10 @@ def _num_shared(accuracies: Any) -> int:
 def chain_notes(chains: Iterable[Chain]) -> list[str]:
     """On archs without a cost, and on budgets that admit no arch."""
     chains = list(chains)
-    return [*(chain.note for chain in chains if chain.note), *(f"{chain.empty}." for chain in chains if chain.empty)]
+    return [
+        *(chain.note for chain in chains if chain.note),
+        *(f"{chain.empty}." for chain in chains if chain.empty),
+    ]
 
 
 def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
@@ -824,7 +1025,11 @@ def _score_notes(pool: Pool, entries: _Entries) -> list[str]:
     }
     notes = [note.format(", ".join(names)) for note, names in listed.items() if names]
     notes += doubt_notes(pool, entries.names)
-    notes += [f"No arch has a score of any proxy: only costs are listed ({pool.name})."] if not pool.scores and not pool.unscored else []
+    notes += (
+        [f"No arch has a score of any proxy: only costs are listed ({pool.name})."]
+        if not pool.scores and not pool.unscored
+        else []
+    )
     return notes + unscored_notes(pool, pool.without_scores)
 
 
@@ -840,19 +1045,26 @@ def doubt_notes(pool: Pool, names: Iterable[str]) -> list[str]:
 
 def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:
     """On proxies that no arch of a pool has a score of."""
-    return [f"0 of {count_of(len(pool), 'arch has', 'archs have')} a score of {pool.why_unscored(name)}: its values are null." for name in names]
+    return [
+        f"0 of {count_of(len(pool), 'arch has', 'archs have')} a score of {pool.why_unscored(name)}: its values are null."
+        for name in names
+    ]
 
 
 def _ceiling_notes(pool: Pool, accuracies: npt.ArrayLike | None) -> list[str]:
     if accuracies is None:
         return []
-    return [f"{CEILING}: one seed's accuracy as a proxy for another's, on the {_num_shared(accuracies)} of {len(pool)} archs that two seeds share."]
+    return [
+        f"{CEILING}: one seed's accuracy as a proxy for another's, on the {_num_shared(accuracies)} of {len(pool)} archs that two seeds share."
+    ]
 
 
 def _limits_in_words(budgets: Budgets, spacing: str) -> str:
     if isinstance(budgets, Mapping):
         return "joint limits"
-    return count_of(budgets, f"{spacing} limit") if metrics.is_number_of_limits(budgets) else count_of(len(budgets), "given limit")  # type: ignore[arg-type]
+    if metrics.is_number_of_limits(budgets):
+        return count_of(budgets, f"{spacing} limit")  # type: ignore[arg-type]
+    return count_of(len(budgets), "given limit")  # type: ignore[arg-type]
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -860,11 +1072,11 @@ def _some(texts: Sequence[str]) -> str:
 
 
 def _still_differ(given: Iterable[Any]) -> None:
-    """ValueError where whole numbers that differ are one float64, which would tie archs that the scores tell apart."""
+    """UsageError where whole numbers that differ are one float64, which would tie archs that the scores tell apart."""
     large = {value for value in given if isinstance(value, (int, np.integer)) and abs(int(value)) > 1 << 53}
     lost = len(large) - len({float(value) for value in large})
     if lost:
-        raise ValueError(
+        raise UsageError(
             f"{lost} of {len(large)} whole numbers beyond 2^53, like {max(large)}, are no longer different as float64, so they would tie; "
             "subtract what they share, or give their ranks"
         )
@@ -874,8 +1086,12 @@ def _number(arch: str, value: Any) -> float:
     if value is None:
         return math.nan
     if isinstance(value, (str, bytes, bool, np.bool_)) or not hasattr(value, "__float__"):
-        raise ValueError(f"the score of {arch} is {value!r}; it is a number, or None or NaN where there is none")
+        raise UsageError(
+            f"the score of {arch} is {value!r}; it is a number, or None or NaN where there is none"
+        )
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"the score of {arch} is beyond what a float holds; give its logarithm, which ranks alike") from None
+        raise UsageError(
+            f"the score of {arch} is beyond what a float holds; give its logarithm, which ranks alike"
+        ) from None

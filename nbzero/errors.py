@@ -1,15 +1,23 @@
-"""The exceptions of nbzero, and how an unknown name is worded.
+"""The exceptions of nbzero, and the messages that are needed more than once.
 
-Every message says what was given, what is allowed and what to do, and counts with `count_of`. `ValueError` (malformed input) is raised as it is;
-the classes here are for what a caller may want to tell apart.
+Every message says what was given, what is allowed and what to do. A command catches `NBZeroError` alone, so that a bug of ours
+shows its traceback.
 """
 
+from __future__ import annotations
+
 import difflib
-from collections.abc import Iterable
+import importlib
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
 class NBZeroError(Exception):
     """Base of every exception that nbzero defines."""
+
+
+class UsageError(NBZeroError, ValueError):
+    """Malformed input: an option, a number or a string that is not what is allowed. Another input can be right."""
 
 
 class UnknownNameError(NBZeroError, LookupError):
@@ -24,13 +32,24 @@ class NotAMemberError(NBZeroError, LookupError):
         self.nearest = nearest
 
 
+class NoSuchArchIdError(NBZeroError, IndexError):
+    """An arch_id beyond the archs of its space."""
+
+
 class NothingFoundError(NBZeroError, ValueError):
-    """A request that is well-formed, of names that exist, to which the release has nothing: a condition or a budget that no arch meets, runs or
-    scores that are not there. Another release, split, seed or condition can have it; what is malformed stays a ValueError."""
+    """A request that is well-formed, of names that exist, to which the release has nothing.
+
+    No arch meets a condition or a budget; there are no runs, or no scores. Another release, split, seed or condition can have
+    them. What is malformed is a `UsageError`.
+    """
 
 
 class ReleaseError(NBZeroError):
     """A release or a shard that cannot be trusted: missing, truncated, corrupted, foreign or contradictory."""
+
+
+class OutputError(NBZeroError):
+    """A file or folder that cannot be written. What was there before is untouched."""
 
 
 class ImagesError(NBZeroError):
@@ -45,13 +64,86 @@ class ProxyError(NBZeroError):
     """A score that cannot be computed for this network; the reason becomes the null's reason."""
 
 
+class MissingPackageError(NBZeroError, ImportError):
+    """A package that is needed here and cannot be imported; the message says what to install."""
+
+
+# What brings a package that nbzero does not always need.
+INSTALL = {
+    "fsspec": "fsspec",
+    "matplotlib": "'nbzero[plots]'",
+    "numba": "'nbzero[fast]'",
+    "pandas": "'nbzero[analysis]'",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "rich": "'nbzero[cli]'",
+    "torch": "'nbzero[torch]'",
+    "typer": "'nbzero[cli]'",
+    "vl_convert": "'nbzero[report]'",
+    "xgboost": "'nbzero[factors]'",
+}
+
+
+def needs(asked_by: str, package: str) -> Any:
+    """The module `package`, of `INSTALL`.
+
+    Args:
+        asked_by: who needs it, in words.
+
+    Raises:
+        MissingPackageError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        install = f"pip install {INSTALL[package]}"
+        raise MissingPackageError(
+            f"{asked_by} needs {package}, which cannot be imported ({error}): {install}"
+        ) from error
+
+
+def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """A whole number as an int.
+
+    Raises:
+        UsageError: no whole number, or one below `least` or above `most`.
+
+    >>> whole("seed", 3)
+    3
+    """
+    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if is_whole and value >= least and (most is None or value <= most):
+        return int(value)
+    upto = "" if most is None else f" to {most}"
+    raise UsageError(f"{name} {value!r}; it is a whole number from {least}{upto}")
+
+
+def names(what: str, given: Iterable[str] | None, default: Iterable[str] = ()) -> list[str]:
+    """A list of names without repeats; the default where none was given.
+
+    Args:
+        what: what the argument is called.
+
+    Raises:
+        UsageError: one string, which is no list of names.
+
+    >>> names("proxies", ["zen", "ntk", "zen"])
+    ['zen', 'ntk']
+    """
+    if isinstance(given, str):
+        raise UsageError(f"{what} is {given!r}; it is a list of names: [{given!r}]")
+    return list(dict.fromkeys(default if given is None else given))
+
+
 def count_of(number: int, one: str, many: str = "") -> str:
     """A number with what it counts, in words; `many` where another word than `one` with an s is meant.
 
     >>> count_of(1, "arch"), count_of(1024, "arch"), count_of(0, "proxy", "proxies")
     ('1 arch', '1,024 archs', '0 proxies')
     """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    if number == 1:
+        return f"1 {one}"
+    return f"{number:,} {many or one + 's'}"
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:
@@ -63,5 +155,12 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     known = sorted(known)
     near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    listed = ", ".join(known) if known else "none"
+    listed = ", ".join(known) or "none"
     return UnknownNameError(f"no {kind} named {given!r}; {hint}Known: {listed}")
+
+
+def check_known(kind: str, given: Iterable[str], known: Collection[str]) -> None:
+    """UnknownNameError for the first of some names that is not known."""
+    for name in given:
+        if name not in known:
+            raise unknown_name(kind, name, known)

@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.bench import COSTS, _split_column
-from nbzero.errors import NothingFoundError, count_of, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, count_of, needs, unknown_name, whole
 from nbzero.frame import Frame
-from nbzero.imported import categories_of
-from nbzero.metrics import check_whole, is_rounding
+from nbzero.metrics import is_rounding
 from nbzero.pool import Floats, Pool, arch_features, other_split, seed_of_scores, why_no_scores
 from nbzero.proxies import PROXIES
+from nbzero.spaces.published import categories_of
 
 if TYPE_CHECKING:
     import xgboost
@@ -70,7 +70,7 @@ class Sample:
         unscored: proxies among the targets that no arch has a score of -> why, as the release says of the first arch.
 
     Raises:
-        ValueError: categories of what is no feature, or a feature with a number that has no name.
+        UsageError: categories of what is no feature, or a feature with a number that has no name.
     """
 
     name: str
@@ -84,11 +84,15 @@ class Sample:
     def __post_init__(self) -> None:
         for name, options in self.categories.items():
             if name not in self.features:
-                raise ValueError(f"categories of {name!r}, which is no feature of {self.name}; its features are {', '.join(self.features) or 'none'}")
+                raise UsageError(
+                    f"categories of {name!r}, which is no feature of {self.name}; its features are {', '.join(self.features) or 'none'}"
+                )
             values = np.asarray(self.features[name], np.float64)
             wrong = values[~np.isnan(values) & ~np.isin(values, np.arange(len(options)))]
             if len(wrong):
-                raise ValueError(f"{name} is {wrong[0]:g} in {self.name}; it is one of {len(options)} categories, 0 to {len(options) - 1}, or NaN")
+                raise UsageError(
+                    f"{name} is {wrong[0]:g} in {self.name}; it is one of {len(options)} categories, 0 to {len(options) - 1}, or NaN"
+                )
 
     def __len__(self) -> int:
         return len(self.archs)
@@ -100,20 +104,24 @@ class Sample:
             scores: arch -> score, archs that are not named have none; or (N,) in the order of `archs`. Higher is better.
 
         Raises:
-            ValueError: a name that is taken, archs that are not in the sample, or another number of scores.
+            UsageError: a name that is taken, archs that are not in the sample, or another number of scores.
         """
         if name in self.targets:
-            raise ValueError(f"the sample already has a target {name!r}; give yours another name")
+            raise UsageError(f"the sample already has a target {name!r}; give yours another name")
         if isinstance(scores, Mapping):
             foreign = sorted(set(scores) - set(self.archs))
             if foreign:
                 given = f"{len(foreign)} of {count_of(len(scores), 'score is', 'scores are')}"
-                raise ValueError(f"{given} for archs not in {self.name}, first {foreign[0]!r}; leave them out")
+                raise UsageError(
+                    f"{given} for archs not in {self.name}, first {foreign[0]!r}; leave them out"
+                )
             values = np.array([scores.get(arch, np.nan) for arch in self.archs], np.float64)
         else:
             values = np.asarray(scores, np.float64)
             if values.shape != (len(self),):
-                raise ValueError(f"scores of shape {values.shape} for {name!r} and {count_of(len(self), 'arch')}: give ({len(self)},), or a dict")
+                raise UsageError(
+                    f"scores of shape {values.shape} for {name!r} and {count_of(len(self), 'arch')}: give ({len(self)},), or a dict"
+                )
         return replace(self, targets={**self.targets, name: values})
 
 
@@ -144,32 +152,51 @@ def sample_of(
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, target or column that does not exist.
         NothingFoundError: no arch meets `where`, or no target has a value.
-        ValueError: several recipes and none named; another split.
+        UsageError: several recipes and none named; another split.
     """
     from nbzero.table import none_meets, select
 
     accuracy = f"runs.{_split_column(split)}"
     if isinstance(targets, str):
-        raise ValueError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
+        raise UsageError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
     known = dict.fromkeys([*PROXIES, *COSTS, ACCURACY])
     names = list(known) if targets is None else list(dict.fromkeys(targets))
     for name in names:
         if name not in known:
             raise unknown_name("target", name, known)
     with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
-    rows = select(bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed).arch_ids
+    rows = select(
+        bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed
+    ).arch_ids
     archs = bench.table(space)
     if where is not None and not len(rows):
-        raise none_meets(bench, space, where, archs.arch_ids, f"archs of {space}", dataset, recipe, protocol, seed, with_seed)
+        raise none_meets(
+            bench,
+            space,
+            where,
+            archs.arch_ids,
+            f"archs of {space}",
+            dataset,
+            recipe,
+            protocol,
+            seed,
+            with_seed,
+        )
     costs = {name: np.asarray(archs[name], np.float64)[rows] for name in COSTS if name in archs.columns}
     scored = [name for name in names if name not in costs and name != ACCURACY]
-    made = bench.table(space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed)
+    made = bench.table(
+        space, [f"scores.{name}" for name in scored], dataset, protocol=protocol, seed=with_seed
+    )
     columns = {name: np.asarray(made[f"scores.{name}"], np.float64)[rows] for name in scored}
     if ACCURACY in names:
-        columns[ACCURACY] = np.asarray(bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy], np.float64)[rows]
+        columns[ACCURACY] = np.asarray(
+            bench.table(space, [accuracy], dataset, recipe, seed=seed)[accuracy], np.float64
+        )[rows]
     absent = [name for name, values in columns.items() if np.isnan(values).all()]
     proxies, ids = [name for name in absent if name != ACCURACY], np.asarray(rows, np.int64)
-    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, proxies, looked_for=targets is None)
+    unscored = why_no_scores(
+        bench, space, dataset, protocol, with_seed, ids, proxies, looked_for=targets is None
+    )
     found = {
         name: values * PROXIES[name].direction if orient and name in PROXIES else values
         for name, values in columns.items()
@@ -185,21 +212,41 @@ def sample_of(
     features = arch_features(archs, rows)
     named = bench._named("runs", bench._space(space), dataset, recipe) if ACCURACY in found else None
     run_seed = 0 if seed is None else seed
-    said = [space, dataset, *([named, split] if named else []), *([protocol] if protocol else []), f"seed {run_seed}"]
+    said = [
+        space,
+        dataset,
+        *([named, split] if named else []),
+        *([protocol] if protocol else []),
+        f"seed {run_seed}",
+    ]
     said += [f"scores seed {with_seed}"] if scored and with_seed != run_seed else []
     said += ([f"where {where}"] if where else []) + ([] if orient else ["raw signs"])
     title = ", ".join(said)
-    return Sample(title, tuple(np.asarray(archs["arch"], object)[rows].tolist()), features, costs, found, categories_of(space), unscored)
+    return Sample(
+        title,
+        tuple(np.asarray(archs["arch"], object)[rows].tolist()),
+        features,
+        costs,
+        found,
+        categories_of(space),
+        unscored,
+    )
 
 
 def as_sample(source: Sample | Pool) -> Sample:
     """`source` itself where it is a Sample; a Pool's archs, features and scores, with its accuracy as the target "accuracy"."""
     if isinstance(source, Sample):
         return source
-    categories = {column: options for column, options in categories_of(source.space).items() if column in source.features}
+    categories = {
+        column: options
+        for column, options in categories_of(source.space).items()
+        if column in source.features
+    }
     absent = dict.fromkeys(source.unscored, np.full(len(source), np.nan))
     targets = {**source.scores, **absent, ACCURACY: source.accuracy}
-    return Sample(source.source, source.archs, source.features, source.costs, targets, categories, source.unscored)
+    return Sample(
+        source.source, source.archs, source.features, source.costs, targets, categories, source.unscored
+    )
 
 
 # Importances
@@ -248,7 +295,7 @@ def factors(
 
     Raises:
         UnknownNameError: a target that the source has not.
-        ValueError: no archs, features or targets; another transform.
+        UsageError: no archs, features or targets; another transform.
         ImportError: xgboost is not installed.
 
     Source: the factor analysis of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which names XGBoost but no parameters: ours are `PARAMETERS`
@@ -256,12 +303,12 @@ def factors(
     """
     _import_xgboost()
     if transform not in ("rank", "raw"):
-        raise ValueError(f"transform {transform!r}; it is 'rank' or 'raw'")
-    check_whole("shuffle_seed", shuffle_seed)
+        raise UsageError(f"transform {transform!r}; it is 'rank' or 'raw'")
+    whole("shuffle_seed", shuffle_seed)
     sample = as_sample(source)
     chosen = _chosen(sample, targets)
     if not sample.features:
-        raise ValueError(f"{sample.name} has no stage features to explain anything by")
+        raise UsageError(f"{sample.name} has no stage features to explain anything by")
     order, arch_of_row = _shuffled(sample.archs, shuffle_seed)
     inputs = tuple(sample.features)
     table_NF = np.column_stack([np.asarray(sample.features[name], np.float32)[order] for name in inputs])
@@ -285,7 +332,11 @@ def factors(
             designs[key] = _Design(encoding, table_NF[there], arch_of_row[there], copies, shuffle_seed)
         fitted = designs[key].fit(target_N) if reason is None else None
         rows += _rows(inputs, copies, _blocks(inputs, table_NF), fitted, numbers, min_r2)
-    return Frame(_columns(rows), f"factors of {count_of(len(chosen), 'target')}: {sample.name}", _notes(rows, transform, min_r2, encoding))
+    return Frame(
+        _columns(rows),
+        f"factors of {count_of(len(chosen), 'target')}: {sample.name}",
+        _notes(rows, transform, min_r2, encoding),
+    )
 
 
 class _Encoding:
@@ -300,7 +351,10 @@ class _Encoding:
 
     def __init__(self, inputs: tuple[str, ...], categorical: tuple[str, ...], table_NF: Singles) -> None:
         self.inputs, self.categorical = inputs, categorical
-        there = [values[~np.isnan(values)] if name in categorical else values[:0] for name, values in zip(inputs, table_NF.T, strict=True)]
+        there = [
+            values[~np.isnan(values)] if name in categorical else values[:0]
+            for name, values in zip(inputs, table_NF.T, strict=True)
+        ]
         columns = [np.unique(values) if len(values) else np.array([np.nan], np.float32) for values in there]
         self.input_of_column = np.repeat(np.arange(len(inputs)), [len(one) for one in columns])
         self._category = np.concatenate(columns)  # NaN for a column that is no category
@@ -317,7 +371,9 @@ class _Encoding:
 
     def summed(self, gain_C: Floats, columns: npt.NDArray[np.int64]) -> Floats:
         """(F,) the gains of some columns, added up by input."""
-        gain_F: Floats = np.bincount(self.input_of_column[columns], gain_C, len(self.inputs)).astype(np.float64)
+        gain_F: Floats = np.bincount(self.input_of_column[columns], gain_C, len(self.inputs)).astype(
+            np.float64
+        )
         return gain_F
 
 
@@ -335,7 +391,14 @@ class Fit(NamedTuple):
 class _Design:
     """The inputs of some archs, made once for all targets that exactly these archs have: matrices of all, of folds, and permuted ones."""
 
-    def __init__(self, encoding: _Encoding, table_NF: Singles, arch_of_row: npt.NDArray[np.int64], copies: Mapping[str, str], seed: int) -> None:
+    def __init__(
+        self,
+        encoding: _Encoding,
+        table_NF: Singles,
+        arch_of_row: npt.NDArray[np.int64],
+        copies: Mapping[str, str],
+        seed: int,
+    ) -> None:
         inputs = encoding.inputs
         self.encoding, self.inputs = encoding, inputs
         self.table_NC = table_NC = encoding.encoded(table_NF)
@@ -363,7 +426,9 @@ class _Design:
     def fit(self, target_N: Floats) -> Fit:
         columns = np.arange(self.table_NC.shape[1])
         gain_F = self.encoding.summed(_gain(_trained(self.all, target_N), len(columns)), columns)
-        gain_U = self.encoding.summed(_gain(_trained(self.all_unique, target_N), len(self.unique_columns)), self.unique_columns)
+        gain_U = self.encoding.summed(
+            _gain(_trained(self.all_unique, target_N), len(self.unique_columns)), self.unique_columns
+        )
         gain_unique = {self.inputs[f]: float(gain_U[f]) for f in self.unique}
         predicted_N = np.empty(len(target_N))
         lost_QN = np.empty((len(self.quantities), self.num_tested))
@@ -371,27 +436,40 @@ class _Design:
             held_out = self.fold_N == k
             model = _trained(self.training[k], target_N[~held_out])
             predicted_N[held_out] = model.inplace_predict(self.table_NC[held_out])
-            again = np.asarray(model.inplace_predict(self.permuted[k]), np.float64).reshape(len(self.quantities), self.repeats, len(rows))
-            lost_QN[:, rows] = ((target_N[rows] - again) ** 2 - (target_N[rows] - predicted_N[rows]) ** 2).mean(1)
+            again = np.asarray(model.inplace_predict(self.permuted[k]), np.float64).reshape(
+                len(self.quantities), self.repeats, len(rows)
+            )
+            lost_QN[:, rows] = (
+                (target_N[rows] - again) ** 2 - (target_N[rows] - predicted_N[rows]) ** 2
+            ).mean(1)
         variance = target_N.var()
-        mean_Q, error_Q = lost_QN.mean(1) / variance, lost_QN.std(1, ddof=1) / variance / math.sqrt(self.num_tested)
+        mean_Q, error_Q = (
+            lost_QN.mean(1) / variance,
+            lost_QN.std(1, ddof=1) / variance / math.sqrt(self.num_tested),
+        )
         pairs = zip(mean_Q.tolist(), error_Q.tolist(), strict=True)
         error_N, spread_N = (target_N - predicted_N) ** 2, (target_N - target_N.mean()) ** 2
         left = float(error_N.mean() / variance)
         r2_se = float((error_N - left * spread_N).std(ddof=1) / variance / math.sqrt(len(target_N)))
-        return Fit(gain_F, gain_unique, dict(zip(self.quantities, pairs, strict=True)), 1 - left, r2_se, _spearman(predicted_N, target_N))
+        return Fit(
+            gain_F,
+            gain_unique,
+            dict(zip(self.quantities, pairs, strict=True)),
+            1 - left,
+            r2_se,
+            _spearman(predicted_N, target_N),
+        )
 
 
 def _import_xgboost() -> ModuleType:
-    try:
-        import xgboost
-    except ImportError as error:
-        raise ImportError("factors needs xgboost, which is not installed: pip install 'nbzero[factors]'") from error
+    xgboost: ModuleType = needs("factors", "xgboost")
     return xgboost
 
 
 def _matrix(table_NF: Singles) -> xgboost.QuantileDMatrix:
-    matrix: xgboost.QuantileDMatrix = _import_xgboost().QuantileDMatrix(table_NF, max_bin=PARAMETERS["max_bin"], nthread=1)
+    matrix: xgboost.QuantileDMatrix = _import_xgboost().QuantileDMatrix(
+        table_NF, max_bin=PARAMETERS["max_bin"], nthread=1
+    )
     return matrix
 
 
@@ -412,7 +490,7 @@ def _gain(model: xgboost.Booster, num_inputs: int) -> Floats:
 
 def _chosen(sample: Sample, targets: Iterable[str] | None) -> dict[str, Floats]:
     if isinstance(targets, str):
-        raise ValueError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
+        raise UsageError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")
     known = {**sample.costs, **sample.targets}
     names = list(sample.targets) if targets is None else list(dict.fromkeys(targets))
     for name in names:
@@ -420,7 +498,9 @@ def _chosen(sample: Sample, targets: Iterable[str] | None) -> dict[str, Floats]:
             raise unknown_name("target", name, known)
     if not names or not len(sample):
         asked = count_of(len(names), "target was", "targets were")
-        raise ValueError(f"{sample.name} has {count_of(len(sample), 'arch')} and {asked} asked for; give at least one of each")
+        raise UsageError(
+            f"{sample.name} has {count_of(len(sample), 'arch')} and {asked} asked for; give at least one of each"
+        )
     return {name: np.asarray(known[name], np.float64) for name in names}
 
 
@@ -472,7 +552,13 @@ def _blocks(inputs: tuple[str, ...], table_NF: Singles) -> dict[str, list[int]]:
     return blocks
 
 
-def _permuted(inputs: tuple[str, ...], table_NF: Singles, copies: Mapping[str, str], quantity: str, rng: np.random.Generator) -> Singles:
+def _permuted(
+    inputs: tuple[str, ...],
+    table_NF: Singles,
+    copies: Mapping[str, str],
+    quantity: str,
+    rng: np.random.Generator,
+) -> Singles:
     """The inputs with one quantity exchanged between archs, in every input that holds it."""
     permuted = table_NF.copy()
     if quantity in inputs:
@@ -483,8 +569,12 @@ def _permuted(inputs: tuple[str, ...], table_NF: Singles, copies: Mapping[str, s
         own = [f for f in _blocks(inputs, table_NF)[quantity] if inputs[f] not in copies]
         permuted[:, own] = table_NF[rng.permutation(len(table_NF))][:, own]
     for copy, source in copies.items():
-        stage = next(f for f, name in enumerate(inputs) if name.startswith(copy.removesuffix("in")) and name != copy)
-        permuted[:, inputs.index(copy)] = np.where(np.isnan(permuted[:, stage]), np.nan, permuted[:, inputs.index(source)])
+        stage = next(
+            f for f, name in enumerate(inputs) if name.startswith(copy.removesuffix("in")) and name != copy
+        )
+        permuted[:, inputs.index(copy)] = np.where(
+            np.isnan(permuted[:, stage]), np.nan, permuted[:, inputs.index(source)]
+        )
     return permuted
 
 
@@ -496,7 +586,12 @@ def _spearman(x: Floats, y: Floats) -> float:
 
 
 def _rows(
-    inputs: tuple[str, ...], copies: Mapping[str, str], blocks: Mapping[str, Any], fit: Fit | None, numbers: dict[str, Any], min_r2: float
+    inputs: tuple[str, ...],
+    copies: Mapping[str, str],
+    blocks: Mapping[str, Any],
+    fit: Fit | None,
+    numbers: dict[str, Any],
+    min_r2: float,
 ) -> list[dict[str, Any]]:
     """One target's rows of the Frame: every input, then the stages that some archs lack."""
     gain = dict(zip(inputs, fit.gain_F.tolist(), strict=True)) if fit else {}
@@ -516,7 +611,10 @@ def _rows(
                 "r2_se": fit.r2_se if fit else math.nan,
                 "rank_correlation": fit.rank_correlation if fit else math.nan,
                 "fits": fit is not None and fit.r2 >= min_r2,
-                **{column: numbers[column] for column in ("num_archs", "num_absent", "num_infinite", "reason")},
+                **{
+                    column: numbers[column]
+                    for column in ("num_archs", "num_absent", "num_infinite", "reason")
+                },
             }
         )
     return rows
@@ -548,9 +646,13 @@ def _notes(rows: list[dict[str, Any]], transform: Transform, min_r2: float, enco
             f"{int(np.isin(encoding.inputs, encoding.categorical)[encoding.input_of_column].sum())} in all); the gain of each is the sum over its "
             "columns, its permutation exchanges them together"
         )
-    poor = [f"{row['target']} ({row['r2']:.2f})" for row in first if row["reason"] is None and not row["fits"]]
+    poor = [
+        f"{row['target']} ({row['r2']:.2f})" for row in first if row["reason"] is None and not row["fits"]
+    ]
     if poor:
-        notes.append(f"Do not read the importances of {count_of(len(poor), 'target')} whose model does not fit (r2 < {min_r2:g}): {', '.join(poor)}")
+        notes.append(
+            f"Do not read the importances of {count_of(len(poor), 'target')} whose model does not fit (r2 < {min_r2:g}): {', '.join(poor)}"
+        )
     none = [f"{row['target']} ({row['reason']})" for row in first if row["reason"] is not None]
     if none:
         notes.append(f"No model: {', '.join(none)}")
@@ -567,7 +669,9 @@ def _range(sizes: list[int]) -> str:
 # Bias
 
 
-def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float = 0.05, min_top: int = 10) -> Frame:
+def bias(
+    source: Sample | Pool, targets: Iterable[str] | None = None, top: float = 0.05, min_top: int = 10
+) -> Frame:
     """What the archs look like that each proxy likes best, against all archs and against the truly best ones.
 
     A row is a target and a property: stem, stage widths (s1_out ..), depths and strides, number of stages, macs, params, depth; of an imported
@@ -598,12 +702,12 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
 
     Raises:
         UnknownNameError: a target that the source has not.
-        ValueError: no archs or targets, another top or min_top.
+        UsageError: no archs or targets, another top or min_top.
     """
     if isinstance(top, (bool, str)) or not hasattr(top, "__float__") or not 0 < top <= 0.5:
-        raise ValueError(f"top is {top!r}; it is a share of the archs above 0 and at most 0.5")
+        raise UsageError(f"top is {top!r}; it is a share of the archs above 0 and at most 0.5")
     if isinstance(min_top, bool) or not hasattr(min_top, "__index__") or min_top < 2:
-        raise ValueError(f"min_top is {min_top!r}; it is a number of archs, at least 2")
+        raise UsageError(f"min_top is {min_top!r}; it is a number of archs, at least 2")
     sample = as_sample(source)
     chosen = _chosen(sample, targets)
     properties = _properties(sample)
@@ -617,22 +721,37 @@ def bias(source: Sample | Pool, targets: Iterable[str] | None = None, top: float
         enough, enough_both = num_archs >= 2 * min_top, num_both >= 2 * min_top
         size = _places(num_archs, top, min_top)
         weight = _weights(values[there], size) if enough else None
-        pair = [_weights(column[both], _places(num_both, top, min_top)) for column in (values, accuracy)] if enough_both else None
+        pair = (
+            [_weights(column[both], _places(num_both, top, min_top)) for column in (values, accuracy)]
+            if enough_both
+            else None
+        )
         reason = (
-            f"{count_of(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}{_first_arch(sample, name)}" if not enough else None
+            f"{count_of(num_archs, 'arch')} with a score, a top of {min_top} needs {2 * min_top}{_first_arch(sample, name)}"
+            if not enough
+            else None
         )
         if enough and not enough_both:
-            reason = f"{count_of(num_both, 'arch')} with an accuracy too, a best {min_top} needs {2 * min_top}"
+            reason = (
+                f"{count_of(num_both, 'arch')} with an accuracy too, a best {min_top} needs {2 * min_top}"
+            )
         counts["num_top"] = size if enough else 0
         counts["num_tied"] = 0 if weight is None else int(((weight > 0) & (weight < 1)).sum())
         for label, column in properties.items():
             row = {"target": name, "property": label, **counts, "num_both": num_both}
-            rows.append(row | _against_pool(column[there], weight) | _against_best(column[both], pair) | {"reason": reason})
+            rows.append(
+                row
+                | _against_pool(column[there], weight)
+                | _against_best(column[both], pair)
+                | {"reason": reason}
+            )
     sizes: list[int] = [row["num_archs"] for row in rows]
     notes = [f"N = {_range(sizes)} archs by target; the top {top:.3g} of them, at least {min_top}"]
     if any(row["reason"] for row in rows):
         short = {row["target"]: row["reason"] for row in rows if row["reason"]}
-        notes.append("Without all numbers: " + ", ".join(f"{name} ({reason})" for name, reason in short.items()))
+        notes.append(
+            "Without all numbers: " + ", ".join(f"{name} ({reason})" for name, reason in short.items())
+        )
     return Frame(_columns(rows), f"liked archs of {count_of(len(chosen), 'target')}: {sample.name}", notes)
 
 
@@ -644,7 +763,11 @@ def _first_arch(sample: Sample, name: str) -> str:
 def _properties(sample: Sample) -> dict[str, Floats]:
     inputs = tuple(sample.features)
     columns = {name: np.asarray(values, np.float64) for name, values in sample.features.items()}
-    table = np.column_stack([values.astype(np.float32) for values in columns.values()]) if inputs else np.zeros((len(sample), 0), np.float32)
+    table = (
+        np.column_stack([values.astype(np.float32) for values in columns.values()])
+        if inputs
+        else np.zeros((len(sample), 0), np.float32)
+    )
     copies = _copies(inputs, table)
     kept: dict[str, Floats] = {}
     for name, values in columns.items():
@@ -684,7 +807,17 @@ def _group(x: Floats, weight: Floats) -> tuple[float, Floats]:
 
 
 def _against_pool(x: Floats, weight: Floats | None) -> dict[str, float]:
-    names = ("mean", "mean_se", "q25", "median", "q75", "pool_mean", "pool_median", "difference", "difference_se")
+    names = (
+        "mean",
+        "mean_se",
+        "q25",
+        "median",
+        "q75",
+        "pool_mean",
+        "pool_median",
+        "difference",
+        "difference_se",
+    )
     if weight is None:
         return dict.fromkeys(names, math.nan)
     x, weight = x[~np.isnan(x)], weight[~np.isnan(x)]
@@ -694,7 +827,13 @@ def _against_pool(x: Floats, weight: Floats | None) -> dict[str, float]:
     deviation = float(x.std()) or math.nan
     quartiles = [_quantile(x, weight, q) for q in (0.25, 0.5, 0.75)]
     numbers = [mean, _norm(share), *quartiles, pool_mean, _quantile(x, np.ones(len(x)), 0.5)]
-    return dict(zip(names, [*numbers, (mean - pool_mean) / deviation, _norm(share - pool_share) / deviation], strict=True))
+    return dict(
+        zip(
+            names,
+            [*numbers, (mean - pool_mean) / deviation, _norm(share - pool_share) / deviation],
+            strict=True,
+        )
+    )
 
 
 def _against_best(x: Floats, pair: list[Floats] | None) -> dict[str, float]:
@@ -704,7 +843,13 @@ def _against_best(x: Floats, pair: list[Floats] | None) -> dict[str, float]:
     there = ~np.isnan(x)
     (mean, share), (best_mean, best_share) = (_group(x[there], weight[there]) for weight in pair)
     deviation = (float(x[there].std()) if there.any() else 0.0) or math.nan
-    return dict(zip(names, [best_mean, (mean - best_mean) / deviation, _norm(share - best_share) / deviation], strict=True))
+    return dict(
+        zip(
+            names,
+            [best_mean, (mean - best_mean) / deviation, _norm(share - best_share) / deviation],
+            strict=True,
+        )
+    )
 
 
 def _norm(shares: Floats) -> float:

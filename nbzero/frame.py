@@ -1,10 +1,9 @@
-"""Frame: the small named table that every evaluation returns."""
+"""Frame: the small named table that every table and evaluation of nbzero is."""
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -12,37 +11,68 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from nbzero import rows
-from nbzero.errors import unknown_name
+from nbzero import text
+from nbzero.errors import UsageError, count_of, needs, unknown_name
+from nbzero.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
+SHOWN = 20  # rows of a frame's repr
+
 
 class Frame:
-    """Columns of equal length under a title, with notes on what the reader must know (N, what was left out, in-sample).
+    """Columns of equal length under a title, with notes on what the reader must know.
+
+    Iteration gives rows. `frame["macs"]` is a numpy array; of a table of archs it is read-only, and a view of the mapped file
+    where no row was left out.
 
     Args:
-        columns: name -> sequence; numbers and strings; NaN and None are absent values.
+        columns: name -> sequence of numbers or strings. NaN and None are absent values.
         title: one line: what was judged, on what.
-        notes: sentences.
+        notes: sentences: N, what was left out, what is in-sample.
+        arch_ids: (rows,) the place of each row in its space's build order, where the rows are archs.
+        selected: where the rows come from, such as space, dataset, recipe, protocol and seed.
+        schema: makes the schema of `to_arrow`; None infers one from the values.
 
     Raises:
-        ValueError: columns of different lengths, or none.
+        UsageError: columns of different lengths, or none.
 
     >>> frame = Frame({"proxy": ["zen", "params"], "mbr": [0.02, 0.01]}, "mBR")
     >>> frame.sorted("mbr")["proxy"].tolist()
     ['params', 'zen']
     """
 
-    def __init__(self, columns: Mapping[str, Iterable[Any]], title: str = "", notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Iterable[Any]],
+        title: str = "",
+        notes: Iterable[str] = (),
+        *,
+        arch_ids: npt.NDArray[Any] | None = None,
+        selected: Mapping[str, Any] | None = None,
+        schema: Callable[[], pa.Schema] | None = None,
+    ) -> None:
         self._columns = {name: _as_array(values) for name, values in columns.items()}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if not lengths or len(set(lengths.values())) > 1:
-            raise ValueError(f"columns of lengths {lengths}; give at least one, all of the same length")
-        self.title, self.notes = title, tuple(notes)
+            raise UsageError(f"columns of lengths {lengths}; give at least one, all of the same length")
+        self.title = title
+        self.notes = tuple(notes)
+        self.arch_ids = arch_ids
+        self.selected = dict(selected or {})
+        self._schema = schema
+
+    @classmethod
+    def of(
+        cls, rows: Iterable[text.Row], title: str = "", notes: Iterable[str] = (), columns: Sequence[str] = ()
+    ) -> Frame:
+        """A frame of rows, in the columns of the first one; of no rows, in `columns`."""
+        listed = list(rows)
+        names = list(listed[0]) if listed else columns
+        return cls({name: [row[name] for row in listed] for name in names}, title, notes)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,35 +91,58 @@ class Frame:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Rows as dicts of Python values; absent is None."""
-        lists = [[_plain(value) for value in values.tolist()] for values in self._columns.values()]
+        return self._rows(len(self))
+
+    def _rows(self, number: int) -> Iterator[dict[str, Any]]:
+        lists = [_plain_list(values[:number]) for values in self._columns.values()]
         for row in zip(*lists, strict=True):
             yield dict(zip(self._columns, row, strict=True))
 
     def only(self, keep: npt.NDArray[Any]) -> Frame:
         """Some of the rows, by mask or by positions."""
-        return Frame({name: values[keep] for name, values in self._columns.items()}, self.title, self.notes)
+        ids = None if self.arch_ids is None else self.arch_ids[keep]
+        columns = {name: values[keep] for name, values in self._columns.items()}
+        return Frame(
+            columns, self.title, self.notes, arch_ids=ids, selected=self.selected, schema=self._schema
+        )
 
     def sorted(self, column: str, descending: bool = False) -> Frame:
         """The rows by one column, absent values last, equal ones in their order."""
-        values = self[column]
-        absent = np.array([_plain(value) is None for value in values.tolist()], dtype=bool)
-        there = np.flatnonzero(~absent)
-        order = sorted(there.tolist(), key=lambda row: values[row], reverse=descending)
-        return self.only(np.array([*order, *np.flatnonzero(absent).tolist()], dtype=np.int64))
+        values = _plain_list(self[column])
+        there = [row for row, value in enumerate(values) if value is not None]
+        absent = [row for row, value in enumerate(values) if value is None]
+        there.sort(key=values.__getitem__, reverse=descending)
+        return self.only(np.array([*there, *absent], dtype=np.int64))
+
+    def with_notes(self, *notes: str, title: str | None = None) -> Frame:
+        """The same rows with more notes, or under another title."""
+        return Frame(
+            self._columns,
+            self.title if title is None else title,
+            [*self.notes, *notes],
+            arch_ids=self.arch_ids,
+            selected=self.selected,
+            schema=self._schema,
+        )
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas.DataFrame; ImportError without pandas (nbzero[analysis])."""
-        frame: pd.DataFrame = library("pandas", "to_pandas").DataFrame(self._columns)
+        """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas."""
+        frame: pd.DataFrame = needs("to_pandas", "pandas").DataFrame(self._columns)
         return frame
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow.Table with true nulls; ImportError without pyarrow."""
-        pa = library("pyarrow", "to_arrow")
-        return pa.table({name: pa.array([_plain(value) for value in values.tolist()]) for name, values in self._columns.items()})
+        """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release."""
+        arrow = needs("to_arrow", "pyarrow")
+        if self._schema is None:
+            made = {name: arrow.array(_plain_list(values)) for name, values in self._columns.items()}
+            return arrow.table(made)
+        schema = self._schema()
+        arrays = [arrow.array(self[field.name], field.type, from_pandas=True) for field in schema]
+        return arrow.Table.from_arrays(arrays, schema=schema)
 
     def to_polars(self) -> pl.DataFrame:
-        """A polars.DataFrame, from `to_arrow`; ImportError without polars."""
-        frame: pl.DataFrame = library("polars", "to_polars").DataFrame(self.to_arrow())
+        """A polars.DataFrame, from `to_arrow`; MissingPackageError without polars."""
+        frame: pl.DataFrame = needs("to_polars", "polars").DataFrame(self.to_arrow())
         return frame
 
     @overload
@@ -97,53 +150,65 @@ class Frame:
     @overload
     def to_csv(self, path: str | PathLike[str]) -> None: ...
     def to_csv(self, path: str | PathLike[str] | None = None) -> str | None:
-        """Comma-separated text with a header line; absent is empty. With a path, a UTF-8 file of it, which appears whole or not at all.
+        """Comma-separated text with a header line; absent is empty.
+
+        With a path, a UTF-8 file of it, which appears whole or not at all.
 
         Raises:
-            ReleaseError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
-        text = rows.csv_text(self.columns, self)
+        made = text.csv_text(self.columns, self)
         if path is None:
-            return text
-        from nbzero.release import write_whole
-
-        write_whole(Path(path), text.encode(), "write it again")
+            return made
+        write_whole(Path(path), made.encode(), "write it again")
         return None
 
     def to_json(self) -> str:
-        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf", which JSON has no numbers for."""
-        return rows.json_text(self.title, self.notes, self)
+        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf"."""
+        return text.json_text(self.title, self.notes, self)
+
+    def to_text(self, rows: int | None = None) -> str:
+        """The table as aligned text, numbers to four digits: the first `rows`, and how many there are; None: all."""
+        shown = len(self) if rows is None else rows
+        return text.aligned_text(self.columns, self._rows(shown), self.title, self._notes_of(shown))
 
     def __repr__(self) -> str:
-        """The table as text, numbers to four digits."""
-        return rows.aligned_text(self.columns, self, self.title, self.notes)
+        """`to_text` of at most 20 rows."""
+        return self.to_text(SHOWN)
 
+    def _repr_html_(self) -> str:
+        """The same as notebooks show it."""
+        return text.html_text(self.columns, self._rows(SHOWN), self.title, self._notes_of(SHOWN))
 
-INSTALL = {"pandas": "'nbzero[analysis]'", "polars": "polars", "pyarrow": "pyarrow"}
-
-
-def library(name: str, asked_by: str) -> Any:
-    """The module of that name in `INSTALL`; ImportError that says what to install where it is not there."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"{asked_by} needs {name}, which cannot be imported ({error}): pip install {INSTALL[name]}") from error
+    def _notes_of(self, shown: int) -> tuple[str, ...]:
+        """The notes, first how many rows there are where not all are shown."""
+        if shown >= len(self):
+            return self.notes
+        return (f"The first {shown} of {count_of(len(self), 'row')}.", *self.notes)
 
 
 def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
     if isinstance(values, np.ndarray):
         return values
     there = list(values)
-    if all(isinstance(value, (bool, np.bool_)) for value in there) and there:
+    if there and _all_are(there, (bool, np.bool_)):
         return np.array(there, dtype=bool)
-    if all(isinstance(value, (int, np.integer)) for value in there) and there:
+    if there and _all_are(there, (int, np.integer)):
         return np.array(there, dtype=np.int64)
-    if all(value is None or isinstance(value, (int, float, np.number)) for value in there):
+    if _all_are(there, (int, float, np.number, type(None))):
         return np.array([math.nan if value is None else float(value) for value in there], dtype=np.float64)
     array = np.empty(len(there), dtype=object)
     array[:] = there
     return array
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _all_are(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
+    return all(isinstance(value, kinds) for value in values)
+
+
+def _plain_list(values: npt.NDArray[Any]) -> list[Any]:
+    """Python values, None for NaN."""
+    listed = values.tolist()
+    if values.dtype.kind not in "fO":
+        return listed  # type: ignore[no-any-return]
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in listed]

@@ -19,14 +19,16 @@ import numpy.typing as npt
 
 from nbzero import _subsets, metrics
 from nbzero.constrained import Chain, chain_notes, chains_of, doubt_notes, mean_mbr, unscored_notes
-from nbzero.errors import NothingFoundError, count_of, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name, whole
 from nbzero.frame import Frame
 from nbzero.pool import Pool
 
 Floats = npt.NDArray[np.float64]
 Rule = Literal["rank_sum", "log_rank", "majority"]
 RULES: tuple[str, ...] = get_args(Rule)
-LOG_UNIT = 2.0**-36  # logarithms of ranks are whole multiples of it, so that their sums are exact and do not depend on the order of the members
+LOG_UNIT = (
+    2.0**-36
+)  # logarithms of ranks are whole multiples of it, so that their sums are exact and do not depend on the order of the members
 MAX_COMPARISONS = 10**10  # of two archs by one proxy, in a search by majority: about ten seconds
 
 EXPERTS = {
@@ -40,8 +42,10 @@ def _members(members: Iterable[str]) -> tuple[str, ...]:
     names = (members,) if isinstance(members, str) else tuple(members)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        raise ValueError(
-            f"members {', '.join(names) or 'none'}" + (f" with {', '.join(twice)} twice" if twice else "") + "; name one or more, each once"
+        raise UsageError(
+            f"members {', '.join(names) or 'none'}"
+            + (f" with {', '.join(twice)} twice" if twice else "")
+            + "; name one or more, each once"
         )
     return names
 
@@ -104,7 +108,7 @@ class Hybrid:
         chosen: where a search chose it; None for one that was given.
 
     Raises:
-        ValueError: no members, one of them twice.
+        UsageError: no members, one of them twice.
         UnknownNameError: another rule.
     """
 
@@ -155,7 +159,9 @@ class Hybrid:
         chains = _chains(pool, _costs(costs, budgets), budgets, spacing)
         for chain in chains:
             if chain.empty:
-                raise NothingFoundError(f"{chain.empty} (of {pool.name}); raise the budget, or take `report`, which leaves it out with a note")
+                raise NothingFoundError(
+                    f"{chain.empty} (of {pool.name}); raise the budget, or take `report`, which leaves it out with a note"
+                )
         return _mbr_of(pool, self.scores(pool), chains, normalise)
 
     def report(
@@ -180,7 +186,7 @@ class Hybrid:
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
-            ValueError: no pools, other budgets, spacing or normalise, limits with several costs.
+            UsageError: no pools, other budgets, spacing or normalise, limits with several costs.
         """
         rows, left_out, names = [], [], _costs(costs, budgets)
         listed = _pools(pools)
@@ -189,11 +195,19 @@ class Hybrid:
             left_out += _left_out(pool, self.members, chains)
             judged = [(self.name, "hybrid", _scores_if_any(self, pool))]
             alone = self.members if len(self.members) > 1 else ()
-            judged += [(name, "member", None if name in pool.without_scores else pool.score(name)) for name in alone]
+            judged += [
+                (name, "member", None if name in pool.without_scores else pool.score(name)) for name in alone
+            ]
             judged += [(name, "cost", pool.cost(name)) for name in names if name not in self.members]
             judged.append(("random pick", "random", np.zeros(len(pool))))
             for name, kind, scores in judged:
-                lacking = _no_score(self, pool) if kind == "hybrid" else len(pool) if scores is None else int(np.isnan(scores).sum())
+                lacking = (
+                    _no_score(self, pool)
+                    if kind == "hybrid"
+                    else len(pool)
+                    if scores is None
+                    else int(np.isnan(scores).sum())
+                )
                 best = None if scores is None else metrics.codes(scores)
                 rows.append({
                     **_where(pool), "shares": self.chosen.relation(pool) if self.chosen else None, "proxy": name, "kind": kind, "no_score": lacking,
@@ -205,16 +219,36 @@ class Hybrid:
 
 
 # The proxies that the NAS-Bench-Zero paper combines, and the costs.
-PAPER = ("fisher", "grad_norm", "snip", "grasp", "jacob_cov", "plain", "synflow", "ntk", "zen", "macs", "params")
+PAPER = (
+    "fisher",
+    "grad_norm",
+    "snip",
+    "grasp",
+    "jacob_cov",
+    "plain",
+    "synflow",
+    "ntk",
+    "zen",
+    "macs",
+    "params",
+)
 
 HYBRIDS: Mapping[str, Hybrid] = {
     "zerocost": Hybrid(EXPERTS["zerocost"], "majority", "Abdelfattah et al., ICLR 2021, arXiv:2101.08134"),
     "sjw": Hybrid(EXPERTS["sjw"], "majority", "Jing et al., arXiv:2507.08841"),
     "spw": Hybrid(EXPERTS["spw"], "majority", "Jing et al., arXiv:2507.08841"),
-    "az_nas": Hybrid(("az_expressivity", "az_progressivity", "az_trainability", "macs"), "log_rank", "Lee and Ham, CVPR 2024, arXiv:2403.19232"),
-    "zen_macs": Hybrid(("zen", "macs"), "rank_sum", "zen_FLOPs of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule"),
+    "az_nas": Hybrid(
+        ("az_expressivity", "az_progressivity", "az_trainability", "macs"),
+        "log_rank",
+        "Lee and Ham, CVPR 2024, arXiv:2403.19232",
+    ),
+    "zen_macs": Hybrid(
+        ("zen", "macs"), "rank_sum", "zen_FLOPs of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule"
+    ),
     "best_four": Hybrid(
-        ("jacob_cov", "zen", "snip", "synflow"), "rank_sum", "best four on R1 of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule"
+        ("jacob_cov", "zen", "snip", "synflow"),
+        "rank_sum",
+        "best four on R1 of NAS-Bench-Zero, OpenReview hP-SILoczR, which names no rule",
     ),
 }
 
@@ -265,16 +299,25 @@ class HybridSearch:
         Of equal values the smaller subset, then the one whose last member is named first comes first.
 
         Raises:
-            ValueError: no such size or place.
+            UsageError: no such size or place.
         """
         if size is not None and not 1 <= size <= len(self.members):
-            raise ValueError(f"size {size!r}; {count_of(len(self.members), 'member has', 'members have')} subsets of 1 to {len(self.members)}")
+            raise UsageError(
+                f"size {size!r}; {count_of(len(self.members), 'member has', 'members have')} subsets of 1 to {len(self.members)}"
+            )
         masks = self._masks(size)
         if isinstance(place, bool) or not hasattr(place, "__index__") or not 1 <= place <= len(masks):
-            raise ValueError(f"place {place!r}; it is from 1 to {len(masks)}, the number of subsets" + (f" of {size}" if size else ""))
+            raise UsageError(
+                f"place {place!r}; it is from 1 to {len(masks)}, the number of subsets"
+                + (f" of {size}" if size else "")
+            )
         order = np.lexsort((masks, self._sizes[masks], self.values[masks]))
         mask = int(masks[order[place - 1]])
-        return Hybrid(self._names(mask), self.rule, chosen=replace(self.chosen, value=float(self.values[mask]), tried=len(masks)))
+        return Hybrid(
+            self._names(mask),
+            self.rule,
+            chosen=replace(self.chosen, value=float(self.values[mask]), tried=len(masks)),
+        )
 
     def value(self, members: Iterable[str]) -> float:
         """The mBR of one subset on the pool of the search."""
@@ -295,7 +338,7 @@ class HybridSearch:
             Columns size, place, members, mbr; equal (subsets of that size with the same mBR, itself included), tried (subsets of that size),
             chance (the best of them when the accuracies are dealt out at random).
         """
-        metrics.check_whole("top", top, least=1)
+        whole("top", top, least=1)
         rows: list[dict[str, Any]] = []
         for size in range(1, len(self.members) + 1):
             masks = self._masks(size)
@@ -307,7 +350,9 @@ class HybridSearch:
                     "size": size, "place": place, "members": " + ".join(self._names(mask)), "mbr": float(self.values[mask]),
                     "equal": int((values == self.values[mask]).sum()), "tried": len(masks), "chance": float(self.chance[size - 1]),
                 })  # fmt: skip
-        return _frame(rows, f"Best hybrids by {self.rule} on {self.chosen}: {_objective(self.chosen)}", self._notes())
+        return _frame(
+            rows, f"Best hybrids by {self.rule} on {self.chosen}: {_objective(self.chosen)}", self._notes()
+        )
 
     def judge(self, pools: Pool | Iterable[Pool]) -> Frame:
         """The best subset of each size, chosen here, on other pools by the same mBR, beside the best single proxy chosen here.
@@ -320,7 +365,7 @@ class HybridSearch:
 
         Raises:
             UnknownNameError: a member or cost that a pool does not have.
-            ValueError: no pools.
+            UsageError: no pools.
         """
         rows, left_out, chosen = [], [], self.chosen
         best = [self.best(size) for size in range(1, len(self.members) + 1)]
@@ -343,7 +388,9 @@ class HybridSearch:
     def __repr__(self) -> str:
         """The best of every size."""
         best = self.table(1)
-        frame = Frame({name: best[name] for name in ("size", "members", "mbr", "equal", "chance")}, best.title)
+        frame = Frame(
+            {name: best[name] for name in ("size", "members", "mbr", "equal", "chance")}, best.title
+        )
         told = "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools); more of each size: .table(), .best()."
         searched = f"HybridSearch of {count_of(len(self.values) - 1, 'combination')} of {count_of(len(self.members), 'member')}"
         return "\n".join([searched, repr(frame), told])
@@ -366,10 +413,15 @@ class HybridSearch:
             *self._searched(),
         ]
         if not math.isnan(self.chance_of_all):
-            notes.append(f"With the accuracies dealt out at random the best of them all reaches {self.chance_of_all:.4g} (median of the draws).")
+            notes.append(
+                f"With the accuracies dealt out at random the best of them all reaches {self.chance_of_all:.4g} (median of the draws)."
+            )
         if self.chosen.split == "test":
             notes.append("Chosen on the test split, which then judges nothing.")
-        notes += [f"{name}: {count} of {len(self.chosen.arch_ids)} archs have no score and rank lowest." for name, count in self.no_score.items()]
+        notes += [
+            f"{name}: {count} of {len(self.chosen.arch_ids)} archs have no score and rank lowest."
+            for name, count in self.no_score.items()
+        ]
         return [*notes, *self.left_out]
 
     def _searched(self) -> list[str]:
@@ -387,11 +439,19 @@ class HybridSearch:
 def _default_members(pool: Pool) -> tuple[list[str], list[str]]:
     """The proxies to search where none were named, and those left out because all were too many."""
     known = [name for name in pool.scores_and_costs if name not in pool.without_scores]
-    names = [name for name in known if name != "depth" or name in pool.scores]  # depth as a cost ties nearly all archs
+    names = [
+        name for name in known if name != "depth" or name in pool.scores
+    ]  # depth as a cost ties nearly all archs
     if not names:
-        raise NothingFoundError(f"{pool.name} has neither scores nor macs and params, so there is nothing to combine; name members, or another pool")
+        raise NothingFoundError(
+            f"{pool.name} has neither scores nor macs and params, so there is nothing to combine; name members, or another pool"
+        )
     few = len(names) <= _subsets.MAX_MEMBERS or not pool.scores.keys() & set(PAPER)
-    return (names, []) if few else ([name for name in PAPER if name in known], [name for name in names if name not in PAPER])
+    return (
+        (names, [])
+        if few
+        else ([name for name in PAPER if name in known], [name for name in names if name not in PAPER])
+    )
 
 
 def best_hybrids(
@@ -423,7 +483,7 @@ def best_hybrids(
         ImportError: numba asked for and not installed.
         UnknownNameError: a proxy or cost that the pool does not have; another rule.
         NothingFoundError: a proxy that was named and that no arch has a score of; all limits below every cost (some are left out, with a note).
-        ValueError: no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
+        UsageError: no proxies, one of them twice, more than 24, a majority vote over too many; other budgets, spacing or
             normalise; limits with several costs.
     """
     default, not_searched = _default_members(pool) if proxies is None else ([], [])
@@ -433,17 +493,21 @@ def best_hybrids(
         raise unknown_name("rule", rule, RULES)
     _subsets.check_members(len(names))
     if normalise not in metrics.NORMALISATIONS:
-        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
+        raise UsageError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     if engine not in _subsets.ENGINES:
-        raise ValueError(f"engine {engine!r}; it is one of {', '.join(_subsets.ENGINES)}")
-    metrics.check_whole("draws", draws)
-    metrics.check_whole("seed", seed)
+        raise UsageError(f"engine {engine!r}; it is one of {', '.join(_subsets.ENGINES)}")
+    whole("draws", draws)
+    whole("seed", seed)
     columns = _columns(pool, names, rule)
     chains = _chains(pool, cost_names, budgets, spacing)
     limited = [chain.values <= limit for chain in chains for limit in chain.limits[chain.filled]]
     if not limited:
-        raise NothingFoundError(f"{chains[0].empty} (of {pool.name}); raise the budget: there is none to choose a hybrid by")
-    found = _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited, engine)
+        raise NothingFoundError(
+            f"{chains[0].empty} (of {pool.name}); raise the budget: there is none to choose a hybrid by"
+        )
+    found = (
+        _majority_picks(columns, limited) if rule == "majority" else _subsets.picks(columns, limited, engine)
+    )
     values = _values(found, limited, pool.accuracy, normalise)
     sizes = np.bitwise_count(np.arange(len(values)))
     chance = np.full((draws, len(names)), np.nan)
@@ -458,7 +522,11 @@ def best_hybrids(
         _given(budgets), spacing, normalise, float(np.nanmin(values)), len(values) - 1, pool.source,
     )  # fmt: skip
     absent = {name: int(np.isnan(pool.score(name)).sum()) for name in names}
-    unscored = [f"{note} It is in no combination." for note in unscored_notes(pool, pool.without_scores)] if proxies is None else []
+    unscored = (
+        [f"{note} It is in no combination." for note in unscored_notes(pool, pool.without_scores)]
+        if proxies is None
+        else []
+    )
     return HybridSearch(
         names, rule, chosen, values, _num_different(found), np.median(chance, axis=0) if draws else np.full(len(names), np.nan),
         float(np.median(chance.min(1))) if draws else math.nan,
@@ -467,17 +535,23 @@ def best_hybrids(
     )  # fmt: skip
 
 
-def _values(found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accuracy: Floats, normalise: str) -> Floats:
+def _values(
+    found: _subsets.Picks, limited: list[npt.NDArray[np.bool_]], accuracy: Floats, normalise: str
+) -> Floats:
     """(2^P,) mBR of all subsets: the mean over the limits."""
     num_archs, total = len(accuracy), np.zeros(found.codes.shape[1])
-    picked = np.zeros(num_archs + 1 + max(map(len, found.tied)), bool)  # by code; that of mask 0, -1, is the last place, which no code has
+    picked = np.zeros(
+        num_archs + 1 + max(map(len, found.tied)), bool
+    )  # by code; that of mask 0, -1, is the last place, which no code has
     for codes in found.codes:
         picked[codes] = True
     for sets in found.tied:
         for archs in sets:
             picked[archs] = True
     chosen = np.flatnonzero(picked[:num_archs])
-    rivals = np.unique(accuracy[chosen])  # `metrics.true_ranks` of the archs picked alone: some tens, so that nothing else is sorted
+    rivals = np.unique(
+        accuracy[chosen]
+    )  # `metrics.true_ranks` of the archs picked alone: some tens, so that nothing else is sorted
     beats, own = rivals.searchsorted(accuracy), rivals.searchsorted(accuracy[chosen])
     worth = np.zeros(num_archs)
     for limit, pool in enumerate(limited):
@@ -501,17 +575,26 @@ def _majority_picks(columns: npt.NDArray[np.int64], pools: list[npt.NDArray[np.b
     num_members, num_archs = columns.shape
     work = num_archs**2 * (num_members << max(num_members - 1, 0))
     if work > MAX_COMPARISONS:
-        raise ValueError(
+        raise UsageError(
             f"a majority vote of all subsets of {num_members} members compares {num_archs:,} archs pairwise, {work:.1g} comparisons of at most"
             f" {MAX_COMPARISONS:.0g}; name fewer members, take a part of the pool, or search by rank_sum and judge by Hybrid(.., 'majority')"
         )
-    codes, sets = np.full((len(pools), 1 << num_members), -1, np.int32), [dict[tuple[int, ...], int]() for _ in pools]
+    codes, sets = (
+        np.full((len(pools), 1 << num_members), -1, np.int32),
+        [dict[tuple[int, ...], int]() for _ in pools],
+    )
     for mask in range(1, 1 << num_members):
         votes = copeland(columns[[p for p in range(num_members) if mask >> p & 1]])
         for limit, pool in enumerate(pools):
             best = np.flatnonzero(pool & (votes == votes[pool].max()))
-            codes[limit, mask] = best[0] if len(best) == 1 else num_archs + sets[limit].setdefault(tuple(best.tolist()), len(sets[limit]))
-    return _subsets.Picks(codes, tuple(tuple(np.array(archs, np.int64) for archs in one) for one in sets), num_archs)
+            codes[limit, mask] = (
+                best[0]
+                if len(best) == 1
+                else num_archs + sets[limit].setdefault(tuple(best.tolist()), len(sets[limit]))
+            )
+    return _subsets.Picks(
+        codes, tuple(tuple(np.array(archs, np.int64) for archs in one) for one in sets), num_archs
+    )
 
 
 def _columns(pool: Pool, members: tuple[str, ...], rule: str) -> npt.NDArray[np.int64]:
@@ -530,7 +613,9 @@ def _mbr_of(pool: Pool, scores: Floats | None, chains: list[Chain], normalise: s
     """The mean over the costs; NaN where there are no scores, or no budget admits an arch."""
     if scores is None:
         return math.nan
-    return math.fsum(float(mean_mbr(pool, scores[None], [chain], normalise)[0]) for chain in chains) / len(chains)
+    return math.fsum(float(mean_mbr(pool, scores[None], [chain], normalise)[0]) for chain in chains) / len(
+        chains
+    )
 
 
 def _unscored(members: tuple[str, ...], pool: Pool) -> list[str]:
@@ -544,12 +629,20 @@ def _scores_if_any(one: Hybrid, pool: Pool) -> Floats | None:
 
 def _no_score(one: Hybrid, pool: Pool) -> int:
     """Archs of a pool that a member has no score of."""
-    return len(pool) if _unscored(one.members, pool) else int(np.isnan([pool.score(name) for name in one.members]).any(0).sum())
+    return (
+        len(pool)
+        if _unscored(one.members, pool)
+        else int(np.isnan([pool.score(name) for name in one.members]).any(0).sum())
+    )
 
 
 def _left_out(pool: Pool, members: tuple[str, ...], chains: list[Chain]) -> list[str]:
     """Notes on members without any score or with doubtful ones, and on budgets below every arch."""
-    told = (*unscored_notes(pool, _unscored(members, pool)), *doubt_notes(pool, members), *chain_notes(chains))
+    told = (
+        *unscored_notes(pool, _unscored(members, pool)),
+        *doubt_notes(pool, members),
+        *chain_notes(chains),
+    )
     return [f"{pool.name}: {note}" for note in told]
 
 
@@ -558,7 +651,9 @@ def _chains(pool: Pool, costs: tuple[str, ...], budgets: int | Sequence[float], 
     for name in costs:
         absent = int(np.isnan(pool.cost(name)).sum())
         if absent:
-            raise ValueError(f'{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, or a pool where="{name} > 0"')
+            raise UsageError(
+                f'{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, or a pool where="{name} > 0"'
+            )
     return chains_of(pool, costs, _given(budgets), spacing)
 
 
@@ -570,39 +665,56 @@ def _given(budgets: int | Sequence[float]) -> int | tuple[float, ...]:
 def _costs(costs: str | Iterable[str], budgets: int | Sequence[float]) -> tuple[str, ...]:
     names = (costs,) if isinstance(costs, str) else tuple(dict.fromkeys(costs))
     if not names:
-        raise ValueError("no costs; name one or more of macs, params, depth")
+        raise UsageError("no costs; name one or more of macs, params, depth")
     if len(names) > 1 and not metrics.is_number_of_limits(budgets):
-        raise ValueError(f"limits of your own with {count_of(len(names), 'cost')} ({', '.join(names)}); give a number of budgets, or one cost")
+        raise UsageError(
+            f"limits of your own with {count_of(len(names), 'cost')} ({', '.join(names)}); give a number of budgets, or one cost"
+        )
     return names
 
 
 def _pools(pools: Pool | Iterable[Pool]) -> list[Pool]:
     listed = [pools] if isinstance(pools, Pool) else list(pools)
     if not listed:
-        raise ValueError("no pools to report on; give one or more (`pool_of`)")
+        raise UsageError("no pools to report on; give one or more (`pool_of`)")
     return listed
 
 
 def _where(pool: Pool) -> dict[str, Any]:
-    return {"space": pool.space, "dataset": pool.dataset, "recipe": pool.recipe, "split": pool.split, "seed": str(pool.seed), "num_archs": len(pool)}
+    return {
+        "space": pool.space,
+        "dataset": pool.dataset,
+        "recipe": pool.recipe,
+        "split": pool.split,
+        "seed": str(pool.seed),
+        "num_archs": len(pool),
+    }
 
 
 def _guard(chosen: Chosen | None, pools: list[Pool]) -> list[str]:
     """What the reader must know of where a hybrid was chosen."""
     if chosen is None:
         return ["Given, not chosen on any of these pools by nbzero."]
-    notes = [f"Chosen on {chosen}, the best of {count_of(chosen.tried, 'combination')} there by {_objective(chosen)}."]
+    notes = [
+        f"Chosen on {chosen}, the best of {count_of(chosen.tried, 'combination')} there by {_objective(chosen)}."
+    ]
     for pool in pools:
-        shared = len(chosen.arch_ids.intersection(pool.arch_ids.tolist())) if pool.space == chosen.space else 0
+        shared = (
+            len(chosen.arch_ids.intersection(pool.arch_ids.tolist())) if pool.space == chosen.space else 0
+        )
         kind = chosen.relation(pool)
         if kind == "in-sample":
-            notes.append(f"In-sample: {pool.name}. The hybrid was chosen by {shared} of these accuracies, so its mBR there is too good.")
+            notes.append(
+                f"In-sample: {pool.name}. The hybrid was chosen by {shared} of these accuracies, so its mBR there is too good."
+            )
         elif kind == "same runs":
             notes.append(
                 f"Same runs, other split: {pool.name}. {shared} of these networks chose the hybrid; what their training owes to luck is shared."
             )
         elif kind == "same archs":
-            notes.append(f"Same archs: {pool.name}. {shared} of them chose the hybrid, trained otherwise or on other data.")
+            notes.append(
+                f"Same archs: {pool.name}. {shared} of them chose the hybrid, trained otherwise or on other data."
+            )
     return notes
 
 
@@ -653,7 +765,10 @@ def copeland(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
     [-2, 0, 2]
     """
     table = np.asarray(scores, np.float64)
-    blocks = [majority(table, slice(start, start + 512)).sum(1, dtype=np.int64) for start in range(0, table.shape[1], 512)]
+    blocks = [
+        majority(table, slice(start, start + 512)).sum(1, dtype=np.int64)
+        for start in range(0, table.shape[1], 512)
+    ]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
 
 
@@ -692,7 +807,9 @@ def _beats(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> int:
 def mean_zscore(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Mean over proxies of (score - mean) / standard deviation over the archs; the WRCor authors' first soft vote."""
     table = np.asarray(scores, np.float64)
-    mean: npt.NDArray[np.float64] = ((table - table.mean(1, keepdims=True)) / table.std(1, keepdims=True)).mean(0)
+    mean: npt.NDArray[np.float64] = (
+        (table - table.mean(1, keepdims=True)) / table.std(1, keepdims=True)
+    ).mean(0)
     return mean
 
 
@@ -715,7 +832,11 @@ def log_rank_sum(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def swap_regularised(
-    swap: npt.ArrayLike, params: npt.ArrayLike, mu: float | None = None, sigma: float | None = None, log: bool = False
+    swap: npt.ArrayLike,
+    params: npt.ArrayLike,
+    mu: float | None = None,
+    sigma: float | None = None,
+    log: bool = False,
 ) -> npt.NDArray[Any]:
     """SWAP with a preference for a model size.
 
@@ -729,7 +850,7 @@ def swap_regularised(
         log: the logarithm of the score instead, which never underflows; ranks are the same.
 
     Raises:
-        ValueError: a sigma that is not positive, as of archs of one size.
+        UsageError: a sigma that is not positive, as of archs of one size.
 
     Source: Peng et al., ICLR 2024, arXiv:2403.04161.
     """
@@ -737,7 +858,7 @@ def swap_regularised(
     mu = float(thousands.mean()) if mu is None else mu
     sigma = float(thousands.var()) if sigma is None else sigma
     if not sigma > 0:
-        raise ValueError(f"sigma is {sigma}; it is above 0: give one, or archs of more than one size")
+        raise UsageError(f"sigma is {sigma}; it is above 0: give one, or archs of more than one size")
     exponent = -((thousands - mu) ** 2) / sigma
     value = np.asarray(swap, np.float64)
     return np.log(value) + exponent if log else value * np.exp(exponent)

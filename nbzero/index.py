@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, UsageError
 from nbzero.schema import KEYS, Table
 
 if TYPE_CHECKING:
@@ -80,16 +80,24 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
         for field in table.schema:
             values, kind_of = table.column(field.name), str(field.type)
             if kind_of == "string" and field.name == "arch":
-                columns[field.name] = {"bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")}
+                columns[field.name] = {
+                    "bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")
+                }
             elif kind_of == "string":
                 listed = values.to_pylist()
                 texts = sorted({text for text in listed if text is not None})
                 place = {text: code for code, text in enumerate(texts)} | {None: -1}
-                columns[field.name] = {"texts": texts, "codes": put(np.array([place[text] for text in listed], np.int32), "<i4")}
+                columns[field.name] = {
+                    "texts": texts,
+                    "codes": put(np.array([place[text] for text in listed], np.int32), "<i4"),
+                }
             elif kind_of.startswith("list"):
                 lists = values.to_pylist()
                 ends = np.cumsum([len(one) for one in lists], dtype=np.int64)
-                columns[field.name] = {"ends": put(ends, "<i8"), "values": put(np.array([x for one in lists for x in one]), "<f8")}
+                columns[field.name] = {
+                    "ends": put(ends, "<i8"),
+                    "values": put(np.array([x for one in lists for x in one]), "<f8"),
+                }
             elif field.nullable and kind_of.startswith("int"):
                 columns[field.name] = put(values.to_numpy(), "<f4")
             else:
@@ -104,7 +112,9 @@ def _groups(kind: Table, table: pa.Table) -> list[list[Any]]:
         return []
     first, second = KEYS[kind][1:]
     groups: list[list[Any]] = []
-    for row, key in enumerate(zip(table.column(first).to_pylist(), table.column(second).to_pylist(), strict=True)):
+    for row, key in enumerate(
+        zip(table.column(first).to_pylist(), table.column(second).to_pylist(), strict=True)
+    ):
         if not groups or tuple(groups[-1][:2]) != key:
             groups.append([*key, row, row])
         groups[-1][3] = row + 1
@@ -158,7 +168,7 @@ class Index:
             code: Any = _CODES[dtype]
             end = offset + count * struct.calcsize(code)
             if min(count, offset) < 0 or end > len(self._map):
-                raise ValueError(f"{count} numbers of type {dtype!r} at {offset} in {len(self._map)} bytes")
+                raise UsageError(f"{count} numbers of type {dtype!r} at {offset} in {len(self._map)} bytes")
             numbers: memoryview = memoryview(self._map)[offset:end].cast(code)
             return numbers
         except (ValueError, KeyError, TypeError) as error:

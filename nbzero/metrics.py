@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import NothingFoundError, count_of
+from nbzero.errors import NothingFoundError, UsageError, count_of, whole
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         since neither has a distance to the others; `kendall_tau` and `spearman_rho` rank them.
 
     Raises:
-        ValueError: no archs, or arrays that are not (N,) of one length.
+        UsageError: no archs, or arrays that are not (N,) of one length.
     """
     x, y = _vectors(x=x, y=y)
     usable = np.isfinite(x) & np.isfinite(y)
@@ -58,7 +58,7 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         nan where it is undefined: fewer than two archs, or x or y constant.
 
     Raises:
-        ValueError: no archs, or arrays that are not (N,) of one length.
+        UsageError: no archs, or arrays that are not (N,) of one length.
 
     Source: the count of Knight, J. Am. Stat. Assoc. 61 (1966), with a radix instead of a merge sort.
 
@@ -73,14 +73,18 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     by_y = _stable_order(y_code)
     by_both = by_y[_stable_order(x_code[by_y])]  # by x, then by y: pairs tied in x are in order
     x_code, y_code = x_code[by_both], y_code[by_both]
-    places = _stable_order(y_code)  # by y, then by place: pairs tied in y are in order. An order has as many inversions as its inverse
+    places = _stable_order(
+        y_code
+    )  # by y, then by place: pairs tied in y are in order. An order has as many inversions as its inverse
     x_ties, y_ties = _tied_pairs(np.bincount(x_code)), _tied_pairs(np.bincount(y_code))
     ends = np.flatnonzero((x_code[1:] != x_code[:-1]) | (y_code[1:] != y_code[:-1]))
     both_ties = _tied_pairs(np.diff(ends, prepend=-1, append=num - 1))
     pairs = num * (num - 1) // 2
     if pairs in (x_ties, y_ties):
         return math.nan
-    tau = (pairs - x_ties - y_ties + both_ties - 2 * _inversions(places)) / math.sqrt((pairs - x_ties) * (pairs - y_ties))
+    tau = (pairs - x_ties - y_ties + both_ties - 2 * _inversions(places)) / math.sqrt(
+        (pairs - x_ties) * (pairs - y_ties)
+    )
     return max(-1.0, min(1.0, tau))
 
 
@@ -94,7 +98,7 @@ def spearman_rho(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         nan where it is undefined: fewer than two archs, or x or y constant.
 
     Raises:
-        ValueError: no archs, or arrays that are not (N,) of one length.
+        UsageError: no archs, or arrays that are not (N,) of one length.
     """
     x, y = _vectors(x=x, y=y)
     return _pearson(_average_ranks(x), _average_ranks(y))
@@ -123,7 +127,7 @@ def mbr(
 
     Raises:
         NothingFoundError: a limit below every cost.
-        ValueError: no archs, wrong lengths, NaN in accuracy or cost, another `normalise`, `spacing` or `budgets`.
+        UsageError: no archs, wrong lengths, NaN in accuracy or cost, another `normalise`, `spacing` or `budgets`.
 
     Source: NAS-Bench-Zero, OpenReview hP-SILoczR.
 
@@ -146,7 +150,7 @@ def best_rank_at_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, k: int) -> fl
         k: from 1 to N.
 
     Raises:
-        ValueError: no archs, wrong lengths, NaN in accuracy, another k.
+        UsageError: no archs, wrong lengths, NaN in accuracy, another k.
 
     >>> best_rank_at_k([3, 2, 1, 0], [0.7, 0.8, 0.9, 0.6], k=2)
     0.25
@@ -154,14 +158,18 @@ def best_rank_at_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, k: int) -> fl
     scores, accuracy = _judged(scores, accuracy)
     num = len(scores)
     if isinstance(k, bool) or not hasattr(k, "__index__") or not 1 <= k <= num:
-        raise ValueError(f"k {k!r}; it is a whole number from 1 to the {count_of(num, 'arch')} of the pool")
+        raise UsageError(f"k {k!r}; it is a whole number from 1 to the {count_of(num, 'arch')} of the pool")
     ranks_N = true_ranks(accuracy)
     sure, tied, places = _top(scores, int(k))
     best_sure = int(ranks_N[sure].min()) if len(sure) else num
     ordered = np.minimum(np.sort(ranks_N[tied]), best_sure)
     # chance that the i-th best of t tied archs is the best one of `places` drawn: places/t, then times (t - i - places + 1)/(t - i), ..
     i = np.arange(1, len(ordered))
-    chance = np.cumprod(np.concatenate([[places / len(ordered)], np.maximum(len(ordered) - i - places + 1, 0) / (len(ordered) - i)]))
+    chance = np.cumprod(
+        np.concatenate(
+            [[places / len(ordered)], np.maximum(len(ordered) - i - places + 1, 0) / (len(ordered) - i)]
+        )
+    )
     return float((chance * ordered).sum()) / num
 
 
@@ -177,14 +185,14 @@ def precision_at_top_k(scores: npt.ArrayLike, accuracy: npt.ArrayLike, fraction:
         fraction: in (0, 1]; 0.05 is the top 5 %.
 
     Raises:
-        ValueError: no archs, wrong lengths, NaN in accuracy, another fraction.
+        UsageError: no archs, wrong lengths, NaN in accuracy, another fraction.
 
     >>> precision_at_top_k([4, 3, 2, 1], [0.9, 0.6, 0.8, 0.7], fraction=0.5)
     0.5
     """
     scores, accuracy = _judged(scores, accuracy)
     if isinstance(fraction, (bool, str)) or not hasattr(fraction, "__float__") or not 0 < fraction <= 1:
-        raise ValueError(f"fraction {fraction!r}; it is above 0 and at most 1: 0.05 is the top 5 %")
+        raise UsageError(f"fraction {fraction!r}; it is above 0 and at most 1: 0.05 is the top 5 %")
     k = max(1, math.floor(fraction * len(scores) + 0.5))
     chances = []
     for values in (scores, accuracy):
@@ -236,7 +244,9 @@ def codes(values: npt.ArrayLike) -> Ints:
 
 def small_codes(scores: Floats) -> npt.NDArray[Any]:
     """(P, N) the `codes` of each row, in 16 bits where N fits, which `picks` reads four times as fast as float64."""
-    return np.array([codes(row) for row in scores]).astype(np.int16 if scores.shape[1] < 1 << 15 else np.int32)
+    return np.array([codes(row) for row in scores]).astype(
+        np.int16 if scores.shape[1] < 1 << 15 else np.int32
+    )
 
 
 def ranks(values: npt.ArrayLike) -> Floats:
@@ -247,7 +257,7 @@ def ranks(values: npt.ArrayLike) -> Floats:
     """
     table = np.asarray(values, np.float64)
     if table.ndim not in (1, 2) or not table.size:
-        raise ValueError(f"values of shape {table.shape}; they are (N,) or (P, N) with at least one arch")
+        raise UsageError(f"values of shape {table.shape}; they are (N,) or (P, N) with at least one arch")
     return _average_ranks(table) if table.ndim == 1 else np.array([_average_ranks(row) for row in table])
 
 
@@ -261,7 +271,7 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
             smallest that admits k/M of the archs (more where costs tie), so the last is max too.
 
     Raises:
-        ValueError: no archs, NaN in cost, no limit, a limit that is NaN, another spacing.
+        UsageError: no archs, NaN in cost, no limit, a limit that is NaN, another spacing.
 
     >>> budget_limits([0, 10, 20, 100], 2).tolist(), budget_limits([0, 10, 20, 100], 2, "quantile").tolist()
     ([50.0, 100.0], [10.0, 100.0])
@@ -269,7 +279,9 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
     values = np.asarray(_vectors(cost=cost)[0], np.float64)
     _no_nan(cost=values)
     if spacing not in SPACINGS:
-        raise ValueError(f"spacing {spacing!r}; it is one of {', '.join(SPACINGS)}, and limits of your own go in budgets=[..]")
+        raise UsageError(
+            f"spacing {spacing!r}; it is one of {', '.join(SPACINGS)}, and limits of your own go in budgets=[..]"
+        )
     if not is_number_of_limits(budgets):
         return np.array(given_limits(budgets))
     num = int(budgets)  # type: ignore[arg-type]
@@ -280,24 +292,27 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
 
 
 def is_number_of_limits(budgets: Any) -> bool:
-    """Whether budgets are a number, and not limits; ValueError where the number is below 1, or so large that a limit must be meant."""
+    """Whether budgets are a number, and not limits; UsageError where the number is below 1, or so large that a limit must be meant."""
     number = hasattr(budgets, "__index__") and not isinstance(budgets, (bool, np.ndarray))
     if number and int(budgets) < 1:
-        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+        raise UsageError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
     if number and int(budgets) > MAX_LIMITS:
-        raise ValueError(
+        raise UsageError(
             f"budgets {budgets!r} is a number of limits, at most {MAX_LIMITS:,}; a single limit is a list or a decimal: {float(budgets):g}"
         )
     return number
 
 
 def given_limits(budgets: Any) -> tuple[float, ...]:
-    """Limits of the caller's, ascending; ValueError where they are no list of numbers, or one of them is NaN."""
+    """Limits of the caller's, ascending; UsageError where they are no list of numbers, or one of them is NaN."""
     if isinstance(budgets, (bool, str, float, Mapping)) or not isinstance(budgets, Iterable):
-        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
+        raise UsageError(f"budgets {budgets!r}; it is a number of limits from 1, or a list of limits")
     listed = list(budgets)
-    if not listed or any(isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or math.isnan(limit) for limit in listed):
-        raise ValueError(f"budgets {listed}; give at least one limit, none of them NaN")
+    if not listed or any(
+        isinstance(limit, (bool, str)) or not hasattr(limit, "__float__") or math.isnan(limit)
+        for limit in listed
+    ):
+        raise UsageError(f"budgets {listed}; give at least one limit, none of them NaN")
     return tuple(sorted(map(float, listed)))
 
 
@@ -351,7 +366,9 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
     table, accuracy = np.asarray(scores), np.asarray(accuracy, np.float64)
     table = table if table.dtype.kind == "i" else np.asarray(table, np.float64)
     if table.ndim != 2 or table.shape[1:] != accuracy.shape:
-        raise ValueError(f"scores of shape {table.shape} with {count_of(len(accuracy), 'accuracy', 'accuracies')}; they are (P, N) and (N,)")
+        raise UsageError(
+            f"scores of shape {table.shape} with {count_of(len(accuracy), 'accuracy', 'accuracies')}; they are (P, N) and (N,)"
+        )
     order = order[: sizes[-1]]
     code = codes(accuracy)[order]
     best = np.empty(len(sizes), np.int64)
@@ -360,16 +377,24 @@ def picks(scores: npt.ArrayLike, accuracy: npt.ArrayLike, order: Ints, sizes: In
         if size > start:
             top = np.flatnonzero(code[start:size] == code[start:size].max()) + start
             ahead = leader < 0 or code[top[0]] > code[leader]
-            rivals = top if ahead else np.append(top, leader) if code[top[0]] == code[leader] else np.array([leader])
+            rivals = (
+                top
+                if ahead
+                else np.append(top, leader)
+                if code[top[0]] == code[leader]
+                else np.array([leader])
+            )
             leader, start = int(rivals[np.argmin(order[rivals])]), int(size)
         best[b] = order[leader]
-    return _picked(np.take(table, order, axis=1), code, accuracy[order], order, sizes, None)._replace(best=best)
+    return _picked(np.take(table, order, axis=1), code, accuracy[order], order, sizes, None)._replace(
+        best=best
+    )
 
 
 def mean_rank(found: Picks, num_archs: int, normalise: str = "total") -> Floats:
     """(P,) mBR of `picks`: the mean over budgets of the rank, over all `num_archs` candidates ("total") or over the pool's own size ("pool")."""
     if normalise not in NORMALISATIONS:
-        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
+        raise UsageError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
     over = found.pool_size if normalise == "pool" else num_archs
     return np.asarray((found.rank / over).mean(axis=1), np.float64)
 
@@ -392,7 +417,12 @@ def interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
 
 
 def bootstrap(
-    metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: int = 1000, seed: int = 0, level: float = 0.95, **options: Any
+    metric: Callable[..., float],
+    *arrays: npt.ArrayLike,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    **options: Any,
 ) -> Interval:
     """The percentile interval of a metric when archs are drawn again with replacement.
 
@@ -406,13 +436,15 @@ def bootstrap(
         nan, nan where the metric is undefined on every resample; resamples on which it is undefined are left out otherwise.
 
     Raises:
-        ValueError: no archs, wrong lengths, another number of resamples or level; and what the metric raises.
+        UsageError: no archs, wrong lengths, another number of resamples or level; and what the metric raises.
     """
     check_bootstrap(resamples, level, seed)
     return interval(resampled(metric, *arrays, resamples=resamples, seed=seed, **options), level)
 
 
-def resampled(metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: int = 1000, seed: int = 0, **options: Any) -> Floats:
+def resampled(
+    metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: int = 1000, seed: int = 0, **options: Any
+) -> Floats:
     """(resamples,) a metric on each resample of `bootstrap`, NaN where it is undefined; arguments and errors as there.
 
     The correlations and top-k metrics of this module, `functools.partial` of them too, are counted for many resamples at once; any other metric,
@@ -432,7 +464,9 @@ def resampled(metric: Callable[..., float], *arrays: npt.ArrayLike, resamples: i
     values, size = np.empty(resamples), max(1, BLOCK // num)
     for start in range(0, resamples, size):
         rows = rng.integers(0, num, (min(size, resamples - start), num))  # the same numbers as row by row
-        counts = np.bincount((rows + num * np.arange(len(rows))[:, None]).ravel(), minlength=rows.size).reshape(rows.shape)
+        counts = np.bincount(
+            (rows + num * np.arange(len(rows))[:, None]).ravel(), minlength=rows.size
+        ).reshape(rows.shape)
         with np.errstate(all="ignore"):  # 0 / 0 where it is undefined
             values[start : start + size] = judge(counts)
     return values
@@ -458,10 +492,13 @@ def bootstrap_mbr(
         One interval per proxy.
 
     Raises:
-        ValueError: as `resampled_mbr`; another level.
+        UsageError: as `resampled_mbr`; another level.
     """
     check_bootstrap(resamples, level, seed)
-    return [interval(one, level) for one in resampled_mbr(scores, accuracy, cost, budgets, normalise, spacing, resamples, seed).T]
+    return [
+        interval(one, level)
+        for one in resampled_mbr(scores, accuracy, cost, budgets, normalise, spacing, resamples, seed).T
+    ]
 
 
 def resampled_mbr(
@@ -479,12 +516,12 @@ def resampled_mbr(
     A number of budgets is laid between the lowest and highest cost of each resample; NaN where a limit of the caller's is below all its costs.
 
     Raises:
-        ValueError: as `mbr`; another number of resamples.
+        UsageError: as `mbr`; another number of resamples.
     """
     (values,) = _vectors(cost=cost)
     _no_nan(cost=values)
     if normalise not in NORMALISATIONS:
-        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
+        raise UsageError(f"normalise {normalise!r}; it is one of {', '.join(NORMALISATIONS)}")
     within(values, budget_limits(values, budgets, spacing))  # for its errors
     return resampled_picks(scores, accuracy, values, budgets, spacing, resamples, seed).mbr(normalise)
 
@@ -527,18 +564,20 @@ def resampled_picks(
         resamples, seed: as in `bootstrap`.
 
     Raises:
-        ValueError: no archs, wrong lengths, NaN in accuracy, no cost, another `spacing`, `budgets` or number of resamples.
+        UsageError: no archs, wrong lengths, NaN in accuracy, no cost, another `spacing`, `budgets` or number of resamples.
     """
     table = np.atleast_2d(np.asarray(scores, np.float64))
     accuracy, cost = _vectors(accuracy=accuracy, cost=cost)
     if table.ndim != 2 or table.shape[1] != len(cost):
-        raise ValueError(f"scores of shape {table.shape} with {count_of(len(cost), 'cost')}; they are (P, N) and (N,)")
+        raise UsageError(
+            f"scores of shape {table.shape} with {count_of(len(cost), 'cost')}; they are (P, N) and (N,)"
+        )
     _no_nan(accuracy=accuracy)
     check_bootstrap(resamples, 0.5, seed)
     num, num_costs = len(cost), int((~np.isnan(cost)).sum())
     order = np.argsort(cost)[:num_costs]  # numpy sorts NaN last
     if not num_costs:
-        raise ValueError(f"cost: all {num} are NaN, so no arch is within a limit")
+        raise UsageError(f"cost: all {num} are NaN, so no arch is within a limit")
     num_budgets = len(budget_limits(cost[order], budgets, spacing))
     cost, accuracy, code = cost[order], accuracy[order], codes(accuracy)[order]
     score_codes = small_codes(table)[:, order]
@@ -553,19 +592,31 @@ def resampled_picks(
         copies, costs = copies[there], cost[there]
         if is_number_of_limits(budgets) and spacing == "quantile":
             upto = np.cumsum(copies)
-            limits = costs[np.searchsorted(upto, [-(-k * int(upto[-1]) // num_budgets) for k in range(1, num_budgets + 1)])]
+            limits = costs[
+                np.searchsorted(
+                    upto, [-(-k * int(upto[-1]) // num_budgets) for k in range(1, num_budgets + 1)]
+                )
+            ]
         else:
             limits = budget_limits(costs, budgets, spacing)
         sizes = np.searchsorted(costs, limits, side="right")
         filled = sizes > 0
         if not filled.any():
             continue
-        found = _picked(np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes[filled], copies)
-        rank[resample][:, filled], picked[resample][:, filled], pool_size[resample, filled] = found.rank, found.accuracy, found.pool_size
+        found = _picked(
+            np.take(score_codes, there, axis=1), code[there], accuracy[there], there, sizes[filled], copies
+        )
+        rank[resample][:, filled], picked[resample][:, filled], pool_size[resample, filled] = (
+            found.rank,
+            found.accuracy,
+            found.pool_size,
+        )
     return Resampled(rank, picked, pool_size, num)
 
 
-def noise_ceiling(metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any) -> float:
+def noise_ceiling(
+    metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any
+) -> float:
     """What one seed's accuracy scores as a proxy for another seed's: no proxy can be told from perfect above it.
 
     Args:
@@ -578,18 +629,24 @@ def noise_ceiling(metric: Callable[..., float], accuracies: npt.ArrayLike, *arra
         The mean over ordered pairs of seeds; nan where no two seeds share an arch, or the metric is undefined for one of the pairs.
 
     Raises:
-        ValueError: fewer than two seeds, wrong lengths; and what the metric raises.
+        UsageError: fewer than two seeds, wrong lengths; and what the metric raises.
     """
     table = np.asarray(accuracies, np.float64)
     if table.ndim != 2 or len(table) < 2 or not table.shape[1]:
-        raise ValueError(f"accuracies of shape {table.shape}; they are (S, N), a row for each of at least two seeds")
+        raise UsageError(
+            f"accuracies of shape {table.shape}; they are (S, N), a row for each of at least two seeds"
+        )
     vectors = _vectors(accuracies=table[0], **{f"array {i}": array for i, array in enumerate(arrays)})[1:]
     found = []
     for one in range(len(table)):
         for other in range(len(table)):
             both = ~np.isnan(table[one]) & ~np.isnan(table[other])
             if one != other and both.any():
-                found.append(metric(table[one][both], table[other][both], *(vector[both] for vector in vectors), **options))
+                found.append(
+                    metric(
+                        table[one][both], table[other][both], *(vector[both] for vector in vectors), **options
+                    )
+                )
     return float(np.mean(found)) if found else math.nan
 
 
@@ -633,9 +690,15 @@ def _picked(
     ends = above.sum(axis=1)
     above = ends[:, None] - np.cumsum(above, axis=1)  # (B, codes): archs of the pool strictly more accurate
     rows, columns, segments = np.concatenate(rows_of), np.concatenate(columns_of), np.concatenate(segment_of)
-    values, weights = table[rows, columns], np.ones(len(rows)) if copies is None else copies[columns].astype(np.float64)
+    values, weights = (
+        table[rows, columns],
+        np.ones(len(rows)) if copies is None else copies[columns].astype(np.float64),
+    )
     rank, mean_accuracy = np.empty((num_proxies, num_pools)), np.empty((num_proxies, num_pools))
-    num_tied, arch = np.empty((num_proxies, num_pools), np.int64), np.empty((num_proxies, num_pools), np.int64)
+    num_tied, arch = (
+        np.empty((num_proxies, num_pools), np.int64),
+        np.empty((num_proxies, num_pools), np.int64),
+    )
     for b in range(num_pools):
         best = best_PB[rows, b]
         wins = (segments <= b) & ((values == best) | (best != best))
@@ -663,13 +726,15 @@ def is_rounding(values: npt.ArrayLike) -> bool:
 
 
 def _vectors(**arrays: npt.ArrayLike) -> list[npt.NDArray[Any]]:
-    """The arrays as int64 where they are whole numbers, else float64; ValueError unless they are (N,) of one length N >= 1."""
+    """The arrays as int64 where they are whole numbers, else float64; UsageError unless they are (N,) of one length N >= 1."""
     vectors = {name: _numbers(array) for name, array in arrays.items()}
     shapes = {name: vector.shape for name, vector in vectors.items()}
     if len(set(shapes.values())) != 1 or len(next(iter(shapes.values()))) != 1:
-        raise ValueError(f"arrays of shapes {shapes}; they are (N,), an entry per arch, all of one length")
+        raise UsageError(f"arrays of shapes {shapes}; they are (N,), an entry per arch, all of one length")
     if next(iter(shapes.values())) == (0,):
-        raise ValueError(f"no archs: {', '.join(shapes)} {'is' if len(shapes) == 1 else 'are'} empty; a pool has at least one arch")
+        raise UsageError(
+            f"no archs: {', '.join(shapes)} {'is' if len(shapes) == 1 else 'are'} empty; a pool has at least one arch"
+        )
     return list(vectors.values())
 
 
@@ -682,7 +747,7 @@ def _no_nan(**arrays: Floats) -> None:
     for name, values in arrays.items():
         absent = np.isnan(values)
         if absent.any():
-            raise ValueError(
+            raise UsageError(
                 f"{name}: {int(absent.sum())} of {len(values)} are NaN, first in row {int(absent.argmax())}; leave those archs out first"
             )
 
@@ -744,7 +809,9 @@ def _inversions(order: Ints) -> int:
         if not low:
             break
         num_chunks = places.shape[1]
-        counts = np.bincount(np.repeat(np.arange(num_chunks), size) * num_buckets + bucket, minlength=num_chunks * num_buckets)
+        counts = np.bincount(
+            np.repeat(np.arange(num_chunks), size) * num_buckets + bucket, minlength=num_chunks * num_buckets
+        )
         counts = counts.reshape(-1, 1 << low, num_buckets)  # (parts, chunks of the part, buckets)
         earlier = counts.cumsum(axis=1) - counts
         higher = earlier.sum(axis=2, keepdims=True) - earlier.cumsum(axis=2)
@@ -762,17 +829,11 @@ def _top(values: Floats, k: int) -> tuple[Ints, Ints, int]:
 
 
 def check_bootstrap(resamples: int, level: float, seed: int, least: int = 1) -> None:
-    """ValueError unless there are at least so many resamples, a level between 0 and 1, and a seed from 0."""
-    check_whole("resamples", resamples, least)
+    """UsageError unless there are at least so many resamples, a level between 0 and 1, and a seed from 0."""
+    whole("resamples", resamples, least)
     if isinstance(level, (bool, str)) or not hasattr(level, "__float__") or not 0 < level < 1:
-        raise ValueError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
-    check_whole("seed", seed)
-
-
-def check_whole(name: str, value: Any, least: int = 0) -> None:
-    """ValueError unless it is a whole number from `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise ValueError(f"{name} {value!r}; it is a whole number from {least}")
+        raise UsageError(f"level {level!r}; it is between 0 and 1: 0.95 for a 95 % interval")
+    whole("seed", seed)
 
 
 # The metrics on many resamples at once, of arrays that the metric itself accepts: what depends on the archs alone is worked out first, then a
@@ -802,7 +863,9 @@ def _pearson_of(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> _Judge:
             largest = np.maximum(-low, high)
             scaled = np.where(there, values / largest, 0)
             mean = (counts * scaled).sum(axis=1, keepdims=True) / num
-            centred = np.where(there, scaled - mean, 0) / np.maximum(mean - low / largest, high / largest - mean)
+            centred = np.where(there, scaled - mean, 0) / np.maximum(
+                mean - low / largest, high / largest - mean
+            )
             parts.append(centred / np.sqrt((counts * centred * centred).sum(axis=1, keepdims=True)))
             differ &= (low < high)[:, 0]
         correlation: Floats = (counts * parts[0] * parts[1]).sum(axis=1)  # no @: BLAS may start threads
@@ -815,8 +878,13 @@ def _spearman_of(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> _Judge:
     x_code, y_code = codes(x), codes(y)
 
     def judge(counts: Ints) -> Floats:
-        one, other = (sum(_places(code, counts)) - len(code) for code in (x_code, y_code))  # twice the ranks, centred
-        both, of_one, of_other = ((counts * a * b).sum(axis=1).astype(np.float64) for a, b in ((one, other), (one, one), (other, other)))
+        one, other = (
+            sum(_places(code, counts)) - len(code) for code in (x_code, y_code)
+        )  # twice the ranks, centred
+        both, of_one, of_other = (
+            (counts * a * b).sum(axis=1).astype(np.float64)
+            for a, b in ((one, other), (one, one), (other, other))
+        )
         correlation: Floats = both / np.sqrt(of_one * of_other)
         return np.clip(correlation, -1, 1)
 
@@ -851,13 +919,17 @@ def _best_rank_of(scores: npt.NDArray[Any], accuracy: npt.NDArray[Any], k: int) 
         above, rank = num - upto, num - _places(true, counts)[1]
         sure, tied = num - below <= k, (above < k) & (k < num - below)  # tied: for the last of the k places
         best_sure = np.where(sure & (counts > 0), rank, num).min(axis=1, keepdims=True)
-        better = np.cumsum(counts * tied, axis=1)  # the tied ones down to each arch, of `num_tied`, for so many places
+        better = np.cumsum(
+            counts * tied, axis=1
+        )  # the tied ones down to each arch, of `num_tied`, for so many places
         num_tied, places = better[:, -1:], np.where(tied, k - above, 0).max(axis=1, keepdims=True)
         # chance that none of the first i of t tied ones gets one of p places: (t - p)/t, then times (t - p - 1)/(t - 1), ..
         i = np.arange(num_tied.max())
         none = np.cumprod(np.maximum(num_tied - places - i, 0) / np.maximum(num_tied - i, 1), axis=1)
         none = np.take_along_axis(np.insert(none, 0, 1.0, axis=1), better, axis=1)
-        first = np.insert(none, 0, 1.0, axis=1)[:, :-1] - none  # chance that an arch is the best of those that get one
+        first = (
+            np.insert(none, 0, 1.0, axis=1)[:, :-1] - none
+        )  # chance that an arch is the best of those that get one
         best: Floats = (first * np.minimum(rank, best_sure)).sum(axis=1) + none[:, -1] * best_sure[:, 0]
         return best / num
 
@@ -873,7 +945,9 @@ def _precision_of(scores: npt.NDArray[Any], accuracy: npt.NDArray[Any], fraction
         shared: Floats = counts.astype(np.float64)
         for code in ordered:
             below, upto = _places(code, counts)
-            shared *= np.clip((k - num + upto) / np.maximum(upto - below, 1), 0, 1)  # the share of the tied ones that are in the top
+            shared *= np.clip(
+                (k - num + upto) / np.maximum(upto - below, 1), 0, 1
+            )  # the share of the tied ones that are in the top
         found: Floats = shared.sum(axis=1) / k
         return found
 

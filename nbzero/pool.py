@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from nbzero import where as conditions
 from nbzero.bench import COSTS, _split_column, one_seed, runs_there
-from nbzero.errors import NothingFoundError, count_of, unknown_name
-from nbzero.imported import IMPORTED, categories_of
+from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name
 from nbzero.proxies import PROXIES
+from nbzero.spaces.published import IMPORTED, categories_of
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench, Seed, Split
@@ -46,7 +46,7 @@ class Pool:
         unscored: proxies that no arch of the pool has a score of, which are therefore not in `scores` -> why, as the release says of the first arch.
 
     Raises:
-        ValueError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
+        UsageError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
     """
 
     space: str
@@ -71,19 +71,31 @@ class Pool:
     def __post_init__(self) -> None:
         num = len(self.accuracy)
         if not num:
-            raise ValueError(f"a pool of {self.space} without archs; it has at least one that has an accuracy")
-        columns: dict[str, Sized] = {"arch_ids": self.arch_ids, "archs": self.archs, **self.costs, **self.scores, **self.features}
+            raise UsageError(
+                f"a pool of {self.space} without archs; it has at least one that has an accuracy"
+            )
+        columns: dict[str, Sized] = {
+            "arch_ids": self.arch_ids,
+            "archs": self.archs,
+            **self.costs,
+            **self.scores,
+            **self.features,
+        }
         wrong = [f"{name} {len(values)}" for name, values in columns.items() if len(values) != num]
         if wrong:
             made = f"a pool of {count_of(num, 'accuracy', 'accuracies')}"
-            raise ValueError(f"{made} with columns of other lengths: {', '.join(wrong)}; every column has an entry for each arch")
+            raise UsageError(
+                f"{made} with columns of other lengths: {', '.join(wrong)}; every column has an entry for each arch"
+            )
         if np.isnan(self.accuracy).any():
-            raise ValueError(f"{int(np.isnan(self.accuracy).sum())} of {num} accuracies are NaN; leave archs without an accuracy out of a pool")
+            raise UsageError(
+                f"{int(np.isnan(self.accuracy).sum())} of {num} accuracies are NaN; leave archs without an accuracy out of a pool"
+            )
         for name, values in (("arch_id", self.arch_ids.tolist()), ("arch", self.archs)):
             if len(set(values)) < num:
                 twice = next(value for value, count in Counter(values).items() if count > 1)
                 many = count_of(num - len(set(values)), "arch of the pool is", "archs of the pool are")
-                raise ValueError(f"{many} there twice, like {name} {twice!r}; each counts once in a ranking")
+                raise UsageError(f"{many} there twice, like {name} {twice!r}; each counts once in a ranking")
 
     def __len__(self) -> int:
         return len(self.accuracy)
@@ -100,13 +112,20 @@ class Pool:
         split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
         parts = [self.space, self.dataset, self.recipe, split, f"seed {self.seed}"]
         if (self.scores or self.unscored) and self.protocol:
-            parts.append(self.protocol if self.score_seed in (None, self.seed) else f"{self.protocol} seed {self.score_seed}")
+            parts.append(
+                self.protocol
+                if self.score_seed in (None, self.seed)
+                else f"{self.protocol} seed {self.score_seed}"
+            )
         return ", ".join([*parts, *([f"where {self.where}"] if self.where else [])])
 
     def cost(self, name: str) -> Floats:
         """One cost column, or a feature that is a number as one; UnknownNameError where the space has none of that name."""
         categories = categories_of(self.space)
-        known = {**{column: values for column, values in self.features.items() if column not in categories}, **self.costs}
+        known = {
+            **{column: values for column, values in self.features.items() if column not in categories},
+            **self.costs,
+        }
         if name not in known:
             raise unknown_name(f"cost of {self.space}", name, known)
         return known[name]
@@ -129,7 +148,9 @@ class Pool:
     def without_scores(self) -> list[str]:
         """The proxies that no arch has a score of: those `unscored`, and columns of `scores` that are all NaN, as a part of a pool can have."""
         known = self.scores_and_costs
-        return [name for name in {**known, **self.unscored} if name not in known or np.isnan(known[name]).all()]
+        return [
+            name for name in {**known, **self.unscored} if name not in known or np.isnan(known[name]).all()
+        ]
 
     def check_scored(self, proxies: Iterable[str]) -> None:
         """NothingFoundError where one of some proxies is among `without_scores`."""
@@ -153,23 +174,42 @@ class Pool:
                 said.append(f"no arch has {name}")
                 continue
             at = int(np.nanargmin(values))
-            amounts = " and ".join(f"{other} {column[at]:.10g}" for other, column in columns.items() if not np.isnan(column[at]))
-            said.append(f"the cheapest arch{f' by {name}' if len(columns) > 1 else ''}, {self.archs[at]}, has {amounts}")
+            amounts = " and ".join(
+                f"{other} {column[at]:.10g}" for other, column in columns.items() if not np.isnan(column[at])
+            )
+            said.append(
+                f"the cheapest arch{f' by {name}' if len(columns) > 1 else ''}, {self.archs[at]}, has {amounts}"
+            )
         return ", ".join(dict.fromkeys(said))
 
     @property
     def scores_and_costs(self) -> dict[str, Floats]:
         """The scores, and the costs as scores where there are none of that name."""
-        costs = {name: values for name, values in self.costs.items() if name not in self.scores or np.isnan(self.scores[name]).all()}
+        costs = {
+            name: values
+            for name, values in self.costs.items()
+            if name not in self.scores or np.isnan(self.scores[name]).all()
+        }
         return {**self.scores, **costs}
 
     def only(self, keep: npt.NDArray[Any]) -> Pool:
         """The pool of some of its archs, by mask or by positions."""
         ids = self.arch_ids[keep]
         archs = tuple(np.asarray(self.archs, dtype=object)[keep])
-        columns = ({name: values[keep] for name, values in part.items()} for part in (self.costs, self.scores, self.features))
+        columns = (
+            {name: values[keep] for name, values in part.items()}
+            for part in (self.costs, self.scores, self.features)
+        )
         costs, scores, features = columns
-        return replace(self, arch_ids=ids, archs=archs, accuracy=self.accuracy[keep], costs=costs, scores=scores, features=features)
+        return replace(
+            self,
+            arch_ids=ids,
+            archs=archs,
+            accuracy=self.accuracy[keep],
+            costs=costs,
+            scores=scores,
+            features=features,
+        )
 
 
 def pool_of(
@@ -199,22 +239,35 @@ def pool_of(
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
         NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores.
-        ValueError: several recipes and none named; another split; a string for proxies; a condition that cannot be read.
+        UsageError: several recipes and none named; another split; a string for proxies; a condition that cannot be read.
     """
     from nbzero.table import none_meets, select
 
     accuracy_column = _split_column(split)
     if isinstance(proxies, str):
-        raise ValueError(f"proxies is {proxies!r}; it is a list of names: [{proxies!r}]")
-    if where is not None and split == "val" and any(name.rpartition(".")[2] == "test_acc" for name in conditions.names_in(where)):
-        raise ValueError(f"where {where!r} chooses archs by the test split in a pool of val; choose by val_acc, or judge with split='test'")
+        raise UsageError(f"proxies is {proxies!r}; it is a list of names: [{proxies!r}]")
+    if (
+        where is not None
+        and split == "val"
+        and any(name.rpartition(".")[2] == "test_acc" for name in conditions.names_in(where))
+    ):
+        raise UsageError(
+            f"where {where!r} chooses archs by the test split in a pool of val; choose by val_acc, or judge with split='test'"
+        )
     names = list(PROXIES) if proxies is None else list(dict.fromkeys(proxies))
     for name in names:
         if name not in PROXIES:
             raise unknown_name("proxy", name, PROXIES)
     with_seed = seed_of_scores(bench, space, dataset, protocol, seed, score_seed)
-    rows = select(bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed).arch_ids
-    accuracy = np.asarray(bench.table(space, [f"runs.{accuracy_column}"], dataset, recipe, seed=seed)[f"runs.{accuracy_column}"], np.float64)
+    rows = select(
+        bench, bench._space(space), ["arch_id"], dataset, recipe, protocol, seed, where, with_seed
+    ).arch_ids
+    accuracy = np.asarray(
+        bench.table(space, [f"runs.{accuracy_column}"], dataset, recipe, seed=seed)[
+            f"runs.{accuracy_column}"
+        ],
+        np.float64,
+    )
     ids = rows[~np.isnan(accuracy[rows])].astype(np.int64)
     named = bench._named("runs", bench._space(space), dataset, recipe)
     there = np.flatnonzero(~np.isnan(accuracy))
@@ -228,13 +281,21 @@ def pool_of(
             + other_split(bench, space, dataset, recipe, seed, split) + f"; {runs_there(bench, space)}"
         )  # fmt: skip
     archs = bench.table(space)
-    made = bench.table(space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed)
+    made = bench.table(
+        space, [f"scores.{name}" for name in names], dataset, protocol=protocol, seed=with_seed
+    )
     columns_of_scores = {name: np.asarray(made[f"scores.{name}"], np.float64)[ids] for name in names}
     scores = {
-        name: values * PROXIES[name].direction if orient else values for name, values in columns_of_scores.items() if not np.isnan(values).all()
+        name: values * PROXIES[name].direction if orient else values
+        for name, values in columns_of_scores.items()
+        if not np.isnan(values).all()
     }
-    absent = [name for name in names if name not in scores and (name not in COSTS or name not in archs.columns)]
-    unscored = why_no_scores(bench, space, dataset, protocol, with_seed, ids, absent, looked_for=proxies is None)
+    absent = [
+        name for name in names if name not in scores and (name not in COSTS or name not in archs.columns)
+    ]
+    unscored = why_no_scores(
+        bench, space, dataset, protocol, with_seed, ids, absent, looked_for=proxies is None
+    )
     run_seed = 0 if seed is None else seed
     return Pool(
         space, dataset, str(named), protocol or bench._named("scores", bench._space(space), dataset, protocol) or "", run_seed,
@@ -255,11 +316,23 @@ def other_split(bench: Bench, space: str, dataset: str, recipe: str | None, seed
     """What to add to the error that no arch has an accuracy of a split: how many have one of the other; "" where none has."""
     other = "test" if split == "val" else "val"
     column = f"runs.{other}_acc"
-    num = int((~np.isnan(np.asarray(bench.table(space, [column], dataset, recipe, seed=seed)[column], np.float64))).sum())
-    return f"; {count_of(num, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}" if num else ""
+    num = int(
+        (
+            ~np.isnan(
+                np.asarray(bench.table(space, [column], dataset, recipe, seed=seed)[column], np.float64)
+            )
+        ).sum()
+    )
+    return (
+        f"; {count_of(num, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}"
+        if num
+        else ""
+    )
 
 
-def seed_of_scores(bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed) -> int | Literal["mean"]:
+def seed_of_scores(
+    bench: Bench, space: str, dataset: str, protocol: str | None, seed: Seed, given: Seed
+) -> int | Literal["mean"]:
     """The seed of the scores that go with runs of a seed; see `pool_of`."""
     wanted = seed if given is None else given
     number: int | Literal["mean"] = "mean" if wanted == "mean" else one_seed(wanted)
@@ -270,7 +343,9 @@ def seed_of_scores(bench: Bench, space: str, dataset: str, protocol: str | None,
         return number
     if given is not None:
         listed = ", ".join(map(str, there)) or "none"
-        raise NothingFoundError(f"score_seed {given!r}: the release has no scores of {space} on {dataset} with it; seeds with scores: {listed}")
+        raise NothingFoundError(
+            f"score_seed {given!r}: the release has no scores of {space} on {dataset} with it; seeds with scores: {listed}"
+        )
     return 0
 
 
@@ -294,11 +369,25 @@ def why_no_scores(
         return {}
     opened = bench._space(space)
     named = bench._named("scores", opened, dataset, protocol)
-    groups = [group for (one, of_seed), group in opened.groups(f"scores/{dataset}").items() if one == named and seed in (of_seed, "mean")]
-    scored = next((arch_id for arch_id in ids.tolist() if groups and all(group.row(arch_id) is not None for group in groups)), None)
+    groups = [
+        group
+        for (one, of_seed), group in opened.groups(f"scores/{dataset}").items()
+        if one == named and seed in (of_seed, "mean")
+    ]
+    scored = next(
+        (
+            arch_id
+            for arch_id in ids.tolist()
+            if groups and all(group.row(arch_id) is not None for group in groups)
+        ),
+        None,
+    )
     if looked_for and scored is None:
         return {}
     if looked_for and space in IMPORTED:
         names = [name for name in names if opened.has(f"scores/{dataset}", name)]
     record = bench.query((space, int(ids[0]) if scored is None else scored))
-    return {name: record.score_reason(name, dataset, named, seed) or "it has no score with one of the seeds" for name in names}
+    return {
+        name: record.score_reason(name, dataset, named, seed) or "it has no score with one of the seeds"
+        for name in names
+    }

@@ -426,4 +426,6 @@ _OF_ROUNDING = (
     "the features end in a batch norm without activation, so that over a batch the logits add up to a constant; its gradient for the images is 0, "
     "and what is scored is the rounding of it"
 )
-DOUBTS = {space: dict.fromkeys(("jacob_cov", "epe_nas", "netsens"), _OF_ROUNDING) for space in ("mb", "mb-mini")}
+DOUBTS = {
+    space: dict.fromkeys(("jacob_cov", "epe_nas", "netsens"), _OF_ROUNDING) for space in ("mb", "mb-mini")
+}

@@ -7,18 +7,17 @@ and SHA-256; it is written last. Nothing is ever pickled, and no path leaves the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, UsageError
+from nbzero.files import cache_folder, write_cached
 from nbzero.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ class File:
         """One entry of a manifest; ValueError, TypeError or KeyError for any other content."""
         for name in ("bytes", "rows"):
             if type(said[name]) is not int or said[name] < 0:
-                raise ValueError(f"{name} {said[name]!r}; it is a whole number")
+                raise UsageError(f"{name} {said[name]!r}; it is a whole number")
         if not re.fullmatch("[0-9a-f]{64}", said["sha256"]):  # it becomes part of a path in the cache
-            raise ValueError(f"sha256 {said['sha256']!r}; it is 64 hex digits")
+            raise UsageError(f"sha256 {said['sha256']!r}; it is 64 hex digits")
         return cls(said["bytes"], said["rows"], said["sha256"])
 
 
@@ -56,8 +55,16 @@ class Manifest:
     files: dict[str, File]
 
     def to_json(self) -> bytes:
-        files = {path: {"bytes": file.bytes, "rows": file.rows, "sha256": file.sha256} for path, file in sorted(self.files.items())}
-        head = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "data_version": self.data_version, "files": files}
+        files = {
+            path: {"bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
+            for path, file in sorted(self.files.items())
+        }
+        head = {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "data_version": self.data_version,
+            "files": files,
+        }
         return (json.dumps(head, indent=1) + "\n").encode()
 
     @classmethod
@@ -66,9 +73,13 @@ class Manifest:
         try:
             content: Any = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ReleaseError(f"{where} is truncated or corrupted ({error}); fetch the release anew") from error
+            raise ReleaseError(
+                f"{where} is truncated or corrupted ({error}); fetch the release anew"
+            ) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ReleaseError(f'{where} is no manifest of this project (it lacks "format": "{FORMAT}"); name a release directory')
+            raise ReleaseError(
+                f'{where} is no manifest of this project (it lacks "format": "{FORMAT}"); name a release directory'
+            )
         if content.get("schema_version") != SCHEMA_VERSION:
             raise ReleaseError(
                 f"{where} has schema version {content.get('schema_version')!r}, this nbzero reads {SCHEMA_VERSION}; install the nbzero that made it"
@@ -77,28 +88,22 @@ class Manifest:
             version = parse_version(content["data_version"])
             files = {safe_path(path): File.parse(said) for path, said in content["files"].items()}
         except (KeyError, TypeError, AttributeError, ValueError, ReleaseError) as error:
-            raise ReleaseError(f"{where} is malformed ({type(error).__name__}: {error}); fetch the release anew") from error
+            raise ReleaseError(
+                f"{where} is malformed ({type(error).__name__}: {error}); fetch the release anew"
+            ) from error
         return cls(".".join(map(str, version)), files)
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
-    """`"1.2.3"` to (1, 2, 3); ValueError for anything else.
+    """`"1.2.3"` to (1, 2, 3); UsageError for anything else.
 
     >>> parse_version("1.2.3")
     (1, 2, 3)
     """
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", text) if isinstance(text, str) else None
     if not match:
-        raise ValueError(f"data version {text!r}; it is like 1.2.3")
+        raise UsageError(f"data version {text!r}; it is like 1.2.3")
     return int(match[1]), int(match[2]), int(match[3])
-
-
-def cache_folder() -> Path:
-    """Where fetched files and rebuilt indexes lie: NBZERO_CACHE, else nbzero in the user's cache folder."""
-    given = os.environ.get("NBZERO_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nbzero"
 
 
 def embedded_folder() -> Path:
@@ -107,34 +112,9 @@ def embedded_folder() -> Path:
     for folder in (here / "data", here.parent / "data"):
         if (folder / MANIFEST).exists():
             return folder
-    raise ReleaseError(f"no embedded release beside {here}; reinstall nbzero, or name a release: Bench(PATH_OR_URL)")
-
-
-def write_whole(path: Path, data: bytes, advice: str = "run the same command again: what is finished is kept") -> None:
-    """Make a local file that appears whole or not at all: `<name>.<process>.part`, flushed to the disk, then renamed.
-
-    Raises:
-        ReleaseError: the disk is full or the folder cannot be written; nothing of the file is left, and what was there before is untouched.
-    """
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        said = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename not in (None, str(part)) else "")
-        raise ReleaseError(f"cannot write {path}: {said}; free space or choose another folder, then {advice}") from error
-    finally:
-        with contextlib.suppress(OSError):  # it was renamed, or could not be made; the first error is the one to tell
-            part.unlink()
-
-
-def write_cached(path: Path, data: bytes) -> None:
-    """`write_whole` into the user's cache folder."""
-    write_whole(path, data, "name it by NBZERO_CACHE")
+    raise ReleaseError(
+        f"no embedded release beside {here}; reinstall nbzero, or name a release: Bench(PATH_OR_URL)"
+    )
 
 
 @dataclass
@@ -170,7 +150,9 @@ class Release:
             url, where = str(folder), str(folder / MANIFEST)
             try:
                 if (folder / NEXT).exists():
-                    raise ReleaseError(f"{folder} is in the middle of a merge ({NEXT}); if none runs it was cut off: run the same merge again")
+                    raise ReleaseError(
+                        f"{folder} is in the middle of a merge ({NEXT}); if none runs it was cut off: run the same merge again"
+                    )
                 data = Path(where).read_bytes()
             except OSError as error:
                 raise ReleaseError(
@@ -187,7 +169,9 @@ class Release:
         """
         if name not in self._checked:
             if name not in self.manifest.files:
-                raise ReleaseError(f"{self.url} has no {name}; its manifest names {', '.join(sorted(self.manifest.files))}")
+                raise ReleaseError(
+                    f"{self.url} has no {name}; its manifest names {', '.join(sorted(self.manifest.files))}"
+                )
             self._checked[name] = self._checked_file(name, self.manifest.files[name])
         return self._checked[name]
 
@@ -200,11 +184,15 @@ class Release:
         try:
             return pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
-            raise ReleaseError(f"{path} is no Parquet file that can be read ({error}); fetch the release anew") from error
+            raise ReleaseError(
+                f"{path} is no Parquet file that can be read ({error}); fetch the release anew"
+            ) from error
 
     def tables(self) -> dict[TableKey, pa.Table]:
         """Every Parquet table, checked against the manifest; ReleaseError naming a file that is not what it should be."""
-        return {parse_path(path): self.table(path) for path in self.manifest.files if path.endswith(".parquet")}
+        return {
+            parse_path(path): self.table(path) for path in self.manifest.files if path.endswith(".parquet")
+        }
 
     def _checked_file(self, name: str, promised: File) -> Path:
         if self.folder is not None:
@@ -212,7 +200,9 @@ class Release:
             try:
                 data = path.read_bytes()
             except OSError as error:
-                raise ReleaseError(f"{path} cannot be read ({error.strerror}); fetch the release anew") from error
+                raise ReleaseError(
+                    f"{path} cannot be read ({error.strerror}); fetch the release anew"
+                ) from error
             check_bytes(data, promised, str(path))
             return path
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
@@ -227,9 +217,13 @@ class Release:
 def check_bytes(data: bytes, promised: File, where: str) -> None:
     """ReleaseError naming the file where its bytes are not those of the manifest."""
     if len(data) != promised.bytes:
-        raise ReleaseError(f"{where} has {len(data)} bytes, its manifest says {promised.bytes}: truncated or of another version; fetch it anew")
+        raise ReleaseError(
+            f"{where} has {len(data)} bytes, its manifest says {promised.bytes}: truncated or of another version; fetch it anew"
+        )
     if hashlib.sha256(data).hexdigest() != promised.sha256:
-        raise ReleaseError(f"{where} does not have the checksum in its manifest: corrupted or edited; fetch it anew")
+        raise ReleaseError(
+            f"{where} does not have the checksum in its manifest: corrupted or edited; fetch it anew"
+        )
 
 
 def _fetched(url: str) -> bytes:
@@ -241,11 +235,22 @@ def _fetched(url: str) -> bytes:
         files, path = url_to_fs(url)
         data: bytes = files.cat_file(path)
     except _transport_errors() as error:
-        raise ReleaseError(f"{url} cannot be fetched ({type(error).__name__}: {error}); check the address and the network") from error
+        raise ReleaseError(
+            f"{url} cannot be fetched ({type(error).__name__}: {error}); check the address and the network"
+        ) from error
     return data
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
     """What fsspec's file systems raise; some let errors of a library through that are no OSError, which only matters where it is loaded."""
-    named = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"), ("gcsfs.retry", "HttpError"))
-    return (OSError, ValueError, ImportError, *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules))
+    named = (
+        ("aiohttp", "ClientError"),
+        ("botocore.exceptions", "BotoCoreError"),
+        ("gcsfs.retry", "HttpError"),
+    )
+    return (
+        OSError,
+        ValueError,
+        ImportError,
+        *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules),
+    )

@@ -22,15 +22,24 @@ import numpy as np
 import numpy.typing as npt
 
 import nbzero
-from nbzero.constrained import CEILING, CORRELATIONS, ORACLE, RANDOM, correlations, mbr_table, seed_accuracies, with_tau_intervals
-from nbzero.errors import NothingFoundError, ReleaseError, unknown_name
+from nbzero.constrained import (
+    CEILING,
+    CORRELATIONS,
+    ORACLE,
+    RANDOM,
+    correlations,
+    mbr_table,
+    seed_accuracies,
+    with_tau_intervals,
+)
+from nbzero.errors import NothingFoundError, ReleaseError, UsageError, needs, unknown_name
+from nbzero.files import write_whole
 from nbzero.frame import Frame
-from nbzero.imported import IMPORTED
 from nbzero.metrics import check_bootstrap
 from nbzero.plots import RESAMPLES, UNITS, metric_unit
 from nbzero.pool import Pool, pool_of
 from nbzero.proxies import PROXIES
-from nbzero.release import write_whole
+from nbzero.spaces.published import IMPORTED
 from nbzero.transfer import runs_with
 
 if TYPE_CHECKING:
@@ -92,7 +101,7 @@ def write_report(
     Raises:
         UnknownNameError: a space that the release does not have.
         NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs to pick by.
-        ValueError: no space named, another split, a number of budgets below 1, of resamples below 0.
+        UsageError: no space named, another split, a number of budgets below 1, of resamples below 0.
         ReleaseError: `out_dir` is a file, or holds a report.html that is none of ours, or cannot be written; a damaged release.
         ImportError: vl-convert-python is not there.
     """
@@ -104,9 +113,11 @@ def write_report(
         if space not in bench.spaces:
             raise unknown_name("space", space, bench.spaces)
     if not asked:
-        raise ValueError(f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies")
+        raise UsageError(
+            f"no space was named; the release has {', '.join(bench.spaces)}, and spaces=None is all that have accuracies"
+        )
     if not hasattr(budgets, "__index__") or isinstance(budgets, bool) or budgets < 1:
-        raise ValueError(f"budgets {budgets!r}; it is a number of limits from 1")
+        raise UsageError(f"budgets {budgets!r}; it is a number of limits from 1")
     check_bootstrap(resamples, 0.95, 0, least=0)
     _bundler()  # before seconds of work
     page = _page(_content(bench, asked, split, budgets, resamples, strict=spaces is not None))
@@ -124,7 +135,9 @@ def _target(folder: Path) -> Path:
     if path.exists():
         with open(path, "rb") as file:
             if _MARK.encode() not in file.read(2000):
-                raise ReleaseError(f"{path} is there and no report of nbzero, so it is not replaced; move it, or name another folder")
+                raise ReleaseError(
+                    f"{path} is there and no report of nbzero, so it is not replaced; move it, or name another folder"
+                )
     return path
 
 
@@ -147,7 +160,9 @@ class _Columns:
         return list(self._places)
 
 
-def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, resamples: int, strict: bool) -> dict[str, Any]:
+def _content(
+    bench: Bench, spaces: Sequence[str], split: Split, budgets: int, resamples: int, strict: bool
+) -> dict[str, Any]:
     """Everything that the page shows."""
     columns, pools, without, bare = _Columns(), [], [], []
     for space in spaces:
@@ -159,15 +174,27 @@ def _content(bench: Bench, spaces: Sequence[str], split: Split, budgets: int, re
         elif not judged:
             bare.append(space)
     if bare and (strict or not (pools or without)):
-        raise NothingFoundError(f"{', '.join(bare)} has neither scores nor costs in this release, so there is nothing to pick by; leave it out")
+        raise NothingFoundError(
+            f"{', '.join(bare)} has neither scores nor costs in this release, so there is nothing to pick by; leave it out"
+        )
     if not pools or (strict and without):
         other: Split = "test" if split == "val" else "val"
         advice = f", or ask for split={other!r}" if runs_with(bench, without, other) else ""
-        raise NothingFoundError(f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}")
+        raise NothingFoundError(
+            f"no arch of {', '.join(without)} has a {split} accuracy in this release; leave it out{advice}"
+        )
     for pool in pools:
         pool["notes"] += [
-            *([f"Not on this page, for want of a {split} accuracy: {', '.join(without)}."] if without else []),
-            *([f"Not on this page, because there are neither scores nor costs: {', '.join(bare)}."] if bare else []),
+            *(
+                [f"Not on this page, for want of a {split} accuracy: {', '.join(without)}."]
+                if without
+                else []
+            ),
+            *(
+                [f"Not on this page, because there are neither scores nor costs: {', '.join(bare)}."]
+                if bare
+                else []
+            ),
             f"Data version {bench.version}; SHA-256 of its manifest, which fixes every byte of it: {bench.sha256}.",
         ]
     names = dict.fromkeys(name for pool in pools for name in pool["scores"])
@@ -191,7 +218,9 @@ def _proxy_in_words(name: str) -> str:
     return f"{name} ({row.family}): {row.meaning}. Source: {row.source}.{turned}"
 
 
-def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int, resamples: int) -> dict[str, Any]:
+def _pool_content(
+    bench: Bench, pool: Pool, columns: _Columns, budgets: int, resamples: int
+) -> dict[str, Any]:
     costs = {name: values for name, values in pool.costs.items() if not np.isnan(values).all()}
     accuracies = seed_accuracies(bench, pool)
     ordered = correlations(pool, accuracies=accuracies)
@@ -200,11 +229,23 @@ def _pool_content(bench: Bench, pool: Pool, columns: _Columns, budgets: int, res
     tables, mbr = [], {}
     for spacing in ("even", "quantile") if costs else ():
         mbr[spacing] = made = _shown(mbr_table(pool, list(costs), budgets, spacing, accuracies, resamples))
-        where = "equal steps of the cost from its lowest to its highest" if spacing == "even" else "limits that admit equal shares of the archs"
+        where = (
+            "equal steps of the cost from its lowest to its highest"
+            if spacing == "even"
+            else "limits that admit equal shares of the archs"
+        )
         chance = float(made["mbr_union"][made["proxy"].tolist().index(RANDOM)])
         said = [f"{budgets} limits per cost: {where}.", _MBR_COLUMNS.format(f"{chance:.4f} (union)")]
         tables.append(_table(f"mbr-{spacing}", made, said, "mbr_union", False))
-    tables.append(_table("correlations", ordered, ["Of the whole pool, without limits: 1 is a perfect order, 0 none."], "kendall", True))
+    tables.append(
+        _table(
+            "correlations",
+            ordered,
+            ["Of the whole pool, without limits: 1 is a perfect order, 0 none."],
+            "kendall",
+            True,
+        )
+    )
     scores = pool.scores_and_costs
     return {
         "space": pool.space,
@@ -228,7 +269,9 @@ def _opens(pool: Pool, mbr: Frame | None) -> str | None:
     """The proxy that the page shows first: the stored one of the lowest mBR under even limits on macs, or on the first cost that the pool has."""
     if mbr is None:
         return next(iter(pool.scores), None)
-    column = "mbr_macs" if "mbr_macs" in mbr else next(name for name in mbr.columns if name.startswith("mbr_"))
+    column = (
+        "mbr_macs" if "mbr_macs" in mbr else next(name for name in mbr.columns if name.startswith("mbr_"))
+    )
     values = dict(zip(mbr["proxy"].tolist(), mbr[column].tolist(), strict=True))
     return min((name for name in pool.scores if name not in pool.costs), key=values.__getitem__, default=None)
 
@@ -254,14 +297,20 @@ def _table(name: str, frame: Frame, notes: Sequence[str], by: str, descending: b
     }
 
 
-def _notes(bench: Bench, pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr: Frame | None, ordered: Frame) -> list[str]:
+def _notes(
+    bench: Bench, pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr: Frame | None, ordered: Frame
+) -> list[str]:
     """What a number of this page rests on, in plain words."""
     test = pool.split == "test"
     notes = [
         f"N = {len(pool):,}: the archs of {pool.space} that have a {pool.split} {pool.metric} on {pool.dataset} with recipe {pool.recipe}, seed 0; "
         f"the space has {pool.num_members:,} archs. The fewer the archs, the more of any difference between proxies is chance.",
         f"The {pool.metric} is of the {pool.split} split"
-        + (", which was asked for: for a final judgement, not for choosing. " if test else "; the test split is nowhere on this page. ")
+        + (
+            ", which was asked for: for a final judgement, not for choosing. "
+            if test
+            else "; the test split is nowhere on this page. "
+        )
         + f"Recipe {pool.recipe} is a frozen set of training settings; recipes are never mixed, and a cheap one may order archs otherwise than a "
         "long one.",
         (f"Scores: protocol {pool.protocol}, " if pool.protocol else "Scores: as published, ")
@@ -274,12 +323,19 @@ def _notes(bench: Bench, pool: Pool, accuracies: npt.NDArray[np.float64] | None,
     if pool.space in IMPORTED:
         for kind in ("runs", "scores"):
             if kind == "runs" or bench.protocols(pool.space, pool.dataset):
-                said = {key.decode(): value.decode() for key, value in (bench.arrow(kind, pool.space, pool.dataset).schema.metadata or {}).items()}
+                said = {
+                    key.decode(): value.decode()
+                    for key, value in (
+                        bench.arrow(kind, pool.space, pool.dataset).schema.metadata or {}
+                    ).items()
+                }
                 notes.append(f"Imported {kind}: {said['nbzero.source']}. Licence: {said['nbzero.licence']}.")
     return notes
 
 
-def _noise_in_words(pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr: Frame | None, ordered: Frame) -> str:
+def _noise_in_words(
+    pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr: Frame | None, ordered: Frame
+) -> str:
     if accuracies is None:
         return "Seed noise: unknown, no arch of the pool was trained with two seeds, so nothing says which differences between proxies are chance."
     shared = (~np.isnan(accuracies)).sum(axis=0) > 1
@@ -291,7 +347,11 @@ def _noise_in_words(pool: Pool, accuracies: npt.NDArray[np.float64] | None, mbr:
     return (
         f"Seed noise: {int(shared.sum()):,} of the {len(pool):,} archs were trained with more than one seed; the standard deviation between seeds is "
         f"{spread:.4f}, between archs {float(np.std(pool.accuracy, ddof=1)):.4f}. "
-        + (f"One seed's {pool.metric} as a proxy for another's gets {', '.join(said)} (row '{CEILING}'): " if said else "")
+        + (
+            f"One seed's {pool.metric} as a proxy for another's gets {', '.join(said)} (row '{CEILING}'): "
+            if said
+            else ""
+        )
         + "above that no proxy can be told from perfect, and smaller differences than the noise mean nothing."
     )
 
@@ -305,11 +365,7 @@ def _charts() -> str:
 
 def _bundler() -> Any:
     """The module vl_convert; ImportError saying what to install where it is not there."""
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise ImportError("the report bundles its charts from vl-convert-python: pip install 'nbzero[report]'") from error
-    return vl_convert
+    return needs("the report's charts", "vl_convert")
 
 
 def _page(content: dict[str, Any]) -> str:
@@ -317,11 +373,20 @@ def _page(content: dict[str, Any]) -> str:
     here = Path(__file__).resolve().parent
     charts = _charts()
     script = (here / "report.js").read_text("utf-8")
-    said = {"vega": vl_convert.get_vega_version(), "embed": vl_convert.get_vega_embed_version(), "convert": version("vl-convert-python")}
+    said = {
+        "vega": vl_convert.get_vega_version(),
+        "embed": vl_convert.get_vega_embed_version(),
+        "convert": version("vl-convert-python"),
+    }
     content = {**content, "licence": _LICENCE.format(**said, nbzero=nbzero.__version__)}
     parts = {
-        "hashes": " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (charts, script)),
-        "data": json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),  # "</script>" in a string would end the data
+        "hashes": " ".join(
+            f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+            for text in (charts, script)
+        ),
+        "data": json.dumps(content, allow_nan=False, separators=(",", ":")).replace(
+            "<", "\\u003c"
+        ),  # "</script>" in a string would end the data
         "charts": charts,
         "page": script,
     }

@@ -6,9 +6,16 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbzero.bench import _split_column, one_seed, runs_there
-from nbzero.errors import NotAMemberError, NothingFoundError, OutOfBudgetError, count_of, unknown_name
+from nbzero.errors import (
+    NotAMemberError,
+    NothingFoundError,
+    OutOfBudgetError,
+    UsageError,
+    count_of,
+    unknown_name,
+)
 from nbzero.proxies import PROXIES
-from nbzero.spaces import Arch
+from nbzero.spaces.macro import Arch
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench, Record, Seed, Split
@@ -46,7 +53,7 @@ class Simulation:
     Raises:
         UnknownNameError: a space, dataset, recipe or protocol that does not exist.
         NothingFoundError: the release has no runs of the space on the dataset with the recipe.
-        ValueError: several recipes and none named, another split, a budget that is no positive number.
+        UsageError: several recipes and none named, another split, a budget that is no positive number.
     """
 
     def __init__(
@@ -62,13 +69,17 @@ class Simulation:
     ) -> None:
         _split_column(split)
         if budget_s is not None and (isinstance(budget_s, (bool, str)) or not 0 < budget_s < math.inf):
-            raise ValueError(f"budget_s {budget_s!r}; it is a positive number of seconds, or None for no limit")
+            raise UsageError(
+                f"budget_s {budget_s!r}; it is a positive number of seconds, or None for no limit"
+            )
         opened = bench._space(space)
         self._bench, self.space, self.dataset, self.split = bench, space, dataset, split
         self.recipe = bench._named("runs", opened, dataset, recipe)
         if not (self.recipe and opened.seeds("runs", dataset, self.recipe)):
             with_recipe = f" with recipe {recipe}" if recipe else ""
-            raise NothingFoundError(f"no runs of {space} on {dataset}{with_recipe} to simulate a search by: {runs_there(bench, space)}")
+            raise NothingFoundError(
+                f"no runs of {space} on {dataset}{with_recipe} to simulate a search by: {runs_there(bench, space)}"
+            )
         self.protocol = bench._named("scores", opened, dataset, protocol)
         self.budget_s, self.charge_repeats = budget_s, charge_repeats
         self.reset()
@@ -94,7 +105,7 @@ class Simulation:
 
         Raises:
             OutOfBudgetError: the training takes longer than what is left; nothing was charged or written down.
-            ValueError: a malformed arch, one of another space, another seed.
+            UsageError: a malformed arch, one of another space, another seed.
         """
         seed, record = one_seed(seed), self._record(arch)
         if record is None:
@@ -116,7 +127,7 @@ class Simulation:
         Raises:
             UnknownNameError: a proxy that does not exist.
             OutOfBudgetError: the pass takes longer than what is left; nothing was charged or written down.
-            ValueError: a malformed arch, one of another space, another seed.
+            UsageError: a malformed arch, one of another space, another seed.
         """
         if proxy not in PROXIES:
             raise unknown_name("proxy", proxy, PROXIES)
@@ -127,7 +138,11 @@ class Simulation:
         value = record.score(proxy, self.dataset, self.protocol, seed)
         reason = record.score_reason(proxy, self.dataset, self.protocol, seed)
         made_by = PROXIES[proxy].timed_as
-        took = scores.seconds.get(made_by) if scores and (value is not None or proxy in scores.failures) else None
+        took = (
+            scores.seconds.get(made_by)
+            if scores and (value is not None or proxy in scores.failures)
+            else None
+        )
         if value is not None and took is None:
             value, reason = None, f"the release does not say how long the {made_by} pass took"
         return self._charge("score", record.arch, proxy, seed, value, took, made_by, reason)
@@ -152,11 +167,16 @@ class Simulation:
         best: list[float | None] = []
         for step in self._steps:
             so_far = best[-1] if best else None
-            better = step.kind == "train" and step.value is not None and (so_far is None or step.value > so_far)
+            better = (
+                step.kind == "train" and step.value is not None and (so_far is None or step.value > so_far)
+            )
             best.append(step.value if better else so_far)
         columns |= {"best_accuracy": best, "reason": [step.reason for step in self._steps]}
         budget = "no limit" if self.budget_s is None else f"{self.budget_s:g} s"
-        return Frame(columns, f"Simulated search: {self.space}, {self.dataset}, {self.recipe}, {self.split}, budget {budget}")
+        return Frame(
+            columns,
+            f"Simulated search: {self.space}, {self.dataset}, {self.recipe}, {self.split}, budget {budget}",
+        )
 
     def __repr__(self) -> str:
         limit = "" if self.budget_s is None else f" of {self.budget_s:g}"
@@ -172,7 +192,15 @@ class Simulation:
             return None
 
     def _charge(
-        self, kind: str, arch: str, proxy: str | None, seed: int, value: float | None, took: float | None, made_by: str, reason: str | None
+        self,
+        kind: str,
+        arch: str,
+        proxy: str | None,
+        seed: int,
+        value: float | None,
+        took: float | None,
+        made_by: str,
+        reason: str | None,
     ) -> float | None:
         """Answer, after paying what is not paid yet; `took` is None where the release has nothing to charge for."""
         paid, asked = (arch, made_by, seed), (arch, proxy or "train", seed)

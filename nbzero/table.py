@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from nbzero import where as conditions
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
-from nbzero.errors import NothingFoundError, UnknownNameError, count_of, unknown_name
-from nbzero.frame import library
-from nbzero.imported import IMPORTED
+from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, count_of, needs, unknown_name
 from nbzero.proxies import PROXIES
 from nbzero.schema import TABLES, Table, arrow_schema, columns_of
+from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +35,9 @@ class TableView:
         dataset, recipe, protocol, seed: what was selected; None where nothing of it is in the table.
     """
 
-    def __init__(self, space: str, arch_ids: npt.NDArray[Any], columns: dict[str, Any], selected: dict[str, Any]) -> None:
+    def __init__(
+        self, space: str, arch_ids: npt.NDArray[Any], columns: dict[str, Any], selected: dict[str, Any]
+    ) -> None:
         self.space = space
         self.arch_ids = arch_ids
         self._columns = columns
@@ -65,12 +66,16 @@ class TableView:
         return column in self._columns
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{k}={v!r}" for k in ("dataset", "recipe", "protocol", "seed") if (v := getattr(self, k)) is not None)
+        said = ", ".join(
+            f"{k}={v!r}"
+            for k in ("dataset", "recipe", "protocol", "seed")
+            if (v := getattr(self, k)) is not None
+        )
         return f"TableView({self.space!r}, {count_of(len(self), 'row')}, {said + ', ' if said else ''}columns={list(self.columns)})"
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow.Table with the release's types, units and true nulls; ImportError without pyarrow."""
-        pa = library("pyarrow", "to_arrow")
+        pa = needs("to_arrow", "pyarrow")
         known: dict[str, Any] = {}
         for table in TABLES:
             for arrow_field in arrow_schema(table, self.space):
@@ -82,12 +87,14 @@ class TableView:
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas.DataFrame; ImportError without pandas (nbzero[analysis])."""
-        frame: pd.DataFrame = library("pandas", "to_pandas").DataFrame({name: self[name] for name in self.columns})
+        frame: pd.DataFrame = needs("to_pandas", "pandas").DataFrame(
+            {name: self[name] for name in self.columns}
+        )
         return frame
 
     def to_polars(self) -> pl.DataFrame:
         """A polars.DataFrame, from `to_arrow`; ImportError without polars."""
-        frame: pl.DataFrame = library("polars", "to_polars").from_arrow(self.to_arrow())
+        frame: pl.DataFrame = needs("to_polars", "polars").from_arrow(self.to_arrow())
         return frame
 
 
@@ -107,23 +114,28 @@ def select(
     chosen: dict[Kind, str | None] = {"runs": None, "scores": None}
     given: dict[Kind, str | None] = {"runs": recipe, "scores": protocol}
     if isinstance(columns, str):
-        raise ValueError(f"columns is {columns!r}; it is a list of names: [{columns!r}]")
+        raise UsageError(f"columns is {columns!r}; it is a list of names: [{columns!r}]")
     if dataset is not None:
         bench._check_dataset(dataset)
     elif recipe is not None or protocol is not None:
-        raise ValueError(f"recipe and protocol go with a dataset: say which, dataset={bench.datasets(space)}")
+        raise UsageError(f"recipe and protocol go with a dataset: say which, dataset={bench.datasets(space)}")
     if seed != "mean":
         seed = one_seed(seed)
     seeds: dict[Kind, Seed] = {"runs": seed, "scores": seed if score_seed is None else score_seed}
     if seeds["scores"] != "mean":
         seeds["scores"] = one_seed(seeds["scores"])
     names = list(columns) if columns is not None else _default_columns(opened, dataset, seed)
-    wanted = {name: _resolved(name, space) for name in [*names, *(conditions.names_in(where) if where is not None else [])]}
+    wanted = {
+        name: _resolved(name, space)
+        for name in [*names, *(conditions.names_in(where) if where is not None else [])]
+    }
     kinds: tuple[Kind, ...] = ("runs", "scores")
     for kind in kinds:
         needed = next((name for name, (table, _) in wanted.items() if table == kind), None)
         if needed and dataset is None:
-            raise ValueError(f"column {needed!r} is of the {kind} tables: say which, dataset={bench.datasets(space)}")
+            raise UsageError(
+                f"column {needed!r} is of the {kind} tables: say which, dataset={bench.datasets(space)}"
+            )
         if dataset is not None and (needed or given[kind] is not None):
             chosen[kind] = bench._named(kind, opened, dataset, given[kind])
 
@@ -164,7 +176,9 @@ def none_meets(
         counted: what they are, in words, after their number.
     """
     opened = bench._space(space)
-    whole = select(bench, opened, conditions.names_in(where), dataset, recipe, protocol, seed, None, score_seed)
+    whole = select(
+        bench, opened, conditions.names_in(where), dataset, recipe, protocol, seed, None, score_seed
+    )
     met = len(select(bench, opened, ["arch_id"], dataset, recipe, protocol, seed, where, score_seed))
     held = []
     for name in whole.columns:
@@ -172,30 +186,42 @@ def none_meets(
         if values.dtype != object:
             there = np.asarray(values, np.float64)
             there = there[~np.isnan(there)]
-            held.append(f"{name} is {there.min():.10g} to {there.max():.10g}" if len(there) else f"{name} is null")
-    elsewhere = f" (of all {count_of(len(whole), 'arch')} of {space} {met} do)" if len(ids) < len(whole) else ""
+            held.append(
+                f"{name} is {there.min():.10g} to {there.max():.10g}" if len(there) else f"{name} is null"
+            )
+    elsewhere = (
+        f" (of all {count_of(len(whole), 'arch')} of {space} {met} do)" if len(ids) < len(whole) else ""
+    )
     return NothingFoundError(
         f"no arch meets {where!r}: of the {len(ids):,} {counted} none does{elsewhere}"
         + (f"; there {', '.join(held)}" if held else "") + "; widen the condition, or leave it out"
     )  # fmt: skip
 
 
-def _column(opened: OpenedSpace, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed) -> npt.NDArray[Any]:
+def _column(
+    opened: OpenedSpace, kind: Kind, column: str, dataset: str, name: str | None, seed: Seed
+) -> npt.NDArray[Any]:
     """One column of runs or scores over all archs of the space."""
     table, size = f"{kind}/{dataset}", len(opened.archs)
     groups = opened.groups(table)
     seeds = [one for other, one in groups if other == name and seed in (one, "mean")]
     found = [groups[name, one] for one in seeds if name is not None]
     if any(group.ids.tobytes() != found[0].ids.tobytes() for group in found):
-        counts = ", ".join(f"seed {one}: {count_of(len(group.ids), 'arch')}" for one, group in zip(seeds, found, strict=True))
-        raise ValueError(f"seed='mean' needs the same seeds for every arch of {opened.name} on {dataset}, but there are {counts}; name one")
+        counts = ", ".join(
+            f"seed {one}: {count_of(len(group.ids), 'arch')}" for one, group in zip(seeds, found, strict=True)
+        )
+        raise UsageError(
+            f"seed='mean' needs the same seeds for every arch of {opened.name} on {dataset}, but there are {counts}; name one"
+        )
     if column == "status":
         if len(seeds) > 1:
-            raise ValueError("status has no mean; name a seed")
+            raise UsageError("status has no mean; name a seed")
         texts, codes = opened.index.texts(table, column) if found else ([], memoryview(b""))
         spread: npt.NDArray[Any] = np.full(size, None, object)
         for group in found:
-            spread[np.asarray(group.ids)] = np.array([*texts, None], object)[np.asarray(codes[group.start : group.stop])]
+            spread[np.asarray(group.ids)] = np.array([*texts, None], object)[
+                np.asarray(codes[group.start : group.stop])
+            ]
         return spread
     parts = []
     for group in found:
@@ -220,22 +246,29 @@ def _default_columns(opened: OpenedSpace, dataset: str | None, seed: Seed) -> li
         offered = dict(_TABLE_COLUMNS)
         if opened.name in IMPORTED:  # most proxies are none that its source gives
             scores = f"scores/{dataset}"
-            offered["scores"] = tuple(name for name in PROXIES if scores in opened.index.tables and opened.has(scores, name))
+            offered["scores"] = tuple(
+                name for name in PROXIES if scores in opened.index.tables and opened.has(scores, name)
+            )
         names += [name for columns in offered.values() for name in columns if name not in names]
     return [name for name in names if name != "status" or seed != "mean"]
 
 
 def _resolved(name: str, space: str) -> tuple[Table, str]:
     """The table and the column that a plain or qualified name means."""
-    offered: dict[Table, tuple[str, ...]] = {"archs": tuple(c.name for c in columns_of("archs", space)), **_TABLE_COLUMNS}
-    if space in IMPORTED and name in COSTS and name not in offered["archs"]:  # not the proxy of that name, which its scores do not have either
+    offered: dict[Table, tuple[str, ...]] = {
+        "archs": tuple(c.name for c in columns_of("archs", space)),
+        **_TABLE_COLUMNS,
+    }
+    if (
+        space in IMPORTED and name in COSTS and name not in offered["archs"]
+    ):  # not the proxy of that name, which its scores do not have either
         raise unknown_name(f"cost of {space}", name, (cost for cost in COSTS if cost in offered["archs"]))
     for table, columns in offered.items():
         for column in columns:
             if name in (column, f"{table}.{column}"):
                 return table, column
     if not isinstance(name, str):
-        raise ValueError(f"columns holds {name!r}; it is a list of names")
+        raise UsageError(f"columns holds {name!r}; it is a list of names")
     for table in TABLES:
         if name.removeprefix(f"{table}.") in {c.name for c in columns_of(table, space)}:
             raise UnknownNameError(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from nbzero import metrics
 from nbzero.bench import _split_column
 from nbzero.constrained import seed_accuracies, unscored_notes
-from nbzero.errors import NothingFoundError, count_of, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.pool import Pool, pool_of
 
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from nbzero.bench import Bench, Seed, Split
 
 Floats = npt.NDArray[np.float64]
-CORRELATIONS: dict[str, Callable[..., float]] = {"kendall": metrics.kendall_tau, "spearman": metrics.spearman_rho, "pearson": metrics.pearson}
+CORRELATIONS: dict[str, Callable[..., float]] = {
+    "kendall": metrics.kendall_tau,
+    "spearman": metrics.spearman_rho,
+    "pearson": metrics.pearson,
+}
 MBR = {"mbr": "even", "quantile_mbr": "quantile"}
 DECIMALS = 12  # metrics that differ by less are equal to a ranking of proxies: sums in another order differ by some 1e-16
 METRICS = (*CORRELATIONS, *(f"abs_{name}" for name in CORRELATIONS), *MBR)
@@ -71,17 +75,30 @@ class Transfer:
         """The row of one pair, by the numbers of its pools in any order.
 
         Raises:
-            ValueError: no such pair.
+            UsageError: no such pair.
         """
         for row in self.pairs:
             if {row["a"], row["b"]} == {a, b}:
                 return row
-        raise ValueError(f"no pair {a!r}, {b!r}; the pools have the numbers 1 to {len(self.pools)}, and a pair is two of them")
+        raise UsageError(
+            f"no pair {a!r}, {b!r}; the pools have the numbers 1 to {len(self.pools)}, and a pair is two of them"
+        )
 
     def __repr__(self) -> str:
-        short = ["a", "b", "across", "shares", "shared_proxies", *(name for name in self.pairs.columns if name.startswith(("kendall", "spearman")))]
-        pools = Frame({name: self.pools[name] for name in ("pool", *KEY, "num_archs", "num_proxies")}, "Pools")
-        pairs = Frame({name: self.pairs[name] for name in (*short, "best_a", "best_b", "meaningful")}, self.pairs.title)
+        short = [
+            "a",
+            "b",
+            "across",
+            "shares",
+            "shared_proxies",
+            *(name for name in self.pairs.columns if name.startswith(("kendall", "spearman"))),
+        ]
+        pools = Frame(
+            {name: self.pools[name] for name in ("pool", *KEY, "num_archs", "num_proxies")}, "Pools"
+        )
+        pairs = Frame(
+            {name: self.pairs[name] for name in (*short, "best_a", "best_b", "meaningful")}, self.pairs.title
+        )
         return "\n".join([repr(pools), repr(pairs), *self.notes])
 
 
@@ -115,37 +132,50 @@ def transfer(
 
     Raises:
         UnknownNameError: a metric, a proxy or a cost that no pool has.
-        ValueError: fewer than two pools, raw signs in some and oriented ones in others, other accuracies or options.
+        UsageError: fewer than two pools, raw signs in some and oriented ones in others, other accuracies or options.
     """
     listed = _checked(pools)
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
     metrics.check_bootstrap(resamples, level, seed, least=0)
     if isinstance(budgets, bool) or not hasattr(budgets, "__index__") or budgets < 1:
-        raise ValueError(f"budgets {budgets!r}; pools have their own costs, so it is a number of limits from 1")
+        raise UsageError(
+            f"budgets {budgets!r}; pools have their own costs, so it is a number of limits from 1"
+        )
     if normalise not in metrics.NORMALISATIONS:
-        raise ValueError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
+        raise UsageError(f"normalise {normalise!r}; it is one of {', '.join(metrics.NORMALISATIONS)}")
     seeds = _seeds(listed, accuracies)
-    everything = list(dict.fromkeys(name for pool in listed for name in (*pool.scores_and_costs, *pool.unscored)))
-    names = everything if proxies is None else list(dict.fromkeys([proxies] if isinstance(proxies, str) else proxies))
+    everything = list(
+        dict.fromkeys(name for pool in listed for name in (*pool.scores_and_costs, *pool.unscored))
+    )
+    names = (
+        everything
+        if proxies is None
+        else list(dict.fromkeys([proxies] if isinstance(proxies, str) else proxies))
+    )
     for name in names:
         if name not in everything:
             raise unknown_name("proxy in these pools", name, everything)
     if not names:
-        raise ValueError("no proxies; name one or more, or None for all that the pools have")
+        raise UsageError("no proxies; name one or more, or None for all that the pools have")
     limited = [costs] if isinstance(costs, str) else list(dict.fromkeys(costs))
     known = {name for pool in listed for name in pool.costs}
     for name in limited if metric in MBR else ():
         if name not in known:
             raise unknown_name("cost in these pools", name, known)
     if not limited:
-        raise ValueError("no costs; name one or more of macs, params, depth")
+        raise UsageError("no costs; name one or more of macs, params, depth")
 
     judges = [_Judge(pool, names, metric, limited, int(budgets), normalise) for pool in listed]
     values = np.array([judge.values() for judge in judges])
     draws = [_copies(pool, resamples, seed) for pool in listed] if resamples else None
     drawn = (
-        None if draws is None else [np.round([judge.values(copies) for copies in each], DECIMALS) for judge, each in zip(judges, draws, strict=True)]
+        None
+        if draws is None
+        else [
+            np.round([judge.values(copies) for copies in each], DECIMALS)
+            for judge, each in zip(judges, draws, strict=True)
+        ]
     )
     lower = metric in MBR
     keys = np.round(values if lower else -values, DECIMALS)
@@ -161,7 +191,11 @@ def transfer(
 
 
 def all_pools(
-    bench: Bench, split: Split = "val", spaces: Iterable[str] | None = None, proxies: Iterable[str] | None = None, seed: Seed = None
+    bench: Bench,
+    split: Split = "val",
+    spaces: Iterable[str] | None = None,
+    proxies: Iterable[str] | None = None,
+    seed: Seed = None,
 ) -> list[Pool]:
     """The pool of every space, data set and recipe of which a release has accuracies of that split; `measured` lists also those that it has not.
 
@@ -176,9 +210,15 @@ def all_pools(
     """
     chosen = bench.spaces if spaces is None else [spaces] if isinstance(spaces, str) else list(spaces)
     names = None if proxies is None else list(proxies)
-    found = [pool_of(bench, *key, seed=seed, split=split, proxies=names) for key in runs_with(bench, chosen, split, seed)]
+    found = [
+        pool_of(bench, *key, seed=seed, split=split, proxies=names)
+        for key in runs_with(bench, chosen, split, seed)
+    ]
     if not found:
-        listed = (f"{row['space']} on {row['dataset']} with {row['recipe']}: {row['num_val']} val, {row['num_test']} test" for row in measured(bench))
+        listed = (
+            f"{row['space']} on {row['dataset']} with {row['recipe']}: {row['num_val']} val, {row['num_test']} test"
+            for row in measured(bench)
+        )
         there = "; ".join(listed)
         raise NothingFoundError(
             f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}; seed 0 has: {there or 'none'}"
@@ -186,7 +226,9 @@ def all_pools(
     return found
 
 
-def runs_with(bench: Bench, spaces: Iterable[str], split: Split, seed: Seed = None) -> list[tuple[str, str, str]]:
+def runs_with(
+    bench: Bench, spaces: Iterable[str], split: Split, seed: Seed = None
+) -> list[tuple[str, str, str]]:
     """The spaces, data sets and recipes of which a release has accuracies of a split."""
     column = f"runs.{_split_column(split)}"
     tables = ((key, bench.table(key[0], [column], *key[1:], seed=seed)) for key in _runs(bench, spaces))
@@ -198,9 +240,21 @@ def measured(bench: Bench) -> Frame:
     rows = []
     for space, dataset, recipe in _runs(bench, bench.spaces):
         table = bench.table(space, ["runs.val_acc", "runs.test_acc"], dataset, recipe)
-        counts = {f"num_{part}": int((~np.isnan(np.asarray(table[f"runs.{part}_acc"], np.float64))).sum()) for part in ("val", "test")}
+        counts = {
+            f"num_{part}": int((~np.isnan(np.asarray(table[f"runs.{part}_acc"], np.float64))).sum())
+            for part in ("val", "test")
+        }
         seeds = ", ".join(map(str, bench.seeds(space, dataset, recipe)))
-        rows.append({"space": space, "dataset": dataset, "recipe": recipe, **counts, "seeds": seeds, "metric": bench._space(space).metric(dataset)})
+        rows.append(
+            {
+                "space": space,
+                "dataset": dataset,
+                "recipe": recipe,
+                **counts,
+                "seeds": seeds,
+                "metric": bench._space(space).metric(dataset),
+            }
+        )
     head = ("space", "dataset", "recipe", "num_val", "num_test", "seeds", "metric")
     return Frame({name: [row[name] for row in rows] for name in head}, f"Runs of release {bench.version}")
 
@@ -211,7 +265,12 @@ def all_seed_accuracies(bench: Bench, pools: Iterable[Pool]) -> list[Floats | No
 
 
 def _runs(bench: Bench, spaces: Iterable[str]) -> list[tuple[str, str, str]]:
-    return [(space, dataset, recipe) for space in spaces for dataset in bench.datasets(space) for recipe in bench.recipes(space, dataset)]
+    return [
+        (space, dataset, recipe)
+        for space in spaces
+        for dataset in bench.datasets(space)
+        for recipe in bench.recipes(space, dataset)
+    ]
 
 
 class _Judge:
@@ -223,27 +282,50 @@ class _Judge:
         unscored: of the K, those that no arch has a score of.
     """
 
-    def __init__(self, pool: Pool, names: Sequence[str], metric: str, costs: Sequence[str], budgets: int, normalise: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        names: Sequence[str],
+        metric: str,
+        costs: Sequence[str],
+        budgets: int,
+        normalise: str,
+    ) -> None:
         stored = pool.scores_and_costs
         self.rows = [k for k, name in enumerate(names) if name in stored and name not in pool.without_scores]
         self.unscored = [name for name in names if name in pool.without_scores]
-        missing = {**dict.fromkeys(self.unscored, len(pool)), **{name: int(np.isnan(values).sum()) for name, values in stored.items()}}
+        missing = {
+            **dict.fromkeys(self.unscored, len(pool)),
+            **{name: int(np.isnan(values).sum()) for name, values in stored.items()},
+        }
         self.missing = [missing.get(name, -1) for name in names]
         self.num, self.metric, self.budgets, self.normalise = len(names), metric, budgets, normalise
         self.accuracy = pool.accuracy
         scores = [stored[names[k]] for k in self.rows]
         lacking = [name for name in costs if name not in pool.costs] if metric in MBR else []
-        self.reason = f"{pool.space} has no {', '.join(lacking)}" if lacking else "" if scores else "none of the proxies has a score there"
+        self.reason = (
+            f"{pool.space} has no {', '.join(lacking)}"
+            if lacking
+            else ""
+            if scores
+            else "none of the proxies has a score there"
+        )
         self.costs = [] if lacking or metric not in MBR else [pool.costs[name] for name in costs]
         if metric in MBR:
             self.scores: Any = metrics.small_codes(np.array(scores)) if scores else np.empty((0, len(pool)))
         else:  # codes order as the scores do, NaN lowest, and are faster to sort; Pearson needs the numbers
-            self.scores = scores if metric.endswith("pearson") else [metrics.codes(values) for values in scores]
+            self.scores = (
+                scores if metric.endswith("pearson") else [metrics.codes(values) for values in scores]
+            )
 
     def values(self, copies: npt.NDArray[np.int64] | None = None) -> Floats:
         """(K,) the metric of each proxy on the pool, or on a resample with so many copies of each arch; NaN where it is undefined."""
         found = np.full(self.num, np.nan)
-        rows = np.arange(len(self.accuracy)) if copies is None else np.repeat(np.arange(len(self.accuracy)), copies)
+        rows = (
+            np.arange(len(self.accuracy))
+            if copies is None
+            else np.repeat(np.arange(len(self.accuracy)), copies)
+        )
         if self.reason or not len(rows):
             return found
         accuracy = self.accuracy[rows]
@@ -251,7 +333,13 @@ class _Judge:
             table, parts = self.scores[:, rows], []
             for cost in self.costs:
                 limits = metrics.budget_limits(cost[rows], self.budgets, MBR[self.metric])
-                parts.append(metrics.mean_rank(metrics.picks(table, accuracy, *metrics.within(cost[rows], limits)), len(rows), self.normalise))
+                parts.append(
+                    metrics.mean_rank(
+                        metrics.picks(table, accuracy, *metrics.within(cost[rows], limits)),
+                        len(rows),
+                        self.normalise,
+                    )
+                )
             found[self.rows] = np.mean(parts, axis=0)
             return found
         judge = CORRELATIONS[self.metric.removeprefix("abs_")]
@@ -262,7 +350,9 @@ class _Judge:
 def _copies(pool: Pool, resamples: int, seed: int) -> list[npt.NDArray[np.int64]]:
     """For each resample how often each arch of the pool is in it: Poisson(1), fixed by seed, space, resample and arch_id alone."""
     name, longest = zlib.crc32(pool.space.encode()), int(pool.arch_ids.max()) + 1
-    return [np.random.default_rng([seed, name, r]).poisson(1.0, longest)[pool.arch_ids] for r in range(resamples)]
+    return [
+        np.random.default_rng([seed, name, r]).poisson(1.0, longest)[pool.arch_ids] for r in range(resamples)
+    ]
 
 
 def _agreement(a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -287,18 +377,35 @@ def _ranks(values: Floats) -> Floats:
 
 
 def _pairs_frame(
-    pools: list[Pool], names: list[str], keys: Floats, judges: list[_Judge], drawn: list[Floats] | None, level: float, told: str
+    pools: list[Pool],
+    names: list[str],
+    keys: Floats,
+    judges: list[_Judge],
+    drawn: list[Floats] | None,
+    level: float,
+    told: str,
 ) -> Frame:
     """`keys` (pools, K) order the proxies from the best, NaN where there is no value; `drawn` (R, K) for each pool."""
     rows = []
     for a, b in itertools.combinations(range(len(pools)), 2):
         shared = np.flatnonzero(~np.isnan(keys[a]) & ~np.isnan(keys[b]))
-        kendall, spearman = (float(found[0]) for found in _agreement(keys[a][None, shared], keys[b][None, shared]))
+        kendall, spearman = (
+            float(found[0]) for found in _agreement(keys[a][None, shared], keys[b][None, shared])
+        )
         scored = ("protocol",) if pools[a].scores and pools[b].scores else ()
-        row = {**_between(pools, a, b, (*KEY, *scored)), "shared_proxies": len(shared), "kendall": kendall, "spearman": spearman}
+        row = {
+            **_between(pools, a, b, (*KEY, *scored)),
+            "shared_proxies": len(shared),
+            "kendall": kendall,
+            "spearman": spearman,
+        }
         if drawn is not None:
-            for name, found in zip(("kendall", "spearman"), _agreement(drawn[a][:, shared], drawn[b][:, shared]), strict=True):
-                row[f"{name}_low"], row[f"{name}_high"] = metrics.interval(found, level) if len(shared) > 1 else (math.nan, math.nan)
+            for name, found in zip(
+                ("kendall", "spearman"), _agreement(drawn[a][:, shared], drawn[b][:, shared]), strict=True
+            ):
+                row[f"{name}_low"], row[f"{name}_high"] = (
+                    metrics.interval(found, level) if len(shared) > 1 else (math.nan, math.nan)
+                )
         ranks = [_ranks(keys[one][shared]) for one in (a, b)]
         best = [np.flatnonzero(one == one.min()) if len(one) else np.empty(0, np.int64) for one in ranks]
         for one, top, other, elsewhere in (("a", best[0], "b", ranks[1]), ("b", best[1], "a", ranks[0])):
@@ -321,7 +428,12 @@ def _reason(undefined: list[str], shared: int, kendall: float) -> str | None:
     return f"only {shared} proxies have a value in both: as many agree by chance" if shared < FEW else None
 
 
-def _accuracy_frame(pools: list[Pool], seeds: list[Floats | None], draws: list[list[npt.NDArray[np.int64]]] | None, level: float) -> Frame:
+def _accuracy_frame(
+    pools: list[Pool],
+    seeds: list[Floats | None],
+    draws: list[list[npt.NDArray[np.int64]]] | None,
+    level: float,
+) -> Frame:
     rows, apart = [], 0
     for a, b in itertools.combinations(range(len(pools)), 2):
         if pools[a].space != pools[b].space:
@@ -333,23 +445,47 @@ def _accuracy_frame(pools: list[Pool], seeds: list[Floats | None], draws: list[l
         for name, judge in (("kendall", metrics.kendall_tau), ("spearman", metrics.spearman_rho)):
             row[name] = judge(first, second) if len(in_a) > 1 else math.nan
             if draws is not None:
-                found = [_resampled(judge, first, second, copies[in_a]) for copies in draws[a]] if len(in_a) > 1 else []
+                found = (
+                    [_resampled(judge, first, second, copies[in_a]) for copies in draws[a]]
+                    if len(in_a) > 1
+                    else []
+                )
                 row[f"{name}_low"], row[f"{name}_high"] = metrics.interval(np.array(found), level)
         for part, one, shared in (("a", a, in_a), ("b", b, in_b)):
             row[f"ceiling_{part}"], row[f"ceiling_archs_{part}"] = _ceiling(seeds[one], shared)
         undefined = None if not math.isnan(row["kendall"]) else "all accuracies of one of the pools are equal"
-        row["reason"] = f"{count_of(len(in_a), 'arch is', 'archs are')} in both; a ranking needs two" if len(in_a) < 2 else undefined
+        row["reason"] = (
+            f"{count_of(len(in_a), 'arch is', 'archs are')} in both; a ranking needs two"
+            if len(in_a) < 2
+            else undefined
+        )
         rows.append(row)
     notes = [f"Left out: {count_of(apart, 'pair')} of two spaces, which share no archs."] if apart else []
     if any(not math.isnan(row[f"ceiling_{part}"]) for row in rows for part in "ab"):
-        notes.append("Ceilings: how well one seed's accuracies rank another seed's; two rankings by single seeds can hardly agree better.")
+        notes.append(
+            "Ceilings: how well one seed's accuracies rank another seed's; two rankings by single seeds can hardly agree better."
+        )
     if rows:
         return _frame(rows, "Rankings of archs by accuracy", notes)
-    head = ("a", "b", "pool_a", "pool_b", "across", "shared_archs", "kendall", "spearman", "ceiling_a", "ceiling_b", "reason")
+    head = (
+        "a",
+        "b",
+        "pool_a",
+        "pool_b",
+        "across",
+        "shared_archs",
+        "kendall",
+        "spearman",
+        "ceiling_a",
+        "ceiling_b",
+        "reason",
+    )
     return Frame({name: [] for name in head}, "Rankings of archs by accuracy", notes)
 
 
-def _resampled(judge: Callable[..., float], first: Floats, second: Floats, copies: npt.NDArray[np.int64]) -> float:
+def _resampled(
+    judge: Callable[..., float], first: Floats, second: Floats, copies: npt.NDArray[np.int64]
+) -> float:
     return judge(np.repeat(first, copies), np.repeat(second, copies)) if copies.any() else math.nan
 
 
@@ -374,7 +510,15 @@ def _between(pools: list[Pool], a: int, b: int, key: Sequence[str]) -> dict[str,
     else:
         shares = "same runs" if _same_runs(one, other) else "same archs"
     across = " + ".join(differ) or "nothing"
-    return {"a": a + 1, "b": b + 1, "pool_a": one.name, "pool_b": other.name, "across": across, "shares": shares, "shared_archs": shared}
+    return {
+        "a": a + 1,
+        "b": b + 1,
+        "pool_a": one.name,
+        "pool_b": other.name,
+        "across": across,
+        "shares": shares,
+        "shared_archs": shared,
+    }
 
 
 def _same_runs(one: Pool, other: Pool) -> bool:
@@ -382,7 +526,11 @@ def _same_runs(one: Pool, other: Pool) -> bool:
     one of them a mean over seeds, which holds each."""
     recipes, seeds = {one.recipe, other.recipe}, {one.seed, other.seed}
     is_mean = "mean" in seeds or len(recipes) > 1  # of an imported benchmark: recipe and recipe-mean
-    return one.dataset == other.dataset and len({recipe.removesuffix("-mean") for recipe in recipes}) == 1 and (is_mean or len(seeds) == 1)
+    return (
+        one.dataset == other.dataset
+        and len({recipe.removesuffix("-mean") for recipe in recipes}) == 1
+        and (is_mean or len(seeds) == 1)
+    )
 
 
 def _pools_frame(pools: list[Pool], values: Floats, judges: list[_Judge]) -> Frame:
@@ -397,12 +545,16 @@ def _pools_frame(pools: list[Pool], values: Floats, judges: list[_Judge]) -> Fra
     return _frame(rows, "Pools")
 
 
-def _proxies_frame(pools: list[Pool], names: list[str], values: Floats, ranked: Floats, judges: list[_Judge], told: str) -> Frame:
+def _proxies_frame(
+    pools: list[Pool], names: list[str], values: Floats, ranked: Floats, judges: list[_Judge], told: str
+) -> Frame:
     sizes = (~np.isnan(values)).sum(axis=1)
     places = (ranked - 1) / np.where(sizes > 1, sizes - 1, np.nan)[:, None]
     columns: dict[str, Any] = {"proxy": names}
     for i in range(len(pools)):
-        missing = [math.nan if judges[i].missing[k] < 0 else float(judges[i].missing[k]) for k in range(len(names))]
+        missing = [
+            math.nan if judges[i].missing[k] < 0 else float(judges[i].missing[k]) for k in range(len(names))
+        ]
         columns |= {f"value_{i + 1}": values[i], f"rank_{i + 1}": ranked[i], f"missing_{i + 1}": missing}
     for name, table in (("rank", ranked), ("place", places)):
         there = [column[~np.isnan(column)] for column in table.T]
@@ -411,25 +563,43 @@ def _proxies_frame(pools: list[Pool], names: list[str], values: Floats, ranked: 
     columns["num_pools"] = (~np.isnan(ranked)).sum(axis=0)
     notes = [f"{i + 1}: {pool.name}." for i, pool in enumerate(pools)]
     if len(set(sizes[sizes > 0].tolist())) > 1:
-        notes.append("The pools rank different numbers of proxies: compare places (0 = best, 1 = last), not ranks, between them.")
+        notes.append(
+            "The pools rank different numbers of proxies: compare places (0 = best, 1 = last), not ranks, between them."
+        )
     return Frame(columns, f"Proxies by {told}", notes).sorted("mean_place")
 
 
 def _notes(pools: list[Pool], judges: list[_Judge], told: str, resamples: int, level: float) -> list[str]:
-    notes = [f"Proxies are ranked by {told}; N of each pool is its num_archs, costs count as proxies by which larger networks are better."]
+    notes = [
+        f"Proxies are ranked by {told}; N of each pool is its num_archs, costs count as proxies by which larger networks are better."
+    ]
     if resamples:
-        notes.append(f"{level:.0%} intervals of {count_of(resamples, 'resample')} of the archs; the proxies are given, so few of them stay few.")
+        notes.append(
+            f"{level:.0%} intervals of {count_of(resamples, 'resample')} of the archs; the proxies are given, so few of them stay few."
+        )
     test = [str(i + 1) for i, pool in enumerate(pools) if pool.split == "test"]
     if test:
-        notes.append(f"On the test split, as asked: pools {', '.join(test)}. What is chosen by it, it no longer judges.")
+        notes.append(
+            f"On the test split, as asked: pools {', '.join(test)}. What is chosen by it, it no longer judges."
+        )
     if len({pool.protocol for pool in pools if pool.scores}) > 1:
         listed = ", ".join(sorted({pool.protocol or "none" for pool in pools if pool.scores}))
-        notes.append(f"Scores are of different protocols ({listed}): a proxy of one name may have been computed otherwise.")
+        notes.append(
+            f"Scores are of different protocols ({listed}): a proxy of one name may have been computed otherwise."
+        )
     absent = sum(max(count, 0) for judge in judges for count in judge.missing)
     if absent:
-        notes.append(f"Missing in all: {count_of(absent, 'score')} of these proxies; missing_1 and so on in .proxies count them by pool.")
-    notes += [f"Pool {i + 1} ranks no proxies: {judge.reason}." for i, judge in enumerate(judges) if judge.reason]
-    notes += [f"Pool {i + 1}: {note}" for i, judge in enumerate(judges) for note in unscored_notes(pools[i], judge.unscored)]
+        notes.append(
+            f"Missing in all: {count_of(absent, 'score')} of these proxies; missing_1 and so on in .proxies count them by pool."
+        )
+    notes += [
+        f"Pool {i + 1} ranks no proxies: {judge.reason}." for i, judge in enumerate(judges) if judge.reason
+    ]
+    notes += [
+        f"Pool {i + 1}: {note}"
+        for i, judge in enumerate(judges)
+        for note in unscored_notes(pools[i], judge.unscored)
+    ]
     if any(not one.oriented for one in pools):
         notes.append("Scores have their raw sign.")
     return notes
@@ -439,11 +609,17 @@ def _checked(pools: Iterable[Pool]) -> list[Pool]:
     listed: list[Any] = [pools] if isinstance(pools, Pool) else list(pools)
     strange = [type(one).__name__ for one in listed if not isinstance(one, Pool)]
     if strange:
-        raise ValueError(f"pools hold {', '.join(sorted(set(strange)))}; each is a Pool, as pool_of and all_pools make them")
+        raise UsageError(
+            f"pools hold {', '.join(sorted(set(strange)))}; each is a Pool, as pool_of and all_pools make them"
+        )
     if len(listed) < 2:
-        raise ValueError(f"{len(listed)} pools; transfer is between two or more: all_pools(bench), or pool_of for each")
+        raise UsageError(
+            f"{len(listed)} pools; transfer is between two or more: all_pools(bench), or pool_of for each"
+        )
     if len({pool.oriented for pool in listed}) > 1:
-        raise ValueError("some pools have raw signs and others oriented ones; make all with the same `orient`")
+        raise UsageError(
+            "some pools have raw signs and others oriented ones; make all with the same `orient`"
+        )
     return listed
 
 
@@ -451,11 +627,15 @@ def _seeds(pools: list[Pool], accuracies: Sequence[npt.ArrayLike | None] | None)
     if accuracies is None:
         return [None] * len(pools)
     if len(accuracies) != len(pools):
-        raise ValueError(f"accuracies of {len(accuracies)} pools; there are {len(pools)}, and each has an array or None")
+        raise UsageError(
+            f"accuracies of {len(accuracies)} pools; there are {len(pools)}, and each has an array or None"
+        )
     made = [None if one is None else np.asarray(one, np.float64) for one in accuracies]
     for pool, one in zip(pools, made, strict=True):
         if one is not None and (one.ndim != 2 or len(one) < 2 or one.shape[1] != len(pool)):
-            raise ValueError(f"accuracies of shape {one.shape} for {pool.name}; they are (S, {len(pool)}), a row for each of at least two seeds")
+            raise UsageError(
+                f"accuracies of shape {one.shape} for {pool.name}; they are (S, {len(pool)}), a row for each of at least two seeds"
+            )
     return made
 
 

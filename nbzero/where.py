@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nbzero.errors import UsageError
+
 Mask = npt.NDArray[np.bool_]
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -38,7 +40,7 @@ class _Truth(NamedTuple):
 
 
 def names_in(text: str) -> list[str]:
-    """The columns a condition reads, in order; ValueError where the text is no condition."""
+    """The columns a condition reads, in order; UsageError where the text is no condition."""
     names: dict[str, None] = {}
 
     def visit(node: ast.AST) -> None:
@@ -61,7 +63,7 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
         column: gives a column's values by name, (num_rows,): numbers with NaN for null, or objects with None for null.
 
     Raises:
-        ValueError: syntax that is not allowed, naming the part.
+        UsageError: syntax that is not allowed, naming the part.
         UnknownNameError: as `column` raises it.
     """
 
@@ -85,19 +87,23 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
                 part = _compared(compare, left, right)
                 true, false, left = true & part.true, false | part.false, right
             return _Truth(true, false)
-        raise ValueError(f"{ast.unparse(node)!r} in {text!r} is no comparison; {_HELP}")
+        raise UsageError(f"{ast.unparse(node)!r} in {text!r} is no comparison; {_HELP}")
 
     def _compared(compare: ast.cmpop, left: ast.expr, right: ast.expr) -> _Truth:
         if isinstance(compare, (ast.Is, ast.IsNot)):
             if not (isinstance(right, ast.Constant) and right.value is None):
-                raise ValueError(f"'is' in {text!r} goes with None only: 's4_depth is None'")
+                raise UsageError(f"'is' in {text!r} goes with None only: 's4_depth is None'")
             null = _null(value(left))
             return _Truth(null, ~null) if isinstance(compare, ast.Is) else _Truth(~null, null)
         if type(compare) not in _COMPARE:
-            raise ValueError(f"{ast.unparse(left)!r} in {text!r}: only < <= > >= == != and 'is None' compare; {_HELP}")
+            raise UsageError(
+                f"{ast.unparse(left)!r} in {text!r}: only < <= > >= == != and 'is None' compare; {_HELP}"
+            )
         a, b = value(left), value(right)
         if _is_text(a) != _is_text(b) or (_is_text(a) and not isinstance(compare, (ast.Eq, ast.NotEq))):
-            raise ValueError(f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {text!r}: numbers compare with numbers, texts by == and !=")
+            raise UsageError(
+                f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {text!r}: numbers compare with numbers, texts by == and !="
+            )
         known = ~(_null(a) | _null(b))
         with np.errstate(invalid="ignore"):
             holds = np.broadcast_to(np.asarray(_COMPARE[type(compare)](a, b), bool), (num_rows,))
@@ -107,21 +113,27 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
         name = _name(node)
         if name is not None:
             return column(name)
-        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str)) and not isinstance(node.value, bool):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, (int, float, str))
+            and not isinstance(node.value, bool)
+        ):
             return node.value
         if isinstance(node, ast.Constant) and node.value is None:
-            raise ValueError(f"{text!r} compares with None, which is never true; write 'is None' or 'is not None'")
+            raise UsageError(
+                f"{text!r} compares with None, which is never true; write 'is None' or 'is not None'"
+            )
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -_number(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return _ARITHMETIC[type(node.op)](_number(node.left), _number(node.right))
-        raise ValueError(f"{ast.unparse(node)!r} in {text!r} is not allowed; {_HELP}")
+        raise UsageError(f"{ast.unparse(node)!r} in {text!r} is not allowed; {_HELP}")
 
     def _number(node: ast.expr) -> Any:
         found = value(node)
         if _is_text(found):
-            raise ValueError(f"{ast.unparse(node)!r} in {text!r} is text, not a number")
+            raise UsageError(f"{ast.unparse(node)!r} in {text!r} is text, not a number")
         return np.asarray(found, np.float64)
 
     return truth(_parsed(text)).true
@@ -129,12 +141,12 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
 
 def _parsed(text: str) -> ast.expr:
     if not isinstance(text, str):
-        raise ValueError(f"a condition is a text, not {type(text).__name__}; {_HELP}")
+        raise UsageError(f"a condition is a text, not {type(text).__name__}; {_HELP}")
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = error.msg if isinstance(error, SyntaxError) else error
-        raise ValueError(f"{text!r} cannot be read ({said}); {_HELP}") from error
+        raise UsageError(f"{text!r} cannot be read ({said}); {_HELP}") from error
 
 
 def _name(node: ast.AST) -> str | None:

@@ -41,7 +41,9 @@ class Browser:
         self._in, from_browser = os.pipe()
         log = os.open(folder / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         low = (to_browser, from_browser, log)
-        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in low]  # clear of 3 and 4, which are taken first
+        high = [
+            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in low
+        ]  # clear of 3 and 4, which are taken first
         for fd in low:
             os.close(fd)
         flags = ["--headless=new", "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}", "--no-first-run", "--disable-gpu",
@@ -55,10 +57,17 @@ class Browser:
         self._buffer, self._number, self.log = b"", 0, folder / "browser.log"
         self.events: list[dict[str, Any]] = []
 
-    def send(self, method: str, session: str | None = None, timeout: float = 60, **params: Any) -> dict[str, Any]:
+    def send(
+        self, method: str, session: str | None = None, timeout: float = 60, **params: Any
+    ) -> dict[str, Any]:
         """The result of one command; RuntimeError for the browser's error, TimeoutError where it does not answer."""
         self._number += 1
-        message = {"id": self._number, "method": method, "params": params, **({"sessionId": session} if session else {})}
+        message = {
+            "id": self._number,
+            "method": method,
+            "params": params,
+            **({"sessionId": session} if session else {}),
+        }
         os.write(self._out, json.dumps(message).encode() + b"\0")
         end = time.monotonic() + timeout
         while True:
@@ -74,7 +83,9 @@ class Browser:
             ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
             data = os.read(self._in, 1 << 20) if ready else b""
             if not data:
-                raise TimeoutError(f"the browser {'closed' if ready else 'did not answer'} at {waiting}: {self.log.read_text()[-2000:]}")
+                raise TimeoutError(
+                    f"the browser {'closed' if ready else 'did not answer'} at {waiting}: {self.log.read_text()[-2000:]}"
+                )
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\0", 1)
         return dict(json.loads(line))
@@ -97,8 +108,20 @@ class Page:
         self.session = browser.send("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
-        self.send("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.send(
+            "Network.emulateNetworkConditions",
+            offline=True,
+            latency=0,
+            downloadThroughput=0,
+            uploadThroughput=0,
+        )
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         self.scheme("dark" if dark else "light")
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
@@ -117,9 +140,15 @@ class Page:
 
     def run(self, code: str) -> Any:
         """The value of an expression in the page, awaited; RuntimeError with its stack where it throws."""
-        got = self.send("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True, userGesture=True)
+        got = self.send(
+            "Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True, userGesture=True
+        )
         if "exceptionDetails" in got:
-            raise RuntimeError(got["exceptionDetails"].get("exception", {}).get("description", got["exceptionDetails"]["text"]))
+            raise RuntimeError(
+                got["exceptionDetails"]
+                .get("exception", {})
+                .get("description", got["exceptionDetails"]["text"])
+            )
         return got["result"].get("value")
 
     def wait(self, condition: str, seconds: float = 30) -> None:
@@ -146,7 +175,10 @@ class Page:
         logged = [event["params"]["entry"] for event in self._events("Log.entryAdded")]
         return [
             *(one.get("exception", {}).get("description", one["text"]) for one in thrown),
-            *(f"{one['type']}: {[arg.get('value', arg.get('description')) for arg in one['args']]}" for one in said),
+            *(
+                f"{one['type']}: {[arg.get('value', arg.get('description')) for arg in one['args']]}"
+                for one in said
+            ),
             *(f"{one['level']}: {one['text']} {one.get('url', '')}" for one in logged),
         ]
 
@@ -155,4 +187,8 @@ class Page:
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _events(self, method: str) -> list[dict[str, Any]]:
-        return [event for event in self.browser.events if event.get("sessionId") == self.session and event["method"] == method]
+        return [
+            event
+            for event in self.browser.events
+            if event.get("sessionId") == self.session and event["method"] == method
+        ]

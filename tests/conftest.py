@@ -13,7 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: two workers with two threads each ran the proxies' tests ten times as slowly
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # before torch: two workers with two threads each ran the proxies' tests ten times as slowly
+)
 
 import hypothesis
 import numpy as np
@@ -42,21 +44,32 @@ def run_row(arch_id: int, recipe: str = SHORT, seed: int = 0, **changed: Any) ->
     """A row of a runs table, the same numbers for the same key."""
     rng = np.random.default_rng([arch_id, seed, zlib.crc32(recipe.encode())])
     curve = (np.sort(rng.integers(500, 4000, 4)) / 5000).tolist()
-    row = {"arch_id": arch_id, "recipe": recipe, "seed": seed, "status": "ok", "val_acc": curve[-1], "curve": curve}
+    row = {
+        "arch_id": arch_id,
+        "recipe": recipe,
+        "seed": seed,
+        "status": "ok",
+        "val_acc": curve[-1],
+        "curve": curve,
+    }
     row |= {"test_acc": int(rng.integers(1000, 8000)) / 10000, "train_loss": float(rng.uniform(0.5, 2.3))}
     return row | {"train_time_s": float(rng.uniform(15, 60)), "engine": "local", **MADE_BY, **changed}
 
 
 def diverged_row(arch_id: int, recipe: str = SHORT, seed: int = 0) -> Row:
     curve = run_row(arch_id, recipe, seed)["curve"][:1]
-    return run_row(arch_id, recipe, seed, status="diverged", val_acc=None, test_acc=None, train_loss=None, curve=curve)
+    return run_row(
+        arch_id, recipe, seed, status="diverged", val_acc=None, test_acc=None, train_loss=None, curve=curve
+    )
 
 
 def score_row(arch_id: int, protocol: str = "std-16", seed: int = 0, **changed: Any) -> Row:
     """A row of a scores table, the same numbers for the same key; `failed={proxy: reason}` makes nulls."""
     rng = np.random.default_rng([arch_id, seed, zlib.crc32(protocol.encode())])
     failed = changed.pop("failed", {})
-    row = {"arch_id": arch_id, "protocol": protocol, "seed": seed} | {name: float(rng.normal()) for name in PROXIES}
+    row = {"arch_id": arch_id, "protocol": protocol, "seed": seed} | {
+        name: float(rng.normal()) for name in PROXIES
+    }
     row |= {f"{name}_s": float(rng.uniform(0.01, 1)) for name in PASSES} | dict.fromkeys(failed)
     return row | {"failures": json.dumps(failed, sort_keys=True) if failed else None, **MADE_BY, **changed}
 
@@ -65,7 +78,11 @@ def special_score_row(arch_id: int, seed: int = 0) -> Row:
     """Arch 4 has a failed proxy, arch 6 one that was not computed, arch 8 minus infinity, all with seed 0."""
     if seed == 0 and arch_id == 4:
         return score_row(arch_id, failed={"naswot": NO_RELU})
-    return score_row(arch_id, seed=seed, **({6: {"zen": None}, 8: {"naswot": -np.inf}}.get(arch_id, {}) if seed == 0 else {}))
+    return score_row(
+        arch_id,
+        seed=seed,
+        **({6: {"zen": None}, 8: {"naswot": -np.inf}}.get(arch_id, {}) if seed == 0 else {}),
+    )
 
 
 def made_rows() -> dict[TableKey, list[Row]]:
@@ -75,7 +92,9 @@ def made_rows() -> dict[TableKey, list[Row]]:
             *((diverged_row if key in DIVERGED else run_row)(key[0], SHORT, key[1]) for key in short),
             *(run_row(arch_id, LONG) for arch_id in (2, 5, 11, 999)),
         ],
-        ("runs", "r1-mini", "digits"): [run_row(arch_id, SHORT, seed) for arch_id in range(30) for seed in (0, 1)],
+        ("runs", "r1-mini", "digits"): [
+            run_row(arch_id, SHORT, seed) for arch_id in range(30) for seed in (0, 1)
+        ],
         ("runs", "mb-mini", "cifar10"): [run_row(arch_id) for arch_id in range(10)],
         ("scores", "r1-mini", "cifar10"): [
             *(special_score_row(arch_id) for arch_id in range(1000)),
@@ -88,7 +107,9 @@ def made_rows() -> dict[TableKey, list[Row]]:
 def as_tables(rows: dict[TableKey, list[Row]], spaces: Iterable[str] = SPACES) -> dict[TableKey, pa.Table]:
     """Arrow tables of the rows, and the archs tables of the spaces from the release that ships with nbzero."""
     embedded = Release.open()
-    archs: dict[TableKey, pa.Table] = {("archs", space, None): embedded.table(f"archs/{space}.parquet") for space in spaces}
+    archs: dict[TableKey, pa.Table] = {
+        ("archs", space, None): embedded.table(f"archs/{space}.parquet") for space in spaces
+    }
     return archs | {key: pa.Table.from_pylist(listed, arrow_schema(key[0])) for key, listed in rows.items()}
 
 
@@ -96,7 +117,13 @@ def as_tables(rows: dict[TableKey, list[Row]], spaces: Iterable[str] = SPACES) -
 def made() -> SimpleNamespace:
     """The makers: `run_row`, `diverged_row`, `score_row`, `as_tables`; and `rows`, every row of the made release by table."""
     return SimpleNamespace(
-        run_row=run_row, diverged_row=diverged_row, score_row=score_row, as_tables=as_tables, rows=made_rows(), short=SHORT, long=LONG
+        run_row=run_row,
+        diverged_row=diverged_row,
+        score_row=score_row,
+        as_tables=as_tables,
+        rows=made_rows(),
+        short=SHORT,
+        long=LONG,
     )
 
 

@@ -43,10 +43,14 @@ def by_pillow(images: torch.Tensor, operation) -> torch.Tensor:
     return torch.stack([from_pil(operation(to_pil(image))) for image in images])
 
 
-def slow_sub_policy(image: Image.Image, policy: int, applied: list[bool], negative: list[bool]) -> Image.Image:
+def slow_sub_policy(
+    image: Image.Image, policy: int, applied: list[bool], negative: list[bool]
+) -> Image.Image:
     """AutoAugment on one image with Pillow, written from the table of ranges."""
     width, height = image.size
-    for (name, _, magnitude), apply, minus in zip(augment.AUTOAUGMENT_CIFAR10[policy], applied, negative, strict=True):
+    for (name, _, magnitude), apply, minus in zip(
+        augment.AUTOAUGMENT_CIFAR10[policy], applied, negative, strict=True
+    ):
         if not apply:
             continue
         sign = -1 if minus else 1
@@ -96,7 +100,10 @@ def test_same_as_pillow_without_argument(name, size):
 
 
 def test_pictures_reach_both_branches_of_equalize():
-    small, large = ((augment.equalize(images) != images).flatten(2).any(2) for images in (pictures(16, 16), pictures(48, 40)))
+    small, large = (
+        (augment.equalize(images) != images).flatten(2).any(2)
+        for images in (pictures(16, 16), pictures(48, 40))
+    )
     assert small[:8].any() and not small[:8].all(), "16 x 16: mapped only where one pixel is at the maximum"
     assert large[:8].all() and not large[-5:].any(), "48 x 40: random mapped, constant kept"
 
@@ -121,7 +128,9 @@ def test_solarize_same_as_pillow(threshold, size):
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_posterize_same_as_pillow(bits, size):
     images = pictures(*size)
-    assert torch.equal(augment.posterize(images, bits), by_pillow(images, lambda image: ImageOps.posterize(image, bits)))
+    assert torch.equal(
+        augment.posterize(images, bits), by_pillow(images, lambda image: ImageOps.posterize(image, bits))
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -129,7 +138,9 @@ def test_posterize_same_as_pillow(bits, size):
 @pytest.mark.parametrize("name", ["brightness", "contrast", "color", "sharpness"])
 def test_enhancement_same_as_pillow(name, factor, size):
     images = pictures(*size)
-    expected = by_pillow(images, lambda image: getattr(ImageEnhance, name.capitalize())(image).enhance(factor))
+    expected = by_pillow(
+        images, lambda image: getattr(ImageEnhance, name.capitalize())(image).enhance(factor)
+    )
     assert torch.equal(getattr(augment, name)(images, factor), expected)
 
 
@@ -146,7 +157,9 @@ def test_affine_same_as_pillow(fill, size):
     result = augment.affine(images, torch.tensor(matrices, dtype=torch.float64), fill)
     for image, matrix, got in zip(images, matrices, result, strict=True):
         pil = to_pil(image)
-        expected = pil.transform(pil.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=(fill,) * 3)
+        expected = pil.transform(
+            pil.size, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=(fill,) * 3
+        )
         assert torch.equal(got, from_pil(expected)), matrix
 
 
@@ -161,7 +174,8 @@ def test_rotation_same_as_pillow(size):
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("solarize", (0, 60.5, 256)), ("posterize", (1, 4, 8))] + [(name, (0.1, 1.0, 1.9)) for name in ("brightness", "contrast", "color", "sharpness")],
+    [("solarize", (0, 60.5, 256)), ("posterize", (1, 4, 8))]
+    + [(name, (0.1, 1.0, 1.9)) for name in ("brightness", "contrast", "color", "sharpness")],
 )
 def test_one_argument_per_image(name, values):
     images = pictures(16, 16)[:3]
@@ -200,7 +214,17 @@ def test_policy_table():
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 23)])
 def test_every_operation_at_every_magnitude_same_as_pillow(monkeypatch, size):
-    signed = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Color", "Contrast", "Brightness", "Sharpness")
+    signed = (
+        "ShearX",
+        "ShearY",
+        "TranslateX",
+        "TranslateY",
+        "Rotate",
+        "Color",
+        "Contrast",
+        "Brightness",
+        "Sharpness",
+    )
     names = (*signed, "AutoContrast", "Equalize", "Invert", "Posterize", "Solarize")
     table = tuple(((name, 1.0, m), ("Posterize", 0.0, 0)) for name in names for m in range(10))
     monkeypatch.setattr(augment, "AUTOAUGMENT_CIFAR10", table)
@@ -219,7 +243,9 @@ def test_auto_augment_is_draw_then_apply_and_leaves_its_input():
     before = images.clone()
     first, second = (augment.auto_augment(images, seeded(3)) for _ in range(2))
     assert torch.equal(first, second) and torch.equal(images, before)
-    assert torch.equal(first, augment.apply_sub_policies(images, augment.draw_sub_policies(len(images), seeded(3))))
+    assert torch.equal(
+        first, augment.apply_sub_policies(images, augment.draw_sub_policies(len(images), seeded(3)))
+    )
     assert not torch.equal(first, augment.auto_augment(images, seeded(4)))
 
 
@@ -248,7 +274,9 @@ def test_draws_follow_the_table():
         rows = draws.policy_B == policy
         for step, (_, probability, _) in enumerate(pair):
             error = 5 * math.sqrt(probability * (1 - probability) / int(rows.sum()))
-            assert draws.applied_B2[rows, step].double().mean().item() == pytest.approx(probability, abs=error)
+            assert draws.applied_B2[rows, step].double().mean().item() == pytest.approx(
+                probability, abs=error
+            )
     joint = torch.stack([draws.applied_B2[:, 0], draws.negative_B2[:, 0], draws.negative_B2[:, 1]]).double()
     assert (joint[1:].mean(1) - 0.5).abs().max() < 0.012
     assert (torch.corrcoef(joint) - torch.eye(3)).abs().max() < 0.025
@@ -277,7 +305,9 @@ def test_crop_flip_draws_every_offset_evenly():
     num_images, padding = 18_000, 1
     images = torch.zeros(num_images, 3, 3, 4, dtype=torch.uint8)
     images[:, :, 1, 1] = 255
-    seen, counts = augment.crop_flip(images, padding, seeded(9))[:, 0].flatten(1).unique(dim=0, return_counts=True)
+    seen, counts = (
+        augment.crop_flip(images, padding, seeded(9))[:, 0].flatten(1).unique(dim=0, return_counts=True)
+    )
     # the bright pixel lands in 3 rows and, unflipped, columns 0-2 or, flipped, 1-3
     assert len(seen) == 12 and (seen.sum(1) == 255).all()
     share = {int(row.argmax()): int(count) / num_images for row, count in zip(seen, counts, strict=True)}
@@ -297,7 +327,9 @@ def test_normalise():
     assert result.dtype == torch.float32
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=5e-7)
     channels_last = augment.normalise(images.contiguous(memory_format=torch.channels_last), mean, std)
-    assert channels_last.is_contiguous(memory_format=torch.channels_last) and torch.equal(channels_last, result)
+    assert channels_last.is_contiguous(memory_format=torch.channels_last) and torch.equal(
+        channels_last, result
+    )
 
 
 def test_smooth_targets():
@@ -316,7 +348,9 @@ def test_smooth_targets():
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 1.0, 5.0])
 def test_mixup_mixes_pairs_in_one_proportion_and_conserves_targets(alpha):
     num_images = 12
-    targets = torch.eye(num_images)  # every image its own class: the mixed targets show lambda and the partner
+    targets = torch.eye(
+        num_images
+    )  # every image its own class: the mixed targets show lambda and the partner
     images = torch.randn(num_images, 3, 5, 4, generator=seeded(1))
     for seed in range(20):
         mixed_images, mixed_targets = augment.mixup(images, targets, alpha, seeded(seed))
@@ -335,7 +369,9 @@ def test_mixup_proportion_is_beta(alpha):
     targets = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     generator = seeded(2)
     mixed = [augment.mixup(targets, targets, alpha, generator)[1][0, 0].item() for _ in range(4000)]
-    own = np.array([value for value in mixed if value != 1])  # the other half of the permutations keeps each image
+    own = np.array(
+        [value for value in mixed if value != 1]
+    )  # the other half of the permutations keeps each image
     assert len(own) == pytest.approx(2000, abs=160 if alpha == 1 else 400)
     assert own.mean() == pytest.approx(0.5, abs=0.05)
     if alpha == 1:
@@ -356,13 +392,18 @@ def test_mixup_known_case():
 ON_IMAGES = {
     "crop_flip": lambda images: augment.crop_flip(images, 2, seeded(0)),
     "auto_augment": lambda images: augment.auto_augment(images, seeded(0)),
-    "apply_sub_policies": lambda images: augment.apply_sub_policies(images, augment.draw_sub_policies(2, seeded(0))),
+    "apply_sub_policies": lambda images: augment.apply_sub_policies(
+        images, augment.draw_sub_policies(2, seeded(0))
+    ),
     "affine": lambda images: augment.affine(images, torch.zeros(6)),
     "normalise": lambda images: augment.normalise(images, (0.5,) * 3, (0.2,) * 3),
     "solarize": lambda images: augment.solarize(images, 128),
     "posterize": lambda images: augment.posterize(images, 4),
     **{name: getattr(augment, name) for name in ("invert", "autocontrast", "equalize")},
-    **{name: lambda images, name=name: getattr(augment, name)(images, 1.5) for name in ("brightness", "contrast", "color", "sharpness")},
+    **{
+        name: lambda images, name=name: getattr(augment, name)(images, 1.5)
+        for name in ("brightness", "contrast", "color", "sharpness")
+    },
 }
 
 
@@ -373,7 +414,9 @@ def test_wrong_images(name):
         (torch.zeros(3, 4, 4, dtype=torch.uint8), r"uint8 of shape \(3, 4, 4\)"),
         (torch.zeros(2, 4, 4, 3, dtype=torch.uint8), r"uint8 of shape \(2, 4, 4, 3\)"),
     ):
-        with pytest.raises(ValueError, match=rf"^images: {given} given; allowed is uint8 of shape \(B, 3, H, W\)$"):
+        with pytest.raises(
+            ValueError, match=rf"^images: {given} given; allowed is uint8 of shape \(B, 3, H, W\)$"
+        ):
             ON_IMAGES[name](images)
 
 
@@ -383,7 +426,9 @@ def test_batch_of_none_and_images_in_another_memory_format(name):
         assert ON_IMAGES[name](torch.zeros(0, 3, 8, 8, dtype=torch.uint8)).shape == (0, 3, 8, 8)
     images = pictures(16, 16)[:2]
     before = images.clone()
-    assert torch.equal(ON_IMAGES[name](images.contiguous(memory_format=torch.channels_last)), ON_IMAGES[name](images))
+    assert torch.equal(
+        ON_IMAGES[name](images.contiguous(memory_format=torch.channels_last)), ON_IMAGES[name](images)
+    )
     assert torch.equal(images, before)
 
 
@@ -400,27 +445,51 @@ def test_batch_of_none_and_images_in_another_memory_format(name):
             r"factor: shape \(2, 1\) given; .* shape \(2,\), one per image",
         ),
         (lambda i, g: augment.posterize(i, 0), r"bits: 0 given; allowed are 1 to 8"),
-        (lambda i, g: augment.posterize(i, torch.tensor([8, 9])), r"bits: \[8, 9\] given; allowed are 1 to 8"),
-        (lambda i, g: augment.affine(i, torch.zeros(3, 6)), r"matrices: shape \(3, 6\) given; .* \(6,\) and \(2, 6\)"),
+        (
+            lambda i, g: augment.posterize(i, torch.tensor([8, 9])),
+            r"bits: \[8, 9\] given; allowed are 1 to 8",
+        ),
+        (
+            lambda i, g: augment.affine(i, torch.zeros(3, 6)),
+            r"matrices: shape \(3, 6\) given; .* \(6,\) and \(2, 6\)",
+        ),
         (
             lambda i, g: augment.apply_sub_policies(i, augment.draw_sub_policies(3, g)),
             r"draws: for 3 images; allowed are draws for the 2 given",
         ),
-        (lambda i, g: augment.normalise(i, (0.5, 0.5), (1, 1, 1)), r"mean, std: \(0.5, 0.5\), .* three numbers each"),
+        (
+            lambda i, g: augment.normalise(i, (0.5, 0.5), (1, 1, 1)),
+            r"mean, std: \(0.5, 0.5\), .* three numbers each",
+        ),
         (lambda i, g: augment.normalise(i, (0, 0, 0), (1, 0, 1)), r"mean, std: .* std above 0"),
         (
             lambda i, g: augment.smooth_targets(torch.zeros(2), 3, 0.1),
             r"labels: float32 of shape \(2,\) given; .* int64",
         ),
-        (lambda i, g: augment.smooth_targets(torch.tensor([[1]]), 3, 0.1), r"labels: int64 of shape \(1, 1\) given"),
-        (lambda i, g: augment.smooth_targets(torch.tensor([1]), 3, 1.0), r"smoothing: 1.0 given; allowed is 0 <= smo"),
-        (lambda i, g: augment.mixup(i, torch.eye(2), 0.2, g), r"images: uint8 of shape .*normalise them first"),
+        (
+            lambda i, g: augment.smooth_targets(torch.tensor([[1]]), 3, 0.1),
+            r"labels: int64 of shape \(1, 1\) given",
+        ),
+        (
+            lambda i, g: augment.smooth_targets(torch.tensor([1]), 3, 1.0),
+            r"smoothing: 1.0 given; allowed is 0 <= smo",
+        ),
+        (
+            lambda i, g: augment.mixup(i, torch.eye(2), 0.2, g),
+            r"images: uint8 of shape .*normalise them first",
+        ),
         (
             lambda i, g: augment.mixup(i.float(), torch.eye(3), 0.2, g),
             r"targets: float32 of shape \(3, 3\) .* \(2, C\)",
         ),
-        (lambda i, g: augment.mixup(i.float(), torch.tensor([0, 1]), 0.2, g), r"targets: int64 of shape \(2,\) given"),
-        (lambda i, g: augment.mixup(i.float(), torch.eye(2), 0.0, g), r"alpha: 0.0 given; allowed is above 0"),
+        (
+            lambda i, g: augment.mixup(i.float(), torch.tensor([0, 1]), 0.2, g),
+            r"targets: int64 of shape \(2,\) given",
+        ),
+        (
+            lambda i, g: augment.mixup(i.float(), torch.eye(2), 0.0, g),
+            r"alpha: 0.0 given; allowed is above 0",
+        ),
     ],
 )
 def test_wrong_arguments(call, message):

@@ -27,8 +27,10 @@ from builders.verify import verify
 from nbzero import Bench, macs, params
 from nbzero.proxies import PROXIES
 from nbzero.release import MANIFEST, Release, embedded_folder
-from nbzero.schema import DATASETS, PROTOCOLS, standard_protocol
-from nbzero.spaces import CHOICES
+from nbzero.schema import DATASETS, PROTOCOLS
+from nbzero.spaces.macro import CHOICES
+from nbzero.spaces.published import standard_protocol
+from tests.places import DATA as STRIPS, ROOT
 from train.networks import build_net
 from train.recipe import RECIPES
 
@@ -37,8 +39,13 @@ RELEASE = Release.open()
 FOLDER = embedded_folder()
 PARQUET = sorted(name for name in RELEASE.manifest.files if name.endswith(".parquet"))
 NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet16-120": 120, "digits": 10}
-STRIPS = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-SCORED = sorted({name.split("/")[1] for name in PARQUET if name.startswith("scores/") and name.endswith("/cifar10.parquet")})
+SCORED = sorted(
+    {
+        name.split("/")[1]
+        for name in PARQUET
+        if name.startswith("scores/") and name.endswith("/cifar10.parquet")
+    }
+)
 # The order of additions differs from one processor to the next, and a ReLU whose input is about 0 then switches. These feel it most: they look at
 # single images or at what differs between nearly equal gradients.
 DELICATE = {"epe_nas", "gradsign", "jacob_cov", "ntk", "zico"}
@@ -56,7 +63,9 @@ def embedded() -> Bench:
 def test_everything_holds() -> None:
     lines = verify(None)
     assert len(lines) == len(RELEASE.manifest.files)
-    assert {f"archs/{space}.parquet: {choices.num_members:,} rows" for space, choices in CHOICES.items()} <= set(lines)
+    assert {
+        f"archs/{space}.parquet: {choices.num_members:,} rows" for space, choices in CHOICES.items()
+    } <= set(lines)
 
 
 def test_it_is_small_and_has_all_archs(embedded: Bench) -> None:
@@ -68,10 +77,12 @@ def test_it_is_small_and_has_all_archs(embedded: Bench) -> None:
 
 def test_every_file_goes_into_the_wheel() -> None:
     config = configparser.ConfigParser()
-    config.read(Path(__file__).parents[1] / "setup.cfg")
+    config.read(ROOT / "setup.cfg")
     patterns = [pattern.strip() for pattern in config["options.package_data"]["nbzero.data"].split(",")]
     for name in (MANIFEST, *RELEASE.manifest.files):
-        assert any(fnmatch.fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns), name
+        assert any(
+            fnmatch.fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns
+        ), name
 
 
 def duckdb_table(path: Path) -> pa.Table:
@@ -131,7 +142,9 @@ def counted(arch: str) -> tuple[int, int]:
                 if family == "r1":
                     after = conv(out, out, 3, conv(width, out, 3, side, stride))
                 else:
-                    after = conv(out // 4, out, 1, conv(out // 4, out // 4, 3, conv(width, out // 4, 1, side), stride))
+                    after = conv(
+                        out // 4, out, 1, conv(out // 4, out // 4, 3, conv(width, out // 4, 1, side), stride)
+                    )
                 if stride != 1 or width != out:
                     conv(width, out, 1, side, stride)
             side, width = after, out
@@ -153,7 +166,9 @@ def test_costs_counted_layer_by_layer(embedded: Bench, space: str) -> None:
 def test_members_and_their_order(embedded: Bench, space: str) -> None:
     view = embedded.table(space, ["arch", "macs", "params", "s4_depth"])
     archs = view["arch"].tolist()
-    assert len(set(archs)) == len(archs) == CHOICES[space].num_members and all(arch.startswith(f"{space}-s") for arch in archs)
+    assert len(set(archs)) == len(archs) == CHOICES[space].num_members and all(
+        arch.startswith(f"{space}-s") for arch in archs
+    )
     assert archs == sorted(archs, key=lambda arch: hashlib.sha256(f"build:{arch}".encode()).hexdigest())
     assert view["macs"].max() <= 700e6 and view["params"].max() <= 14e6
     assert sum(view["s4_depth"] != view["s4_depth"]) == len(archs) // 2  # three stages
@@ -175,16 +190,27 @@ def check_runs(rows: list[Row], dataset: str) -> None:
         key = (row["recipe"], row["arch_id"], row["seed"])
         assert row["recipe"] in RECIPES, key
         seeds.setdefault(row["recipe"], {}).setdefault(row["seed"], set()).add(row["arch_id"])
-        for count, values in zip(NUM_IMAGES.get(dataset, ()), ([row["val_acc"], *row["curve"]], [row["test_acc"]]), strict=False):
+        for count, values in zip(
+            NUM_IMAGES.get(dataset, ()), ([row["val_acc"], *row["curve"]], [row["test_acc"]]), strict=False
+        ):
             right = [value * count for value in values if value is not None]
             assert all(abs(images - round(images)) < 1e-6 for images in right), (key, values)
         epochs = RECIPES[row["recipe"]].epochs
-        assert len(row["curve"]) == epochs if row["status"] == "ok" else len(row["curve"]) < epochs or row["val_acc"] is None, key
+        assert (
+            len(row["curve"]) == epochs
+            if row["status"] == "ok"
+            else len(row["curve"]) < epochs or row["val_acc"] is None
+        ), key
         assert row["status"] != "ok" or row["curve"][-1] == row["val_acc"], key
-        assert all(row[name] for name in ("device", "engine", "software", "builder_commit")) and row["train_time_s"] > 0, key
+        assert (
+            all(row[name] for name in ("device", "engine", "software", "builder_commit"))
+            and row["train_time_s"] > 0
+        ), key
     for recipe, archs in seeds.items():
         assert sorted(archs) == list(range(len(archs))), f"{recipe}: seeds {sorted(archs)}"
-        assert all(archs[seed] <= archs[0] for seed in archs), f"{recipe}: an arch has another seed but not seed 0"
+        assert all(archs[seed] <= archs[0] for seed in archs), (
+            f"{recipe}: an arch has another seed but not seed 0"
+        )
 
 
 def check_scores(rows: list[Row], archs: list[str], space: str, dataset: str) -> None:
@@ -195,7 +221,11 @@ def check_scores(rows: list[Row], archs: list[str], space: str, dataset: str) ->
         if row["protocol"] == standard_protocol(space):
             arch, side = archs[row["arch_id"]], int(row["protocol"].removeprefix("std-"))
             classes = NUM_CLASSES[dataset]
-            expected = {"params": params(arch, classes), "macs": macs(arch, side, classes), "depth": sum(int(s[0]) for s in arch.split("-d")[1:])}
+            expected = {
+                "params": params(arch, classes),
+                "macs": macs(arch, side, classes),
+                "depth": sum(int(s[0]) for s in arch.split("-d")[1:]),
+            }
             assert {name: row[name] for name in expected} == expected, key
             failures = json.loads(row["failures"] or "{}")
             assert all(reason for reason in failures.values()), key
@@ -211,14 +241,22 @@ def test_every_score_of_the_release(embedded: Bench) -> None:
     for name in PARQUET:
         if name.startswith("scores/"):
             space = name.split("/")[1]
-            check_scores(RELEASE.table(name).to_pylist(), embedded.table(space, ["arch"])["arch"].tolist(), space, Path(name).stem)
+            check_scores(
+                RELEASE.table(name).to_pylist(),
+                embedded.table(space, ["arch"])["arch"].tolist(),
+                space,
+                Path(name).stem,
+            )
 
 
 def smallest_scored(bench: Bench, space: str) -> Row:
     """Of the archs scored with seed 0 under the standard protocol the row of the cheapest."""
     rows = bench.arrow("scores", space, "cifar10").to_pylist()
     costs = bench.table(space, ["macs"])["macs"]
-    return min((row for row in rows if row["protocol"] == standard_protocol(space) and row["seed"] == 0), key=lambda row: costs[row["arch_id"]])
+    return min(
+        (row for row in rows if row["protocol"] == standard_protocol(space) and row["seed"] == 0),
+        key=lambda row: costs[row["arch_id"]],
+    )
 
 
 def check_again(row: Row, again: dict[str, Any], names: list[str]) -> None:
@@ -227,7 +265,10 @@ def check_again(row: Row, again: dict[str, Any], names: list[str]) -> None:
         released, computed = row[name], again[name]
         assert (released is None) == (computed is None), (row["arch_id"], name, released, computed)
         if released is not None and not (name == "netsens" and abs(released) < 1e-3):
-            assert computed == pytest.approx(released, rel=0.1 if name in DELICATE else 1e-3), (row["arch_id"], name)
+            assert computed == pytest.approx(released, rel=0.1 if name in DELICATE else 1e-3), (
+                row["arch_id"],
+                name,
+            )
 
 
 @pytest.mark.parametrize("space", SCORED)
@@ -236,7 +277,10 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
     names = [name for name, proxy in PROXIES.items() if not proxy.uses_images and not proxy.weight_draws]
     assert {"params", "synflow", "pnorm", "zen", "phi"} <= set(names)
     side = int(standard_protocol(space).removeprefix("std-"))
-    shape, net = torch.zeros(64, 3, side, side), build_net(embedded.query((space, row["arch_id"])).arch, 10, 0)
+    shape, net = (
+        torch.zeros(64, 3, side, side),
+        build_net(embedded.query((space, row["arch_id"])).arch, 10, 0),
+    )
     again = {}
     for size, some in score_shard.by_batch(names, 64).items():
         again |= score(net, shape[:size], torch.zeros(size, dtype=torch.int64), some, seed=0)
@@ -255,10 +299,19 @@ def images_read_once() -> Iterator[None]:
 def test_released_scores_come_out_again(embedded: Bench, space: str) -> None:
     source = os.environ.get("NBZERO_IMAGES") or (str(STRIPS) if STRIPS.is_dir() else None)
     if source is None:
-        pytest.skip("needs the images of CIFAR-10: set NBZERO_IMAGES to the folder that `python -m train.images prepare` wrote")
+        pytest.skip(
+            "needs the images of CIFAR-10: set NBZERO_IMAGES to the folder that `python -m train.images prepare` wrote"
+        )
     row = smallest_scored(embedded, space)
     compute = score_shard.start(
-        "cpu", {"protocol": standard_protocol(space), "dataset": "cifar10", "images": source, "proxies": list(COMPUTE), "builder_commit": "none"}
+        "cpu",
+        {
+            "protocol": standard_protocol(space),
+            "dataset": "cifar10",
+            "images": source,
+            "proxies": list(COMPUTE),
+            "builder_commit": "none",
+        },
     )
     again = compute((row["arch_id"], embedded.query((space, row["arch_id"])).arch, 0), None)
     check_again(row, again, list(COMPUTE))
@@ -292,8 +345,18 @@ def test_the_checks_of_runs_find_what_is_wrong(made: SimpleNamespace) -> None:
 
 def test_the_checks_of_scores_find_what_is_wrong(made: SimpleNamespace, embedded: Bench) -> None:
     archs = embedded.table("r1-mini", ["arch"])["arch"].tolist()
-    counts = {"params": params(archs[0], 10), "macs": macs(archs[0], 16, 10), "depth": embedded.query(archs[0]).depth}
+    counts = {
+        "params": params(archs[0], 10),
+        "macs": macs(archs[0], 16, 10),
+        "depth": embedded.query(archs[0]).depth,
+    }
     check_scores([made.score_row(0) | counts, made.score_row(0, "std-32")], archs, "r1-mini", "cifar10")
-    for wrong in ({"params": 1.0}, {"macs": macs(archs[0], 32, 10)}, {"depth": 1.0}, {"protocol": "std-15"}, {"failures": '{"zen": ""}'}):
+    for wrong in (
+        {"params": 1.0},
+        {"macs": macs(archs[0], 32, 10)},
+        {"depth": 1.0},
+        {"protocol": "std-15"},
+        {"failures": '{"zen": ""}'},
+    ):
         with pytest.raises(AssertionError):
             check_scores([made.score_row(0) | counts | wrong], archs, "r1-mini", "cifar10")

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,11 @@ from nbzero import Bench
 from nbzero.errors import ReleaseError
 from nbzero.proxies import PROXIES
 from nbzero.schema import TABLES
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-README, CARD, CHANGELOG = ((ROOT / name).read_text() for name in ("README.md", "DATASET_CARD.md", "CHANGELOG.md"))
+README, CARD, CHANGELOG = (
+    (ROOT / name).read_text() for name in ("README.md", "DATASET_CARD.md", "CHANGELOG.md")
+)
 
 
 def test_the_generated_parts_are_current(capsys):
@@ -47,16 +48,30 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     assert len(names["t"]["macs"]) > 1000
     exec(judge, names)
     assert names["report"].place()[1] > len(PROXIES)
-    names |= {"net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0), "images": torch.randn(8, 3, 16, 16), "labels": torch.arange(8)}
+    names |= {
+        "net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0),
+        "images": torch.randn(8, 3, 16, 16),
+        "labels": torch.arange(8),
+    }
     exec(third, names)
     assert isinstance(names["scores"]["naswot"], float)
 
 
-@pytest.mark.parametrize("job", sorted(set(re.findall(r"python -m ((?:builders|train)\.\w+)", README + CARD))))
+@pytest.mark.parametrize(
+    "job", sorted(set(re.findall(r"python -m ((?:builders|train)\.\w+)", README + CARD)))
+)
 def test_every_job_that_the_readme_names_has_help_and_the_options_it_shows(job):
-    help_text = subprocess.run([sys.executable, "-m", job, "--help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    help_text = subprocess.run(
+        [sys.executable, "-m", job, "--help"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     if job == "train.images":
-        help_text += subprocess.run([sys.executable, "-m", job, "prepare", "--help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        help_text += subprocess.run(
+            [sys.executable, "-m", job, "prepare", "--help"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
     for line in re.findall(rf"python -m {re.escape(job)} ([^\n`]*)", README + CARD):
         for option in re.findall(r"--[\w-]+", line):
             assert option in help_text, f"{job} {option}"

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 import xgboost
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import spearmanr
 
 from nbzero import Bench, factors
@@ -49,30 +48,50 @@ def test_planted_factors_are_found_and_noise_is_marked(r1):
     frame = factors.factors(sample)
     for column in ("gain", "gain_unique", "permutation"):
         found = by_factor(frame, "planted", column)
-        first, second, *rest = sorted((name for name in found if not math.isnan(found[name])), key=found.get, reverse=True)
+        first, second, *rest = sorted(
+            (name for name in found if not math.isnan(found[name])), key=found.get, reverse=True
+        )
         assert (first, second) == ("s2_depth", "s3_out"), column
         assert all(found[name] < 0.05 for name in rest if column == "permutation")
     planted, noise = (frame.only(frame["target"] == name) for name in ("planted", "noise"))
-    assert planted["fits"].all() and (planted["r2"] > 0.95).all() and (planted["rank_correlation"] > 0.95).all()
-    assert not noise["fits"].any() and (noise["r2"] <= 0.02).all() and (abs(noise["rank_correlation"]) < 0.15).all()
+    assert (
+        planted["fits"].all() and (planted["r2"] > 0.95).all() and (planted["rank_correlation"] > 0.95).all()
+    )
+    assert (
+        not noise["fits"].any()
+        and (noise["r2"] <= 0.02).all()
+        and (abs(noise["rank_correlation"]) < 0.15).all()
+    )
     share = {column: np.nansum(noise[column]) for column in ("gain", "gain_unique")}
-    assert share == pytest.approx({"gain": 1, "gain_unique": 1})  # gain looks as sure of noise as of anything: only r2 tells
+    assert share == pytest.approx(
+        {"gain": 1, "gain_unique": 1}
+    )  # gain looks as sure of noise as of anything: only r2 tells
     assert any("Do not read" in note and "noise (" in note and "planted" not in note for note in frame.notes)
     assert factors.factors(sample, ["planted"], min_r2=1.0)["fits"].tolist() == [False] * len(planted)
 
 
 def test_of_equal_inputs_one_takes_the_gain_and_permutation_does_not_care(r1):
     """Which of s1_out and s2_in has the gain is decided by the order of the columns; grouped permutation and gain_unique stay."""
-    sample = r1.with_target("planted", np.log2(r1.features["s1_out"]) + 0.5 * r1.features["s4_depth"].clip(0).astype(bool))
-    turned = Sample(sample.name, sample.archs, dict(reversed(sample.features.items())), sample.costs, sample.targets)
+    sample = r1.with_target(
+        "planted", np.log2(r1.features["s1_out"]) + 0.5 * r1.features["s4_depth"].clip(0).astype(bool)
+    )
+    turned = Sample(
+        sample.name, sample.archs, dict(reversed(sample.features.items())), sample.costs, sample.targets
+    )
     found = {}
     for name, one in (("given", sample), ("turned", turned)):
         frame = factors.factors(one)
-        found[name] = {column: by_factor(frame, "planted", column) for column in ("gain", "gain_unique", "permutation", "same_as")}
+        found[name] = {
+            column: by_factor(frame, "planted", column)
+            for column in ("gain", "gain_unique", "permutation", "same_as")
+        }
     assert found["given"]["gain"]["s2_in"] == 0 < found["given"]["gain"]["s1_out"]
     assert found["turned"]["gain"]["s1_out"] == 0 < found["turned"]["gain"]["s2_in"]
     for column in ("gain_unique", "permutation"):
-        assert max(found["given"][column], key=lambda name: np.nan_to_num(found["given"][column][name])) == "s1_out"
+        assert (
+            max(found["given"][column], key=lambda name: np.nan_to_num(found["given"][column][name]))
+            == "s1_out"
+        )
         assert found["given"][column]["s1_out"] == pytest.approx(found["turned"][column]["s1_out"], rel=0.05)
         assert math.isnan(found["given"][column]["s2_in"])
     copies = {name: source for name, source in found["given"]["same_as"].items() if source}
@@ -84,9 +103,15 @@ def test_permuting_one_of_two_equal_inputs_alone_would_hide_their_quantity(r1):
     inputs = tuple(r1.features)
     table = np.column_stack([values.astype(np.float32) for values in r1.features.values()])
     target = np.log2(r1.features["s1_out"])
-    model = xgboost.train({**PARAMETERS, "colsample_bytree": 0.5}, xgboost.DMatrix(table, target, nthread=1), ROUNDS)
-    both = factors._permuted(inputs, table, factors._copies(inputs, table), "s1_out", np.random.default_rng(0))
-    changed = {inputs[f] for f in range(len(inputs)) if not np.array_equal(both[:, f], table[:, f], equal_nan=True)}
+    model = xgboost.train(
+        {**PARAMETERS, "colsample_bytree": 0.5}, xgboost.DMatrix(table, target, nthread=1), ROUNDS
+    )
+    both = factors._permuted(
+        inputs, table, factors._copies(inputs, table), "s1_out", np.random.default_rng(0)
+    )
+    changed = {
+        inputs[f] for f in range(len(inputs)) if not np.array_equal(both[:, f], table[:, f], equal_nan=True)
+    }
     assert changed == {"s1_out", "s2_in"}
     lost = {}
     for name in ("s1_out", "s2_in", "both"):
@@ -103,11 +128,22 @@ def test_a_permuted_quantity_keeps_archs_whole(r1):
     copies, rng = factors._copies(inputs, table), np.random.default_rng(1)
     for quantity in [*(name for name in inputs if name not in copies), *factors._blocks(inputs, table)]:
         new = dict(zip(inputs, factors._permuted(inputs, table, copies, quantity, rng).T, strict=True))
-        assert (new["s1_in"] == new["stem"]).all() and (new["s2_in"] == new["s1_out"]).all() and (new["s3_in"] == new["s2_out"]).all()
+        assert (
+            (new["s1_in"] == new["stem"]).all()
+            and (new["s2_in"] == new["s1_out"]).all()
+            and (new["s3_in"] == new["s2_out"]).all()
+        )
         missing = [np.isnan(new[f"s4_{part}"]) for part in ("in", "out", "depth", "stride")]
-        assert all((one == missing[0]).all() for one in missing) and (new["s4_in"] == new["s3_out"])[~missing[0]].all()
+        assert (
+            all((one == missing[0]).all() for one in missing)
+            and (new["s4_in"] == new["s3_out"])[~missing[0]].all()
+        )
         assert (missing[0] == np.isnan(table[:, -1])).all() == (quantity != "s4")
-        own = [name for name in inputs if name.startswith("s4_") and name != "s4_in"] if quantity == "s4" else [quantity]
+        own = (
+            [name for name in inputs if name.startswith("s4_") and name != "s4_in"]
+            if quantity == "s4"
+            else [quantity]
+        )
         for name in own:
             np.testing.assert_array_equal(np.sort(new[name]), np.sort(r1.features[name]))
         for name in set(inputs) - set(own) - set(copies):
@@ -115,7 +151,9 @@ def test_a_permuted_quantity_keeps_archs_whole(r1):
 
 
 def test_fit_quality_and_gain_by_a_slow_version(r1):
-    sample = taken(r1, np.arange(200)).with_target("mine", np.log(r1.costs["macs"][:200]) + np.random.default_rng(2).normal(size=200))
+    sample = taken(r1, np.arange(200)).with_target(
+        "mine", np.log(r1.costs["macs"][:200]) + np.random.default_rng(2).normal(size=200)
+    )
     frame = factors.factors(sample, transform="raw")
     order, codes = factors._shuffled(sample.archs, 0)
     assert (np.bincount(codes) == 1).all() and (np.diff(codes) > 0).all()
@@ -125,15 +163,25 @@ def test_fit_quality_and_gain_by_a_slow_version(r1):
     predicted = np.empty(200)
     for k in range(FOLDS):
         out = np.arange(200) % FOLDS == k
-        model = xgboost.train(dict(PARAMETERS), xgboost.QuantileDMatrix(table[~out], target[~out], nthread=1, max_bin=64), ROUNDS)
+        model = xgboost.train(
+            dict(PARAMETERS),
+            xgboost.QuantileDMatrix(table[~out], target[~out], nthread=1, max_bin=64),
+            ROUNDS,
+        )
         predicted[out] = model.predict(xgboost.DMatrix(table[out], nthread=1))
-    assert frame["r2"][0] == pytest.approx(1 - ((target - predicted) ** 2).sum() / (target**2).sum(), abs=1e-6)
+    assert frame["r2"][0] == pytest.approx(
+        1 - ((target - predicted) ** 2).sum() / (target**2).sum(), abs=1e-6
+    )
     draws = np.random.default_rng(3).integers(0, 200, (2000, 200))
     resampled = [1 - ((target[i] - predicted[i]) ** 2).mean() / target[i].var() for i in draws]
     assert frame["r2_se"][0] == pytest.approx(np.std(resampled), rel=0.1)
     assert frame["rank_correlation"][0] == pytest.approx(spearmanr(predicted, target).statistic, abs=1e-6)
-    settings_of_sklearn = {key: value for key, value in PARAMETERS.items() if key not in ("eta", "nthread", "seed", "objective")}
-    model = xgboost.XGBRegressor(n_estimators=ROUNDS, learning_rate=PARAMETERS["eta"], n_jobs=1, **settings_of_sklearn).fit(table, target)
+    settings_of_sklearn = {
+        key: value for key, value in PARAMETERS.items() if key not in ("eta", "nthread", "seed", "objective")
+    }
+    model = xgboost.XGBRegressor(
+        n_estimators=ROUNDS, learning_rate=PARAMETERS["eta"], n_jobs=1, **settings_of_sklearn
+    ).fit(table, target)
     np.testing.assert_allclose(frame["gain"][: len(sample.features)], model.feature_importances_, atol=1e-5)
 
 
@@ -185,14 +233,22 @@ def test_ranks_are_blind_to_monotone_scales_and_raw_survives_any(r1):
     sample = sample.with_target("plain", depth).with_target("wild", wild).with_target("huge", depth * 1e300)
     ranked, raw = factors.factors(sample), factors.factors(sample, transform="raw")
     for column in ("gain", "permutation", "r2", "rank_correlation"):
-        first, second, third = (ranked.only(ranked["target"] == name)[column] for name in ("plain", "wild", "huge"))
+        first, second, third = (
+            ranked.only(ranked["target"] == name)[column] for name in ("plain", "wild", "huge")
+        )
         np.testing.assert_array_equal(first, second)
         np.testing.assert_array_equal(first, third)
-        np.testing.assert_allclose(*(raw.only(raw["target"] == name)[column] for name in ("plain", "huge")), atol=1e-4)
+        np.testing.assert_allclose(
+            *(raw.only(raw["target"] == name)[column] for name in ("plain", "huge")), atol=1e-4
+        )
     assert np.isfinite(raw["r2"]).all()
     r2 = {name: raw.only(raw["target"] == name)["r2"][0] for name in ("plain", "wild")}
-    assert r2["plain"] > 0.5 > r2["wild"]  # a few archs hold all the variance, and the frame says that the model does not fit
-    assert any("wild (" in note for note in raw.notes if note.startswith("Do not read")) and ranked["fits"].all()
+    assert (
+        r2["plain"] > 0.5 > r2["wild"]
+    )  # a few archs hold all the variance, and the frame says that the model does not fit
+    assert (
+        any("wild (" in note for note in raw.notes if note.startswith("Do not read")) and ranked["fits"].all()
+    )
 
 
 def test_nulls_are_left_out_and_counted_and_minus_infinity_is_a_rank(r1):
@@ -211,11 +267,18 @@ def test_nulls_are_left_out_and_counted_and_minus_infinity_is_a_rank(r1):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.one_of(st.integers(-3, 3).map(float), st.just(-np.inf), st.just(np.nan), st.just(1e64)), max_size=30))
+@given(
+    st.lists(
+        st.one_of(st.integers(-3, 3).map(float), st.just(-np.inf), st.just(np.nan), st.just(1e64)),
+        max_size=30,
+    )
+)
 def test_rank_targets(values):
     values = np.array(values, float)
     there, target, said = factors._target(values, "rank")
-    assert said == {"num_absent": int(np.isnan(values).sum()), "num_infinite": 0} and len(target) == there.sum()
+    assert (
+        said == {"num_absent": int(np.isnan(values).sum()), "num_infinite": 0} and len(target) == there.sum()
+    )
     for (x, a), (y, b) in itertools.combinations(zip(values[there], target, strict=True), 2):
         assert (x > y) == (a > b) and (x < y) == (a < b)
     assert not len(target) or (target.mean() == pytest.approx(0.5) and 0 < target.min() <= target.max() < 1)
@@ -231,15 +294,30 @@ def test_duplicated_archs_stay_in_one_fold(r1):
 def test_targets_without_a_model_say_why(r1):
     sample = taken(r1, np.arange(60))
     few = np.where(np.arange(60) < 9, np.arange(60.0), np.nan)
-    sample = sample.with_target("few", few).with_target("constant", np.ones(60)).with_target("absent", np.full(60, np.nan))
+    sample = (
+        sample.with_target("few", few)
+        .with_target("constant", np.ones(60))
+        .with_target("absent", np.full(60, np.nan))
+    )
     sample = sample.with_target("rounding", 0.1 + np.arange(60) * 1e-17)
     for transform in ("rank", "raw"):
         frame = factors.factors(sample, transform=transform)
         reasons = dict(zip(frame["target"].tolist(), frame["reason"].tolist(), strict=True))
         assert reasons["few"] == "9 archs with a value, a model needs 10"
-        assert reasons["constant"] == "the same value for every arch" and reasons["absent"] == "0 archs with a value, a model needs 10"
+        assert (
+            reasons["constant"] == "the same value for every arch"
+            and reasons["absent"] == "0 archs with a value, a model needs 10"
+        )
         assert reasons["rounding"] == "values that are equal but for rounding"
-        for column in ("gain", "gain_unique", "permutation", "permutation_se", "r2", "r2_se", "rank_correlation"):
+        for column in (
+            "gain",
+            "gain_unique",
+            "permutation",
+            "permutation_se",
+            "r2",
+            "r2_se",
+            "rank_correlation",
+        ):
             assert np.isnan(frame[column]).all()
         assert not frame["fits"].any() and frame.notes[-1].startswith("No model: few (9 archs")
     one = factors.factors(taken(sample, np.arange(1)), ["macs"])
@@ -259,7 +337,9 @@ def test_what_is_refused(r1):
         factors.factors(sample, transform="log")
     with pytest.raises(ValueError, match="shuffle_seed -1; it is a whole number from 0"):
         factors.factors(sample, shuffle_seed=-1)
-    with pytest.raises(ValueError, match="has 1,500 archs and 0 targets were asked for; give at least one of each"):
+    with pytest.raises(
+        ValueError, match="has 1,500 archs and 0 targets were asked for; give at least one of each"
+    ):
         factors.factors(r1)
     with pytest.raises(ValueError, match="has 0 archs and 1 target was asked for"):
         factors.factors(taken(sample, np.arange(0)))
@@ -269,10 +349,14 @@ def test_what_is_refused(r1):
         sample.with_target("mine", [1.0])
     with pytest.raises(ValueError, match=r"scores of shape \(3,\) for 'yours' and 1,500 archs"):
         sample.with_target("yours", [1, 2, 3])
-    with pytest.raises(ValueError, match=r"1 of 2 scores are for archs not in r1, .*first 'r1-none'; leave them out"):
+    with pytest.raises(
+        ValueError, match=r"1 of 2 scores are for archs not in r1, .*first 'r1-none'; leave them out"
+    ):
         sample.with_target("yours", {"r1-none": 1.0, sample.archs[0]: 2.0})
     for top in (0, 0.6, float("nan")):
-        with pytest.raises(ValueError, match=f"top is {top}; it is a share of the archs above 0 and at most 0.5"):
+        with pytest.raises(
+            ValueError, match=f"top is {top}; it is a share of the archs above 0 and at most 0.5"
+        ):
             bias(sample, top=top)
     with pytest.raises(ValueError, match="min_top is 1; it is a number of archs, at least 2"):
         bias(sample, min_top=1)
@@ -293,8 +377,14 @@ def test_every_target_is_explained_on_all_archs_that_have_it(bench):
     sizes = dict(zip(frame["target"].tolist(), frame["num_archs"].tolist(), strict=True))
     assert sizes == {"naswot": 999, "zen": 999, "accuracy": 59, "macs": 1000}
     by_macs = frame.only(frame["target"] == "macs")
-    assert by_macs["fits"].all() and not frame.only(frame["target"] == "zen")["fits"].any()  # the made scores are noise
-    assert len(by_macs) == 18 and by_macs["factor"].tolist()[-1] == "s4" and "N = 59 to 1,000 archs by target" in frame.notes[0]
+    assert (
+        by_macs["fits"].all() and not frame.only(frame["target"] == "zen")["fits"].any()
+    )  # the made scores are noise
+    assert (
+        len(by_macs) == 18
+        and by_macs["factor"].tolist()[-1] == "s4"
+        and "N = 59 to 1,000 archs by target" in frame.notes[0]
+    )
     assert frame.title == "factors of 4 targets: r1-mini, cifar10, cpu-16px-4, val, seed 0"
     assert bench.factors("r1-mini", "cifar10", ["zen"], where="arch_id < 40")["num_archs"][0] == 39
     assert set(sample_of(bench, "mb-mini", "cifar10").targets) == {"accuracy", "macs", "params", "depth"}
@@ -303,19 +393,31 @@ def test_every_target_is_explained_on_all_archs_that_have_it(bench):
 def test_samples_of_a_release(bench):
     sample = sample_of(bench, "r1-mini", "cifar10", ["ntk", "accuracy", "params"], "cpu-16px-4", split="test")
     table = bench.table("r1-mini", ["scores.ntk", "runs.test_acc", "archs.params"], "cifar10", "cpu-16px-4")
-    for name, column, sign in (("ntk", "scores.ntk", -1), ("accuracy", "runs.test_acc", 1), ("params", "archs.params", 1)):
+    for name, column, sign in (
+        ("ntk", "scores.ntk", -1),
+        ("accuracy", "runs.test_acc", 1),
+        ("params", "archs.params", 1),
+    ):
         np.testing.assert_array_equal(sample.targets[name], sign * np.asarray(table[column], float))
-    other = sample_of(bench, "r1-mini", "cifar10", ["ntk", "accuracy"], "cpu-16px-4", "std-32", 1, where="val_acc > 0")
+    other = sample_of(
+        bench, "r1-mini", "cifar10", ["ntk", "accuracy"], "cpu-16px-4", "std-32", 1, where="val_acc > 0"
+    )
     assert (
         other.name == "r1-mini, cifar10, cpu-16px-4, val, std-32, seed 1, scores seed 0, where val_acc > 0"
         and not np.isnan(other.targets["accuracy"]).any()
     )
     raw = sample_of(bench, "r1-mini", "cifar10", ["ntk"], orient=False)
-    assert raw.name == "r1-mini, cifar10, seed 0, raw signs" and sample.name == "r1-mini, cifar10, cpu-16px-4, test, seed 0"
+    assert (
+        raw.name == "r1-mini, cifar10, seed 0, raw signs"
+        and sample.name == "r1-mini, cifar10, cpu-16px-4, test, seed 0"
+    )
     np.testing.assert_array_equal(raw.targets["ntk"], -sample.targets["ntk"])
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4", proxies=["ntk"])
     same_archs = as_sample(pool)
-    assert len(same_archs) == len(pool) and same_archs.name == "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16"
+    assert (
+        len(same_archs) == len(pool)
+        and same_archs.name == "r1-mini, cifar10, cpu-16px-4, val, seed 0, std-16"
+    )
     np.testing.assert_array_equal(same_archs.targets["accuracy"], pool.accuracy)
     assert factors.factors(pool, ["ntk"])["num_archs"][0] == len(pool) == bias(pool, ["ntk"])["num_both"][0]
     mine = sample.with_target("mine", {sample.archs[3]: 0.5})
@@ -324,9 +426,15 @@ def test_samples_of_a_release(bench):
         bench.factors("r1-mini", "cifar10", ["zem"])
     with pytest.raises(UnknownNameError, match="no target named 'acuracy'; did you mean 'accuracy'"):
         bench.bias("r1-mini", "cifar10", ["acuracy"])
-    with pytest.raises(ValueError, match="no arch meets 'macs < 1': of the 1,000 archs of r1-mini none does; there macs is 259872 to 121362688"):
+    with pytest.raises(
+        ValueError,
+        match="no arch meets 'macs < 1': of the 1,000 archs of r1-mini none does; there macs is 259872 to 121362688",
+    ):
         bench.factors("r1-mini", "cifar10", ["zen"], where="macs < 1")
-    with pytest.raises(ValueError, match="neither scores nor val accuracies of r2-mini on cifar10; it has no data set of r2-mini"):
+    with pytest.raises(
+        ValueError,
+        match="neither scores nor val accuracies of r2-mini on cifar10; it has no data set of r2-mini",
+    ):
         bench.factors("r2-mini", "cifar10")
     with pytest.raises(ValueError, match="runs of several recipes"):
         bench.factors("r1-mini", "cifar10")
@@ -351,16 +459,27 @@ def test_bias_by_a_slow_version(r1):
     for row in frame.only(frame["target"] == "mine"):
         x = {**r1.features, **r1.costs, "num_stages": 3.0 + ~np.isnan(r1.features["s4_out"])}[row["property"]]
         ours = x[best][~np.isnan(x[best])]
-        assert (row["num_archs"], row["num_absent"], row["num_top"], row["num_both"]) == (len(there), 1500 - len(there), len(best), len(both))
-        assert row["mean"] == pytest.approx(ours.mean()) and row["mean_se"] == pytest.approx(ours.std(ddof=1) / math.sqrt(len(ours)))
+        assert (row["num_archs"], row["num_absent"], row["num_top"], row["num_both"]) == (
+            len(there),
+            1500 - len(there),
+            len(best),
+            len(both),
+        )
+        assert row["mean"] == pytest.approx(ours.mean()) and row["mean_se"] == pytest.approx(
+            ours.std(ddof=1) / math.sqrt(len(ours))
+        )
         quartiles = [float(np.quantile(ours, q, method="inverted_cdf")) for q in (0.25, 0.5, 0.75)]
         assert [row["q25"], row["median"], row["q75"]] == quartiles
         pool = x[there][~np.isnan(x[there])]
         assert row["pool_mean"] == pytest.approx(pool.mean())
         assert row["difference"] == pytest.approx((ours.mean() - pool.mean()) / pool.std())
-        liked, truly = (x[both[np.argsort(-column[both], kind="stable")][:size]] for column in (score, accuracy))
+        liked, truly = (
+            x[both[np.argsort(-column[both], kind="stable")][:size]] for column in (score, accuracy)
+        )
         assert row["best_mean"] == pytest.approx(np.nanmean(truly))
-        assert row["best_difference"] == pytest.approx((np.nanmean(liked) - np.nanmean(truly)) / np.nanstd(x[both]))
+        assert row["best_difference"] == pytest.approx(
+            (np.nanmean(liked) - np.nanmean(truly)) / np.nanstd(x[both])
+        )
     truth = frame.only((frame["target"] == "accuracy") & (frame["property"] != "s4_out"))
     np.testing.assert_allclose(truth["best_difference"], 0, atol=1e-12)
     np.testing.assert_allclose(truth["best_difference_se"], 0, atol=1e-12)
@@ -372,11 +491,21 @@ def test_standard_errors_match_draws_of_other_archs():
     numbers = []
     for _ in range(400):
         x, kind = rng.normal(size=200), rng.integers(0, 4, 200)
-        score, accuracy = (kind % 2).astype(float), (kind // 2).astype(float)  # two groups of about 100 that overlap by half
+        score, accuracy = (
+            (kind % 2).astype(float),
+            (kind // 2).astype(float),
+        )  # two groups of about 100 that overlap by half
         weights = [score, accuracy]
         pool, best = factors._against_pool(x, weights[0]), factors._against_best(x, weights)
         numbers.append(
-            [pool["mean"], pool["mean_se"], pool["difference"], pool["difference_se"], best["best_difference"], best["best_difference_se"]]
+            [
+                pool["mean"],
+                pool["mean_se"],
+                pool["difference"],
+                pool["difference_se"],
+                best["best_difference"],
+                best["best_difference_se"],
+            ]
         )
     made = np.array(numbers)
     for value, error in ((0, 1), (2, 3), (4, 5)):
@@ -386,13 +515,17 @@ def test_standard_errors_match_draws_of_other_archs():
 def test_ties_at_the_limit_share_the_places():
     features = {"a": np.arange(40.0)}
     score = np.where(np.arange(40) < 30, 1.0, 2.0)
-    sample = Sample("made", tuple(f"arch-{i}" for i in range(40)), features, {}, {"mine": score, "flat": np.ones(40)})
+    sample = Sample(
+        "made", tuple(f"arch-{i}" for i in range(40)), features, {}, {"mine": score, "flat": np.ones(40)}
+    )
     mine, flat = bias(sample, min_top=15)
     assert (mine["num_top"], mine["num_tied"]) == (15, 30)  # ten above, thirty for five places
     assert mine["mean"] == pytest.approx((np.arange(30, 40).sum() + 5 * np.arange(30).mean()) / 15)
     assert flat["mean"] == flat["pool_mean"] == 19.5 and flat["difference"] == 0 and flat["num_tied"] == 40
     assert flat["difference_se"] < 0.05
-    low = bias(Sample("made", sample.archs, features, {}, {"mine": np.where(np.arange(40) < 35, -np.inf, 1.0)}))
+    low = bias(
+        Sample("made", sample.archs, features, {}, {"mine": np.where(np.arange(40) < 35, -np.inf, 1.0)})
+    )
     assert low["num_tied"][0] == 35 and low["num_archs"][0] == 40
 
 
@@ -404,9 +537,15 @@ def test_bias_with_too_few_archs_says_so(r1):
     mine, truth = (frame.only(frame["target"] == name) for name in ("mine", "accuracy"))
     assert set(mine["reason"]) == {"12 archs with an accuracy too, a best 10 needs 20"}
     assert np.isfinite(mine["mean"]).all() and np.isnan(mine["best_mean"]).all()
-    assert set(truth["reason"]) == {"12 archs with a score, a top of 10 needs 20"} and np.isnan(truth["mean"]).all() and (truth["num_top"] == 0).all()
+    assert (
+        set(truth["reason"]) == {"12 archs with a score, a top of 10 needs 20"}
+        and np.isnan(truth["mean"]).all()
+        and (truth["num_top"] == 0).all()
+    )
     assert frame.notes[1].startswith("Without all numbers: mine (12 archs")
-    assert set(bias(taken(sample, np.arange(1)), ["macs"])["reason"]) == {"1 arch with a score, a top of 10 needs 20"}
+    assert set(bias(taken(sample, np.arange(1)), ["macs"])["reason"]) == {
+        "1 arch with a score, a top of 10 needs 20"
+    }
 
 
 def test_bias_of_a_release(bench):
@@ -414,8 +553,16 @@ def test_bias_of_a_release(bench):
     macs = frame.only((frame["target"] == "macs") & (frame["property"] == "macs"))
     archs = bench.table("r1-mini", where="depth < 13")
     top = np.sort(np.asarray(archs["macs"], float))[-math.ceil(0.05 * len(archs)) :]
-    assert macs["mean"][0] == pytest.approx(top.mean()) and macs["difference"][0] > 1 and macs["num_archs"][0] == len(archs)
-    assert set(frame["target"]) == {"zen", "macs"} and 40 < macs["num_both"][0] <= 59 and not math.isnan(macs["best_mean"][0])
+    assert (
+        macs["mean"][0] == pytest.approx(top.mean())
+        and macs["difference"][0] > 1
+        and macs["num_archs"][0] == len(archs)
+    )
+    assert (
+        set(frame["target"]) == {"zen", "macs"}
+        and 40 < macs["num_both"][0] <= 59
+        and not math.isnan(macs["best_mean"][0])
+    )
 
 
 # Choices without an order
@@ -426,7 +573,9 @@ def celled(seed=0, num=600):
     rng = np.random.default_rng(seed)
     edges = {f"edge_{name}": rng.integers(0, 4, num).astype(float) for name in ("01", "02", "12")}
     module = np.where(rng.random(num) < 0.3, np.nan, rng.integers(1, 4, num))
-    categories = dict.fromkeys(edges, ("none", "skip", "conv 1x1", "conv 3x3")) | {"module_5": ("no module", "plain", "wide", "half")}
+    categories = dict.fromkeys(edges, ("none", "skip", "conv 1x1", "conv 3x3")) | {
+        "module_5": ("no module", "plain", "wide", "half")
+    }
     features = {**edges, "width": rng.integers(1, 9, num).astype(float), "module_5": module}
     return Sample("made", tuple(f"cell-{i}" for i in range(num)), features, {}, {}, categories)
 
@@ -436,14 +585,20 @@ def celled(seed=0, num=600):
 def test_names_may_be_numbered_in_any_way(order):
     """What a categorical input says does not depend on the numbers of its categories; read as amounts, they would."""
     sample = celled()
-    effect = np.array([0.0, 3.0, 1.0, 2.0])[sample.features["edge_02"].astype(int)] + 0.2 * sample.features["width"]
+    effect = (
+        np.array([0.0, 3.0, 1.0, 2.0])[sample.features["edge_02"].astype(int)]
+        + 0.2 * sample.features["width"]
+    )
     sample = sample.with_target("mine", effect + np.random.default_rng(1).normal(0, 0.3, 600))
     turned = Sample(sample.name, sample.archs, {**sample.features, "edge_02": np.array(order, float)[sample.features["edge_02"].astype(int)]}, {},
                     sample.targets, sample.categories)  # fmt: skip
     first, second = factors.factors(sample), factors.factors(turned)
     for column in ("gain", "permutation", "r2"):  # equal splits may be met in another order
         np.testing.assert_allclose(first[column], second[column], atol=0.02, err_msg=column)
-    assert max(by_factor(first, "mine", "permutation").items(), key=lambda pair: np.nan_to_num(pair[1]))[0] == "edge_02"
+    assert (
+        max(by_factor(first, "mine", "permutation").items(), key=lambda pair: np.nan_to_num(pair[1]))[0]
+        == "edge_02"
+    )
 
 
 def test_categories_are_told_apart_by_one_split():
@@ -453,7 +608,9 @@ def test_categories_are_told_apart_by_one_split():
     frame = factors.factors(sample)
     gain = by_factor(frame, "mine", "gain")
     assert gain["edge_12"] == pytest.approx(1, abs=1e-6) and frame["r2"][0] > 0.999
-    assert by_factor(frame, "mine", "permutation")["edge_12"] > 1 and set(gain) == set(sample.features)  # importances of choices, not of columns
+    assert by_factor(frame, "mine", "permutation")["edge_12"] > 1 and set(gain) == set(
+        sample.features
+    )  # importances of choices, not of columns
     assert [note for note in frame.notes if "one-hot" in note] == [
         "edge_01, edge_02, edge_12, module_5: categories without an order, one-hot in the models (a column per category, 15 in all); the gain of "
         "each is the sum over its columns, its permutation exchanges them together"
@@ -466,10 +623,16 @@ def test_one_hot_columns_by_hand():
     table = np.array([[3, 7, np.nan], [0, 8, 2], [3, 9, 1]], np.float32)
     encoding = factors._Encoding(("edge", "width", "module"), ("edge", "module"), table)
     nan = np.nan
-    np.testing.assert_array_equal(encoding.encoded(table), [[0, 1, 7, nan, nan], [1, 0, 8, 0, 1], [0, 1, 9, 1, 0]])
+    np.testing.assert_array_equal(
+        encoding.encoded(table), [[0, 1, 7, nan, nan], [1, 0, 8, 0, 1], [0, 1, 9, 1, 0]]
+    )
     np.testing.assert_array_equal(encoding.input_of_column, [0, 0, 1, 2, 2])
-    np.testing.assert_array_equal(encoding.encoded(table[:1]), [[0, 1, 7, nan, nan]])  # of some archs: the same columns
-    assert encoding.summed(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 2, 4])).tolist() == pytest.approx([0.3, 0.3, 0.4])
+    np.testing.assert_array_equal(
+        encoding.encoded(table[:1]), [[0, 1, 7, nan, nan]]
+    )  # of some archs: the same columns
+    assert encoding.summed(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 1, 2, 4])).tolist() == pytest.approx(
+        [0.3, 0.3, 0.4]
+    )
     plain = factors._Encoding(("edge", "width", "module"), (), table)
     np.testing.assert_array_equal(plain.encoded(table), table)
     empty = factors._Encoding(("edge",), ("edge",), np.full((2, 1), np.nan, np.float32))
@@ -478,32 +641,58 @@ def test_one_hot_columns_by_hand():
 
 def test_one_hot_gain_and_fit_by_a_slow_version():
     sample = celled(3, 200)
-    target = sample.features["edge_01"] % 3 + np.nan_to_num(sample.features["module_5"]) + np.random.default_rng(2).normal(size=200)
+    target = (
+        sample.features["edge_01"] % 3
+        + np.nan_to_num(sample.features["module_5"])
+        + np.random.default_rng(2).normal(size=200)
+    )
     frame = factors.factors(sample.with_target("mine", target), transform="raw")
     order, _ = factors._shuffled(sample.archs, 0)
     columns, owner = [], []
     for name, values in sample.features.items():
         for category in [None] if name == "width" else sorted(set(values[~np.isnan(values)])):
-            columns.append(values if category is None else [np.nan if math.isnan(value) else float(value == category) for value in values])
+            columns.append(
+                values
+                if category is None
+                else [np.nan if math.isnan(value) else float(value == category) for value in values]
+            )
             owner.append(name)
     table, target = np.array(columns, np.float32).T[order], target[order]
     target = (target - target.mean()) / target.std()
-    model = xgboost.train(dict(PARAMETERS), xgboost.QuantileDMatrix(table, target, nthread=1, max_bin=64), ROUNDS)
+    model = xgboost.train(
+        dict(PARAMETERS), xgboost.QuantileDMatrix(table, target, nthread=1, max_bin=64), ROUNDS
+    )
     gains = model.get_score(importance_type="gain")
-    share = {name: sum(gains.get(f"f{c}", 0.0) for c, one in enumerate(owner) if one == name) / sum(gains.values()) for name in sample.features}
+    share = {
+        name: sum(gains.get(f"f{c}", 0.0) for c, one in enumerate(owner) if one == name) / sum(gains.values())
+        for name in sample.features
+    }
     assert by_factor(frame, "mine", "gain") == pytest.approx(share, abs=1e-5)
     predicted = np.empty(200)
     for k in range(FOLDS):
         out = np.arange(200) % FOLDS == k
-        part = xgboost.train(dict(PARAMETERS), xgboost.QuantileDMatrix(table[~out], target[~out], nthread=1, max_bin=64), ROUNDS)
+        part = xgboost.train(
+            dict(PARAMETERS),
+            xgboost.QuantileDMatrix(table[~out], target[~out], nthread=1, max_bin=64),
+            ROUNDS,
+        )
         predicted[out] = part.predict(xgboost.DMatrix(table[out], nthread=1))
-    assert frame["r2"][0] == pytest.approx(1 - ((target - predicted) ** 2).sum() / (target**2).sum(), abs=1e-6)
+    assert frame["r2"][0] == pytest.approx(
+        1 - ((target - predicted) ** 2).sum() / (target**2).sum(), abs=1e-6
+    )
 
 
 def test_the_columns_of_a_choice_are_exchanged_together(monkeypatch):
     """With a model that reads the number off the four columns, exchanging them together loses 2 var(y); one by one, it would lose 3.1."""
     edge = np.arange(4000) % 4.0
-    sample = Sample("made", tuple(f"arch-{i}" for i in range(4000)), {"edge": edge}, {}, {"edge": edge}, {"edge": tuple("abcd")})
+    sample = Sample(
+        "made",
+        tuple(f"arch-{i}" for i in range(4000)),
+        {"edge": edge},
+        {},
+        {"edge": edge},
+        {"edge": tuple("abcd")},
+    )
 
     class Known:
         def inplace_predict(self, table):
@@ -524,17 +713,30 @@ def test_bias_of_categories_is_in_shares():
     score = (sample.features["edge_01"] == 2) + 0.001 * np.arange(600)
     frame = bias(sample.with_target("mine", score), top=0.1)
     rows = {row["property"]: row for row in frame}
-    assert rows["edge_01 = conv 1x1"]["mean"] == 1.0 and rows["edge_01 = none"]["mean"] == 0.0 and "edge_01" not in rows and "width" in rows
+    assert (
+        rows["edge_01 = conv 1x1"]["mean"] == 1.0
+        and rows["edge_01 = none"]["mean"] == 0.0
+        and "edge_01" not in rows
+        and "width" in rows
+    )
     assert rows["edge_01 = skip"]["pool_mean"] == pytest.approx((sample.features["edge_01"] == 1).mean())
     there = ~np.isnan(sample.features["module_5"])
-    assert rows["module_5 = wide"]["pool_mean"] == pytest.approx((sample.features["module_5"][there] == 2).mean())
+    assert rows["module_5 = wide"]["pool_mean"] == pytest.approx(
+        (sample.features["module_5"][there] == 2).mean()
+    )
     assert "module_5 = no module" not in rows
-    assert sum(rows[f"edge_02 = {name}"]["mean"] for name in ("none", "skip", "conv 1x1", "conv 3x3")) == pytest.approx(1)
+    assert sum(
+        rows[f"edge_02 = {name}"]["mean"] for name in ("none", "skip", "conv 1x1", "conv 3x3")
+    ) == pytest.approx(1)
 
 
 def test_categories_that_do_not_fit_the_features_are_refused():
-    with pytest.raises(ValueError, match="categories of 'edge_13', which is no feature of made; its features are edge_01"):
+    with pytest.raises(
+        ValueError, match="categories of 'edge_13', which is no feature of made; its features are edge_01"
+    ):
         Sample("made", ("a",), {"edge_01": np.zeros(1)}, {}, {}, {"edge_13": ("none",)})
     for value in (2.0, 0.5, -1.0, np.inf):
-        with pytest.raises(ValueError, match=rf"edge_01 is {value:g} in made; it is one of 2 categories, 0 to 1, or NaN"):
+        with pytest.raises(
+            ValueError, match=rf"edge_01 is {value:g} in made; it is one of 2 categories, 0 to 1, or NaN"
+        ):
             Sample("made", ("a",), {"edge_01": np.array([value])}, {}, {}, {"edge_01": ("none", "skip")})

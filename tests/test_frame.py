@@ -9,21 +9,35 @@ import numpy as np
 import pytest
 
 from nbzero import Bench
-from nbzero.errors import ReleaseError, UnknownNameError
+from nbzero.errors import OutputError, UnknownNameError
 from nbzero.frame import Frame
 
-FRAME = Frame({"proxy": ["zen", "ntk", "plain"], "tau": [0.5, None, -math.inf], "n": [3, 2, 1]}, "Title", ["N = 3"])
+FRAME = Frame(
+    {"proxy": ["zen", "ntk", "plain"], "tau": [0.5, None, -math.inf], "n": [3, 2, 1]}, "Title", ["N = 3"]
+)
 
 
 def test_every_form_has_the_same_rows():
     rows = list(FRAME)
-    assert rows == [{"proxy": "zen", "tau": 0.5, "n": 3}, {"proxy": "ntk", "tau": None, "n": 2}, {"proxy": "plain", "tau": -math.inf, "n": 1}]
+    assert rows == [
+        {"proxy": "zen", "tau": 0.5, "n": 3},
+        {"proxy": "ntk", "tau": None, "n": 2},
+        {"proxy": "plain", "tau": -math.inf, "n": 1},
+    ]
     assert FRAME.to_arrow().to_pylist() == rows
     assert FRAME.to_polars().to_dicts() == rows
-    assert FRAME.to_pandas()["n"].tolist() == [3, 2, 1] and FRAME.to_pandas()["tau"].isna().tolist() == [False, True, False]
+    assert FRAME.to_pandas()["n"].tolist() == [3, 2, 1] and FRAME.to_pandas()["tau"].isna().tolist() == [
+        False,
+        True,
+        False,
+    ]
     assert FRAME.to_csv() == "proxy,tau,n\nzen,0.5,3\nntk,,2\nplain,-inf,1\n"
     said = json.loads(FRAME.to_json())
-    assert said["title"] == "Title" and said["notes"] == ["N = 3"] and [row["tau"] for row in said["rows"]] == [0.5, None, "-inf"]
+    assert (
+        said["title"] == "Title"
+        and said["notes"] == ["N = 3"]
+        and [row["tau"] for row in said["rows"]] == [0.5, None, "-inf"]
+    )
 
 
 def test_a_csv_file_has_the_same_text(tmp_path):
@@ -31,9 +45,11 @@ def test_a_csv_file_has_the_same_text(tmp_path):
     for path in (tmp_path / "a.csv", str(tmp_path / "b.csv")):
         Path(path).write_text("before")
         assert frame.to_csv(path) is None
-        assert Path(path).read_bytes().decode("utf-8") == frame.to_csv() == 'arch,tau\n"naïve, ""é""",0.5\n,\n'
+        assert (
+            Path(path).read_bytes().decode("utf-8") == frame.to_csv() == 'arch,tau\n"naïve, ""é""",0.5\n,\n'
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
-    with pytest.raises(ReleaseError, match=r"cannot write .*a\.csv.c\.csv: .*then write it again"):
+    with pytest.raises(OutputError, match=r"cannot write .*a\.csv.c\.csv: .*then write it again"):
         frame.to_csv(tmp_path / "a.csv" / "c.csv")
 
 
@@ -44,7 +60,14 @@ def test_sorted_puts_absent_last_and_keeps_the_order_of_equals():
 
 
 def test_text_has_title_header_rows_and_notes():
-    assert repr(FRAME).splitlines() == ["Title", "proxy  tau   n", "zen    0.5   3", "ntk    -     2", "plain  -inf  1", "N = 3"]
+    assert repr(FRAME).splitlines() == [
+        "Title",
+        "proxy  tau   n",
+        "zen    0.5   3",
+        "ntk    -     2",
+        "plain  -inf  1",
+        "N = 3",
+    ]
 
 
 def test_rows_by_mask_and_what_is_refused():
@@ -68,6 +91,9 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch, method,
     tables = (FRAME, Bench().table("r1-mini", ["macs"]))
     monkeypatch.setitem(sys.modules, module, None)
     for table in tables:
-        with pytest.raises(ImportError, match=rf"^to_\w+ needs {module}, which cannot be imported \(.*{module}.*\): pip install {install}$"):
+        with pytest.raises(
+            ImportError,
+            match=rf"^to_\w+ needs {module}, which cannot be imported \(.*{module}.*\): pip install {install}$",
+        ):
             getattr(table, method)()
     assert FRAME.to_csv() and FRAME.to_json() and repr(FRAME)  # need none of them

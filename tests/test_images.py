@@ -22,6 +22,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from nbzero.errors import ImagesError, UnknownNameError
+from tests.places import DATA as STRIPS
 from train import images
 from train.images import (
     ARRAYS,
@@ -37,7 +38,6 @@ from train.images import (
     training_subset,
 )
 
-STRIPS = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 needs_strips = pytest.mark.skipif(not STRIPS.is_dir(), reason="the lossless strips are not at hand")
 
 
@@ -112,7 +112,9 @@ def write_strips(arrays: dict[str, np.ndarray], split: str, start: int, stop: in
         webp = io.BytesIO()
         Image.fromarray(pixels.reshape(-1, pixels.shape[2], 3)).save(webp, "WEBP", lossless=True, exact=True)
         labels = arrays[f"{split}_labels"][part]
-        rows.append({"first_index": first, "n": len(labels), "label": labels.tolist(), "image": webp.getvalue()})
+        rows.append(
+            {"first_index": first, "n": len(labels), "label": labels.tolist(), "image": webp.getvalue()}
+        )
     parquet.write_table(pa.Table.from_pylist(rows), path)
 
 
@@ -169,7 +171,9 @@ def test_every_format_gives_the_same_arrays(tiny: Made, layout: str, tmp_path: P
 def test_single_files_are_sources_too(tiny: Made, tmp_path: Path) -> None:
     folder = tiny.write("h5", tiny.write("archive", tmp_path))
     for name in ("tiny.h5", "tiny-binary.tar.gz"):
-        np.testing.assert_array_equal(read_official("tiny", folder / name).test_images, tiny.arrays["test_images"])
+        np.testing.assert_array_equal(
+            read_official("tiny", folder / name).test_images, tiny.arrays["test_images"]
+        )
 
 
 @one_label_byte
@@ -199,14 +203,20 @@ def test_missing_files_are_named(tiny: Made, layout: str, tmp_path: Path) -> Non
 
 
 @one_label_byte
-def test_an_archive_without_a_file_and_other_files_are_refused(tiny: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_without_a_file_and_other_files_are_refused(
+    tiny: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = tar({"batch_1.bin": tiny.files["batch_1.bin"]})
     monkeypatch.setitem(DATASETS, "tiny", dataclasses.replace(DATASETS["tiny"], archive_md5=md5(archive)))
     (tmp_path / "tiny-binary.tar.gz").write_bytes(archive)
-    with pytest.raises(ImagesError, match=r"tiny-binary.tar.gz/batch_2.bin: missing. Get https://example.invalid"):
+    with pytest.raises(
+        ImagesError, match=r"tiny-binary.tar.gz/batch_2.bin: missing. Get https://example.invalid"
+    ):
         read_official("tiny", tmp_path)
     (tmp_path / "holiday.png").write_bytes(b"?")
-    with pytest.raises(ImagesError, match=r"holiday.png: .* read from a folder, tiny.h5 or tiny-binary.tar.gz"):
+    with pytest.raises(
+        ImagesError, match=r"holiday.png: .* read from a folder, tiny.h5 or tiny-binary.tar.gz"
+    ):
         read_official("tiny", tmp_path / "holiday.png")
 
 
@@ -214,7 +224,10 @@ def test_an_archive_without_a_file_and_other_files_are_refused(tiny: Made, tmp_p
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"train_labels": lambda labels: labels + 1}, "train_labels of 'tiny' range over 1..4, must be within 0..3"),
+        (
+            {"train_labels": lambda labels: labels + 1},
+            "train_labels of 'tiny' range over 1..4, must be within 0..3",
+        ),
         ({"train_images": lambda pixels: pixels ^ 1}, "sha256 of train_images of 'tiny'.*delete it"),
         ({"test_labels": lambda labels: labels[::-1]}, "sha256 of test_labels of 'tiny'"),
     ],
@@ -231,7 +244,9 @@ def test_strips_of_another_size_or_place_are_refused(tiny: Made, tmp_path: Path)
     tiny.write("strips", tmp_path)
     larger = made_arrays(60, 20, num_classes=4, size=8)
     write_strips(larger, "test", 0, 20, tmp_path / "tiny-test.parquet")
-    with pytest.raises(ImagesError, match=r"tiny-test.parquet: the strip at index 0 is 8 x 80 pixels, must be 4 x 40"):
+    with pytest.raises(
+        ImagesError, match=r"tiny-test.parquet: the strip at index 0 is 8 x 80 pixels, must be 4 x 40"
+    ):
         read_official("tiny", tmp_path)
     write_strips(made_arrays(60, 30, 4, 4), "test", 0, 30, tmp_path / "tiny-test.parquet")
     with pytest.raises(ImagesError, match=r"tiny-test.parquet: a strip of 10 images at 20; test has 20"):
@@ -260,18 +275,24 @@ def test_a_changed_cache_is_refused(tiny: Made, tmp_path: Path) -> None:
         read_official("tiny", path)
     with h5py.File(path, "r+") as file:
         file.create_dataset("test_images", data=np.zeros((3, 4), np.uint8)).attrs["sha256"] = ""
-    with pytest.raises(ImagesError, match=r"test_images of 'tiny' is uint8 \(3, 4\), must be uint8 \(20, 3, 4, 4\)"):
+    with pytest.raises(
+        ImagesError, match=r"test_images of 'tiny' is uint8 \(3, 4\), must be uint8 \(20, 3, 4, 4\)"
+    ):
         read_official("tiny", path)
 
 
 @one_label_byte
-def test_a_failed_prepare_leaves_everything_as_it_was(tiny: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_prepare_leaves_everything_as_it_was(
+    tiny: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = tiny.write("files", tmp_path / "in"), tmp_path / "out"
     prepare("tiny", source, out)
     before = (out / "tiny.h5").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(images, "_sha256", lambda array: (_ for _ in ()).throw(OSError("disk full")))
-        with pytest.raises(ImagesError, match=r"tiny\.h5: cannot be written \(disk full\); free space or name another folder"):
+        with pytest.raises(
+            ImagesError, match=r"tiny\.h5: cannot be written \(disk full\); free space or name another folder"
+        ):
             prepare("tiny", source, out)
     assert [file.name for file in out.iterdir()] == ["tiny.h5"]
     assert (out / "tiny.h5").read_bytes() == before
@@ -297,12 +318,22 @@ def python2_batch(data: np.ndarray, labels: list[int]) -> bytes:
     def number(value: int) -> bytes:
         return b"J" + struct.pack("<i", value)
 
-    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n" + number(0) + b"\x85" + text(b"b") + b"tR"
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n" + number(0) + b"\x85" + text(b"b") + b"tR"
+    )
     dtype = b"cnumpy\ndtype\n(" + text(b"u1") + number(0) + number(1) + b"tR"
     dtype += b"(" + number(3) + text(b"|") + b"NNN" + number(-1) * 2 + number(0) + b"tb"
     shape = number(data.shape[0]) + number(data.shape[1]) + b"\x86"
     array += b"(" + number(1) + shape + dtype + b"\x89" + text(data.tobytes()) + b"tb"
-    return b"\x80\x02}(" + text(b"data") + array + text(b"labels") + b"](" + b"".join(map(number, labels)) + b"eu."
+    return (
+        b"\x80\x02}("
+        + text(b"data")
+        + array
+        + text(b"labels")
+        + b"]("
+        + b"".join(map(number, labels))
+        + b"eu."
+    )
 
 
 def known_as_imagenet(batches: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
@@ -316,7 +347,10 @@ def known_as_imagenet(batches: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 
 
 def batch_of(rng: np.random.Generator, num: int) -> dict:
-    return {"data": rng.integers(0, 256, (num, 768), dtype=np.uint8), "labels": rng.integers(1, 241, num).tolist()}
+    return {
+        "data": rng.integers(0, 256, (num, 768), dtype=np.uint8),
+        "labels": rng.integers(1, 241, num).tolist(),
+    }
 
 
 WRITERS = {
@@ -324,12 +358,16 @@ WRITERS = {
     "protocol 2": lambda batch: pickle.dumps(batch, protocol=2),
     "protocol 4": lambda batch: pickle.dumps(batch | {"mean": np.zeros(768)}, protocol=4),
     "numpy 1": lambda batch: pickle.dumps(batch, protocol=2).replace(b"numpy._core", b"numpy.core"),
-    "numpy scalars": lambda batch: pickle.dumps(batch | {"labels": list(np.array(batch["labels"]))}, protocol=4),
+    "numpy scalars": lambda batch: pickle.dumps(
+        batch | {"labels": list(np.array(batch["labels"]))}, protocol=4
+    ),
 }
 
 
 @pytest.mark.parametrize("writer", sorted(WRITERS))
-def test_imagenet_keeps_the_first_120_classes(writer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_keeps_the_first_120_classes(
+    writer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     made = {name: batch_of(rng, 30) for name in ("train_data_batch_1", "train_data_batch_2", "val_data")}
     made["val_data"]["labels"][:4] = [1, 120, 121, 1000]
@@ -345,8 +383,12 @@ def test_imagenet_keeps_the_first_120_classes(writer: str, tmp_path: Path, monke
     for name, content in batches.items():
         (tmp_path / name).write_bytes(content)
     official = read_official("imagenet16-120", tmp_path)
-    np.testing.assert_array_equal([*official.train_images, *official.test_images], [image for image, _ in expected])
-    np.testing.assert_array_equal([*official.train_labels, *official.test_labels], [label for _, label in expected])
+    np.testing.assert_array_equal(
+        [*official.train_images, *official.test_images], [image for image, _ in expected]
+    )
+    np.testing.assert_array_equal(
+        [*official.train_labels, *official.test_labels], [label for _, label in expected]
+    )
     assert official.test_labels[:2].tolist() == [0, 119]
     green = made["val_data"]["data"][0, 256:512]
     np.testing.assert_array_equal(official.test_images[0, 1].ravel(), green)
@@ -361,17 +403,25 @@ class RunsCode:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-def test_a_pickle_that_runs_code_is_refused(protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_runs_code_is_refused(
+    protocol: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = pickle.dumps({"data": RunsCode(tmp_path / "pwned"), "labels": []}, protocol=protocol)
     known_as_imagenet({"train_data_batch_1": content}, monkeypatch)
     (tmp_path / "train_data_batch_1").write_bytes(content)
-    with pytest.raises(ImagesError, match=r"train_data_batch_1: asks for posix.mkdir, .*refused. Do not use this file"):
+    with pytest.raises(
+        ImagesError, match=r"train_data_batch_1: asks for posix.mkdir, .*refused. Do not use this file"
+    ):
         read_official("imagenet16-120", tmp_path)
     assert not (tmp_path / "pwned").exists()
 
 
-@pytest.mark.parametrize("name", ["numpy.load", "numpy.core.multiarray.fromfile", "builtins.eval", "_codecs.lookup"])
-def test_the_unpickler_admits_nothing_else(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["numpy.load", "numpy.core.multiarray.fromfile", "builtins.eval", "_codecs.lookup"]
+)
+def test_the_unpickler_admits_nothing_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module, _, function = name.rpartition(".")
     content = f"c{module}\n{function}\n.".encode()
     known_as_imagenet({"train_data_batch_1": content}, monkeypatch)
@@ -388,18 +438,38 @@ ROWS = np.zeros((2, 768), np.uint8)
     [
         (pickle.dumps([1, 2]), r"'data' is NoneType, must be uint8 \(N, 768\)"),
         (pickle.dumps({"data": ROWS[:, :5], "labels": [1, 2]}, 4), r"'data' is uint8 \(2, 5\), must be"),
-        (pickle.dumps({"data": ROWS.astype(float), "labels": [1, 2]}, 4), r"'data' is float64 \(2, 768\), must be"),
-        (pickle.dumps({"data": ROWS, "labels": [1]}, 4), "'labels' must be a list of 2 integers within 1..1000"),
-        (pickle.dumps({"data": ROWS, "labels": [0, 1]}, 4), "'labels' must be a list of 2 integers within 1..1000"),
-        (pickle.dumps({"data": ROWS, "labels": [1.5, 1]}, 4), "'labels' must be a list of 2 integers within 1..1000"),
-        (pickle.dumps({"data": ROWS, "labels": [1, 2]}, 4), r"train_images of 'imagenet16-120' is uint8 \(2, 3, 16, 16"),
+        (
+            pickle.dumps({"data": ROWS.astype(float), "labels": [1, 2]}, 4),
+            r"'data' is float64 \(2, 768\), must be",
+        ),
+        (
+            pickle.dumps({"data": ROWS, "labels": [1]}, 4),
+            "'labels' must be a list of 2 integers within 1..1000",
+        ),
+        (
+            pickle.dumps({"data": ROWS, "labels": [0, 1]}, 4),
+            "'labels' must be a list of 2 integers within 1..1000",
+        ),
+        (
+            pickle.dumps({"data": ROWS, "labels": [1.5, 1]}, 4),
+            "'labels' must be a list of 2 integers within 1..1000",
+        ),
+        (
+            pickle.dumps({"data": ROWS, "labels": [1, 2]}, 4),
+            r"train_images of 'imagenet16-120' is uint8 \(2, 3, 16, 16",
+        ),
         (pickle.dumps({"data": ROWS, "labels": [1, 2]}, 4)[:-9], "truncated, or no pickled batch"),
         (b"\x1d not a pickle", "truncated, or no pickled batch"),
         (b"", "truncated, or no pickled batch"),
     ],
 )
-def test_malformed_batches_are_refused(content: bytes, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches = {"train_data_batch_1": content, "val_data": WRITERS["protocol 2"](batch_of(np.random.default_rng(0), 3))}
+def test_malformed_batches_are_refused(
+    content: bytes, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = {
+        "train_data_batch_1": content,
+        "val_data": WRITERS["protocol 2"](batch_of(np.random.default_rng(0), 3)),
+    }
     known_as_imagenet(batches, monkeypatch)
     for name, batch in batches.items():
         (tmp_path / name).write_bytes(batch)
@@ -442,15 +512,21 @@ def test_find_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(images.ENVIRONMENT, raising=False)
     assert find_source("cifar10", None) is None
     assert find_source("cifar10", str(tmp_path)) == tmp_path
-    with pytest.raises(ImagesError, match=r"no place given for the images of 'cifar10'.*NBZERO_IMAGES.*prepare cifar10"):
+    with pytest.raises(
+        ImagesError, match=r"no place given for the images of 'cifar10'.*NBZERO_IMAGES.*prepare cifar10"
+    ):
         load("cifar10")
     with pytest.raises(ImagesError, match="absent: does not exist; the given path must be a folder"):
         find_source("cifar10", tmp_path / "absent")
     monkeypatch.setenv(images.ENVIRONMENT, str(tmp_path))
     assert find_source("cifar10", None) == tmp_path
-    with pytest.raises(ImagesError, match=r"no images of 'cifar10'; looked for cifar10.h5, .*data_batch_1.bin.*--download"):
+    with pytest.raises(
+        ImagesError, match=r"no images of 'cifar10'; looked for cifar10.h5, .*data_batch_1.bin.*--download"
+    ):
         load("cifar10")
-    with pytest.raises(ImagesError, match=r"looked for .*train_data_batch_10, val_data. Get the 16x16 batch files from"):
+    with pytest.raises(
+        ImagesError, match=r"looked for .*train_data_batch_10, val_data. Get the 16x16 batch files from"
+    ):
         load("imagenet16-120")
     monkeypatch.setenv(images.ENVIRONMENT, str(tmp_path / "gone"))
     with pytest.raises(ImagesError, match="gone: does not exist; the environment variable NBZERO_IMAGES"):
@@ -479,7 +555,10 @@ def test_splits_part_every_class_at_a_tenth(name: str) -> None:
     for indices in (split.train, split.val):
         assert indices.dtype == np.int64 and (np.diff(indices) > 0).all()
     np.testing.assert_array_equal(np.sort(np.concatenate([split.train, split.val])), np.arange(len(labels)))
-    np.testing.assert_array_equal(np.bincount(labels[split.val], minlength=num_classes), np.bincount(labels, minlength=num_classes) // 10)
+    np.testing.assert_array_equal(
+        np.bincount(labels[split.val], minlength=num_classes),
+        np.bincount(labels, minlength=num_classes) // 10,
+    )
     np.testing.assert_array_equal(training_subset(name, labels, None), split.train)
 
 
@@ -497,7 +576,9 @@ def test_splits_follow_the_written_rule() -> None:
 def test_splits_are_the_same_for_ever() -> None:
     labels = np.arange(50_000) % 10
     split = split_indices("cifar10", labels)
-    digests = [hashlib.sha256(part.astype("<i8").tobytes()).hexdigest()[:16] for part in (split.train, split.val)]
+    digests = [
+        hashlib.sha256(part.astype("<i8").tobytes()).hexdigest()[:16] for part in (split.train, split.val)
+    ]
     assert digests == ["ca1dccce433d8d24", "9a601ed6528e9fc8"]
     subset = training_subset("cifar10", labels, 2500)
     assert hashlib.sha256(subset.astype("<i8").tobytes()).hexdigest()[:16] == "8ffe1c349d305297"
@@ -537,7 +618,9 @@ def test_scoring_images_follow_the_written_rule() -> None:
     by_class = {c: sorted(train[labels[train] == c], key=lambda i: digest(str(i))) for c in range(3)}
     order = sorted(by_class, key=lambda c: digest(f"class/{c}"))
     expected = [by_class[c][r] for r in range(20) for c in order if r < len(by_class[c])]
-    assert scoring_indices("digits", labels, len(train), seed=5).tolist() == expected  # small classes run out first
+    assert (
+        scoring_indices("digits", labels, len(train), seed=5).tolist() == expected
+    )  # small classes run out first
     for num_images in (0, len(train) + 1):
         with pytest.raises(ValueError, match=f"num_images: {num_images}, must be within 1..36"):
             scoring_indices("digits", labels, num_images, seed=5)
@@ -558,7 +641,9 @@ def test_box_downsampling_is_the_rounded_mean(factor: int) -> None:
 
 def test_other_resolutions_are_refused() -> None:
     for resolution in (0, 5, 24):
-        with pytest.raises(ValueError, match=rf"resolution: {resolution}, must divide the native 12 \(no upsampling\)"):
+        with pytest.raises(
+            ValueError, match=rf"resolution: {resolution}, must divide the native 12 \(no upsampling\)"
+        ):
             box_downsample(np.zeros((1, 3, 12, 12), np.uint8), resolution)
     with pytest.raises(ValueError, match="resolution: 32, must divide the native 16"):
         load("digits", resolution=32)
@@ -579,7 +664,9 @@ def test_load_gives_the_splits_as_tensors(tiny: Made, tmp_path: Path) -> None:
     small = load("tiny", folder, resolution=2, train_images=22)  # 22 // 4 = 5 of each class
     assert small.resolution == 2 and small.val_images.shape == (len(split.val), 3, 2, 2)
     np.testing.assert_array_equal(small.train_index, training_subset("tiny", labels, 5))
-    np.testing.assert_array_equal(small.train_images, box_downsample(tiny.arrays["train_images"], 2)[small.train_index])
+    np.testing.assert_array_equal(
+        small.train_images, box_downsample(tiny.arrays["train_images"], 2)[small.train_index]
+    )
     with pytest.raises(ValueError, match="train_images: 3, must be at least one for each of 4 classes"):
         load("tiny", folder, train_images=3)
 
@@ -660,7 +747,9 @@ def left_in(folder: Path) -> list[str]:
 def test_a_download_that_breaks_off_is_resumed(tiny: Made, server: Server, tmp_path: Path) -> None:
     half = len(tiny.archive) // 2
     server.fault = "breaks off"
-    with pytest.raises(ImagesError, match=rf"127.*the download failed.*keeps the first {half:,} bytes. Run the same"):
+    with pytest.raises(
+        ImagesError, match=rf"127.*the download failed.*keeps the first {half:,} bytes. Run the same"
+    ):
         images.download("tiny", tmp_path, address(server))
     assert left_in(tmp_path) == ["tiny-binary.tar.gz.part"]
     server.fault = ""
@@ -693,7 +782,9 @@ def test_a_server_without_ranges_sends_all_of_it(tiny: Made, server: Server, tmp
 @one_label_byte
 def test_failed_downloads_leave_nothing_wrong(server: Server, tmp_path: Path) -> None:
     whole, server.content = server.content, b"a page that says sorry"
-    with pytest.raises(ImagesError, match=rf"{address(server)}: is not the official .*{tmp_path}/tiny-binary.tar.gz was"):
+    with pytest.raises(
+        ImagesError, match=rf"{address(server)}: is not the official .*{tmp_path}/tiny-binary.tar.gz was"
+    ):
         images.download("tiny", tmp_path, address(server))
     assert left_in(tmp_path) == []
     server.fault = "absent"
@@ -702,7 +793,9 @@ def test_failed_downloads_leave_nothing_wrong(server: Server, tmp_path: Path) ->
     assert left_in(tmp_path) == []
     server.content, server.fault = whole, "other range"
     (tmp_path / "tiny-binary.tar.gz.part").write_bytes(whole[:100])
-    with pytest.raises(ImagesError, match=r"sent another range than asked for; delete .*\.part and run again"):
+    with pytest.raises(
+        ImagesError, match=r"sent another range than asked for; delete .*\.part and run again"
+    ):
         images.download("tiny", tmp_path, address(server))
     with pytest.raises(ImagesError, match="'ftp://x': must be an http:// or https:// address"):
         images.download("tiny", tmp_path, "ftp://x")
@@ -715,18 +808,26 @@ def test_failed_downloads_leave_nothing_wrong(server: Server, tmp_path: Path) ->
 
 
 @one_label_byte
-def test_prepare_command_from_a_folder(tiny: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prepare_command_from_a_folder(
+    tiny: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, out = tiny.write("strips", tmp_path / "in"), tmp_path / "out"
     images.main(["prepare", "tiny", "--source", str(source), "--out", str(out)])
     printed = capsys.readouterr().out
-    assert f"wrote {out / 'tiny.h5'}" in printed and "from lossless strips" in printed and "(60, 3, 4, 4)" in printed
+    assert (
+        f"wrote {out / 'tiny.h5'}" in printed
+        and "from lossless strips" in printed
+        and "(60, 3, 4, 4)" in printed
+    )
     assert all(digest in printed for digest in DATASETS["tiny"].sha256.values())
     assert left_in(out) == ["tiny.h5"]
     np.testing.assert_array_equal(load("tiny", out).test_images, tiny.arrays["test_images"])
 
 
 @one_label_byte
-def test_prepare_command_downloads(tiny: Made, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prepare_command_downloads(
+    tiny: Made, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images.main(["prepare", "tiny", "--out", str(tmp_path), "--download", "--url", address(server)])
     captured = capsys.readouterr()
     assert "from official files" in captured.out and "tiny-binary.tar.gz" in captured.err
@@ -762,7 +863,12 @@ def cifar10() -> images.OfficialImages:
 def test_real_cifar10(cifar10: images.OfficialImages) -> None:
     assert set(Counter(cifar10.train_labels.tolist()).values()) == {5000}
     assert set(Counter(cifar10.test_labels.tolist()).values()) == {1000}
-    assert cifar10.train_labels[:5].tolist() == [6, 9, 9, 4, 1] and cifar10.test_labels[:4].tolist() == [3, 8, 8, 0]
+    assert cifar10.train_labels[:5].tolist() == [6, 9, 9, 4, 1] and cifar10.test_labels[:4].tolist() == [
+        3,
+        8,
+        8,
+        0,
+    ]
     spec, histograms = DATASETS["cifar10"], np.zeros((3, 256))
     for channel in range(3):
         histograms[channel] = np.bincount(cifar10.train_images[:, channel].ravel(), minlength=256)
@@ -773,11 +879,16 @@ def test_real_cifar10(cifar10: images.OfficialImages) -> None:
 
 
 @needs_strips
-def test_the_images_of_the_cpu_recipe(cifar10: images.OfficialImages, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_images_of_the_cpu_recipe(
+    cifar10: images.OfficialImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(images, "read_official", lambda name, source: cifar10)
     data = load("cifar10", STRIPS, resolution=16, train_images=25_000)
     assert data.train_images.shape == (25_000, 3, 16, 16) and data.val_images.shape == (5_000, 3, 16, 16)
-    assert data.train_labels.bincount().tolist() == [2500] * 10 and data.val_labels.bincount().tolist() == [500] * 10
+    assert (
+        data.train_labels.bincount().tolist() == [2500] * 10
+        and data.val_labels.bincount().tolist() == [500] * 10
+    )
     assert data.test_images.shape == (10_000, 3, 16, 16)
     block = cifar10.train_images[int(data.train_index[7]), 1, 4:6, 8:10].astype(int)
     assert data.train_images[7, 1, 2, 4].item() == (block.sum() + 2) // 4
@@ -790,6 +901,11 @@ def test_real_cifar100_written_in_the_official_layout_has_the_published_md5() ->
     coarse = np.zeros(100, np.uint8)
     coarse[classes["label"]] = classes["coarse_label"]
     for split, files in (("train", spec.train_files), ("test", spec.test_files)):
-        pixels, labels = getattr(official, f"{split}_images"), getattr(official, f"{split}_labels").astype(np.uint8)
-        record = np.concatenate([coarse[labels][:, None], labels[:, None], pixels.reshape(len(pixels), -1)], axis=1)
+        pixels, labels = (
+            getattr(official, f"{split}_images"),
+            getattr(official, f"{split}_labels").astype(np.uint8),
+        )
+        record = np.concatenate(
+            [coarse[labels][:, None], labels[:, None], pixels.reshape(len(pixels), -1)], axis=1
+        )
         assert [md5(record.tobytes())] == list(files.values())

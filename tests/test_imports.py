@@ -4,13 +4,12 @@ import ast
 import inspect
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import nbzero
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path for top in ("nbzero", "train", "builders") for path in (ROOT / top).rglob("*.py"))
 ALLOWED = {"nbzero": {"nbzero"}, "train": {"nbzero", "train"}, "builders": {"nbzero", "train", "builders"}}
 LEAVES = {
@@ -55,12 +54,20 @@ def test_importing_and_querying_loads_nothing_heavy():
         "import sys, nbzero; b = nbzero.Bench(); r = b.query(('r1', 0)); r.macs, r.accuracy('cifar10'), r.score('zen', 'cifar10');"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    loaded = set(subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split())
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.split()
+    )
     assert "nbzero" in loaded and not loaded & HEAVY
 
 
 def test_no_work_at_import():
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES if path.name not in ("__init__.py", "__main__.py")]
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in FILES
+        if path.name not in ("__init__.py", "__main__.py")
+    ]
     code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout == done.stderr == ""
@@ -78,5 +85,7 @@ def test_every_public_name_is_documented(name):
 
 
 def test_all_is_sorted_and_typed():
-    assert nbzero.__all__ == sorted(nbzero.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert nbzero.__all__ == sorted(
+        nbzero.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
     assert (ROOT / "nbzero/py.typed").exists()

@@ -10,15 +10,26 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from builders import score_shard, train_shard
-from builders.shards import Folder, Job, all_devices, parse_range, parse_shard, planned_units, read_shard, to_h5, to_json, to_parquet, units_of_shard
-from nbzero.errors import ReleaseError
+from builders.shards import (
+    Folder,
+    Job,
+    all_devices,
+    parse_range,
+    parse_shard,
+    planned_units,
+    read_shard,
+    to_h5,
+    to_json,
+    to_parquet,
+    units_of_shard,
+)
+from nbzero.errors import OutputError, ReleaseError
 from nbzero.schema import DATA_VERSION, TABLES
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ["--space", "r1-mini", "--dataset", "digits", "--recipe", "cpu-16px-4"]
 SCORE = ["--space", "r1-mini", "--dataset", "digits"]
 SHARD = "runs-r1-mini-digits-cpu-16px-4-0000-of-0001"
@@ -27,7 +38,10 @@ NOT_COMPARED = {c.name for columns in TABLES.values() for c in columns if not c.
 
 def rows_in(path: Path) -> list[dict]:
     """The rows of a shard file, without what two honest repetitions may differ in."""
-    return [{k: v for k, v in row.items() if k not in NOT_COMPARED} for row in read_shard(path.read_bytes(), str(path)).rows]
+    return [
+        {k: v for k, v in row.items() if k not in NOT_COMPARED}
+        for row in read_shard(path.read_bytes(), str(path)).rows
+    ]
 
 
 def a_row(arch_id: int = 0, **changes: object) -> dict:
@@ -61,7 +75,12 @@ def test_shards_share_the_units_without_rest_or_overlap(num_units, num_shards):
 
 def test_units_are_the_first_of_the_build_order_with_all_their_seeds():
     members = [f"arch{i}" for i in range(5)]
-    assert planned_units(members, parse_range("1:3"), (0, 1), 0, 1) == [(1, "arch1", 0), (1, "arch1", 1), (2, "arch2", 0), (2, "arch2", 1)]
+    assert planned_units(members, parse_range("1:3"), (0, 1), 0, 1) == [
+        (1, "arch1", 0),
+        (1, "arch1", 1),
+        (2, "arch2", 0),
+        (2, "arch2", 1),
+    ]
     with pytest.raises(ValueError, match="archs up to 6; the space has 5"):
         planned_units(members, parse_range("6"), (0,), 0, 1)
 
@@ -108,7 +127,16 @@ def test_a_shard_reads_back_bit_for_bit(encode, suffix):
 
 def test_a_score_shard_keeps_nulls_infinities_and_reasons():
     scores = {c.name: 1.5 for c in TABLES["scores"] if c.kind == "float64"}
-    row = {"arch_id": 0, "protocol": "std-16", "seed": 0, "device": "d", "software": "s", "builder_commit": "c", "failures": None, **scores}
+    row = {
+        "arch_id": 0,
+        "protocol": "std-16",
+        "seed": 0,
+        "device": "d",
+        "software": "s",
+        "builder_commit": "c",
+        "failures": None,
+        **scores,
+    }
     row |= {name: a_row()[name] for name in ("space", "dataset", "arch")}
     rows = [row, row | {"seed": 1, "naswot": float("-inf"), "zen": None, "failures": '{"zen": "why"}'}]
     for encode, name in ((to_parquet, "x.parquet"), (to_h5, "x.h5")):
@@ -118,7 +146,11 @@ def test_a_score_shard_keeps_nulls_infinities_and_reasons():
 
 @pytest.mark.parametrize("suffix", [".parquet", ".h5", ".json"])
 def test_a_truncated_or_corrupted_file_is_named(suffix):
-    data = {".parquet": lambda: to_parquet("runs", ROWS), ".h5": lambda: to_h5("runs", ROWS), ".json": lambda: to_json("runs", ROWS[0])}[suffix]()
+    data = {
+        ".parquet": lambda: to_parquet("runs", ROWS),
+        ".h5": lambda: to_h5("runs", ROWS),
+        ".json": lambda: to_json("runs", ROWS[0]),
+    }[suffix]()
     for damaged in (data[: len(data) // 2], b"", b"\0" * 64):
         with pytest.raises(ReleaseError, match=rf"some/x\{suffix} is truncated or corrupted"):
             read_shard(damaged, f"some/x{suffix}")
@@ -174,7 +206,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     folder = Folder(tmp_path)
     folder.write("x.json", b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ReleaseError, match=r"cannot write .*x\.json: No space left on device; free space"):
+    with pytest.raises(OutputError, match=r"cannot write .*x\.json: No space left on device; free space"):
         folder.write("x.json", b"new")
     assert (tmp_path / "x.json").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
@@ -184,7 +216,12 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
 
 def started(module: str, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -199,7 +236,25 @@ def wait_for(condition, seconds: float = 120) -> None:
 def uninterrupted(tmp_path_factory) -> Path:
     """Three archs with two seeds, in one go."""
     out = tmp_path_factory.mktemp("whole")
-    assert train_shard.main([*TRAIN, "--archs", "3", "--seeds", "0", "1", "--workers", "2", "--device", "cpu", "--out", str(out)]) == 0
+    assert (
+        train_shard.main(
+            [
+                *TRAIN,
+                "--archs",
+                "3",
+                "--seeds",
+                "0",
+                "1",
+                "--workers",
+                "2",
+                "--device",
+                "cpu",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     return out
 
 
@@ -208,7 +263,10 @@ def test_a_job_leaves_one_file_with_a_row_per_unit(uninterrupted):
     rows = read_shard((uninterrupted / f"{SHARD}.parquet").read_bytes(), SHARD + ".parquet").rows
     assert [(row["arch_id"], row["seed"]) for row in rows] == [(a, s) for a in range(3) for s in (0, 1)]
     assert all(row["status"] == "ok" and row["train_time_s"] > 0 and len(row["curve"]) == 4 for row in rows)
-    assert all(row["device"] and row["software"].startswith("torch ") and len(row["builder_commit"]) >= 6 for row in rows)
+    assert all(
+        row["device"] and row["software"].startswith("torch ") and len(row["builder_commit"]) >= 6
+        for row in rows
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -230,8 +288,14 @@ def test_a_job_stopped_at_any_moment_goes_on_and_ends_the_same(how, uninterrupte
     kept = {path.name: path.stat().st_mtime_ns for path in units.glob("*.json")}
     assert 2 <= len(kept) < 6 and not list(out.glob("*.parquet"))
     time.sleep(1.5)
-    assert {path.name: path.stat().st_mtime_ns for path in units.glob("*.json")} == kept, "an orphan goes on training"
-    before = {row["arch_id"] * 10 + row["seed"]: row["train_time_s"] for p in units.glob("*.json") for row in read_shard(p.read_bytes(), p.name).rows}
+    assert {path.name: path.stat().st_mtime_ns for path in units.glob("*.json")} == kept, (
+        "an orphan goes on training"
+    )
+    before = {
+        row["arch_id"] * 10 + row["seed"]: row["train_time_s"]
+        for p in units.glob("*.json")
+        for row in read_shard(p.read_bytes(), p.name).rows
+    }
 
     assert train_shard.main([*arguments, "--workers", "1"]) == 0
     assert [path.name for path in out.iterdir()] == [f"{SHARD}.parquet"]
@@ -247,7 +311,24 @@ def test_a_rerun_does_nothing_and_more_archs_add_to_it(uninterrupted, tmp_path, 
     assert train_shard.main([*TRAIN, "--archs", "3", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
     assert file.read_bytes() == (uninterrupted / file.name).read_bytes()
     assert "seed" not in capsys.readouterr().err
-    assert train_shard.main([*TRAIN, "--archs", "4", "--seeds", "0", "--workers", "1", "--format", "h5", "--out", str(tmp_path)]) == 0
+    assert (
+        train_shard.main(
+            [
+                *TRAIN,
+                "--archs",
+                "4",
+                "--seeds",
+                "0",
+                "--workers",
+                "1",
+                "--format",
+                "h5",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     assert [path.name for path in tmp_path.iterdir()] == [f"{SHARD}.h5"]
     rows = rows_in(tmp_path / f"{SHARD}.h5")
     assert len(rows) == 7 and rows[:6] == rows_in(uninterrupted / file.name) and rows[6]["arch_id"] == 3
@@ -255,9 +336,28 @@ def test_a_rerun_does_nothing_and_more_archs_add_to_it(uninterrupted, tmp_path, 
 
 def test_shards_of_two_jobs_are_the_units_of_one(uninterrupted, tmp_path):
     for shard in ("0/2", "1/2"):
-        assert train_shard.main([*TRAIN, "--archs", "2", "--seeds", "0", "--shard", shard, "--workers", "1", "--out", str(tmp_path)]) == 0
+        assert (
+            train_shard.main(
+                [
+                    *TRAIN,
+                    "--archs",
+                    "2",
+                    "--seeds",
+                    "0",
+                    "--shard",
+                    shard,
+                    "--workers",
+                    "1",
+                    "--out",
+                    str(tmp_path),
+                ]
+            )
+            == 0
+        )
     rows = [row for path in sorted(tmp_path.iterdir()) for row in rows_in(path)]
-    assert rows == [row for row in rows_in(uninterrupted / f"{SHARD}.parquet") if row["arch_id"] < 2 and row["seed"] == 0]
+    assert rows == [
+        row for row in rows_in(uninterrupted / f"{SHARD}.parquet") if row["arch_id"] < 2 and row["seed"] == 0
+    ]
 
 
 def test_a_later_proxy_fills_only_what_is_missing(tmp_path):
@@ -267,10 +367,14 @@ def test_a_later_proxy_fills_only_what_is_missing(tmp_path):
     assert score_shard.main([*common, "--out", str(whole)]) == 0
     assert score_shard.main([*common, "--proxies", "synflow", "params", "--out", str(later)]) == 0
     first = read_shard((later / name).read_bytes(), name).rows
-    assert all(row["synflow"] is not None and row["naswot"] is None and row["failures"] is None for row in first)
+    assert all(
+        row["synflow"] is not None and row["naswot"] is None and row["failures"] is None for row in first
+    )
     assert score_shard.main([*common, "--out", str(later)]) == 0
     second = read_shard((later / name).read_bytes(), name).rows
-    assert [row["synflow_s"] for row in second] == [row["synflow_s"] for row in first], "synflow was computed again"
+    assert [row["synflow_s"] for row in second] == [row["synflow_s"] for row in first], (
+        "synflow was computed again"
+    )
     assert rows_in(later / name) == rows_in(whole / name)
     assert len({row["zen"] for row in second}) == 4 and all(row["trace_s"] > 0 for row in second)
 
@@ -286,12 +390,20 @@ def test_a_later_proxy_fills_only_what_is_missing(tmp_path):
         (train_shard, {"--seeds": "-1"}, "seed -1; seeds are whole numbers from 0"),
         (train_shard, {"--device": "tpu"}, "device 'tpu'; this machine has cpu"),
         (train_shard, {"--dataset": "cifar10", "--images": "/nowhere"}, "/nowhere: does not exist"),
-        (score_shard, {"--proxies": "zen_score"}, "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'"),
+        (
+            score_shard,
+            {"--proxies": "zen_score"},
+            "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'",
+        ),
         (score_shard, {"--protocol": "std16"}, "no protocol named 'std16'; did you mean 'std-16'"),
     ],
 )
 def test_bad_arguments_say_what_is_allowed(job, changes, said, tmp_path, capsys):
-    given = dict(zip(TRAIN[::2], TRAIN[1::2], strict=True)) | {"--out": str(tmp_path / "out"), "--archs": "1"} | changes
+    given = (
+        dict(zip(TRAIN[::2], TRAIN[1::2], strict=True))
+        | {"--out": str(tmp_path / "out"), "--archs": "1"}
+        | changes
+    )
     if job is score_shard:
         del given["--recipe"]
     assert job.main([f"{name}={value}" for name, value in given.items()]) == 2
@@ -302,15 +414,32 @@ def test_bad_arguments_say_what_is_allowed(job, changes, said, tmp_path, capsys)
 def test_images_that_are_absent_or_damaged_stop_the_job_with_their_name(tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
-    arguments = ["--space", "r1-mini", "--dataset", "cifar10", "--recipe", "cpu-16px-4", "--archs", "1", "--workers", "1"]
+    arguments = [
+        "--space",
+        "r1-mini",
+        "--dataset",
+        "cifar10",
+        "--recipe",
+        "cpu-16px-4",
+        "--archs",
+        "1",
+        "--workers",
+        "1",
+    ]
     assert train_shard.main([*arguments, "--images", str(empty), "--out", str(tmp_path / "out")]) == 2
     assert f"error: {empty}: no images of 'cifar10'" in capsys.readouterr().err
 
 
 def test_an_output_folder_that_cannot_be_written_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    assert train_shard.main([*TRAIN, "--archs", "1", "--workers", "1", "--out", str(tmp_path / "file" / "out")]) == 2
-    assert f"error: cannot make the folder {tmp_path}/file/out: Not a directory; name another --out" in capsys.readouterr().err
+    assert (
+        train_shard.main([*TRAIN, "--archs", "1", "--workers", "1", "--out", str(tmp_path / "file" / "out")])
+        == 2
+    )
+    assert (
+        f"error: cannot make the folder {tmp_path}/file/out: Not a directory; name another --out"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_folder_with_rows_of_another_job_is_refused(tmp_path, capsys):

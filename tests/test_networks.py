@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nbzero import Bench
-from nbzero.spaces import CHOICES, Arch, Stage, macs, params
+from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, params
 from train.networks import Net, build_net, seed_of
 
 
@@ -28,12 +28,24 @@ def spread(name, num_first):
     choices = CHOICES[name]
     table = Bench().table(name, columns=["macs", "params"])
     chosen = list(archs[:num_first])
-    chosen += [archs[int(pick(table[cost]))] for cost in ("macs", "params") for pick in (np.argmin, np.argmax)]
+    chosen += [
+        archs[int(pick(table[cost]))] for cost in ("macs", "params") for pick in (np.argmin, np.argmax)
+    ]
     for s, w, d in ((0, 0, 0), (0, -1, -1), (-1, 0, -1), (-1, -1, 0)):
-        chosen.append(str(Arch(name, choices.stems[s], (Stage(choices.depths[d], choices.widths[w], 2),) * 3)))
+        chosen.append(
+            str(Arch(name, choices.stems[s], (Stage(choices.depths[d], choices.widths[w], 2),) * 3))
+        )
     for kept in range(4):
         widths = (choices.widths[0], choices.widths[0], choices.widths[-1], choices.widths[-1])
-        chosen.append(str(Arch(name, choices.stems[0], tuple(Stage(2, w, 1 if s == kept else 2) for s, w in enumerate(widths)))))
+        chosen.append(
+            str(
+                Arch(
+                    name,
+                    choices.stems[0],
+                    tuple(Stage(2, w, 1 if s == kept else 2) for s, w in enumerate(widths)),
+                )
+            )
+        )
     return list(dict.fromkeys(chosen))
 
 
@@ -103,7 +115,10 @@ def test_blocks_are_what_the_arch_says(name):
         arch = Arch.parse(text)
         with torch.device("meta"):
             net = Net(arch, 10)
-        assert net.stage_of_block == [0, *(s for s, stage in enumerate(arch.stages, start=1) for _ in range(stage.depth))]
+        assert net.stage_of_block == [
+            0,
+            *(s for s, stage in enumerate(arch.stages, start=1) for _ in range(stage.depth)),
+        ]
         assert len(net.blocks) == 1 + arch.depth == len(net.stage_of_block)
         assert [shape(conv) for conv in convs(net.blocks[0])] == [(3, arch.stem, (3, 3), (1, 1), (1, 1), 1)]
         width, seen = arch.stem, 0
@@ -120,7 +135,10 @@ def test_blocks_are_what_the_arch_says(name):
                 body.append((inner, out, one, one, all_of_one, 1))
             else:
                 inner = 6 * width
-                body = [(width, inner, one, one, all_of_one, 1), (inner, inner, three, (stride,) * 2, one, inner)]
+                body = [
+                    (width, inner, one, one, all_of_one, 1),
+                    (inner, inner, three, (stride,) * 2, one, inner),
+                ]
                 body.append((inner, out, one, one, all_of_one, 1))
             projected = family != "mb" and (stride == 2 or width != out)
             projection = [(width, out, one, (stride,) * 2, all_of_one, 1)] if projected else []
@@ -129,7 +147,9 @@ def test_blocks_are_what_the_arch_says(name):
             assert norms == [conv.out_channels for conv in convs(block)]
             if family == "mb":
                 assert block.adds_input == (stride == 1 and width == out)
-                assert isinstance(list(block.modules())[-1], nn.BatchNorm2d)  # linear: nothing after the last norm
+                assert isinstance(
+                    list(block.modules())[-1], nn.BatchNorm2d
+                )  # linear: nothing after the last norm
             width = out
         assert (net.classifier.in_features, net.classifier.out_features) == (width, 10)
 
@@ -148,7 +168,13 @@ def test_activations_are_separate_not_in_place_and_used_once(arch):
         leaf.register_forward_hook(lambda module, inputs, output: calls.append(module))
     net(images())
     assert sorted(map(id, calls)) == sorted(map(id, leaves))
-    assert {type(leaf) for leaf in leaves} == {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.AdaptiveAvgPool2d, nn.Linear}
+    assert {type(leaf) for leaf in leaves} == {
+        nn.Conv2d,
+        nn.BatchNorm2d,
+        nn.ReLU,
+        nn.AdaptiveAvgPool2d,
+        nn.Linear,
+    }
 
 
 def forward_by_hand(net, arch, x):
@@ -158,7 +184,9 @@ def forward_by_hand(net, arch, x):
     def conv_bn(x, stride=1, groups=1):
         weight, gamma, beta, mean, var, _ = itertools.islice(tensors, 6)
         x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
-        return (x - mean[:, None, None]) / (var + 1e-5).sqrt()[:, None, None] * gamma[:, None, None] + beta[:, None, None]
+        return (x - mean[:, None, None]) / (var + 1e-5).sqrt()[:, None, None] * gamma[:, None, None] + beta[
+            :, None, None
+        ]
 
     family = CHOICES[arch.space].family
     x = conv_bn(x).relu()
@@ -211,7 +239,9 @@ def test_shapes(arch, side):
 @each_of_few
 def test_initial_weights_have_the_stated_distributions(arch):
     net = build_net(arch, 100, 1)
-    assert net.training and all(p.requires_grad and p.dtype == torch.float32 and p.device.type == "cpu" for p in net.parameters())
+    assert net.training and all(
+        p.requires_grad and p.dtype == torch.float32 and p.device.type == "cpu" for p in net.parameters()
+    )
     standardised = []
     for conv in convs(net):
         std = math.sqrt(2 / (conv.out_channels * conv.kernel_size[0] ** 2))
@@ -221,11 +251,15 @@ def test_initial_weights_have_the_stated_distributions(arch):
         assert abs(standardised[-1].mean()) < 6 / math.sqrt(size), conv
     draws = torch.cat(standardised).double()
     assert abs(draws.square().mean() - 1) < 5 * math.sqrt(2 / len(draws))
-    assert abs(draws.pow(4).mean() - 3) < 5 * math.sqrt(96 / len(draws))  # normal, not uniform: kurtosis 3, variance of x^4 is 96
+    assert abs(draws.pow(4).mean() - 3) < 5 * math.sqrt(
+        96 / len(draws)
+    )  # normal, not uniform: kurtosis 3, variance of x^4 is 96
     assert len(draws.unique()) > 0.99 * len(draws)
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
         assert norm.weight.eq(1).all() and norm.bias.eq(0).all()
-        assert norm.running_mean.eq(0).all() and norm.running_var.eq(1).all() and norm.num_batches_tracked == 0
+        assert (
+            norm.running_mean.eq(0).all() and norm.running_var.eq(1).all() and norm.num_batches_tracked == 0
+        )
     bound = 1 / math.sqrt(net.classifier.in_features)
     for parameter in net.classifier.parameters():
         assert 0.9 * bound < parameter.abs().max() <= bound
@@ -248,7 +282,10 @@ def test_weights_follow_from_arch_and_seed_alone(arch):
 
 def test_archs_of_one_shape_differ_by_their_name():
     nets = [build_net(f"r1{mini}-s16-d1w16s2-d1w16s2-d1w64s2", 10, 0) for mini in ("", "-mini")]
-    shapes, stems = [[p.shape for p in net.parameters()] for net in nets], [net.blocks[0][0].weight for net in nets]
+    shapes, stems = (
+        [[p.shape for p in net.parameters()] for net in nets],
+        [net.blocks[0][0].weight for net in nets],
+    )
     assert shapes[0] == shapes[1] and not torch.equal(*stems)
 
 
@@ -268,9 +305,15 @@ def test_known_weights():
     """Released runs began with these: to the last bits, which differ between machines, they may not change."""
     net = build_net("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2", 10, 0)
     assert seed_of("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2|0") == 2487030805840891064
-    assert net.blocks[0][0].weight.flatten()[:3].tolist() == pytest.approx([0.63253784, -0.01497034, 0.01959914], rel=1e-5, abs=1e-6)
-    assert net.blocks[9].body[3].weight.flatten()[:3].tolist() == pytest.approx([-0.01916433, 0.11646833, -0.07562116], rel=1e-5, abs=1e-6)
-    assert net.classifier.bias[:3].tolist() == pytest.approx([0.06457404, 0.05439275, 0.01208091], rel=1e-5, abs=1e-6)
+    assert net.blocks[0][0].weight.flatten()[:3].tolist() == pytest.approx(
+        [0.63253784, -0.01497034, 0.01959914], rel=1e-5, abs=1e-6
+    )
+    assert net.blocks[9].body[3].weight.flatten()[:3].tolist() == pytest.approx(
+        [-0.01916433, 0.11646833, -0.07562116], rel=1e-5, abs=1e-6
+    )
+    assert net.classifier.bias[:3].tolist() == pytest.approx(
+        [0.06457404, 0.05439275, 0.01208091], rel=1e-5, abs=1e-6
+    )
 
 
 # Errors

@@ -26,8 +26,14 @@ def made(**changes):
     ("change", "said"),
     [
         ({"accuracy": np.zeros(0)}, "a pool of made without archs"),
-        ({"accuracy": np.array([0.1, 0.2])}, "a pool of 2 accuracies with columns of other lengths: arch_ids 3, archs 3, macs 3, zen 3, s1_depth 3"),
-        ({"accuracy": np.array([0.1, math.nan, 0.3])}, "1 of 3 accuracies are NaN; leave archs without an accuracy out"),
+        (
+            {"accuracy": np.array([0.1, 0.2])},
+            "a pool of 2 accuracies with columns of other lengths: arch_ids 3, archs 3, macs 3, zen 3, s1_depth 3",
+        ),
+        (
+            {"accuracy": np.array([0.1, math.nan, 0.3])},
+            "1 of 3 accuracies are NaN; leave archs without an accuracy out",
+        ),
         ({"arch_ids": np.array([4, 7, 4])}, "1 arch of the pool is there twice, like arch_id 4"),
         ({"archs": ("a", "b", "b")}, "1 arch of the pool is there twice, like arch 'b'"),
     ],
@@ -53,19 +59,30 @@ def test_its_name_says_where_accuracies_and_scores_come_from():
     assert made().name == "made, digits, short, val, seed 0, std, N = 3"
     assert made(score_seed=2).name == "made, digits, short, val, seed 0, std seed 2, N = 3"
     assert made(seed=1, score_seed=1).name == "made, digits, short, val, seed 1, std, N = 3"
-    assert made(scores={}, metric="negative loss").name == "made, digits, short, val negative loss, seed 0, N = 3"
+    assert (
+        made(scores={}, metric="negative loss").name
+        == "made, digits, short, val negative loss, seed 0, N = 3"
+    )
 
 
 def test_the_seed_of_the_scores(bench: Bench, made):
     asked = ("r1-mini", "cifar10", made.short)
     same = pool_of(bench, *asked, seed=1)  # scores with seed 1 are there
-    assert same.score_seed is None and same.scores["zen"][0] == bench.query(same.archs[0]).score("zen", "cifar10", seed=1)
+    assert same.score_seed is None and same.scores["zen"][0] == bench.query(same.archs[0]).score(
+        "zen", "cifar10", seed=1
+    )
     one = pool_of(bench, *asked, seed=1, score_seed=0)
     assert one.score_seed == 0 and one.accuracy.tolist() == same.accuracy.tolist()
-    assert one.scores["zen"][0] == bench.query(one.archs[0]).score("zen", "cifar10", seed=0) and "std-16 seed 0" in one.name
+    assert (
+        one.scores["zen"][0] == bench.query(one.archs[0]).score("zen", "cifar10", seed=0)
+        and "std-16 seed 0" in one.name
+    )
     other = pool_of(bench, *asked, protocol="std-32", seed=1)  # of this protocol there is seed 0 alone
     assert other.score_seed == 0 and not np.isnan(other.scores["zen"]).all()
-    with pytest.raises(ValueError, match="score_seed 7: the release has no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2"):
+    with pytest.raises(
+        ValueError,
+        match="score_seed 7: the release has no scores of r1-mini on cifar10 with it; seeds with scores: 0, 1, 2",
+    ):
         pool_of(bench, *asked, score_seed=7)
 
 
@@ -74,11 +91,17 @@ def test_a_condition_on_scores_is_of_the_seed_of_the_scores(bench: Bench, made):
     whole = pool_of(bench, *asked, score_seed=2)
     middle = np.nanmedian(whole.scores["zen"])
     some = pool_of(bench, *asked, score_seed=2, where=f"zen > {middle}")
-    assert some.archs == tuple(arch for arch, zen in zip(whole.archs, whole.scores["zen"], strict=True) if zen > middle)
-    assert some.where == f"zen > {middle}" and some.name.endswith(f"std-16 seed 2, where zen > {middle}, N = {len(some)}")
+    assert some.archs == tuple(
+        arch for arch, zen in zip(whole.archs, whole.scores["zen"], strict=True) if zen > middle
+    )
+    assert some.where == f"zen > {middle}" and some.name.endswith(
+        f"std-16 seed 2, where zen > {middle}, N = {len(some)}"
+    )
     sample = sample_of(bench, "r1-mini", "cifar10", ["zen"], score_seed=2, where=f"zen > {middle}")
     assert (sample.targets["zen"] > middle).all()
-    far = pool_of(bench, *asked, protocol="std-32", seed=1, where="zen < 99")  # scores of seed 0, to which the condition is put too
+    far = pool_of(
+        bench, *asked, protocol="std-32", seed=1, where="zen < 99"
+    )  # scores of seed 0, to which the condition is put too
     assert len(far) and far.score_seed == 0
 
 
@@ -102,42 +125,64 @@ def test_what_no_arch_has_a_score_of_is_kept_with_the_reason(bench: Bench, made)
     for where, name in (("arch_id == 4", "naswot"), ("arch_id == 6", "zen")):
         for proxies in (None, [name, "snip"]):
             pool = pool_of(bench, *asked, where=where, proxies=proxies)
-            assert dict(pool.unscored) == {name: bench.query(pool.archs[0]).score_reason(name, "cifar10")} and name not in pool.scores
+            assert (
+                dict(pool.unscored) == {name: bench.query(pool.archs[0]).score_reason(name, "cifar10")}
+                and name not in pool.scores
+            )
             assert pool.without_scores == [name] and "snip" in pool.scores and "std-16" in pool.name
             with pytest.raises(
-                NothingFoundError, match=rf"no arch of r1-mini, .* has a score of {name} \(the first arch: (naswot counts|not computed)"
+                NothingFoundError,
+                match=rf"no arch of r1-mini, .* has a score of {name} \(the first arch: (naswot counts|not computed)",
             ):
                 pool.score(name)
         sample = sample_of(bench, "r1-mini", "cifar10", recipe=made.short, where=where)
         assert sample.unscored == pool.unscored and np.isnan(sample.targets[name]).all() and len(sample) == 1
     assert "naswot" in pool_of(bench, *asked, where="arch_id == 4 or arch_id == 5").scores
-    digits = pool_of(bench, "r1-mini", "digits", made.short)  # never scored: no proxy was looked for, so none is missing
+    digits = pool_of(
+        bench, "r1-mini", "digits", made.short
+    )  # never scored: no proxy was looked for, so none is missing
     assert not digits.scores and not digits.unscored
     named = pool_of(bench, "r1-mini", "digits", made.short, proxies=["zen"])
-    assert dict(named.unscored) == {"zen": "the release has no scores of r1-mini on digits with protocol std-16"}
+    assert dict(named.unscored) == {
+        "zen": "the release has no scores of r1-mini on digits with protocol std-16"
+    }
 
 
 def test_a_mean_that_no_arch_has(made, tmp_path):
-    scores = [made.score_row(arch_id, seed=seed, failed={"zen": "no zen"} if seed == arch_id else {}) for arch_id in (0, 1) for seed in (0, 1)]
-    rows = {("runs", "r1-mini", "cifar10"): [made.run_row(0), made.run_row(1)], ("scores", "r1-mini", "cifar10"): scores}
+    scores = [
+        made.score_row(arch_id, seed=seed, failed={"zen": "no zen"} if seed == arch_id else {})
+        for arch_id in (0, 1)
+        for seed in (0, 1)
+    ]
+    rows = {
+        ("runs", "r1-mini", "cifar10"): [made.run_row(0), made.run_row(1)],
+        ("scores", "r1-mini", "cifar10"): scores,
+    }
     commit_release(tmp_path / "means", made.as_tables(rows, ["r1-mini"]), "0.1.0")
     bench = Bench(tmp_path / "means")
     assert not pool_of(bench, "r1-mini", "cifar10").unscored  # one of them has it with seed 0
-    assert dict(pool_of(bench, "r1-mini", "cifar10", score_seed="mean").unscored) == {"zen": "it has no score with one of the seeds"}
+    assert dict(pool_of(bench, "r1-mini", "cifar10", score_seed="mean").unscored) == {
+        "zen": "it has no score with one of the seeds"
+    }
 
 
 def test_a_part_of_a_pool_knows_what_it_has_no_score_of():
     part = made(unscored={"ntk": "singular"}).only(np.array([2]))
-    assert part.without_scores == ["zen", "ntk"] and part.why_unscored("ntk") == "ntk (the first arch: singular)"
+    assert (
+        part.without_scores == ["zen", "ntk"] and part.why_unscored("ntk") == "ntk (the first arch: singular)"
+    )
     for name, why in (("zen", "zen"), ("ntk", r"ntk \(the first arch: singular\)")):
-        with pytest.raises(NothingFoundError, match=f"no arch of made, .* has a score of {why}, so it picks nothing"):
+        with pytest.raises(
+            NothingFoundError, match=f"no arch of made, .* has a score of {why}, so it picks nothing"
+        ):
             part.check_scored(["macs", name])
     assert made(scores={"macs": np.full(3, math.nan)}).without_scores == []  # the cost stands there
 
 
 def test_the_cheapest_arch_in_words():
     pool = made(
-        costs={"macs": np.array([3.0, 1234567, 1]), "params": np.array([1.0, 2, 5])}, features={"s4_depth": np.array([math.nan, 2, math.nan])}
+        costs={"macs": np.array([3.0, 1234567, 1]), "params": np.array([1.0, 2, 5])},
+        features={"s4_depth": np.array([math.nan, 2, math.nan])},
     )
     assert pool.cheapest(["macs"]) == "the cheapest arch, c, has macs 1"
     assert (
@@ -149,14 +194,18 @@ def test_the_cheapest_arch_in_words():
 
 def test_a_condition_that_nothing_meets_is_told_apart_from_a_pool_without_runs(bench: Bench, made):
     with pytest.raises(
-        NothingFoundError, match=r"no arch meets 'naswot > 1e9': of the 59 archs of r1-mini with a val accuracy .* there naswot is -inf to"
+        NothingFoundError,
+        match=r"no arch meets 'naswot > 1e9': of the 59 archs of r1-mini with a val accuracy .* there naswot is -inf to",
     ):
         pool_of(bench, "r1-mini", "cifar10", made.short, where="naswot > 1e9")
     with pytest.raises(
-        NothingFoundError, match=r"no arch of r2-mini has a val accuracy on cifar10; the release has no runs of r2-mini; it has runs of r1-mini"
+        NothingFoundError,
+        match=r"no arch of r2-mini has a val accuracy on cifar10; the release has no runs of r2-mini; it has runs of r1-mini",
     ):
         pool_of(bench, "r2-mini", "cifar10", where="macs < 1")
-    with pytest.raises(NothingFoundError, match=r"'status == \"lost\"': of the 59 archs .* 0 do\); widen"):  # a text has no range
+    with pytest.raises(
+        NothingFoundError, match=r"'status == \"lost\"': of the 59 archs .* 0 do\); widen"
+    ):  # a text has no range
         pool_of(bench, "r1-mini", "cifar10", made.short, where='status == "lost"')
 
 
@@ -165,11 +214,14 @@ def test_a_condition_on_runs_and_scores(bench: Bench, made):
     whole = pool_of(bench, *asked)
     some = pool_of(bench, *asked, where="val_acc > 0.4 and zen > 0 and macs < 1e9")
     assert some.archs == tuple(
-        arch for arch, accuracy, zen in zip(whole.archs, whole.accuracy, whole.scores["zen"], strict=True) if accuracy > 0.4 and zen > 0
+        arch
+        for arch, accuracy, zen in zip(whole.archs, whole.accuracy, whole.scores["zen"], strict=True)
+        if accuracy > 0.4 and zen > 0
     )
     assert 0 < len(some) < len(whole)
     with pytest.raises(
-        ValueError, match="no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 5, of seeds 0, 1; measured are"
+        ValueError,
+        match="no arch of r1-mini has a val accuracy on cifar10 with recipe cpu-16px-4 and seed 5, of seeds 0, 1; measured are",
     ):
         pool_of(bench, *asked, seed=5)
 

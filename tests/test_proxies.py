@@ -5,7 +5,6 @@ import importlib.util
 import json
 import math
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +17,16 @@ from builders.proxies import COMPUTE, gradient, score
 from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
 from nbzero.proxies import PROXIES
-from nbzero.schema import PASSES, PROTOCOLS, doubts_of
-from nbzero.spaces import Arch
+from nbzero.schema import PASSES, PROTOCOLS
+from nbzero.spaces.macro import Arch
+from nbzero.spaces.published import doubts_of
+from tests.places import GOLDEN
 from train.networks import build_net
 
 NAMES = sorted(PROXIES)
-GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the reference scores are not part of the repository")
+needs_golden = pytest.mark.skipif(
+    not GOLDEN.is_dir(), reason="the reference scores are not part of the repository"
+)
 
 
 class TinyNet(nn.Module):
@@ -97,7 +99,9 @@ def test_same_network_same_score_whatever_the_company(name, batch):
     torch.rand(1)  # another state of torch's generator, from which dropout draws
     with torch.no_grad():
         alone = score(net, *batch, proxies=(name,), seed=0)
-    assert isinstance(alone[name], float) and (math.isfinite(alone[name]) or name == "dyniso")  # dropout leaves fewer features than classes
+    assert isinstance(alone[name], float) and (
+        math.isfinite(alone[name]) or name == "dyniso"
+    )  # dropout leaves fewer features than classes
     assert alone == {name: together[name]} and not alone.reasons
     assert list(together) == list(COMPUTE)
     assert alone.seconds.keys() == ({"trace", name} if READS[name] else {name})
@@ -105,7 +109,13 @@ def test_same_network_same_score_whatever_the_company(name, batch):
 
 
 COARSE = {"linear_regions", "bndlent"}  # all images differ on nearly every network: counts that saturate
-IN_ORDER = {"zico", "meco", "meco_leaf_modules", "barlow_twins", "az_trainability"}  # halves, the first image, noise or signs by place
+IN_ORDER = {
+    "zico",
+    "meco",
+    "meco_leaf_modules",
+    "barlow_twins",
+    "az_trainability",
+}  # halves, the first image, noise or signs by place
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,8 +124,20 @@ def test_scores_depend_on_what_the_registry_says(name, batch):
     base = score(net, images, labels, (name,))
     # Several of each, because a count may be the same by chance.
     if name not in COARSE:
-        assert any(score(net, other, labels, (name,)) != base for other in (others(batch), images.flip(3), -images)) == row.uses_images
-    assert any(score(net, images, other, (name,)) != base for other in ((labels * 2) % 3, (labels + 1) % 3, (labels + 2) % 3)) == row.uses_labels
+        assert (
+            any(
+                score(net, other, labels, (name,)) != base
+                for other in (others(batch), images.flip(3), -images)
+            )
+            == row.uses_images
+        )
+    assert (
+        any(
+            score(net, images, other, (name,)) != base
+            for other in ((labels * 2) % 3, (labels + 1) % 3, (labels + 2) % 3)
+        )
+        == row.uses_labels
+    )
     assert (score(net, images, labels, (name,), seed=1) != base) == row.random
     assert (row.batch > 0) == row.uses_images
 
@@ -130,7 +152,12 @@ def test_the_order_of_the_images_does_not_matter(name, batch):
 
 def test_the_score_of_a_batch_repeated_where_the_definition_averages(batch):
     net, (images, labels) = TinyNet(), batch
-    twice = score(net, images.repeat(2, 1, 1, 1), labels.repeat(2), ("grad_norm", "snip", "plain", "netsens", "az_expressivity", "swap"))
+    twice = score(
+        net,
+        images.repeat(2, 1, 1, 1),
+        labels.repeat(2),
+        ("grad_norm", "snip", "plain", "netsens", "az_expressivity", "swap"),
+    )
     once = score(net, images, labels, tuple(twice))
     for name in ("grad_norm", "snip", "plain", "az_expressivity", "swap"):
         assert twice[name] == pytest.approx(once[name], rel=1e-4), name
@@ -140,9 +167,18 @@ def state(net):
     """Everything that a score must not change, in a comparable form."""
     tensors = [*net.named_parameters(), *net.named_buffers()]
     return (
-        [(name, id(t), t.data_ptr(), t.dtype, t._version, t.detach().flatten().tolist()) for name, t in tensors],
-        [(name, p.requires_grad, None if p.grad is None else p.grad.tolist()) for name, p in net.named_parameters()],
-        [(m.training, len(m._forward_hooks), len(m._forward_pre_hooks), sorted(vars(m))) for m in net.modules()],
+        [
+            (name, id(t), t.data_ptr(), t.dtype, t._version, t.detach().flatten().tolist())
+            for name, t in tensors
+        ],
+        [
+            (name, p.requires_grad, None if p.grad is None else p.grad.tolist())
+            for name, p in net.named_parameters()
+        ],
+        [
+            (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), sorted(vars(m)))
+            for m in net.modules()
+        ],
         torch.default_generator.get_state().tolist(),
     )
 
@@ -167,7 +203,9 @@ def test_the_network_is_left_as_found(name, batch):
     assert state(net) == before
 
 
-@pytest.mark.parametrize("name", sorted(PROXIES.keys() - {"params", "depth", "pnorm", "lyrdyniso", "sed_reconstructed"}))
+@pytest.mark.parametrize(
+    "name", sorted(PROXIES.keys() - {"params", "depth", "pnorm", "lyrdyniso", "sed_reconstructed"})
+)
 @pytest.mark.parametrize("place", ["blocks.0.0", "last"])
 def test_the_network_is_left_as_found_after_an_error(name, place, batch):
     net = used_net()
@@ -307,7 +345,10 @@ def test_a_network_with_lazy_layers_is_refused(batch):
 
 def test_a_network_without_relu_modules_has_no_naswot(batch):
     net = pooled(nn.Conv2d(3, 5, 3), nn.Tanh())
-    assert "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen)" in reason(net, batch, "naswot")
+    assert (
+        "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen)"
+        in reason(net, batch, "naswot")
+    )
     assert score(net, *batch, proxies=("snip",))["snip"] > 0  # no linear head either
 
 
@@ -321,7 +362,9 @@ def test_a_network_without_weights_has_no_saliency(batch):
 
 def test_outputs_that_are_no_logits_spoil_only_what_needs_the_loss(batch):
     net = Stack(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
-    assert "needs logits of shape (8, classes); the network returned shape (8, 4, 6, 6)" in reason(net, batch, "snip")
+    assert "needs logits of shape (8, classes); the network returned shape (8, 4, 6, 6)" in reason(
+        net, batch, "snip"
+    )
     assert math.isfinite(score(net, *batch, proxies=("snip", "naswot"))["naswot"])
 
     class Pair(TinyNet):
@@ -339,16 +382,27 @@ def test_a_computed_weight_is_not_scored(batch):
     for name in ("grad_norm", "synflow", "zen"):
         assert "the weight of 'classifier' is computed from others" in reason(net, batch, name)
     read_no_weights = ("fisher", "gcor", "rcor", "wrcor")
-    assert score(net, *batch, read_no_weights) == pytest.approx(score(TinyNet(), *batch, read_no_weights), rel=1e-5)
+    assert score(net, *batch, read_no_weights) == pytest.approx(
+        score(TinyNet(), *batch, read_no_weights), rel=1e-5
+    )
 
 
 def test_gradients_of_responses_need_no_weights(batch):
-    net = Stack(nn.Flatten(2), nn.Conv1d(3, 6, 3), nn.ReLU(), nn.Conv1d(6, 5, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    net = Stack(
+        nn.Flatten(2),
+        nn.Conv1d(3, 6, 3),
+        nn.ReLU(),
+        nn.Conv1d(6, 5, 1),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+    )
     assert math.isfinite(score(net, *batch, proxies=("gcor",))["gcor"])
     assert "fisher reads the outputs of Conv2d and Linear layers" in reason(net, batch, "fisher")
 
 
-@pytest.mark.parametrize("name", ["meco", "dyniso", "ntk", "az_trainability", "jacob_cov", "zico", "gradsign", "wrcor"])
+@pytest.mark.parametrize(
+    "name", ["meco", "dyniso", "ntk", "az_trainability", "jacob_cov", "zico", "gradsign", "wrcor"]
+)
 def test_infinities_inside_are_a_reason_not_an_error(name, batch):
     net = TinyNet(bn=False)
     with torch.no_grad():
@@ -383,7 +437,14 @@ def test_nan_is_never_a_score(batch):
     with torch.no_grad():
         net.blocks[0][0].weight[0, 0, 0, 0] = math.nan
     scores = score(net, *batch)
-    untouched = {"params", "macs", "depth", "sed_reconstructed", "zen", "zen_no_shortcut"}  # zen draws its own weights
+    untouched = {
+        "params",
+        "macs",
+        "depth",
+        "sed_reconstructed",
+        "zen",
+        "zen_no_shortcut",
+    }  # zen draws its own weights
     assert {name for name, value in scores.items() if value is not None} == untouched
     for name in PROXIES.keys() - untouched:
         assert scores.reasons[name].startswith("nan: "), name
@@ -400,7 +461,10 @@ def test_overflow_is_never_a_score(batch):
         steep[1].weight.fill_(1e-25)
         steep[2].weight.copy_(torch.tensor([[1e20], [0.0]]))
     wrong = (torch.full((1, 1, 1, 1), 1e25), torch.tensor([1]))  # the first layer's gradient is 1e20 * 1e25
-    assert reason(steep, wrong, "grad_norm") == "inf: grad_norm overflows, or the weights or images are not finite"
+    assert (
+        reason(steep, wrong, "grad_norm")
+        == "inf: grad_norm overflows, or the weights or images are not finite"
+    )
 
 
 def test_a_network_that_does_not_number_its_blocks_has_no_depth(batch):
@@ -483,7 +547,9 @@ class Excited(TinyNet):
         return self.classifier((x * torch.sigmoid(self.blocks[1][0](x))).mean((2, 3)))
 
 
-@pytest.mark.parametrize("make", [TinyNet, lambda: TinyNet(relu=nn.ReLU6), lambda: TinyNet(dropout=0.5), Excited])
+@pytest.mark.parametrize(
+    "make", [TinyNet, lambda: TinyNet(relu=nn.ReLU6), lambda: TinyNet(dropout=0.5), Excited]
+)
 def test_synflow_by_float64_backward_on_a_copy(make, batch):
     net = make()
     twin = copy.deepcopy(net).double().eval()
@@ -491,7 +557,9 @@ def test_synflow_by_float64_backward_on_a_copy(make, batch):
     for parameter in twin.parameters():
         parameter.data.abs_()
     twin(torch.ones(1, 3, 6, 6, dtype=torch.float64)).sum().backward()
-    slow = sum((m.weight * m.weight.grad).abs().sum() for m in twin.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    slow = sum(
+        (m.weight * m.weight.grad).abs().sum() for m in twin.modules() if isinstance(m, nn.Conv2d | nn.Linear)
+    )
     assert score(net, *batch, proxies=("synflow",))["synflow"] == pytest.approx(slow.item(), rel=1e-12)
 
 
@@ -505,7 +573,9 @@ def slow_naswot(pre_activations: list[Tensor]) -> float:
 
 def test_naswot_of_two_images_by_hand():
     net = Stack(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
-    images = torch.tensor([[1.0, 1.0, -1.0, 0.0], [1.0, -1.0, -1.0, -1.0]]).view(2, 4, 1, 1)  # agree on 3 of 4 units
+    images = torch.tensor([[1.0, 1.0, -1.0, 0.0], [1.0, -1.0, -1.0, -1.0]]).view(
+        2, 4, 1, 1
+    )  # agree on 3 of 4 units
     scores = score(net, images, torch.tensor([0, 1]), ("naswot",))
     assert scores["naswot"] == pytest.approx(math.log(4 * 4 - 3 * 3), rel=1e-12)
 
@@ -530,9 +600,14 @@ def test_a_relu_that_runs_twice_counts_twice(batch):
     assert scores == pytest.approx([slow_naswot([first]), slow_naswot([first, second])], rel=1e-12)
 
 
-@pytest.mark.parametrize("make", [lambda: nn.LeakyReLU(0.1), nn.PReLU, lambda: nn.LeakyReLU(0.1, inplace=True)])
+@pytest.mark.parametrize(
+    "make", [lambda: nn.LeakyReLU(0.1), nn.PReLU, lambda: nn.LeakyReLU(0.1, inplace=True)]
+)
 def test_every_layer_named_relu_has_units(make, batch):
-    named, plain = pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), make()), pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
+    named, plain = (
+        pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), make()),
+        pooled(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU()),
+    )
     plain.load_state_dict(named.state_dict(), strict=False)
     asked = ("naswot", "swap", "linear_regions", "acor")
     assert score(named, *batch, asked) == score(plain, *batch, asked)
@@ -544,7 +619,9 @@ class ConvReLU(nn.Sequential):
 
 def test_a_container_named_relu_is_not_counted_twice(batch):
     layers = [nn.Conv2d(3, 5, 3), nn.ReLU()]
-    assert score(pooled(ConvReLU(*layers)), *batch, ("naswot",)) == score(pooled(*layers), *batch, ("naswot",))
+    assert score(pooled(ConvReLU(*layers)), *batch, ("naswot",)) == score(
+        pooled(*layers), *batch, ("naswot",)
+    )
 
 
 def test_two_equal_images_make_naswot_minus_infinity(batch):
@@ -577,7 +654,9 @@ def slow_zen(net: nn.Module, shape: tuple[int, ...], seed: int) -> float:
             module.weight.data.fill_(1)
             module.bias.data.zero_()
             variances[module] = []
-            module.register_forward_hook(lambda m, inputs, _: variances[m].append(inputs[0].var((0, 2, 3)).detach()))
+            module.register_forward_hook(
+                lambda m, inputs, _: variances[m].append(inputs[0].var((0, 2, 3)).detach())
+            )
     moved = (net.features(noise) - net.features(near)).abs().sum().item() / 16
     means = [(0.81 + 0.09 * first + 0.1 * second).mean().item() for first, second in variances.values()]
     return math.log(moved) + sum(math.log(mean) / 2 for mean in means)
@@ -600,7 +679,10 @@ def test_features_are_what_enters_the_last_global_pool(batch):
 
         def __init__(self):
             super().__init__()
-            self.stem, self.squeeze = nn.Conv2d(3, 4, 3), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1))
+            self.stem, self.squeeze = (
+                nn.Conv2d(3, 4, 3),
+                nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1)),
+            )
             self.pool, self.head = nn.AdaptiveAvgPool2d((1, 1)), nn.Linear(4, 5)
 
         def body(self, x):
@@ -649,7 +731,20 @@ def slow_logdet(rows):
 def test_correlations_from_stored_responses(batch):
     net = TinyNet()
     (first, last), (first_grad, last_grad) = pre_and_grads(net, *batch)
-    scores = score(net, *batch, proxies=("acor", "gcor", "rcor", "wrcor", "wrcor_by_stage", "wrcor_linear", "wrcor_quad", "wrcor_expt2b"))
+    scores = score(
+        net,
+        *batch,
+        proxies=(
+            "acor",
+            "gcor",
+            "rcor",
+            "wrcor",
+            "wrcor_by_stage",
+            "wrcor_linear",
+            "wrcor_quad",
+            "wrcor_expt2b",
+        ),
+    )
     both = [(1, values) for values in (first, last, first_grad, last_grad)]
     assert scores["acor"] == pytest.approx(slow_logdet(both[:2]), rel=1e-5)
     assert scores["gcor"] == pytest.approx(slow_logdet(both[2:]), rel=1e-5)
@@ -659,7 +754,9 @@ def test_correlations_from_stored_responses(batch):
     for name in ("wrcor", "wrcor_by_stage", "wrcor_linear", "wrcor_quad"):
         assert scores[name] == pytest.approx(in_blocks, rel=1e-5)
     assert scores["wrcor_expt2b"] == pytest.approx(in_blocks + 8 * math.log(2), rel=1e-5)
-    turned = score(net, *batch, proxies=("wrcor", "wrcor_by_stage"), blocks=[net.last, net.blocks[0], net.classifier])
+    turned = score(
+        net, *batch, proxies=("wrcor", "wrcor_by_stage"), blocks=[net.last, net.blocks[0], net.classifier]
+    )
     weighted = slow_logdet([(2, first), (2, first_grad), (1, last), (1, last_grad)])
     assert turned["wrcor"] == pytest.approx(weighted, rel=1e-5)
     assert "does not number" in reason(pooled(nn.Conv2d(3, 5, 3), nn.ReLU()), batch, "wrcor_by_stage")
@@ -673,7 +770,13 @@ class Shared(TinyNet):
     def __init__(self, block_twice=False):
         super().__init__()
         if block_twice:
-            self.blocks = nn.ModuleList([self.blocks[0], block := nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU()), block])
+            self.blocks = nn.ModuleList(
+                [
+                    self.blocks[0],
+                    block := nn.Sequential(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU()),
+                    block,
+                ]
+            )
         else:
             self.blocks = nn.ModuleList([nn.Sequential(*block[:2], self.last) for block in self.blocks])
 
@@ -731,7 +834,8 @@ class Overwriting(nn.Module):
         self.adds_in_place = inplace
         self.stem = nn.Conv2d(3, 6, 3, padding=1, bias=False)
         self.blocks = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(inplace), nn.Conv2d(6, 6, 3, padding=1, bias=i % 2 == 0)) for i in range(3)
+            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(inplace), nn.Conv2d(6, 6, 3, padding=1, bias=i % 2 == 0))
+            for i in range(3)
         )
         self.stage_of_block = [0, 1, 1]
         self.relu, self.classifier = nn.ReLU(inplace), nn.Linear(6, 5)
@@ -752,7 +856,10 @@ class Overwriting(nn.Module):
 def test_outputs_overwritten_in_place_are_read_as_they_were(name, batch):
     overwritten, kept = Overwriting(True), Overwriting(False)
     scores = score(overwritten, *batch, proxies=(name,))
-    assert scores == pytest.approx(score(kept, *batch, proxies=(name,)), rel=1e-6) and not state(overwritten)[2][0][1]
+    assert (
+        scores == pytest.approx(score(kept, *batch, proxies=(name,)), rel=1e-6)
+        and not state(overwritten)[2][0][1]
+    )
 
 
 def test_meco_of_a_block_that_adds_in_place():
@@ -768,13 +875,17 @@ def test_meco_of_a_block_that_adds_in_place():
 
     torch.manual_seed(0)
     images, layer = torch.randn(1, 3, 6, 6), nn.Conv2d(3, 3, 3, padding=1)
-    assert score(pooled(Added(layer)), images, torch.tensor([0]), ("meco",)) == score(pooled(Sum(layer)), images, torch.tensor([0]), ("meco",))
+    assert score(pooled(Added(layer)), images, torch.tensor([0]), ("meco",)) == score(
+        pooled(Sum(layer)), images, torch.tensor([0]), ("meco",)
+    )
 
 
 def test_correlations_of_a_deep_network_without_batch_norm(batch):
     """Its images look alike in the last layers, 1 - corr is 1e-6, and these weigh most."""
     torch.manual_seed(0)
-    layers = [module for i in range(14) for module in (nn.Conv2d(16 if i else 3, 16, 3, padding=1), nn.ReLU())]
+    layers = [
+        module for i in range(14) for module in (nn.Conv2d(16 if i else 3, 16, 3, padding=1), nn.ReLU())
+    ]
     net = Stack(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
     images, labels = torch.randn(32, 3, 16, 16), torch.arange(32) % 10
     asked = ("acor", "gcor", "rcor", "wrcor", "wrcor_expt2b")
@@ -811,15 +922,29 @@ def linear(weight, bias=False):
 
 def test_ntk_of_features_that_end_in_a_batch_norm_is_singular_whatever_rounding_leaves():
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(4))
-    for arch in ("mb-s16-d1w8s2-d2w16s2-d1w16s2", "mb-s16-d2w16s2-d3w24s2-d2w48s2", "mb-s16-d1w24s2-d2w24s2-d1w32s2"):
+    for arch in (
+        "mb-s16-d1w8s2-d2w16s2-d1w16s2",
+        "mb-s16-d2w16s2-d3w24s2-d2w48s2",
+        "mb-s16-d1w24s2-d2w24s2-d1w32s2",
+    ):
         assert "kernel is singular" in reason(build_net(arch, 10, 0), (images, torch.arange(16) % 10), "ntk")
 
 
-@pytest.mark.parametrize("arch", ["r1-mini-s4-d1w8s2-d1w16s2-d1w16s2", "r2-mini-s8-d1w32s2-d1w48s2-d1w64s2", "mb-mini-s8-d1w8s2-d2w12s2-d1w16s2"])
+@pytest.mark.parametrize(
+    "arch",
+    [
+        "r1-mini-s4-d1w8s2-d1w16s2-d1w16s2",
+        "r2-mini-s8-d1w32s2-d1w48s2-d1w64s2",
+        "mb-mini-s8-d1w8s2-d2w12s2-d1w16s2",
+    ],
+)
 def test_the_gradient_of_the_summed_logits_is_0_where_its_scores_are_doubtful(arch):
     images, labels = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(8)
     net = build_net(arch, 10, 0)
-    size, exact = (score(net.to(d), images.to(d), labels, ("netsens",))["netsens"] for d in (torch.float32, torch.float64))
+    size, exact = (
+        score(net.to(d), images.to(d), labels, ("netsens",))["netsens"]
+        for d in (torch.float32, torch.float64)
+    )
     assert (exact < 1e-12) == ("netsens" in doubts_of(Arch.parse(arch).space)) == (size < 1e-5)
 
 
@@ -827,13 +952,32 @@ def test_a_linear_network_by_hand():
     weight = [[1.0, 2.0], [3.0, 4.0]]
     net = Stack(nn.Flatten(), linear(weight))
     images, labels = torch.tensor([[1.0, 0.0], [0.0, 2.0]]).view(2, 2, 1, 1), torch.tensor([0, 1])
-    scores = score(net, images, labels, ("netsens", "dyniso", "ntk", "gradsign", "pnorm", "lyrdyniso", "epe_nas", "plain", "fisher", "grasp", "zico"))
+    scores = score(
+        net,
+        images,
+        labels,
+        (
+            "netsens",
+            "dyniso",
+            "ntk",
+            "gradsign",
+            "pnorm",
+            "lyrdyniso",
+            "epe_nas",
+            "plain",
+            "fisher",
+            "grasp",
+            "zico",
+        ),
+    )
     assert scores["netsens"] == pytest.approx((4 + 6) / 2)  # each image's gradient is the sum of the rows
     s = math.log(2) / 2  # the product of the singular values is |det| = 2
     assert scores["dyniso"] == pytest.approx(-(s + math.exp(-s)), rel=1e-6)
     assert scores["ntk"] == pytest.approx(4)  # the images are orthogonal, of lengths 1 and 2
     assert scores["pnorm"] == pytest.approx(math.sqrt(30))
-    assert scores["lyrdyniso"] == pytest.approx(-torch.linalg.matrix_norm(torch.tensor([[4.0, 11], [11, 24]])).item())
+    assert scores["lyrdyniso"] == pytest.approx(
+        -torch.linalg.matrix_norm(torch.tensor([[4.0, 11], [11, 24]])).item()
+    )
     assert scores["gradsign"] == 4  # every weight is moved by one image alone
     assert scores["epe_nas"] == pytest.approx(2 * math.log(1 + 1e-5))  # one image a class
     p = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).double().softmax(1)
@@ -843,7 +987,9 @@ def test_a_linear_network_by_hand():
     logits = torch.tensor([[1.0, 3.0], [4.0, 8.0]]).double()
     t = logits * (p - torch.eye(2)) / 2
     assert scores["fisher"] == pytest.approx(2 * (t.square().mean(0) / 2).sum().item(), rel=1e-5)
-    curved = torch.autograd.functional.hvp(lambda v: F.cross_entropy(images.flatten(1).double() @ v.T, labels), w, grad)[1]
+    curved = torch.autograd.functional.hvp(
+        lambda v: F.cross_entropy(images.flatten(1).double() @ v.T, labels), w, grad
+    )[1]
     assert scores["grasp"] == pytest.approx(-(w * curved).sum().item(), rel=1e-5)
     # Two batches of one image: each weight has a gradient in one of them, so m = s.
     assert scores["zico"] == pytest.approx(math.log(4), rel=1e-6)
@@ -855,9 +1001,15 @@ class Curved(nn.Module):
     def __init__(self, channels_last=False):
         super().__init__()
         self.channels_last = channels_last
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8, eps=0.1), nn.ReLU6())
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8, eps=0.1), nn.ReLU6()
+        )
         self.shared = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2, bias=False)
-        self.depthwise = nn.Sequential(nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False), nn.BatchNorm2d(8, affine=False), nn.SiLU())
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False),
+            nn.BatchNorm2d(8, affine=False),
+            nn.SiLU(),
+        )
         self.bias = nn.Sequential(nn.Conv2d(8, 12, 1), nn.BatchNorm2d(12, momentum=None, eps=0.3))
         self.reflect = nn.Conv2d(12, 4, 3, padding=1, padding_mode="reflect", bias=False)
         self.hidden, self.classifier = nn.Linear(4, 6), nn.Linear(6, 5)
@@ -895,13 +1047,18 @@ def test_grasp_against_torchs_own_second_derivatives(channels_last, alone, batch
 
 def test_swap_and_linear_regions_by_hand():
     net = Stack(nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
-    images = torch.tensor([[1.0, 1, -1, 0], [1, 1, 1, -1], [1, 1, -1, -2]]).view(3, 4, 1, 1)  # units: 111, 111, 010, 000
+    images = torch.tensor([[1.0, 1, -1, 0], [1, 1, 1, -1], [1, 1, -1, -2]]).view(
+        3, 4, 1, 1
+    )  # units: 111, 111, 010, 000
     scores = score(net, images, torch.tensor([0, 1, 0]), ("swap", "linear_regions"))
     assert scores == {"swap": 3, "linear_regions": 2}
 
 
 def test_swap_of_many_images_by_unique_columns(batch):
-    images, labels = torch.randn(40, 3, 6, 6, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 5
+    images, labels = (
+        torch.randn(40, 3, 6, 6, generator=torch.Generator().manual_seed(0)),
+        torch.arange(40) % 5,
+    )
     (first, last), _ = pre_and_grads(TinyNet(), images, labels)
     slow = torch.unique(torch.cat([first.flatten(1), last.flatten(1)], dim=1) > 0, dim=1).shape[1]
     assert score(TinyNet(), images, labels, ("swap",))["swap"] == slow
@@ -919,7 +1076,12 @@ def test_meco_and_expressivity_by_hand(batch):
     assert scores["az_expressivity"] == pytest.approx(-(share * share.log()).sum().item(), rel=1e-4)
     assert "has one that gives" in reason(net, (images, batch[1]), "az_progressivity")
     assert "fewer than two blocks" in reason(net, (images, batch[1]), "az_trainability")
-    shifted = score(Stack(nn.Identity(), nn.Identity(), nn.Flatten(), nn.Linear(72, 5)), images, batch[1], ("az_trainability",))
+    shifted = score(
+        Stack(nn.Identity(), nn.Identity(), nn.Flatten(), nn.Linear(72, 5)),
+        images,
+        batch[1],
+        ("az_trainability",),
+    )
     assert shifted["az_trainability"] == -math.inf  # the gradient passes unchanged
 
 
@@ -932,10 +1094,15 @@ def test_bndlent_by_hand(batch):
     share = torch.bincount(labels).double() / 8
     entropy = -(share * (share + 1e-5).log()).sum().item()
     assert score(net, batch[0], labels, ("bndlent",), blocks=[net[1]])["bndlent"] == pytest.approx(-entropy)
-    alone = [0.0 if label == 0 else -(7 / 8 * math.log(7 / 8 + 1e-5) + 1 / 8 * math.log(1 / 8 + 1e-5)) for label in labels]
+    alone = [
+        0.0 if label == 0 else -(7 / 8 * math.log(7 / 8 + 1e-5) + 1 / 8 * math.log(1 / 8 + 1e-5))
+        for label in labels
+    ]
     alone = [-math.log(1 + 1e-5) if label == 0 else value for label, value in zip(labels, alone, strict=True)]
     far = score(net, batch[0] * 1e6, labels, ("bndlent",), blocks=[net[0]])["bndlent"]
-    assert far == pytest.approx(-sum(alone) / 8)  # no bundle: the published code counts all the others as class 0
+    assert far == pytest.approx(
+        -sum(alone) / 8
+    )  # no bundle: the published code counts all the others as class 0
 
 
 def test_phi_of_a_linear_feature_map(batch):
@@ -959,7 +1126,9 @@ def test_zen_without_shortcuts_is_zen_of_the_plain_chain(batch):
 
         def features(self, x):
             x = self.blocks[0](x)
-            x = self.project(x) + self.blocks[1][1](F.conv2d(self.blocks[1][0](x), self.blocks[0][0].weight[:, :1, :1, :1].expand(6, 6, 1, 1)))
+            x = self.project(x) + self.blocks[1][1](
+                F.conv2d(self.blocks[1][0](x), self.blocks[0][0].weight[:, :1, :1, :1].expand(6, 6, 1, 1))
+            )
             return self.last(x)
 
     chain = score(Chain(), *batch, proxies=("zen", "zen_no_shortcut"))
@@ -1018,19 +1187,29 @@ def test_a_module_that_gives_a_single_number(batch):
 )
 def test_blocks_whose_sizes_are_no_multiples_have_a_reason(second, defined, batch):
     images = torch.randn(8, 3, 7, 7, generator=torch.Generator().manual_seed(0))
-    net = pooled(nn.Conv2d(3, 6, 1), second) if not isinstance(second, nn.Flatten) else Stack(nn.Conv2d(3, 6, 1), second, nn.Flatten())
+    net = (
+        pooled(nn.Conv2d(3, 6, 1), second)
+        if not isinstance(second, nn.Flatten)
+        else Stack(nn.Conv2d(3, 6, 1), second, nn.Flatten())
+    )
     labels = batch[1]
     if defined:
-        assert math.isfinite(score(net, images, labels, ("az_trainability",), blocks=list(net)[:2])["az_trainability"])
+        assert math.isfinite(
+            score(net, images, labels, ("az_trainability",), blocks=list(net)[:2])["az_trainability"]
+        )
     else:
-        assert "no multiples of each other" in reason(net, (images, labels), "az_trainability", blocks=list(net)[:2])
+        assert "no multiples of each other" in reason(
+            net, (images, labels), "az_trainability", blocks=list(net)[:2]
+        )
 
 
 def test_dyniso_of_an_ill_conditioned_float64_network():
     net = Stack(nn.Flatten(), linear([[1.0, 0.0], [0.0, 1e-8]])).double()
     images = torch.tensor([[1.0, 0.0]], dtype=torch.float64).view(1, 2, 1, 1)
     s = math.log(1e-8) / 2
-    assert score(net, images, torch.tensor([0]), ("dyniso",))["dyniso"] == pytest.approx(-(s + math.exp(-s)), rel=1e-6)
+    assert score(net, images, torch.tensor([0]), ("dyniso",))["dyniso"] == pytest.approx(
+        -(s + math.exp(-s)), rel=1e-6
+    )
     assert score(net.float(), images.float(), torch.tensor([0]), ("dyniso",))["dyniso"] == -math.inf
 
 
@@ -1040,7 +1219,9 @@ class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = nn.Embedding(20, 6)
-        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(6, 2, 12, 0.0, nn.GELU(), batch_first=True) for _ in range(2))
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(6, 2, 12, 0.0, nn.GELU(), batch_first=True) for _ in range(2)
+        )
         self.classifier = nn.Linear(6, 3)
 
     def forward(self, tokens):
@@ -1059,7 +1240,17 @@ def test_a_transformer_over_tokens():
             parameter.copy_(torch.randn(parameter.shape, generator=draws) / 2)
     scores = score(net, tokens, labels)
     assert scores["naswot"] is not None and scores["swap"] > 1 and scores["acor"] is not None
-    needs_pixels = {"synflow", "jacob_cov", "epe_nas", "netsens", "dyniso", "zen", "zen_no_shortcut", "phi", "barlow_twins"}
+    needs_pixels = {
+        "synflow",
+        "jacob_cov",
+        "epe_nas",
+        "netsens",
+        "dyniso",
+        "zen",
+        "zen_no_shortcut",
+        "phi",
+        "barlow_twins",
+    }
     without = {name for name, value in scores.items() if value is None}
     assert without == needs_pixels | {"depth", "wrcor_by_stage", "sed_reconstructed"}
     for name in ("jacob_cov", "dyniso", "barlow_twins", "synflow", "zen"):
@@ -1077,7 +1268,11 @@ def golden_case(name):
     return case["values"], case["spec"], nets.load(GOLDEN / case["file"], case["spec"])
 
 
-KEYS = {"ntk": "ntk_cond_train_n16", "zico": "zico_two_halves", "meco": "meco_one_image"}  # where the reference's name is another
+KEYS = {
+    "ntk": "ntk_cond_train_n16",
+    "zico": "zico_two_halves",
+    "meco": "meco_one_image",
+}  # where the reference's name is another
 IMAGES = {"ntk": 16, "meco": 1, "meco_leaf_modules": 1}
 
 
@@ -1094,7 +1289,9 @@ def test_reference_values(case):
     assert len(exact) == 31 - len(slow)
     for name, reference in exact.items():
         offset = len(images) if name == "jacob_cov" else 0
-        assert scores[name] + offset == pytest.approx(reference["value"] + offset, rel=reference["rtol"]), name
+        assert scores[name] + offset == pytest.approx(reference["value"] + offset, rel=reference["rtol"]), (
+            name
+        )
     assert scores["params"] == round(values["params_M"]["value"] * 1e6)
     # The reference counts one more per output element where there is a bias: the classifier, two layers of plain_a.
     with_bias = {"plain_a": 32 * 32 * 8 + 8 * 8 * 48}.get(case, 0) + spec["classes"]
@@ -1108,7 +1305,9 @@ def test_reference_values(case):
 def test_reference_of_random_scores(case, name):
     values, _, (net, images, labels) = golden_case(case)
     reference, num_seeds = values[name], 8
-    draws = torch.tensor([score(net, images, labels, (name,), seed)[name] for seed in range(num_seeds)], dtype=torch.float64)
+    draws = torch.tensor(
+        [score(net, images, labels, (name,), seed)[name] for seed in range(num_seeds)], dtype=torch.float64
+    )
     tolerance = 4 * reference["std"] * math.sqrt(1 / reference["n"] + 1 / num_seeds)
     assert abs(draws.mean().item() - reference["mean"]) < tolerance
     assert 0.5 < draws.std().item() / reference["std"] < 2
@@ -1134,7 +1333,10 @@ def test_every_protocol_is_known_and_the_registry_says_how_many_images():
         "meco": 1,
         "meco_leaf_modules": 1,
     }
-    assert "swap" not in {name for names in sizes.values() for name in names} and PROXIES["swap"].weight_draws == 8
+    assert (
+        "swap" not in {name for names in sizes.values() for name in names}
+        and PROXIES["swap"].weight_draws == 8
+    )
     assert {128, 16, 8, 1} == set(score_shard.by_batch(NAMES, 128))
     for init, std in (("uniform", 1 / math.sqrt(3 * 27)), ("n01", 1.0)):
         net = nn.Sequential(nn.Conv2d(3, 400, 3))
@@ -1148,11 +1350,18 @@ def test_other_reference_values(case):
     values, _, (net, images, labels) = golden_case(case)
     half = len(images) // 2
     twice = torch.cat([images[:half], images[:half]])
-    assert score(net, twice, labels, ("linear_regions",))["linear_regions"] == values["linear_regions_twice"]["value"]
-    assert score(net, images[:8], labels[:8], ("ntk",))["ntk"] == pytest.approx(values["ntk_cond_train_n8"]["value"], rel=6e-4)
+    assert (
+        score(net, twice, labels, ("linear_regions",))["linear_regions"]
+        == values["linear_regions_twice"]["value"]
+    )
+    assert score(net, images[:8], labels[:8], ("ntk",))["ntk"] == pytest.approx(
+        values["ntk_cond_train_n8"]["value"], rel=6e-4
+    )
     trace = Trace(net, images, labels, seed=0)
     reference = values["zico_four_quarters"]
     assert gradient._zico(trace, num_batches=4) == pytest.approx(reference["value"], rel=reference["rtol"])
     rows = torch.autograd.grad(net(inputs := images.requires_grad_()).sum(), inputs)[0].flatten(1)
     reference = values["epe_nas_branch_a"]
-    assert gradient._epe(rows, labels, by_pairs=True) == pytest.approx(reference["value"], rel=reference["rtol"])
+    assert gradient._epe(rows, labels, by_pairs=True) == pytest.approx(
+        reference["value"], rel=reference["rtol"]
+    )

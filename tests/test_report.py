@@ -87,7 +87,9 @@ def ready(page):
 
 
 def content_of(path):
-    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.DOTALL)
+    (text,) = re.findall(
+        r'<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.DOTALL
+    )
     return json.loads(text)
 
 
@@ -119,7 +121,12 @@ def tables_of(bench, resamples=0):
 
 
 def test_the_page_holds_the_numbers_of_its_pools_exactly(bench, content):
-    keys = [("r1-mini", "cifar10", "cpu-16px-12"), KEY, ("r1-mini", "digits", "cpu-16px-4"), ("mb-mini", "cifar10", "cpu-16px-4")]
+    keys = [
+        ("r1-mini", "cifar10", "cpu-16px-12"),
+        KEY,
+        ("r1-mini", "digits", "cpu-16px-4"),
+        ("mb-mini", "cifar10", "cpu-16px-4"),
+    ]
     assert [(one["space"], one["dataset"], one["recipe"]) for one in content["pools"]] == keys
     for one, key in zip(content["pools"], keys, strict=True):
         pool = pool_of(bench, *key)
@@ -127,7 +134,9 @@ def test_the_page_holds_the_numbers_of_its_pools_exactly(bench, content):
         assert np.array_equal(numbers(content, one["accuracy"]), pool.accuracy)
         assert set(one["scores"]) == {*pool.scores, *pool.costs} and set(one["costs"]) == set(pool.costs)
         for name, column in one["scores"].items():
-            assert np.array_equal(numbers(content, column), pool.score(name), equal_nan=True), name  # the made scores have NaN and -inf
+            assert np.array_equal(numbers(content, column), pool.score(name), equal_nan=True), (
+                name
+            )  # the made scores have NaN and -inf
     zen, naswot = (numbers(content, first(content)["scores"][name]) for name in ("zen", "naswot"))
     assert np.isnan(zen).any() and np.isneginf(naswot).any()
 
@@ -139,13 +148,21 @@ def test_tables_are_those_of_constrained(bench, content):
     for name, frame in made.items():
         said, key = json.loads(frame.to_json()), "kendall" if name == "correlations" else "mbr_union"
         columns, ends = tables[name]["columns"], [f"{key}_low", f"{key}_high"]
-        assert columns[:4] == ["proxy", key, *ends] and set(columns) == {*frame.columns, *ends} and tables[name]["title"] == frame.title
+        assert (
+            columns[:4] == ["proxy", key, *ends]
+            and set(columns) == {*frame.columns, *ends}
+            and tables[name]["title"] == frame.title
+        )
         shown = [dict(zip(columns, row, strict=True)) for row in tables[name]["rows"]]
         assert [{column: row[column] for column in frame.columns} for row in shown] == said["rows"]
         with_ends = json.loads(drawn_again[name].to_json())["rows"]
-        assert [[row[end] for end in ends] for row in shown] == [[row[end] for end in ends] for row in with_ends]
+        assert [[row[end] for end in ends] for row in shown] == [
+            [row[end] for end in ends] for row in with_ends
+        ]
         assert tables[name]["numeric"] == [column != "proxy" for column in columns]
-        assert set(frame.notes) <= set(tables[name]["notes"]) and any("20 resamples" in note for note in tables[name]["notes"])
+        assert set(frame.notes) <= set(tables[name]["notes"]) and any(
+            "20 resamples" in note for note in tables[name]["notes"]
+        )
 
 
 def test_notes_say_in_words_what_the_numbers_rest_on(bench, content):
@@ -154,7 +171,9 @@ def test_notes_say_in_words_what_the_numbers_rest_on(bench, content):
     notes = "\n".join(first(content)["notes"])
     shared = ~np.isnan(seeds).any(axis=0)
     spread = math.sqrt(np.mean((seeds[0] - seeds[1])[shared] ** 2 / 2))
-    tau = next(row["kendall"] for row in constrained.correlations(pool, accuracies=seeds) if row["proxy"] == CEILING)
+    tau = next(
+        row["kendall"] for row in constrained.correlations(pool, accuracies=seeds) if row["proxy"] == CEILING
+    )
     for part in (f"N = {len(pool)}", "recipe cpu-16px-4", "protocol std-16", "val split", "the test split is nowhere", bench.version, bench.sha256,
                  f"{shared.sum()} of the {len(pool)} archs", f"between seeds is {spread:.4f}", f"kendall {tau:.2f}",
                  "for want of a val accuracy: r2-mini"):  # fmt: skip
@@ -167,10 +186,15 @@ def test_the_test_split_is_there_only_where_it_was_typed(bench, tmp_path, conten
     pool = pool_of(bench, *KEY, split="test")
     assert np.array_equal(numbers(asked, first(asked)["accuracy"]), pool.accuracy)
     assert "which was asked for" in "\n".join(first(asked)["notes"])
-    val, test = ({column for one in said["pools"] for column in [said["columns"][one["accuracy"]]]} for said in (content, asked))
+    val, test = (
+        {column for one in said["pools"] for column in [said["columns"][one["accuracy"]]]}
+        for said in (content, asked)
+    )
     assert not val & test
     columns = [column for table in first(asked)["tables"] for column in table["columns"]]
-    assert "mbr_union" in columns and not any(column.endswith(("_low", "_high")) for column in columns), "no resamples, no intervals"
+    assert "mbr_union" in columns and not any(column.endswith(("_low", "_high")) for column in columns), (
+        "no resamples, no intervals"
+    )
 
 
 def test_equal_columns_are_in_the_page_once(content):
@@ -180,13 +204,22 @@ def test_equal_columns_are_in_the_page_once(content):
 def test_the_page_may_fetch_nothing_and_run_no_other_script(page_path):
     text = page_path.read_text("utf-8")
     assert "default-src 'none'" in text and "unsafe-eval" not in text.split("<style>")[0]
-    assert not re.findall(r"<(?:link|script|img|iframe)[^>]*(?:src|href)=(?!\"data:,\")", text.split("<script")[0])
+    assert not re.findall(
+        r"<(?:link|script|img|iframe)[^>]*(?:src|href)=(?!\"data:,\")", text.split("<script")[0]
+    )
     assert text.count("</script>") == 3 and "@@" not in text.split("<script")[0]
-    assert page_path.name == "report.html" and [path.name for path in page_path.parent.iterdir()] == ["report.html"]
+    assert page_path.name == "report.html" and [path.name for path in page_path.parent.iterdir()] == [
+        "report.html"
+    ]
 
 
 def test_text_that_looks_like_markup_stays_data(bench):
-    made = report._page({**report._content(bench, ["mb-mini"], "val", 5, 0, True), "about": "</script><script>alert(1)</script><!-- \u2028"})
+    made = report._page(
+        {
+            **report._content(bench, ["mb-mini"], "val", 5, 0, True),
+            "about": "</script><script>alert(1)</script><!-- \u2028",
+        }
+    )
     assert made.count("</script>") == 3 and "alert(1)</script>" not in made
     (data,) = re.findall(r'id="data">(.*?)</script>', made, re.DOTALL)
     assert json.loads(data)["about"].startswith("</script><script>alert(1)")
@@ -213,15 +246,22 @@ def test_a_report_is_replaced_and_another_file_is_not(bench, tmp_path):
 def test_wrong_arguments_say_what_is_allowed(bench, tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match=r"no space named 'r1mini'; did you mean 'r1-mini'"):
         write_report(bench, tmp_path, ["r1mini"])
-    with pytest.raises(ValueError, match=r"no arch of r2-mini has a val accuracy in this release; leave it out$"):
+    with pytest.raises(
+        ValueError, match=r"no arch of r2-mini has a val accuracy in this release; leave it out$"
+    ):
         write_report(bench, tmp_path, ["mb-mini", "r2-mini"])
     nothing = {"scores": {}, "costs": {}, "unscored": {}}
     with monkeypatch.context() as patch:
         patch.setattr(
             "nbzero.report.pool_of",
-            lambda given, name, *args, **named: replace(pool_of(given, name, *args, **named), **(nothing if name == "mb-mini" else {})),
+            lambda given, name, *args, **named: replace(
+                pool_of(given, name, *args, **named), **(nothing if name == "mb-mini" else {})
+            ),
         )
-        with pytest.raises(NothingFoundError, match="mb-mini has neither scores nor costs in this release, so there is nothing to pick by"):
+        with pytest.raises(
+            NothingFoundError,
+            match="mb-mini has neither scores nor costs in this release, so there is nothing to pick by",
+        ):
             write_report(bench, tmp_path, ["mb-mini"])
         there = content_of(write_report(bench, tmp_path / "bare", resamples=0))["pools"]
         assert there and "mb-mini" not in {pool["space"] for pool in there}
@@ -250,7 +290,9 @@ def test_it_loads_without_network_and_without_a_complaint(page):
     assert page.run("document.querySelectorAll('table').length") == 4
     assert "fetches nothing" in page.run("document.getElementById('about').textContent")
     blocked = "fetch('https://example.org/').then(() => 'fetched', () => 'blocked')"
-    assert page.run(blocked) == "blocked" and any("Content Security Policy" in said for said in page.complaints())
+    assert page.run(blocked) == "blocked" and any(
+        "Content Security Policy" in said for said in page.complaints()
+    )
     page.browser.events.clear()
     page.open(page.path)  # for the fixture, which looks at what was asked for
 
@@ -259,20 +301,38 @@ def test_it_opens_on_the_best_stored_proxy_by_macs_at_the_middle_budget(page, be
     for one in content["pools"]:
         pool = pool_of(bench, one["space"], one["dataset"], one["recipe"])
         table = constrained.mbr_table(pool, "macs", 5)
-        mbr = {name: value for name, value in zip(table["proxy"], table["mbr_macs"], strict=True) if name in pool.scores and name not in pool.costs}
+        mbr = {
+            name: value
+            for name, value in zip(table["proxy"], table["mbr_macs"], strict=True)
+            if name in pool.scores and name not in pool.costs
+        }
         assert one["opens"] == min(mbr, key=mbr.get, default=None)
     shown = page.run("['proxy', 'cost', 'spacing', 'budget'].map((id) => document.getElementById(id).value)")
     assert shown == [first(content)["opens"], "macs", "even", "60"] and shown[0] in PROXIES
-    row = next(row for row in bench.constrained(*KEY, "macs") if row["budget"] == 3 and row["proxy"] == shown[0])
+    row = next(
+        row for row in bench.constrained(*KEY, "macs") if row["budget"] == 3 and row["proxy"] == shown[0]
+    )
     seen = page.run(SHOWN)
-    assert seen["pick-arch"] == row["arch"] and same(seen["pick-rank"], row["true_rank"]) and same(seen["limit"], row["limit"])
+    assert (
+        seen["pick-arch"] == row["arch"]
+        and same(seen["pick-rank"], row["true_rank"])
+        and same(seen["limit"], row["limit"])
+    )
     choose(page, "proxy", "zen")
     choose(page, "setting", "digits, cpu-16px-4")
-    assert page.run("document.getElementById('proxy').value") == next(iter(pool_of(bench, "r1-mini", "digits").costs))  # no scores there
+    assert page.run("document.getElementById('proxy').value") == next(
+        iter(pool_of(bench, "r1-mini", "digits").costs)
+    )  # no scores there
 
 
 @pytest.mark.parametrize(
-    "cost, proxy, spacing", [("macs", "naswot", "even"), ("params", "zen", "quantile"), ("depth", "synflow", "even"), ("macs", "depth", "quantile")]
+    "cost, proxy, spacing",
+    [
+        ("macs", "naswot", "even"),
+        ("params", "zen", "quantile"),
+        ("depth", "synflow", "even"),
+        ("macs", "depth", "quantile"),
+    ],
 )
 def test_what_the_slider_shows_is_what_constrained_finds(page, bench, cost, proxy, spacing):
     frame = constrained.constrained(pool_of(bench, *KEY), cost, 100, spacing)
@@ -285,20 +345,28 @@ def test_what_the_slider_shows_is_what_constrained_finds(page, bench, cost, prox
         wanted = {"limit": row["limit"], "pick-accuracy": row["accuracy"], "pick-rank": row["true_rank"], "pick-of": row["pool_size"],
                   "pick-tied": row["num_tied"], "best-accuracy": row["best_accuracy"], "best-ahead": row["best_accuracy"] - row["accuracy"],
                   "random-accuracy": rows[position, RANDOM]["accuracy"], "random-rank": rows[position, RANDOM]["true_rank"]}  # fmt: skip
-        assert {name: shown[name] for name in wanted if not same(shown[name], wanted[name])} == {}, (position, wanted)
+        assert {name: shown[name] for name in wanted if not same(shown[name], wanted[name])} == {}, (
+            position,
+            wanted,
+        )
         assert {name for name, *_ in picks} == {name for at, name in rows if at == position}
         for name, rank, accuracy, tied, arch in picks:
             row = rows[position, name]
-            assert arch == (row["arch"] or "") and same(rank, row["true_rank"]) and same(accuracy, row["accuracy"]) and same(tied, row["num_tied"]), (
-                name
-            )
+            assert (
+                arch == (row["arch"] or "")
+                and same(rank, row["true_rank"])
+                and same(accuracy, row["accuracy"])
+                and same(tied, row["num_tied"])
+            ), name
     assert position == 100
 
 
 def test_the_slider_moves_the_pick_in_text_and_chart(page, bench):
     pool = pool_of(bench, *KEY)
     choose(page, "proxy", "zico")
-    rows = {row["budget"]: row for row in constrained.constrained(pool, "macs", 100) if row["proxy"] == "zico"}
+    rows = {
+        row["budget"]: row for row in constrained.constrained(pool, "macs", 100) if row["proxy"] == "zico"
+    }
     seen = set()
     for position in (2, 15, 100):
         points = page.run(SLIDE.format(position, KINDS))
@@ -319,9 +387,16 @@ def test_the_slider_moves_the_pick_in_text_and_chart(page, bench):
 
 def test_the_curve_is_what_constrained_finds_at_every_position(page, bench):
     choose(page, "proxy", "zen")
-    rows = {(row["budget"], row["proxy"]): row["accuracy"] for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100)}
+    rows = {
+        (row["budget"], row["proxy"]): row["accuracy"]
+        for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100)
+    }
     data = page.run("report.charts.curve.spec.layer[1].data.values")
-    for series, name in (("best within the limit", ORACLE), ("pick of zen", "zen"), ("at random, on average", RANDOM)):
+    for series, name in (
+        ("best within the limit", ORACLE),
+        ("pick of zen", "zen"),
+        ("at random, on average", RANDOM),
+    ):
         drawn = [one["value"] for one in data if one["series"] == series][1:]
         assert drawn == pytest.approx([rows[budget, name] for budget in range(1, 101)], abs=1e-12)
 
@@ -331,10 +406,19 @@ def test_the_horizontal_axis_is_place_or_score(page, bench):
     choose(page, "proxy", "naswot")
     placed = {one["arch"]: one["x"] for one in page.run(KINDS)}
     scores = dict(zip(pool.archs, pool.score("naswot").tolist(), strict=True))
-    assert placed == {arch: 1 + sum(other > score for other in scores.values()) for arch, score in scores.items() if not math.isnan(score)}
+    assert placed == {
+        arch: 1 + sum(other > score for other in scores.values())
+        for arch, score in scores.items()
+        if not math.isnan(score)
+    }
     choose(page, "axis", "score")
-    assert {one["arch"]: one["x"] for one in page.run(KINDS)} == {arch: score for arch, score in scores.items() if math.isfinite(score)}
-    assert page.run("document.getElementById('scatter-note').textContent") == "2 archs without a finite score are not drawn."
+    assert {one["arch"]: one["x"] for one in page.run(KINDS)} == {
+        arch: score for arch, score in scores.items() if math.isfinite(score)
+    }
+    assert (
+        page.run("document.getElementById('scatter-note').textContent")
+        == "2 archs without a finite score are not drawn."
+    )
 
 
 def test_keys_alone_move_slider_choose_and_sort(page, bench):
@@ -342,7 +426,9 @@ def test_keys_alone_move_slider_choose_and_sort(page, bench):
     for _ in range(3):
         page.press("ArrowLeft", 37)
     page.run("report.charts.drawn")
-    row = next(row for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100) if row["budget"] == 57)
+    row = next(
+        row for row in constrained.constrained(pool_of(bench, *KEY), "macs", 100) if row["budget"] == 57
+    )
     shown = page.run(SHOWN)
     assert float(shown["limit"]) == row["limit"] and shown["best-arch"] == row["best_arch"]
     assert page.run("document.getElementById('budget').ariaValueText").startswith("macs \u2264")
@@ -355,7 +441,12 @@ def test_keys_alone_move_slider_choose_and_sort(page, bench):
     assert page.run("document.querySelector('#mbr-even tr[aria-current=true]').dataset.row") == "zico"
 
 
-MERIT = {"correlations": ("kendall", True), "mbr-even": ("mbr_union", False), "mbr-quantile": ("mbr_union", False), "picks": ("true_rank", False)}
+MERIT = {
+    "correlations": ("kendall", True),
+    "mbr-even": ("mbr_union", False),
+    "mbr-quantile": ("mbr_union", False),
+    "picks": ("true_rank", False),
+}
 ORDER = "document.querySelector('#{} .order').textContent"
 
 
@@ -364,7 +455,9 @@ def test_tables_open_sorted_by_merit_and_say_so(page, bench):
     for table, frame in (tables_of(bench) | {"picks": picks.only(picks["budget"] == 60)}).items():
         column, descending = MERIT[table]
         listed = page.run(CELLS.format(table))
-        at = page.run(f"[...document.querySelectorAll('#{table} thead th')].map((head) => head.dataset.column)").index(column)
+        at = page.run(
+            f"[...document.querySelectorAll('#{table} thead th')].map((head) => head.dataset.column)"
+        ).index(column)
         ordered = frame.sorted(column, descending)
         assert [row[0] for row in listed] == ordered["proxy"].tolist()
         assert all(same(row[at], wanted[column]) for row, wanted in zip(listed, ordered, strict=True))
@@ -380,12 +473,19 @@ def test_tables_open_sorted_by_merit_and_say_so(page, bench):
 
 
 def test_axes_and_limits_have_units(page):
-    titles = "[report.charts.scatter.spec.encoding.y.title, report.charts.curve.spec.layer[1].encoding.{}.title]"
+    titles = (
+        "[report.charts.scatter.spec.encoding.y.title, report.charts.curve.spec.layer[1].encoding.{}.title]"
+    )
     assert page.run(titles.format("y")) == ["accuracy (fraction of images)"] * 2
     assert page.run(titles.format("x"))[1] == "limit on macs (multiply-adds)"
-    assert page.run("document.getElementById('budget-label').textContent") == "Budget: the most macs (multiply-adds) that an arch may have"
+    assert (
+        page.run("document.getElementById('budget-label').textContent")
+        == "Budget: the most macs (multiply-adds) that an arch may have"
+    )
     limit = page.run(SHOWN)["limit"]
-    assert page.run("document.getElementById('limit').textContent").startswith(f"macs \u2264 {int(float(limit)):,}: ")
+    assert page.run("document.getElementById('limit').textContent").startswith(
+        f"macs \u2264 {int(float(limit)):,}: "
+    )
 
 
 SORTED = [("correlations", "kendall"), ("correlations", "proxy"), ("correlations", "missing"), ("mbr-even", "mbr_union"),
@@ -396,19 +496,35 @@ SORTED = [("correlations", "kendall"), ("correlations", "proxy"), ("correlations
 def test_tables_sort_by_click_like_frames(page, bench, table, column):
     frame = tables_of(bench)[table].sorted(*MERIT[table])  # as it opened; equal ones stay in that order
     click = f"document.querySelector('#{table} th[data-column={column}] button').click()"
-    opened = MERIT[table][1] if column == MERIT[table][0] else True  # the first click is ascending, and turns the order that is there
+    opened = (
+        MERIT[table][1] if column == MERIT[table][0] else True
+    )  # the first click is ascending, and turns the order that is there
     for descending in (not opened, opened):
         page.run(click)
         frame = frame.sorted(column, descending)
         assert [row[0] for row in page.run(CELLS.format(table))] == frame["proxy"].tolist()
         words = ("A", "Z") if column == "proxy" else ("lowest", "highest")
         assert page.run(ORDER.format(table)).startswith(f"Sorted by {column}, {words[descending]} first; ")
-        assert page.run(f"document.querySelectorAll('#{table} [aria-sort=ascending], #{table} [aria-sort=descending]').length") == 1
+        assert (
+            page.run(
+                f"document.querySelectorAll('#{table} [aria-sort=ascending], #{table} [aria-sort=descending]').length"
+            )
+            == 1
+        )
 
 
 def test_sorting_is_stable_by_number_and_absent_comes_last(page):
     rows = [["b", 10], ["a", 9], ["c", None], ["d", "-inf"], ["e", 9], ["f", "inf"], ["g", None]]
-    made = json.dumps({"id": "odd", "title": "odd", "notes": [], "columns": ["name", "value"], "numeric": [False, True], "rows": rows})
+    made = json.dumps(
+        {
+            "id": "odd",
+            "title": "odd",
+            "notes": [],
+            "columns": ["name", "value"],
+            "numeric": [False, True],
+            "rows": rows,
+        }
+    )
     page.run(f"document.getElementById('tables').append(report.tableOf({made}))")
     order = []
     for column in ("value", "value", "name", "name", "value"):
@@ -428,11 +544,19 @@ def test_the_picks_keep_their_order_while_the_slider_moves(page):
 def test_another_space_data_set_and_recipe_can_be_chosen(page, bench):
     choose(page, "setting", "digits, cpu-16px-4")
     choose(page, "space", "mb-mini")
-    assert page.run("[...document.getElementById('setting').options].map((one) => one.value)") == ["cifar10, cpu-16px-4"]
+    assert page.run("[...document.getElementById('setting').options].map((one) => one.value)") == [
+        "cifar10, cpu-16px-4"
+    ]
     pool = pool_of(bench, "mb-mini", "cifar10")
-    assert page.run("[...document.getElementById('proxy').options].map((one) => one.value)") == list(pool.costs)  # no scores there
+    assert page.run("[...document.getElementById('proxy').options].map((one) => one.value)") == list(
+        pool.costs
+    )  # no scores there
     shown = page.run(SLIDE.format(40, SHOWN))
-    row = next(row for row in constrained.constrained(pool, "macs", 100) if row["budget"] == 40 and row["proxy"] == "macs")
+    row = next(
+        row
+        for row in constrained.constrained(pool, "macs", 100)
+        if row["budget"] == 40 and row["proxy"] == "macs"
+    )
     assert shown["pick-arch"] == row["arch"] and same(shown["pick-rank"], row["true_rank"])
     assert page.run("document.getElementById('notes').textContent").count("Seed noise: unknown") == 1
     choose(page, "space", "r1-mini")
@@ -449,7 +573,9 @@ def test_it_fits_narrow_screens_and_follows_light_and_dark(browser, page_path, w
     page.wait("report.charts.scatter.view.background() !== " + json.dumps(dark))
     assert (dark, page.run("report.charts.scatter.view.background()")) == ("#1b212a", "#ffffff")
     assert page.run("document.documentElement.scrollWidth") <= width
-    assert page.run("[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= innerWidth)")
+    assert page.run(
+        "[...document.querySelectorAll('canvas')].every((one) => one.getBoundingClientRect().right <= innerWidth)"
+    )
     assert page.complaints() == []
     page.close()
 
@@ -457,7 +583,11 @@ def test_it_fits_narrow_screens_and_follows_light_and_dark(browser, page_path, w
 def test_every_control_has_a_name(page):
     tree = page.send("Accessibility.getFullAXTree")["nodes"]
     roles = ("button", "combobox", "slider", "table", "region", "img", "image")
-    unnamed = [node["role"]["value"] for node in tree if node.get("role", {}).get("value") in roles and not node.get("name", {}).get("value")]
+    unnamed = [
+        node["role"]["value"]
+        for node in tree
+        if node.get("role", {}).get("value") in roles and not node.get("name", {}).get("value")
+    ]
     named = [node["role"]["value"] for node in tree if node.get("role", {}).get("value") in roles]
     assert unnamed == [] and {"combobox", "slider", "button", "table"} <= set(named)
 
@@ -469,9 +599,19 @@ def test_the_embedded_release_has_a_report(browser, tmp_path):
     one = max(content_of(path)["pools"], key=lambda pool: pool["size"])
     shown = page.run(SLIDE.format(60, SHOWN))
     proxy = page.run("document.getElementById('proxy').value")
-    (row,) = [row for row in b.constrained(one["space"], one["dataset"], one["recipe"], "macs") if row["proxy"] == proxy and row["budget"] == 3]
-    assert shown["pick-arch"] == row["arch"] and same(shown["pick-rank"], row["true_rank"]) and same(shown["limit"], row["limit"])
-    ordered = b.correlations(one["space"], one["dataset"], one["recipe"]).sorted(*MERIT["correlations"])  # rows without a value last
+    (row,) = [
+        row
+        for row in b.constrained(one["space"], one["dataset"], one["recipe"], "macs")
+        if row["proxy"] == proxy and row["budget"] == 3
+    ]
+    assert (
+        shown["pick-arch"] == row["arch"]
+        and same(shown["pick-rank"], row["true_rank"])
+        and same(shown["limit"], row["limit"])
+    )
+    ordered = b.correlations(one["space"], one["dataset"], one["recipe"]).sorted(
+        *MERIT["correlations"]
+    )  # rows without a value last
     assert [row[0] for row in page.run(CELLS.format("correlations"))] == ordered["proxy"].tolist()
     assert page.complaints() == [] and page.requests() == [path.as_uri()]
     page.close()

@@ -3,8 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from nbzero import PROXIES, Arch, Bench
 from nbzero.errors import NothingFoundError, OutOfBudgetError, UnknownNameError
@@ -12,7 +11,12 @@ from nbzero.errors import NothingFoundError, OutOfBudgetError, UnknownNameError
 EMBEDDED = Bench()
 SPACE, DATASET, RECIPE = "r1-mini", "cifar10", "cpu-16px-4"
 QUERIES = st.lists(
-    st.tuples(st.integers(0, 6), st.sampled_from(["train", "zen", "zen_no_shortcut", "synflow", "params"]), st.integers(0, 1)), max_size=15
+    st.tuples(
+        st.integers(0, 6),
+        st.sampled_from(["train", "zen", "zen_no_shortcut", "synflow", "params"]),
+        st.integers(0, 1),
+    ),
+    max_size=15,
 )
 
 
@@ -25,7 +29,11 @@ def asked(sim, query):
 def cost(query):
     arch, what, seed = query
     record = EMBEDDED.query((SPACE, arch))
-    return record.run(DATASET, RECIPE, seed).train_time_s if what == "train" else record.scores(DATASET, seed=seed).seconds[PROXIES[what].timed_as]
+    return (
+        record.run(DATASET, RECIPE, seed).train_time_s
+        if what == "train"
+        else record.scores(DATASET, seed=seed).seconds[PROXIES[what].timed_as]
+    )
 
 
 @given(QUERIES, st.booleans())
@@ -35,7 +43,11 @@ def test_the_clock_is_the_sum_of_what_was_paid(queries, again):
     for query in queries:
         arch, what, seed = query
         record = EMBEDDED.query((SPACE, arch))
-        assert asked(sim, query) == (record.accuracy(DATASET, RECIPE, seed=seed) if what == "train" else record.score(what, DATASET, seed=seed))
+        assert asked(sim, query) == (
+            record.accuracy(DATASET, RECIPE, seed=seed)
+            if what == "train"
+            else record.score(what, DATASET, seed=seed)
+        )
         made_by = what if what == "train" else PROXIES[what].timed_as
         if (arch, made_by, seed) not in paid or (again and query in known):
             total += cost(query)
@@ -45,7 +57,9 @@ def test_the_clock_is_the_sum_of_what_was_paid(queries, again):
     history = sim.history
     assert len(history) == len(queries) and history["charged_s"].sum() == pytest.approx(total)
     trained = [query for query in queries if query[1] == "train"]
-    accuracies = [EMBEDDED.query((SPACE, arch)).accuracy(DATASET, RECIPE, seed=seed) for arch, _, seed in trained]
+    accuracies = [
+        EMBEDDED.query((SPACE, arch)).accuracy(DATASET, RECIPE, seed=seed) for arch, _, seed in trained
+    ]
     assert (sim.best[1] if sim.best else None) == max(accuracies, default=None)
     sim.reset()
     assert sim.clock_s == 0 and len(sim.history) == 0 and sim.best is None
@@ -65,7 +79,10 @@ def test_out_of_budget_changes_nothing(queries, budget):
 
 def test_out_of_budget_says_what_it_takes():
     sim = EMBEDDED.simulate(SPACE, DATASET, RECIPE, budget_s=1)
-    with pytest.raises(OutOfBudgetError, match=r"training of r1-mini-s4-.* takes [\d.]+ s and 1.00 of 1 s are left; nothing was charged"):
+    with pytest.raises(
+        OutOfBudgetError,
+        match=r"training of r1-mini-s4-.* takes [\d.]+ s and 1.00 of 1 s are left; nothing was charged",
+    ):
         sim.train(EMBEDDED.space(SPACE)[0])
 
 
@@ -107,7 +124,9 @@ def test_test_accuracies_only_where_asked_for(bench, made):
     arch = bench.space(SPACE)[0]
     record = bench.query(arch)
     assert bench.simulate(SPACE, DATASET, made.short).train(arch) == record.accuracy(DATASET, made.short)
-    assert bench.simulate(SPACE, DATASET, made.short, split="test").train(arch) == record.accuracy(DATASET, made.short, split="test")
+    assert bench.simulate(SPACE, DATASET, made.short, split="test").train(arch) == record.accuracy(
+        DATASET, made.short, split="test"
+    )
 
 
 def test_without_runs_there_is_nothing_to_simulate(bench, made):
@@ -120,7 +139,10 @@ def test_without_runs_there_is_nothing_to_simulate(bench, made):
             lambda: bench.simulate(SPACE, "cifar10", "paper-360"),
             "with recipe paper-360 .*: measured are cifar10 with cpu-16px-12, cpu-16px-4; digits",
         ),
-        (lambda: bench.simulate("mb-mini", "digits"), "no runs of mb-mini on digits .*: measured are cifar10 with cpu-16px-4"),
+        (
+            lambda: bench.simulate("mb-mini", "digits"),
+            "no runs of mb-mini on digits .*: measured are cifar10 with cpu-16px-4",
+        ),
     ]:
         with pytest.raises(NothingFoundError, match=said):
             ask()

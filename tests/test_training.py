@@ -15,7 +15,11 @@ from train.loop import Result, accuracy, batch_stream, learning_rate, train
 from train.networks import build_net
 from train.recipe import RECIPES, recipe
 
-ARCHS = ("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2", "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2")
+ARCHS = (
+    "r1-mini-s4-d1w4s2-d1w4s2-d1w8s2",
+    "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2",
+    "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +63,11 @@ def test_the_recipes_are_those_of_the_schema_and_frozen():
 )
 def test_a_released_recipe_never_changes(name, settings):
     assert dataclasses.astuple(recipe(name))[1:11] == settings
-    assert (recipe(name).momentum, recipe(name).weight_decay, recipe(name).label_smoothing) == (0.9, 5e-4, 0.1)
+    assert (recipe(name).momentum, recipe(name).weight_decay, recipe(name).label_smoothing) == (
+        0.9,
+        5e-4,
+        0.1,
+    )
     assert recipe(name).precision["r1"] == recipe(name).precision["r2"] == "bfloat16"
     assert recipe(name).precision["mb"] == ("float32" if name.startswith("cpu") else "bfloat16")
 
@@ -71,7 +79,9 @@ def test_the_rate_rises_linearly_then_falls_to_zero(name, num_steps):
     rates = [learning_rate(chosen, step, num_steps) for step in range(num_steps + 1)]
     warm = math.floor(chosen.warmup * num_steps)
     assert all(0 < rate <= chosen.lr for rate in rates[:-1]) and rates[-1] == pytest.approx(0, abs=1e-12)
-    assert rates[:warm] == pytest.approx([chosen.lr * (s + 1) / (chosen.warmup * num_steps) for s in range(warm)])
+    assert rates[:warm] == pytest.approx(
+        [chosen.lr * (s + 1) / (chosen.warmup * num_steps) for s in range(warm)]
+    )
     after = rates[warm + 1 :]
     assert all(a > b for a, b in itertools.pairwise(after))
     if chosen.warmup == 0:
@@ -85,7 +95,11 @@ def test_the_stream_is_one_for_all_archs_and_leaves_the_global_generator(digits)
     for _ in range(len(digits.train_labels) // 64 + 2):  # into the second epoch
         (a, ya), (b, yb) = next(first), next(second)
         assert torch.equal(a, b) and torch.equal(ya, yb)
-    assert a.shape == (64, 3, 16, 16) and a.dtype == torch.float32 and a.is_contiguous(memory_format=torch.channels_last)
+    assert (
+        a.shape == (64, 3, 16, 16)
+        and a.dtype == torch.float32
+        and a.is_contiguous(memory_format=torch.channels_last)
+    )
     assert torch.allclose(ya.sum(1), torch.ones(64))
     other = next(batch_stream(digits, chosen, 4))[0]
     assert not torch.equal(other, next(batch_stream(digits, chosen, 3))[0])
@@ -94,7 +108,9 @@ def test_the_stream_is_one_for_all_archs_and_leaves_the_global_generator(digits)
 
 def test_an_epoch_sees_every_image_at_most_once_and_leaves_out_less_than_a_batch(digits):
     num_images = len(digits.train_labels)
-    numbered = dataclasses.replace(digits, train_labels=torch.arange(num_images) % 10, train_images=digits.train_images)
+    numbered = dataclasses.replace(
+        digits, train_labels=torch.arange(num_images) % 10, train_images=digits.train_images
+    )
     marked = numbered.train_images.clone()
     marked[:, :, 0, 0] = (torch.arange(num_images) % 251).to(torch.uint8)[:, None]
     chosen = small("cpu-16px-4", crop=0, batch=100, label_smoothing=0.0)
@@ -119,7 +135,12 @@ def test_same_seed_same_row_bit_for_bit(arch, digits):
 def test_training_learns_and_touches_no_global_state(digits):
     before = torch.get_rng_state(), torch.is_grad_enabled(), np.random.get_state()[1].tolist()
     result = train("r1-mini-s8-d1w16s2-d1w16s2-d1w32s2", digits, small("cpu-16px-4", epochs=6), 0)
-    assert result.val_acc is not None and result.val_acc > 0.5 and result.test_acc is not None and result.test_acc > 0.5
+    assert (
+        result.val_acc is not None
+        and result.val_acc > 0.5
+        and result.test_acc is not None
+        and result.test_acc > 0.5
+    )
     assert torch.equal(torch.get_rng_state(), before[0]) and torch.is_grad_enabled() == before[1]
     assert np.random.get_state()[1].tolist() == before[2]
 
@@ -164,6 +185,8 @@ def test_accuracy_judges_every_image_alone_by_the_running_statistics(digits):
 
 
 def test_fewer_images_than_a_batch_are_refused(digits):
-    few = dataclasses.replace(digits, train_images=digits.train_images[:100], train_labels=digits.train_labels[:100])
+    few = dataclasses.replace(
+        digits, train_images=digits.train_images[:100], train_labels=digits.train_labels[:100]
+    )
     with pytest.raises(ValueError, match="100 training images are fewer than one batch of 128"):
         train(ARCHS[0], few, recipe("cpu-16px-4"), 0)

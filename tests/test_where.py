@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nbzero.errors import unknown_name
 from nbzero.where import mask, names_in
@@ -22,7 +21,14 @@ COLUMNS: dict[str, Any] = {
 }
 NUM_ROWS = 6
 NUMBERS = ("macs", "val_acc", "s4_depth", "scores.macs")
-COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
+COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 Value = float | str | None
@@ -77,13 +83,22 @@ def comparisons(draw: st.DrawFn) -> Part:
     if kind == "null":
         name = draw(st.sampled_from((*NUMBERS, "status")))
         wanted = draw(st.booleans())
-        return f"{name} is {'' if wanted else 'not '}None", [(value is None) == wanted for value in rows_of(name)]
+        return f"{name} is {'' if wanted else 'not '}None", [
+            (value is None) == wanted for value in rows_of(name)
+        ]
     count = draw(st.integers(2, 3)) if kind == "numbers" else 2
-    values = [draw(st.recursive(numbers, sums, max_leaves=3) if kind == "numbers" else texts) for _ in range(count)]
-    signs = [draw(st.sampled_from(sorted(COMPARE) if kind == "numbers" else ("==", "!="))) for _ in values[1:]]
-    text = values[0][0] + "".join(f" {sign} {value[0]}" for sign, value in zip(signs, values[1:], strict=True))
+    values = [
+        draw(st.recursive(numbers, sums, max_leaves=3) if kind == "numbers" else texts) for _ in range(count)
+    ]
+    signs = [
+        draw(st.sampled_from(sorted(COMPARE) if kind == "numbers" else ("==", "!="))) for _ in values[1:]
+    ]
+    text = values[0][0] + "".join(
+        f" {sign} {value[0]}" for sign, value in zip(signs, values[1:], strict=True)
+    )
     pairs = [
-        [known(x, y, COMPARE[sign]) for x, y in zip(a[1], b[1], strict=True)] for sign, (a, b) in zip(signs, itertools.pairwise(values), strict=True)
+        [known(x, y, COMPARE[sign]) for x, y in zip(a[1], b[1], strict=True)]
+        for sign, (a, b) in zip(signs, itertools.pairwise(values), strict=True)
     ]
     return text, [all_of(row) for row in zip(*pairs, strict=True)]
 
@@ -104,7 +119,9 @@ def joined(draw: st.DrawFn, inner: st.SearchStrategy[Part]) -> Part:
         return f"not ({text})", [None if value is None else not value for value in rows]
     parts = [draw(inner) for _ in range(draw(st.integers(2, 3)))]
     rows = zip(*(rows for _, rows in parts), strict=True)
-    return f" {word} ".join(f"({text})" for text, _ in parts), [(all_of if word == "and" else any_of)(row) for row in rows]
+    return f" {word} ".join(f"({text})" for text, _ in parts), [
+        (all_of if word == "and" else any_of)(row) for row in rows
+    ]
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
@@ -207,5 +224,10 @@ def test_a_condition_is_never_run() -> None:
 
 
 def test_names_in_order_without_repeats() -> None:
-    assert names_in("macs < 1 and (scores.zen > macs or status == 'macs') and 1 < depth") == ["macs", "scores.zen", "status", "depth"]
+    assert names_in("macs < 1 and (scores.zen > macs or status == 'macs') and 1 < depth") == [
+        "macs",
+        "scores.zen",
+        "status",
+        "depth",
+    ]
     assert names_in("1 < 2") == []

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nbzero.errors import UsageError
+
 Operation = tuple[str, float, int]  # name, probability, magnitude 0-9
 
 AUTOAUGMENT_CIFAR10: tuple[tuple[Operation, Operation], ...] = (
@@ -85,11 +87,11 @@ def crop_flip(images_BCHW: Tensor, padding: int, generator: torch.Generator) -> 
         256 of 32 x 32, where indexing with four broadcast index tensors takes 0.7 and 5.2 ms.
 
     Raises:
-        ValueError: other images, or a negative padding.
+        UsageError: other images, or a negative padding.
     """
     _check_images(images_BCHW)
     if padding < 0:
-        raise ValueError(f"padding: {padding} given; allowed are 0 and more pixels")
+        raise UsageError(f"padding: {padding} given; allowed are 0 and more pixels")
     num_images, _, height, width = images_BCHW.shape
     offsets_2B = torch.randint(0, 2 * padding + 1, (2, num_images), generator=generator)
     flips_1B = torch.randint(0, 2, (1, num_images), generator=generator)
@@ -126,7 +128,7 @@ def auto_augment(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
         uint8 (B, 3, H, W).
 
     Raises:
-        ValueError: other images.
+        UsageError: other images.
 
     Source: Cubuk et al., CVPR 2019, arXiv:1805.09501; ranges of its table of operations. The public implementations
         differ, so these are choices: ten magnitudes 0 to 9 evenly over the range (the authors' TensorFlow code divides
@@ -141,7 +143,9 @@ def auto_augment(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
 def draw_sub_policies(num_images: int, generator: torch.Generator) -> SubPolicyDraws:
     """The draws of `auto_augment`, always five numbers an image: the row, two applications, two signs."""
     policy_B = torch.randint(0, len(AUTOAUGMENT_CIFAR10), (num_images,), generator=generator)
-    probability_P2 = torch.tensor([[probability for _, probability, _ in pair] for pair in AUTOAUGMENT_CIFAR10])
+    probability_P2 = torch.tensor(
+        [[probability for _, probability, _ in pair] for pair in AUTOAUGMENT_CIFAR10]
+    )
     applied_B2 = torch.rand(num_images, 2, generator=generator) < probability_P2[policy_B]
     negative_B2 = torch.randint(0, 2, (num_images, 2), generator=generator) == 1
     return SubPolicyDraws(policy_B, applied_B2, negative_B2)
@@ -153,11 +157,13 @@ def apply_sub_policies(images_BCHW: Tensor, draws: SubPolicyDraws) -> Tensor:
     An image's result depends on the image and its own draws alone.
 
     Raises:
-        ValueError: other images, or draws for another number of them.
+        UsageError: other images, or draws for another number of them.
     """
     _check_images(images_BCHW)
     if len(draws.policy_B) != len(images_BCHW):
-        raise ValueError(f"draws: for {len(draws.policy_B)} images; allowed are draws for the {len(images_BCHW)} given")
+        raise UsageError(
+            f"draws: for {len(draws.policy_B)} images; allowed are draws for the {len(images_BCHW)} given"
+        )
     out_BCHW = images_BCHW.clone()
     for step in range(2):
         magnitude_P = torch.tensor([pair[step][2] for pair in AUTOAUGMENT_CIFAR10], dtype=torch.float64)
@@ -229,7 +235,7 @@ def solarize(images_BCHW: Tensor, threshold: float | Tensor) -> Tensor:
         uint8 (B, 3, H, W).
 
     Raises:
-        ValueError: other images or another number of thresholds.
+        UsageError: other images or another number of thresholds.
     """
     _check_images(images_BCHW)
     below_BCHW = images_BCHW < _per_image("threshold", threshold, images_BCHW, torch.float32)
@@ -247,12 +253,12 @@ def posterize(images_BCHW: Tensor, bits: int | Tensor) -> Tensor:
         uint8 (B, 3, H, W).
 
     Raises:
-        ValueError: other images, another number of bits, or bits outside 1 .. 8.
+        UsageError: other images, another number of bits, or bits outside 1 .. 8.
     """
     _check_images(images_BCHW)
     bits = torch.as_tensor(bits)
     if ((bits < 1) | (bits > 8)).any():
-        raise ValueError(f"bits: {bits.tolist()} given; allowed are 1 to 8")
+        raise UsageError(f"bits: {bits.tolist()} given; allowed are 1 to 8")
     return torch.bitwise_and(images_BCHW, _per_image("bits", 256 - 2 ** (8 - bits), images_BCHW, torch.uint8))
 
 
@@ -349,12 +355,14 @@ def affine(images_BCHW: Tensor, matrices: Tensor, fill: int = 128) -> Tensor:
         Otherwise Pillow adds up unrounded numbers, and pixels read within W/65536 of a pixel's edge may differ.
 
     Raises:
-        ValueError: other images or matrices of another shape.
+        UsageError: other images or matrices of another shape.
     """
     _check_images(images_BCHW)
     num_images, _, height, width = images_BCHW.shape
     if matrices.shape not in ((6,), (num_images, 6)):
-        raise ValueError(f"matrices: shape {tuple(matrices.shape)} given; allowed are (6,) and ({num_images}, 6)")
+        raise UsageError(
+            f"matrices: shape {tuple(matrices.shape)} given; allowed are (6,) and ({num_images}, 6)"
+        )
     a_B, b_B, c_B, d_B, e_B, f_B = matrices.double().expand(num_images, 6).unbind(1)
     start_x_B, start_y_B = c_B + a_B * 0.5 + b_B * 0.5, f_B + d_B * 0.5 + e_B * 0.5
     coefficients_6B = torch.stack([a_B, b_B, start_x_B, d_B, e_B, start_y_B])
@@ -392,11 +400,11 @@ def normalise(images_BCHW: Tensor, mean: Sequence[float], std: Sequence[float]) 
         float32 (B, 3, H, W).
 
     Raises:
-        ValueError: other images, means or deviations.
+        UsageError: other images, means or deviations.
     """
     _check_images(images_BCHW)
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise ValueError(f"mean, std: {mean}, {std} given; allowed are three numbers each, std above 0")
+        raise UsageError(f"mean, std: {mean}, {std} given; allowed are three numbers each, std above 0")
     scale_and_shift = [[1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]]
     scale_C11, shift_C11 = torch.tensor(scale_and_shift).view(2, 3, 1, 1).to(images_BCHW.device)
     return torch.mul(images_BCHW, scale_C11).add_(shift_C11)
@@ -414,20 +422,22 @@ def smooth_targets(labels_B: Tensor, num_classes: int, smoothing: float) -> Tens
         float32 (B, C); rows add up to 1.
 
     Raises:
-        ValueError: other labels, or smoothing outside [0, 1).
+        UsageError: other labels, or smoothing outside [0, 1).
 
     Source: Szegedy et al., CVPR 2016, arXiv:1512.00567.
     """
     if labels_B.dtype != torch.int64 or labels_B.ndim != 1:
-        raise ValueError(f"labels: {_described(labels_B)} given; allowed is int64 of shape (B,)")
+        raise UsageError(f"labels: {_described(labels_B)} given; allowed is int64 of shape (B,)")
     if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing: {smoothing} given; allowed is 0 <= smoothing < 1")
+        raise UsageError(f"smoothing: {smoothing} given; allowed is 0 <= smoothing < 1")
     rest = smoothing / num_classes
     targets_BC = torch.full((len(labels_B), num_classes), rest, device=labels_B.device)
     return targets_BC.scatter_(1, labels_B.unsqueeze(1), 1 - smoothing + rest)
 
 
-def mixup(images_BCHW: Tensor, targets_BC: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def mixup(
+    images_BCHW: Tensor, targets_BC: Tensor, alpha: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Every image and its target mixed with another one's, all in the same proportion.
 
         out[b] = lambda in[b] + (1 - lambda) in[partner_b],   lambda ~ Beta(alpha, alpha),   partner a permutation
@@ -442,17 +452,19 @@ def mixup(images_BCHW: Tensor, targets_BC: Tensor, alpha: float, generator: torc
         Images and targets, shapes and types as given. The targets keep their sum over the batch.
 
     Raises:
-        ValueError: integer images or targets, another number of targets, or alpha <= 0.
+        UsageError: integer images or targets, another number of targets, or alpha <= 0.
 
     Source: Zhang et al., ICLR 2018, arXiv:1710.09412; one lambda a batch, as the authors' code.
     """
     if not images_BCHW.is_floating_point():
-        raise ValueError(f"images: {_described(images_BCHW)} given; allowed is floating point: normalise them first")
+        raise UsageError(
+            f"images: {_described(images_BCHW)} given; allowed is floating point: normalise them first"
+        )
     if not targets_BC.is_floating_point() or targets_BC.ndim != 2 or len(targets_BC) != len(images_BCHW):
         allowed = f"floating point of shape ({len(images_BCHW)}, C), as smooth_targets makes them"
-        raise ValueError(f"targets: {_described(targets_BC)} given; allowed is {allowed}")
+        raise UsageError(f"targets: {_described(targets_BC)} given; allowed is {allowed}")
     if not alpha > 0:
-        raise ValueError(f"alpha: {alpha} given; allowed is above 0; leave mixup out instead")
+        raise UsageError(f"alpha: {alpha} given; allowed is above 0; leave mixup out instead")
     # torch's public Beta sampler takes no generator; RandomState is numpy's one stream that no version may change
     seed = int(torch.randint(0, 2**32, (), generator=generator))
     own = float(np.random.RandomState(seed).beta(alpha, alpha))
@@ -502,13 +514,13 @@ def _per_image(name: str, value: float | Tensor, images_BCHW: Tensor, dtype: tor
     tensor = torch.as_tensor(value, dtype=dtype)
     if tensor.shape not in ((), (len(images_BCHW),)):
         allowed = f"one number and shape ({len(images_BCHW)},), one per image"
-        raise ValueError(f"{name}: shape {tuple(tensor.shape)} given; allowed are {allowed}")
+        raise UsageError(f"{name}: shape {tuple(tensor.shape)} given; allowed are {allowed}")
     return tensor.to(images_BCHW.device).view(-1, 1, 1, 1)
 
 
 def _check_images(images_BCHW: Tensor) -> None:
     if images_BCHW.dtype != torch.uint8 or images_BCHW.ndim != 4 or images_BCHW.shape[1] != 3:
-        raise ValueError(f"images: {_described(images_BCHW)} given; allowed is uint8 of shape (B, 3, H, W)")
+        raise UsageError(f"images: {_described(images_BCHW)} given; allowed is uint8 of shape (B, 3, H, W)")
 
 
 def _described(tensor: Tensor) -> str:

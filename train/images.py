@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nbzero.errors import ImagesError, NBZeroError, unknown_name
+from nbzero.errors import ImagesError, NBZeroError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     import torch
@@ -210,7 +210,9 @@ def find_source(name: str, given: str | Path | None) -> Path | None:
         return None
     path = Path(given)
     if not path.exists():
-        raise ImagesError(f"{path}: does not exist; {said_by} must be a folder or file with the images of {name!r}")
+        raise ImagesError(
+            f"{path}: does not exist; {said_by} must be a folder or file with the images of {name!r}"
+        )
     return path
 
 
@@ -238,7 +240,9 @@ def read_official(name: str, source: Path | None = None) -> OfficialImages:
         if spec.archive and source.name.endswith((".tar.gz", ".tgz")):
             return _read_archive(spec, source)
         or_archive = f" or {spec.archive}" if spec.archive else ""
-        raise ImagesError(f"{source}: the images of {name!r} are read from a folder, {name}.h5{or_archive}; name one")
+        raise ImagesError(
+            f"{source}: the images of {name!r} are read from a folder, {name}.h5{or_archive}; name one"
+        )
     if source is not None:
         if (cache := source / f"{name}.h5").exists():
             return _read_hdf5(spec, cache)
@@ -270,7 +274,9 @@ def _sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data).hexdigest()
 
 
-def _checked(spec: Dataset, origin: str, arrays: Mapping[str, np.ndarray], sha256: Mapping[str, str], where: Path | str) -> OfficialImages:
+def _checked(
+    spec: Dataset, origin: str, arrays: Mapping[str, np.ndarray], sha256: Mapping[str, str], where: Path | str
+) -> OfficialImages:
     """The four arrays as OfficialImages; shape, type, label range and the expected checksums are tested."""
     for key in ARRAYS:
         array, size = arrays[key], spec.num_train if key.startswith("train") else spec.num_test
@@ -278,7 +284,9 @@ def _checked(spec: Dataset, origin: str, arrays: Mapping[str, np.ndarray], sha25
         shape = (size, 3, spec.resolution, spec.resolution) if is_image else (size,)
         dtype = np.dtype(np.uint8 if is_image else np.int64)
         if array.shape != shape or array.dtype != dtype:
-            raise ImagesError(f"{where}: {key} of {spec.name!r} is {array.dtype} {array.shape}, must be {dtype} {shape}; get it anew")
+            raise ImagesError(
+                f"{where}: {key} of {spec.name!r} is {array.dtype} {array.shape}, must be {dtype} {shape}; get it anew"
+            )
         if not is_image and not 0 <= array.min() <= array.max() < spec.num_classes:
             raise ImagesError(
                 f"{where}: {key} of {spec.name!r} range over {array.min()}..{array.max()}, must be within 0..{spec.num_classes - 1}; get it anew"
@@ -300,7 +308,9 @@ def _read_hdf5(spec: Dataset, path: Path) -> OfficialImages:
             sha256 = {key: str(file[key].attrs["sha256"]) for key in ARRAYS}
             arrays = {key: file[key][()] for key in ARRAYS}
     except (OSError, KeyError) as error:
-        raise ImagesError(f"{path}: truncated, or not written by `prepare` ({error}); delete it and prepare it anew") from error
+        raise ImagesError(
+            f"{path}: truncated, or not written by `prepare` ({error}); delete it and prepare it anew"
+        ) from error
     if stored_name != spec.name:
         raise ImagesError(f"{path}: holds {stored_name!r}, asked for {spec.name!r}; prepare {spec.name!r}")
     return _checked(spec, origin, arrays, sha256, path)
@@ -317,7 +327,9 @@ def _read_strips(spec: Dataset, folder: Path) -> OfficialImages:
         for path in folder.glob(pattern):
             for first, strip_labels, strip_images in _strips(spec, path):
                 if first < 0 or first + len(strip_labels) > size:
-                    raise ImagesError(f"{path}: a strip of {len(strip_labels)} images at {first}; {split} has {size}")
+                    raise ImagesError(
+                        f"{path}: a strip of {len(strip_labels)} images at {first}; {split} has {size}"
+                    )
                 images[first : first + len(strip_labels)] = strip_images
                 labels[first : first + len(strip_labels)] = strip_labels
         if (labels < 0).any():
@@ -425,15 +437,23 @@ def _decode_pickle(spec: Dataset, content: bytes, path: Path) -> tuple[np.ndarra
     ) as error:  # all that pickle documents or was seen to raise on damaged bytes
         raise ImagesError(f"{path}: truncated, or no pickled batch ({error}); get it anew") from error
     data, labels = (batch.get("data"), batch.get("labels")) if isinstance(batch, dict) else (None, None)
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3 * spec.resolution**2,):
+    if (
+        not isinstance(data, np.ndarray)
+        or data.dtype != np.uint8
+        or data.shape[1:] != (3 * spec.resolution**2,)
+    ):
         found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
-        raise ImagesError(f"{path}: 'data' is {found}, must be uint8 (N, {3 * spec.resolution**2}); get it anew")
+        raise ImagesError(
+            f"{path}: 'data' is {found}, must be uint8 (N, {3 * spec.resolution**2}); get it anew"
+        )
     if (
         not isinstance(labels, list)
         or len(labels) != len(data)
         or not all(isinstance(label, int | np.integer) and 1 <= label <= 1000 for label in labels)
     ):
-        raise ImagesError(f"{path}: 'labels' must be a list of {len(data)} integers within 1..1000; get it anew")
+        raise ImagesError(
+            f"{path}: 'labels' must be a list of {len(data)} integers within 1..1000; get it anew"
+        )
     label = np.array(labels, np.int64)
     kept = label <= spec.num_classes
     return data[kept].reshape(-1, 3, spec.resolution, spec.resolution), label[kept] - 1
@@ -550,10 +570,10 @@ def training_subset(name: str, train_labels: np.ndarray, per_class: int | None) 
     A class that has fewer gives all it has; None is all of train. Arguments as `split_indices`.
 
     Raises:
-        ValueError: per_class below 1.
+        UsageError: per_class below 1.
     """
     if per_class is not None and per_class < 1:
-        raise ValueError(f"per_class: {per_class}, must be at least 1, or None for all training images")
+        raise UsageError(f"per_class: {per_class}, must be at least 1, or None for all training images")
     return _ascending([train[:per_class] for _, train in _val_and_train(name, train_labels)])
 
 
@@ -568,7 +588,7 @@ def scoring_indices(name: str, train_labels: np.ndarray, num_images: int, seed: 
         (num_images,) int64, in that order.
 
     Raises:
-        ValueError: num_images below 1 or above the size of the train split.
+        UsageError: num_images below 1 or above the size of the train split.
     """
     train = split_indices(name, train_labels).train
     order = _scoring_order(name, train, train_labels[train], num_images, seed)
@@ -578,10 +598,15 @@ def scoring_indices(name: str, train_labels: np.ndarray, num_images: int, seed: 
 def _scoring_order(name: str, index: np.ndarray, labels: np.ndarray, num_images: int, seed: int) -> list[int]:
     """Positions in `index` (ascending official indices of train, with their `labels`) of the images to score with."""
     if not 1 <= num_images <= len(index):
-        raise ValueError(f"num_images: {num_images}, must be within 1..{len(index)}, the training images of {name!r}")
+        raise UsageError(
+            f"num_images: {num_images}, must be within 1..{len(index)}, the training images of {name!r}"
+        )
     prefix = f"{name}/score/{seed}"
     classes = _classes(labels, dataset(name).num_classes)
-    queues = [_by_hash(prefix, index[classes[label]].tolist()) for label in _by_hash(f"{prefix}/class", range(len(classes)))]
+    queues = [
+        _by_hash(prefix, index[classes[label]].tolist())
+        for label in _by_hash(f"{prefix}/class", range(len(classes)))
+    ]
     rounds = itertools.chain.from_iterable(itertools.zip_longest(*queues))
     chosen = [image for image in rounds if image is not None][:num_images]
     positions: list[int] = np.searchsorted(index, chosen).tolist()
@@ -611,7 +636,9 @@ class ImageData:
     def to(self, device: "torch.device | str") -> "ImageData":
         """The same data on another device."""
         tensors = {
-            field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self) if field.name not in ("dataset", "resolution")
+            field.name: getattr(self, field.name).to(device)
+            for field in dataclasses.fields(self)
+            if field.name not in ("dataset", "resolution")
         }
         return dataclasses.replace(self, **tensors)
 
@@ -619,10 +646,10 @@ class ImageData:
         """uint8 images (num_images, 3, R, R) and labels of `scoring_indices`, in its order, without augmentation.
 
         Raises:
-            ValueError: this was loaded with `train_images`, so images that the seed chooses could be absent.
+            UsageError: this was loaded with `train_images`, so images that the seed chooses could be absent.
         """
         if len(self.train_labels) + len(self.val_labels) != dataset(self.dataset).num_train:
-            raise ValueError("scoring images are chosen among all training images: load without train_images")
+            raise UsageError("scoring images are chosen among all training images: load without train_images")
         index, labels = self.train_index.cpu().numpy(), self.train_labels.cpu().numpy()
         order = _scoring_order(self.dataset, index, labels, num_images, seed)
         return self.train_images[order], self.train_labels[order]
@@ -636,7 +663,7 @@ def box_downsample(images: np.ndarray, resolution: int) -> np.ndarray:
         resolution: a divisor of R.
 
     Raises:
-        ValueError: a resolution that does not divide R, or a larger one: nothing is ever upsampled.
+        UsageError: a resolution that does not divide R, or a larger one: nothing is ever upsampled.
 
     >>> box_downsample(np.array([[0, 1], [1, 0]], np.uint8).reshape(1, 1, 2, 2), 1).item()  # 0.5 rounds up
     1
@@ -655,10 +682,17 @@ def box_downsample(images: np.ndarray, resolution: int) -> np.ndarray:
 def _check_resolution(native: int, resolution: int) -> None:
     if resolution < 1 or native % resolution:
         allowed = ", ".join(str(size) for size in range(1, native + 1) if native % size == 0)
-        raise ValueError(f"resolution: {resolution}, must divide the native {native} (no upsampling): {allowed}")
+        raise UsageError(
+            f"resolution: {resolution}, must divide the native {native} (no upsampling): {allowed}"
+        )
 
 
-def load(name: str, source: str | Path | None = None, resolution: int | None = None, train_images: int | None = None) -> ImageData:
+def load(
+    name: str,
+    source: str | Path | None = None,
+    resolution: int | None = None,
+    train_images: int | None = None,
+) -> ImageData:
     """The splits of a data set as tensors on the CPU.
 
     Args:
@@ -671,7 +705,7 @@ def load(name: str, source: str | Path | None = None, resolution: int | None = N
     Raises:
         UnknownNameError: no data set of that name.
         ImagesError: as `find_source` and `read_official`.
-        ValueError: a resolution that does not divide the native one, or fewer train_images than classes.
+        UsageError: a resolution that does not divide the native one, or fewer train_images than classes.
     """
     import torch
 
@@ -679,7 +713,9 @@ def load(name: str, source: str | Path | None = None, resolution: int | None = N
     resolution = spec.resolution if resolution is None else resolution
     _check_resolution(spec.resolution, resolution)
     if train_images is not None and train_images < spec.num_classes:
-        raise ValueError(f"train_images: {train_images}, must be at least one for each of {spec.num_classes} classes")
+        raise UsageError(
+            f"train_images: {train_images}, must be at least one for each of {spec.num_classes} classes"
+        )
     official = read_official(name, find_source(name, source))
     per_class = None if train_images is None else train_images // spec.num_classes
     train = training_subset(name, official.train_labels, per_class)
@@ -711,7 +747,9 @@ def _output_folder(out: str | Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImagesError(f"{out}: cannot be made ({error.strerror}); name another folder to write to") from error
+        raise ImagesError(
+            f"{out}: cannot be made ({error.strerror}); name another folder to write to"
+        ) from error
     return out
 
 
@@ -730,10 +768,14 @@ def prepare(name: str, source: str | Path | None, out: str | Path) -> Path:
         with h5py.File(part, "w") as file:
             file.attrs["dataset"], file.attrs["origin"] = images.dataset, images.origin
             for key in ARRAYS:
-                file.create_dataset(key, data=getattr(images, key)).attrs["sha256"] = _sha256(getattr(images, key))
+                file.create_dataset(key, data=getattr(images, key)).attrs["sha256"] = _sha256(
+                    getattr(images, key)
+                )
         os.replace(part, path)
     except OSError as error:
-        raise ImagesError(f"{path}: cannot be written ({error}); free space or name another folder") from error
+        raise ImagesError(
+            f"{path}: cannot be written ({error}); free space or name another folder"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return path
@@ -755,7 +797,11 @@ def download(name: str, out: str | Path, url: str | None = None) -> Path:
 
     spec = dataset(name)
     if not spec.archive:
-        hint = "scikit-learn carries it: prepare it without --download" if name == "digits" else _where_to_get(spec)
+        hint = (
+            "scikit-learn carries it: prepare it without --download"
+            if name == "digits"
+            else _where_to_get(spec)
+        )
         raise ImagesError(f"{name!r} has no archive to download. {hint}")
     url = url or spec.url
     if not url.startswith(("http://", "https://")):
@@ -781,7 +827,14 @@ def download(name: str, out: str | Path, url: str | None = None) -> Path:
 def _download_rest(url: str, output: Path, part: Path) -> None:
     """Completes `part` from the server, then renames it to `output`."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     offset = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
@@ -794,7 +847,9 @@ def _download_rest(url: str, output: Path, part: Path) -> None:
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
-            if response.status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+            if response.status == 206 and not response.headers.get("Content-Range", "").startswith(
+                f"bytes {offset}-"
+            ):
                 raise ImagesError(f"{url}: sent another range than asked for; delete {part} and run again")
             offset = offset if response.status == 206 else 0  # a server without ranges sends all of it
             length = response.headers["Content-Length"]
@@ -810,20 +865,30 @@ def _download_rest(url: str, output: Path, part: Path) -> None:
         if total is not None and part.stat().st_size < total:
             raise http.client.IncompleteRead(b"", total - part.stat().st_size)
     except (OSError, http.client.HTTPException) as error:
-        if not offset or getattr(error, "code", None) != 416:  # 416: nothing follows what is there; its md5 decides
+        if (
+            not offset or getattr(error, "code", None) != 416
+        ):  # 416: nothing follows what is there; its md5 decides
             kept = f" {part} keeps the first {part.stat().st_size:,} bytes." if part.exists() else ""
-            raise ImagesError(f"{url}: the download failed ({error}).{kept} Run the same command to go on") from error
+            raise ImagesError(
+                f"{url}: the download failed ({error}).{kept} Run the same command to go on"
+            ) from error
     os.replace(part, output)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command; see the module docstring."""
-    parser = argparse.ArgumentParser(prog="python -m train.images", description="Real images, checked and cached.")
-    command = parser.add_subparsers(required=True).add_parser("prepare", help="write DIR/{dataset}.h5 with checksums")
+    parser = argparse.ArgumentParser(
+        prog="python -m train.images", description="Real images, checked and cached."
+    )
+    command = parser.add_subparsers(required=True).add_parser(
+        "prepare", help="write DIR/{dataset}.h5 with checksums"
+    )
     command.add_argument("dataset", help=", ".join(DATASETS))
     command.add_argument("--out", default=".", help="folder to write to (default: the current one)")
     command.add_argument("--source", help=f"folder, archive or .h5 file to read (default: ${ENVIRONMENT})")
-    command.add_argument("--download", action="store_true", help="fetch the official archive into --out first")
+    command.add_argument(
+        "--download", action="store_true", help="fetch the official archive into --out first"
+    )
     command.add_argument("--url", help="where to fetch it instead of the official address")
     arguments = parser.parse_args(argv)
     if arguments.source and arguments.download:

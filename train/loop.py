@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nbzero.errors import count_of
-from nbzero.spaces import CHOICES, Arch, as_arch
+from nbzero.errors import UsageError, count_of
+from nbzero.spaces.macro import CHOICES, Arch, as_arch
 from train.augment import auto_augment, crop_flip, mixup, normalise, smooth_targets
 from train.images import ImageData, dataset
 from train.networks import build_net, seed_of
@@ -43,7 +43,9 @@ class Result:
     train_time_s: float
 
 
-def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: str | torch.device = "cpu") -> Result:
+def train(
+    arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: str | torch.device = "cpu"
+) -> Result:
     """Train one network as the recipe says and measure it.
 
     Args:
@@ -54,7 +56,7 @@ def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: 
         device: where to train; `data` is moved there.
 
     Raises:
-        ValueError: fewer training images than one batch.
+        UsageError: fewer training images than one batch.
     """
     arch = as_arch(arch)
     device = torch.device(device)
@@ -73,7 +75,9 @@ def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: 
     )
     steps_per_epoch = len(data.train_labels) // recipe.batch
     if steps_per_epoch == 0:
-        raise ValueError(f"{count_of(len(data.train_labels), 'training image is', 'training images are')} fewer than one batch of {recipe.batch}")
+        raise UsageError(
+            f"{count_of(len(data.train_labels), 'training image is', 'training images are')} fewer than one batch of {recipe.batch}"
+        )
     batches = batch_stream(data, recipe, seed)
     curve: list[float] = []
     mean_loss = math.nan
@@ -92,7 +96,11 @@ def train(arch: str | Arch, data: ImageData, recipe: Recipe, seed: int, device: 
             optimiser.step()
             loss_sum += loss.detach()
         mean_loss = loss_sum.item() / steps_per_epoch
-        val_acc = accuracy(net, data.val_images, data.val_labels, data, precision) if math.isfinite(mean_loss) else None
+        val_acc = (
+            accuracy(net, data.val_images, data.val_labels, data, precision)
+            if math.isfinite(mean_loss)
+            else None
+        )
         if val_acc is None:
             return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
         curve.append(val_acc)
@@ -134,7 +142,9 @@ def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
     return recipe.lr / 2 * (1 + math.cos(math.pi * (step - warm) / (num_steps - warm)))
 
 
-def accuracy(net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, precision: Precision) -> float | None:
+def accuracy(
+    net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, precision: Precision
+) -> float | None:
     """The fraction of (N, 3, H, W) uint8 images that the net classifies right in eval mode; None where a logit is not finite."""
     net.eval()
     spec = dataset(data.dataset)

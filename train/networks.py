@@ -12,10 +12,13 @@ import operator
 import torch
 from torch import Tensor, nn
 
-from nbzero.spaces import CHOICES, EXPANSION, SQUEEZE, Arch, as_arch
+from nbzero.errors import UsageError
+from nbzero.spaces.macro import CHOICES, EXPANSION, SQUEEZE, Arch, as_arch
 
 
-def conv_bn(width: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+def conv_bn(
+    width: int, out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution without bias, padded to keep the size at stride 1, and its batch norm."""
     conv = nn.Conv2d(width, out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return conv, nn.BatchNorm2d(out)
@@ -27,7 +30,9 @@ class Residual(nn.Module):
     def __init__(self, body: nn.Sequential, width: int, out: int, stride: int) -> None:
         super().__init__()
         self.body = body
-        self.projection = nn.Sequential(*conv_bn(width, out, 1, stride)) if stride != 1 or width != out else None
+        self.projection = (
+            nn.Sequential(*conv_bn(width, out, 1, stride)) if stride != 1 or width != out else None
+        )
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +60,13 @@ def basic(width: int, out: int, stride: int) -> nn.Module:
 def bottleneck(width: int, out: int, stride: int) -> nn.Module:
     """r2: 1x1, 3x3 with the stride, 1x1, inner width a quarter of the output's (ResNet-50's block)."""
     inner = out // SQUEEZE
-    body = nn.Sequential(*conv_bn(width, inner, 1), nn.ReLU(), *conv_bn(inner, inner, 3, stride), nn.ReLU(), *conv_bn(inner, out, 1))
+    body = nn.Sequential(
+        *conv_bn(width, inner, 1),
+        nn.ReLU(),
+        *conv_bn(inner, inner, 3, stride),
+        nn.ReLU(),
+        *conv_bn(inner, out, 1),
+    )
     return Residual(body, width, out, stride)
 
 
@@ -117,13 +128,16 @@ def build_net(arch: str | Arch, num_classes: int, seed: int) -> Net:
     from SHA-256 of `"{arch}|{seed}"`; no global random state is read or moved.
 
     Raises:
-        ValueError: an arch that is malformed or out of its grid, or fewer than 1 class.
+        UsageError: an arch that is malformed or out of its grid, or fewer than 1 class.
         TypeError: a seed or number of classes that is no integer.
     """
     arch = as_arch(arch)
-    num_classes, seed = operator.index(num_classes), operator.index(seed)  # "arch|0.0" would be other weights than "arch|0"
+    num_classes, seed = (
+        operator.index(num_classes),
+        operator.index(seed),
+    )  # "arch|0.0" would be other weights than "arch|0"
     if num_classes < 1:
-        raise ValueError(f"num_classes is {num_classes!r}; at least 1")
+        raise UsageError(f"num_classes is {num_classes!r}; at least 1")
     with torch.device("meta"):
         net = Net(arch, num_classes)
     net.to_empty(device="cpu")

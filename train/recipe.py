@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nbzero.errors import unknown_name
-from nbzero.spaces import Family
+from nbzero.spaces.macro import Family
 
 Precision = Literal["float32", "bfloat16"]
 

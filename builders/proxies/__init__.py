@@ -11,11 +11,19 @@ from torch.nn.parameter import is_lazy
 
 from builders.proxies import activation, count, gradient, kernel, saliency
 from builders.proxies.trace import OWN_PASS, READS, Trace, as_found, take_trace
-from nbzero.errors import ProxyError
+from nbzero.errors import ProxyError, UsageError
 from nbzero.proxies import PROXIES, proxy
 
-FAMILIES = {"count": count, "saliency": saliency, "activation": activation, "gradient": gradient, "kernel": kernel}
-COMPUTE: dict[str, Callable[[Trace], float]] = {name: getattr(FAMILIES[row.family], name) for name, row in PROXIES.items()}
+FAMILIES = {
+    "count": count,
+    "saliency": saliency,
+    "activation": activation,
+    "gradient": gradient,
+    "kernel": kernel,
+}
+COMPUTE: dict[str, Callable[[Trace], float]] = {
+    name: getattr(FAMILIES[row.family], name) for name, row in PROXIES.items()
+}
 
 
 class Scores(dict[str, float | None]):
@@ -63,7 +71,7 @@ def score(
 
     Raises:
         UnknownNameError: no proxy has that name.
-        ValueError: images or labels of another shape, dtype or device; lazy layers without weights; a block that is no part of the network;
+        UsageError: images or labels of another shape, dtype or device; lazy layers without weights; a block that is no part of the network;
             or, where labels are read, one that is no class.
     """
     names = [proxy(name).name for name in proxies]
@@ -71,14 +79,26 @@ def score(
     inside = {id(module) for module in net.modules()}
     for number, block in enumerate(blocks or ()):
         if id(block) not in inside:
-            raise ValueError(f"blocks: number {number} ({type(block).__name__}) is no submodule of the network; give modules of net")
+            raise UsageError(
+                f"blocks: number {number} ({type(block).__name__}) is no submodule of the network; give modules of net"
+            )
     scores = Scores()
-    with torch.inference_mode(False):  # inside it nothing has a gradient, and its tensors (hence the copies) never do
+    with torch.inference_mode(
+        False
+    ):  # inside it nothing has a gradient, and its tensors (hence the copies) never do
         _fill(scores, names, net, images.clone(), labels.clone(), seed, blocks)
     return scores
 
 
-def _fill(scores: Scores, names: list[str], net: nn.Module, images: Tensor, labels: Tensor, seed: int, blocks: Sequence[nn.Module] | None) -> None:
+def _fill(
+    scores: Scores,
+    names: list[str],
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+    blocks: Sequence[nn.Module] | None,
+) -> None:
     needs = frozenset[str]().union(*(READS[name] for name in names))
     started = _now(images)
     trace = take_trace(net, images, labels, seed, needs, blocks)
@@ -100,7 +120,9 @@ def _compute(name: str, trace: Trace) -> float:
     for missing in READS[name] & trace.failed.keys():
         raise ProxyError(trace.failed[missing])
     if name in OWN_PASS:
-        own = Trace(trace.net, trace.images.clone(), trace.labels, trace.seed, trace.blocks)  # a network may change its input in place
+        own = Trace(
+            trace.net, trace.images.clone(), trace.labels, trace.seed, trace.blocks
+        )  # a network may change its input in place
         with as_found(trace.net, trace.seed):
             value = COMPUTE[name](own)
     else:
@@ -113,17 +135,21 @@ def _compute(name: str, trace: Trace) -> float:
 def _check(net: nn.Module, images: Tensor, labels: Tensor) -> None:
     tokens = images.ndim == 2 and images.dtype == torch.int64
     if (images.ndim != 4 and not tokens) or len(images) == 0:
-        raise ValueError(f"images: shape {tuple(images.shape)}; give (B, channels, H, W) with at least one image, or int64 tokens (B, T)")
+        raise UsageError(
+            f"images: shape {tuple(images.shape)}; give (B, channels, H, W) with at least one image, or int64 tokens (B, T)"
+        )
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(f"labels: {tuple(labels.shape)} {labels.dtype}; give int64 ({len(images)},)")
+        raise UsageError(f"labels: {tuple(labels.shape)} {labels.dtype}; give int64 ({len(images)},)")
     if any(map(is_lazy, itertools.chain(net.parameters(), net.buffers()))):
-        raise ValueError("the network has lazy layers without weights yet; run it once on a batch before it is scored")
+        raise UsageError(
+            "the network has lazy layers without weights yet; run it once on a batch before it is scored"
+        )
     devices = {str(tensor.device) for tensor in (images, labels, *net.parameters(), *net.buffers())}
     if len(devices) > 1:
-        raise ValueError(f"network, images and labels lie on {sorted(devices)}; move them to one device")
+        raise UsageError(f"network, images and labels lie on {sorted(devices)}; move them to one device")
     dtypes = {parameter.dtype for parameter in net.parameters() if parameter.is_floating_point()}
     if not tokens and (not images.is_floating_point() or (dtypes and images.dtype not in dtypes)):
-        raise ValueError(f"images: {images.dtype}, network: {sorted(map(str, dtypes))}; convert one of them")
+        raise UsageError(f"images: {images.dtype}, network: {sorted(map(str, dtypes))}; convert one of them")
 
 
 def _now(images: Tensor) -> float:

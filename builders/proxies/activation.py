@@ -15,8 +15,18 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from builders.proxies.trace import NO_ACTIVATION, WEIGHTED, Trace, features_of, generator, normal, reads, weights_of, without_batch_norm
-from nbzero.errors import ProxyError
+from builders.proxies.trace import (
+    NO_ACTIVATION,
+    WEIGHTED,
+    Trace,
+    features_of,
+    generator,
+    normal,
+    reads,
+    weights_of,
+    without_batch_norm,
+)
+from nbzero.errors import ProxyError, UsageError
 from nbzero.proxies import PROXIES
 
 
@@ -89,7 +99,9 @@ def swap(trace: Trace) -> float:
     if not trace.patterns:
         raise ProxyError(f"swap {NO_ACTIVATION}")
     words = torch.cat(trace.patterns, dim=1)
-    return float(len(torch.unique(words[0])) if len(words) == 1 else torch.unique(words, dim=1).shape[1])  # by columns is 30 times slower
+    return float(
+        len(torch.unique(words[0])) if len(words) == 1 else torch.unique(words, dim=1).shape[1]
+    )  # by columns is 30 times slower
 
 
 def draw_gaussian_weights(net: nn.Module, draws: torch.Generator) -> None:
@@ -163,7 +175,9 @@ def _zen(trace: Trace, shortcuts: bool) -> float:
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         if norm.running_var is None:
-            raise ProxyError("zen reads batch norm's running variance, and a layer of this network keeps none")
+            raise ProxyError(
+                "zen reads batch norm's running variance, and a layer of this network keeps none"
+            )
         norm.reset_running_stats()
     net.train()
     with torch.no_grad(), nullcontext() if shortcuts else _NoShortcuts(norms) as path:
@@ -174,7 +188,9 @@ def _zen(trace: Trace, shortcuts: bool) -> float:
     moved = change.abs().sum(dtype=torch.float64).item() / len(noise)
     if moved == 0:
         raise ProxyError("zen: noise on the input does not move the features of this network")
-    return math.log(moved) + sum(norm.running_var.mean(dtype=torch.float64).log().item() for norm in norms) / 2
+    return (
+        math.log(moved) + sum(norm.running_var.mean(dtype=torch.float64).log().item() for norm in norms) / 2
+    )
 
 
 _SUMS = {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__}
@@ -212,12 +228,16 @@ class _NoShortcuts(TorchFunctionMode):
         depth, passed = self.behind.get(inputs[0], (0, frozenset()))
         self.behind[output] = (depth, passed | {norm})
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         given = [x for x in (*args, *(kwargs or {}).values()) if isinstance(x, Tensor)]
         behind = [self.behind.get(x, (0, frozenset())) for x in given]
         if func in _SUMS and len(given) == 2 and given[0].ndim > 2 and given[0].shape == given[1].shape:
             if behind[0][0] == behind[1][0]:
-                raise ProxyError("zen_no_shortcut: two branches with equally many convolutions are added, so neither is the shortcut")
+                raise ProxyError(
+                    "zen_no_shortcut: two branches with equally many convolutions are added, so neither is the shortcut"
+                )
             return given[0] if behind[0][0] > behind[1][0] else given[1]
         output = func(*args, **(kwargs or {}))
         if isinstance(output, Tensor) and behind:
@@ -312,12 +332,14 @@ def bndlent(trace: Trace) -> float:
     Source: Peer et al. 2021, arXiv:2011.02956 (bundle entropy); as a proxy Jing et al., arXiv:2507.08841.
     """
     net, labels, num_images = trace.net.eval(), trace.labels, len(trace.images)
-    largest = max((parameter.abs().max() for parameter in net.parameters() if parameter.numel()), default=None)
+    largest = max(
+        (parameter.abs().max() for parameter in net.parameters() if parameter.numel()), default=None
+    )
     if largest is None:
         raise ProxyError("bndlent reads the largest parameter, and this network has none")
     counts = torch.bincount(labels) if labels.min() >= 0 else None
     if counts is None:
-        raise ValueError(f"labels: {labels.min().item()}; a class is 0 or more")
+        raise UsageError(f"labels: {labels.min().item()}; a class is 0 or more")
     scores: list[float] = []
 
     def read(_: nn.Module, __: Any, output: Any) -> None:
@@ -330,7 +352,9 @@ def bndlent(trace: Trace) -> float:
             hooks.enter_context(block.register_forward_hook(read))
         net(trace.images)
     if not scores:
-        raise ProxyError("bndlent reads the outputs of blocks, and no block of this network gave a tensor for each image")
+        raise ProxyError(
+            "bndlent reads the outputs of blocks, and no block of this network gave a tensor for each image"
+        )
     return -sum(scores) / len(scores)
 
 
@@ -391,7 +415,10 @@ def meco_leaf_modules(trace: Trace) -> float:
 
 def _meco(trace: Trace, leaves_only: bool) -> float:
     net = trace.net.train()
-    total, last = 0.0, (torch.empty(0), 0, 0.0)  # containers pass on their last child's output, changed in place or not
+    total, last = (
+        0.0,
+        (torch.empty(0), 0, 0.0),
+    )  # containers pass on their last child's output, changed in place or not
 
     def read(_: nn.Module, __: Any, output: Any) -> None:
         nonlocal total, last
@@ -427,12 +454,16 @@ def _smallest_eigenvalue(output: Tensor) -> float:
 def _entropies(trace: Trace, name: str) -> list[float]:
     """Entropy of the normalised eigenvalues of each block's channel covariance; -inf, as in the authors' code, where the output is constant."""
     if not trace.block_cov:
-        raise ProxyError(f"{name} reads the feature maps that blocks give, and no block of this network gave one")
+        raise ProxyError(
+            f"{name} reads the feature maps that blocks give, and no block of this network gave one"
+        )
     entropies = []
     for cov_CC in trace.block_cov:
         if not cov_CC.isfinite().all():
             return [math.nan]
-        values = torch.linalg.eigvalsh(cov_CC).clamp(min=0)  # rounding leaves -1e-8 where a norm makes channels dependent
+        values = torch.linalg.eigvalsh(cov_CC).clamp(
+            min=0
+        )  # rounding leaves -1e-8 where a norm makes channels dependent
         share = values / values.sum()
         entropies.append(-(share * (share + 1e-8).log()).sum().item() if values.sum() > 0 else -math.inf)
     return entropies
@@ -480,7 +511,9 @@ def az_progressivity(trace: Trace) -> float:
     if math.isnan(entropies[0]):
         return math.nan
     if len(entropies) < 2:
-        raise ProxyError("az_progressivity compares blocks, and this network has one that gives a feature map")
+        raise ProxyError(
+            "az_progressivity compares blocks, and this network has one that gives a feature map"
+        )
     if -math.inf in entropies:
         return -math.inf
     return min(after - before for before, after in itertools.pairwise(entropies))
@@ -505,6 +538,8 @@ def az_trainability(trace: Trace) -> float:
     Source: as az_expressivity; where the size changes, g_in is pixel-unshuffled.
     """
     if not trace.block_gains:
-        raise ProxyError("az_trainability pulls back from block to block, and fewer than two blocks of this network give feature maps")
+        raise ProxyError(
+            "az_trainability pulls back from block to block, and fewer than two blocks of this network give feature maps"
+        )
     terms = [-math.inf if s is None else -s - 1 / (s + 1e-6) + 2 for s in trace.block_gains]
     return sum(terms) / len(terms)

@@ -79,7 +79,9 @@ def depth(trace: Trace) -> float:
     """
     stages = getattr(trace.net, "stage_of_block", None)
     if stages is None:
-        raise ProxyError("depth counts the blocks of stages, and this network does not number them (stage_of_block)")
+        raise ProxyError(
+            "depth counts the blocks of stages, and this network does not number them (stage_of_block)"
+        )
     return float(sum(stage >= 1 for stage in stages))
 
 
@@ -107,6 +109,8 @@ def sed_reconstructed(trace: Trace) -> float:
         raise ProxyError("sed_reconstructed counts convolutions, and this network has none")
     sizes = sorted({math.prod(conv.kernel_size) for conv in convs})
     total = sum(
-        (1 + sizes.index(math.prod(conv.kernel_size))) * math.sqrt(conv.in_channels * conv.out_channels / math.prod(conv.stride)) for conv in convs
+        (1 + sizes.index(math.prod(conv.kernel_size)))
+        * math.sqrt(conv.in_channels * conv.out_channels / math.prod(conv.stride))
+        for conv in convs
     )
     return math.log(total)

@@ -60,23 +60,37 @@ class Curvature:
 
     def _conv(self, module: nn.Conv2d, keep: Callable[[Tensor], Tensor]) -> Any:
         how = (module.stride, module.padding, module.dilation, module.groups)
-        return lambda x: keep(_Conv.apply(x, module.weight, how, self)) if x.ndim == 4 else nn.Conv2d.forward(module, x)
+        return lambda x: (
+            keep(_Conv.apply(x, module.weight, how, self)) if x.ndim == 4 else nn.Conv2d.forward(module, x)
+        )
 
 
 def _norm(module: nn.BatchNorm2d) -> Any:
     """torch's own forward where it refuses what it is given: no image axis, or one value a channel."""
     return lambda x: (
-        _Norm.apply(x, module.weight, module.bias, module.eps) if x.ndim == 4 and len(x) * x[0, 0].numel() > 1 else nn.BatchNorm2d.forward(module, x)
+        _Norm.apply(x, module.weight, module.bias, module.eps)
+        if x.ndim == 4 and len(x) * x[0, 0].numel() > 1
+        else nn.BatchNorm2d.forward(module, x)
     )
 
 
 def _is_plain_conv(module: nn.Module) -> bool:
     plain = type(module) is nn.Conv2d and "forward" not in vars(module) and module.bias is None
-    return plain and module.padding_mode == "zeros" and isinstance(module.padding, tuple) and isinstance(module.weight, nn.Parameter)
+    return (
+        plain
+        and module.padding_mode == "zeros"
+        and isinstance(module.padding, tuple)
+        and isinstance(module.weight, nn.Parameter)
+    )
 
 
 def _is_plain_norm(module: nn.Module) -> bool:
-    return type(module) is nn.BatchNorm2d and "forward" not in vars(module) and module.training and isinstance(module.weight, nn.Parameter)
+    return (
+        type(module) is nn.BatchNorm2d
+        and "forward" not in vars(module)
+        and module.training
+        and isinstance(module.weight, nn.Parameter)
+    )
 
 
 def _convolve(x: Tensor, w: Tensor, how: tuple[Any, ...]) -> Tensor:
@@ -87,7 +101,9 @@ def _convolution_gradients(
     y_bar: Tensor, x: Tensor, w: Tensor, how: tuple[Any, ...], for_x: bool, for_w: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     stride, padding, dilation, groups = how
-    x_bar, w_bar, _ = torch.ops.aten.convolution_backward(y_bar, x, w, None, stride, padding, dilation, False, [0, 0], groups, [for_x, for_w, False])
+    x_bar, w_bar, _ = torch.ops.aten.convolution_backward(
+        y_bar, x, w, None, stride, padding, dilation, False, [0, 0], groups, [for_x, for_w, False]
+    )
     return x_bar, w_bar
 
 
@@ -109,7 +125,9 @@ class _Conv(Function):
             return x_bar, w_bar, None, None
         if ctx.passes.passing is Passing.CURVATURE:
             ctx.passes.add(y, y_bar)
-        x_bar = _convolution_gradients(y_bar, x, w, ctx.how, True, False)[0] if ctx.needs_input_grad[0] else None
+        x_bar = (
+            _convolution_gradients(y_bar, x, w, ctx.how, True, False)[0] if ctx.needs_input_grad[0] else None
+        )
         return x_bar, None, None, None
 
 
@@ -118,7 +136,9 @@ class _ConvGradients(Function):
     <conv(u, w), y_bar>, is added up."""
 
     @staticmethod
-    def forward(ctx: Any, y_bar: Tensor, x: Tensor, w: Tensor, how: tuple[Any, ...], for_x: bool, passes: Curvature) -> tuple[Tensor | None, Tensor]:
+    def forward(
+        ctx: Any, y_bar: Tensor, x: Tensor, w: Tensor, how: tuple[Any, ...], for_x: bool, passes: Curvature
+    ) -> tuple[Tensor | None, Tensor]:
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(y_bar, x, w)
         ctx.how, ctx.passes = how, passes
@@ -166,7 +186,9 @@ class _NormGradients(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, y_bar: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse_sd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, y_bar: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse_sd: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         x_bar, gamma_bar, beta_bar = _norm_gradients(y_bar, x, gamma, mean, inverse_sd)
         ctx.save_for_backward(y_bar, x, gamma, mean, inverse_sd, gamma_bar, beta_bar)
         ctx.mark_non_differentiable(gamma_bar, beta_bar)
@@ -188,8 +210,12 @@ class _NormGradients(Function):
         return for_y_bar, for_x, None, None, None
 
 
-def _norm_gradients(y_bar: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse_sd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.ops.aten.native_batch_norm_backward(y_bar, x, gamma, None, None, mean, inverse_sd, True, 0.0, [True, True, True])
+def _norm_gradients(
+    y_bar: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse_sd: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.ops.aten.native_batch_norm_backward(
+        y_bar, x, gamma, None, None, mean, inverse_sd, True, 0.0, [True, True, True]
+    )
 
 
 def _channels(values: Tensor) -> Tensor:

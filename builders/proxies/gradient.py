@@ -17,7 +17,9 @@ from nbzero.errors import ProxyError
 def _pearson(rows: Tensor) -> Tensor:
     """Correlation of the rows in float64; ProxyError for a constant row, which has none."""
     if (rows.amax(1) == rows.amin(1)).any():
-        raise ProxyError("an image's gradient is the same at every pixel, as where it has no influence on the output, and correlates with none")
+        raise ProxyError(
+            "an image's gradient is the same at every pixel, as where it has no influence on the output, and correlates with none"
+        )
     rows = rows.double()
     rows = rows - rows.mean(1, keepdim=True)
     rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
@@ -133,11 +135,15 @@ def dyniso(trace: Trace) -> float:
     with torch.enable_grad():
         logits_BC = check_logits(net(images.clone()), len(images))
         for logits_C in logits_BC.unbind():
-            jacobian_CP = torch.stack([input_gradients(logit, images).sum(0).flatten() for logit in logits_C.unbind()])
+            jacobian_CP = torch.stack(
+                [input_gradients(logit, images).sum(0).flatten() for logit in logits_C.unbind()]
+            )
             if not jacobian_CP.isfinite().all():
                 return math.nan
             sigma_C = torch.linalg.svdvals(jacobian_CP.double())
-            if sigma_C[-1] <= 8 * torch.finfo(jacobian_CP.dtype).eps * sigma_C[0]:  # rounding of a singular matrix, or no influence at all
+            if (
+                sigma_C[-1] <= 8 * torch.finfo(jacobian_CP.dtype).eps * sigma_C[0]
+            ):  # rounding of a singular matrix, or no influence at all
                 return -math.inf
             means.append(sigma_C.log().mean().item())
     return -sum(s + math.exp(-s) for s in means) / len(means)

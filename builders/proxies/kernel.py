@@ -19,7 +19,9 @@ def _log_det(matrices: list[Tensor], name: str, what: str = "responses") -> floa
 
 def _log_det_of(total_BB: Tensor) -> float:
     scale = total_BB[0, 0]  # all diagonal entries are the sum of the weights
-    equal = (total_BB >= scale * (1 - 1e-10)).sum() > len(total_BB)  # two images alike: rounding may leave a finite value
+    equal = (total_BB >= scale * (1 - 1e-10)).sum() > len(
+        total_BB
+    )  # two images alike: rounding may leave a finite value
     return -math.inf if equal else torch.linalg.slogdet(total_BB).logabsdet.item()
 
 
@@ -74,7 +76,9 @@ def rcor(trace: Trace) -> float:
 
 def _weighted(trace: Trace, weight_of_block: list[float], name: str) -> float:
     """log |det sum_l w_l sum_{i in block l} (S(A_i) + S(G_i))|; what lies outside the blocks is not counted."""
-    matrices = [weight_of_block[at] * corr for at, corr in (*trace.act_corr, *trace.grad_corr) if at is not None]
+    matrices = [
+        weight_of_block[at] * corr for at, corr in (*trace.act_corr, *trace.grad_corr) if at is not None
+    ]
     return _log_det(matrices, f"{name}, inside the network's blocks,")
 
 
@@ -109,7 +113,9 @@ def wrcor_by_stage(trace: Trace) -> float:
     """
     stages = getattr(trace.net, "stage_of_block", None)
     if stages is None or len(stages) != len(trace.blocks):
-        raise ProxyError("wrcor_by_stage weights the stages, and this network does not number those of its blocks (stage_of_block)")
+        raise ProxyError(
+            "wrcor_by_stage weights the stages, and this network does not number those of its blocks (stage_of_block)"
+        )
     return _weighted(trace, [2.0**stage for stage in stages], "wrcor_by_stage")
 
 
@@ -177,12 +183,17 @@ def ntk(trace: Trace) -> float:
     Source: Chen et al., ICLR 2021, arXiv:2102.11535 (TE-NAS).
     """
     net, num_images = trace.net.train(), len(trace.images)
-    weights = [p.requires_grad_() for name, p in net.named_parameters() if "weight" in name and p.is_floating_point()]
+    weights = [
+        p.requires_grad_() for name, p in net.named_parameters() if "weight" in name and p.is_floating_point()
+    ]
     if not weights:
         raise ProxyError("ntk reads the gradients of weights, and this network has none")
     with torch.enable_grad():
         outputs_B = check_logits(net(trace.images), num_images).sum(1)
-        rows = [torch.cat([g.flatten() for g in gradients(output, weights, keep_graph=True)]) for output in outputs_B.unbind()]
+        rows = [
+            torch.cat([g.flatten() for g in gradients(output, weights, keep_graph=True)])
+            for output in outputs_B.unbind()
+        ]
     kernel_BB = torch.zeros(num_images, num_images, dtype=torch.float64, device=trace.images.device)
     for part_BP in torch.stack(rows).split(1 << 16, dim=1):
         part = part_BP.double()
@@ -195,5 +206,7 @@ def ntk(trace: Trace) -> float:
         raise ProxyError("ntk: no weight moves the output of any image")
     if low <= high * 1e-10:
         said = f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g})"
-        raise ProxyError(f"{said}: two images are alike, or the features end in a batch norm, whose outputs add up to a constant")
+        raise ProxyError(
+            f"{said}: two images are alike, or the features end in a batch norm, whose outputs add up to a constant"
+        )
     return high / low

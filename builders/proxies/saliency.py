@@ -53,7 +53,11 @@ def snip(trace: Trace) -> float:
         the sum.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    return torch.stack([(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs]).sum().item()
+    return (
+        torch.stack([(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs])
+        .sum()
+        .item()
+    )
 
 
 @reads("weight_grads")
@@ -74,7 +78,11 @@ def plain(trace: Trace) -> float:
     Source: Mozer and Smolensky, NeurIPS 1988; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    return torch.stack([(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs]).sum().item()
+    return (
+        torch.stack([(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs])
+        .sum()
+        .item()
+    )
 
 
 @reads("curvature")
@@ -117,7 +125,9 @@ def fisher(trace: Trace) -> float:
         arXiv:2101.08134, whose code counts a channel once for each of its weights; published scores contain that factor.
     """
     if not trace.channel_saliency:
-        raise ProxyError("fisher reads the outputs of Conv2d and Linear layers, and the loss depends on none in this network")
+        raise ProxyError(
+            "fisher reads the outputs of Conv2d and Linear layers, and the loss depends on none in this network"
+        )
     return sum(num_weights * saliency for num_weights, saliency in trace.channel_saliency)
 
 
@@ -138,7 +148,9 @@ def pnorm(trace: Trace) -> float:
 
     Source: l2_norm of Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
     """
-    norms = [torch.linalg.vector_norm(weight.detach(), dtype=torch.float64) for weight in weights_of(trace.net)]
+    norms = [
+        torch.linalg.vector_norm(weight.detach(), dtype=torch.float64) for weight in weights_of(trace.net)
+    ]
     return torch.stack(norms).sum().item()
 
 
@@ -203,7 +215,9 @@ def synflow(trace: Trace) -> float:
     with without_batch_norm(net), torch.enable_grad():
         output = net(ones)
         if not isinstance(output, Tensor):
-            raise ProxyError(f"synflow adds up the network's outputs, and it returned {type(output).__name__}")
+            raise ProxyError(
+                f"synflow adds up the network's outputs, and it returned {type(output).__name__}"
+            )
         grads = gradients(output.sum(), weights)
     pairs = zip(weights, grads, strict=True)
     total = torch.stack([(weight.detach() * grad).abs_().sum() for weight, grad in pairs]).sum().item()

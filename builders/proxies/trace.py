@@ -27,9 +27,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 from builders.proxies.curvature import Curvature, Passing
-from nbzero.errors import ProxyError
+from nbzero.errors import ProxyError, UsageError
 
-WEIGHTED = (nn.Conv2d, nn.Linear)  # the layers whose `weight` the proxies call weights: no batch norm, no bias
+WEIGHTED = (
+    nn.Conv2d,
+    nn.Linear,
+)  # the layers whose `weight` the proxies call weights: no batch norm, no bias
 NO_ACTIVATION = "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen), and none ran in this network"
 
 
@@ -92,7 +95,9 @@ FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_co
 FROM_GRAPH = FROM_LOSS | {"input_grads", "block_gains"}
 
 
-def reads(*fields: str, own_pass: bool = False) -> Callable[[Callable[[Trace], float]], Callable[[Trace], float]]:
+def reads(
+    *fields: str, own_pass: bool = False
+) -> Callable[[Callable[[Trace], float]], Callable[[Trace], float]]:
     """Declare which recorded fields a proxy needs, and whether it runs or changes the network itself."""
 
     def declare(function: Callable[[Trace], float]) -> Callable[[Trace], float]:
@@ -104,7 +109,14 @@ def reads(*fields: str, own_pass: bool = False) -> Callable[[Callable[[Trace], f
     return declare
 
 
-def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs: frozenset[str], blocks: Sequence[nn.Module] | None = None) -> Trace:
+def take_trace(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+    needs: frozenset[str],
+    blocks: Sequence[nn.Module] | None = None,
+) -> Trace:
     """One train-mode forward pass, and where gradients are needed one backward pass each of the loss, of the size of its gradient, of the sum
     of the logits, and of random signs at the blocks.
 
@@ -116,7 +128,7 @@ def take_trace(net: nn.Module, images: Tensor, labels: Tensor, seed: int, needs:
         blocks: see `blocks_of`.
 
     Raises:
-        ValueError: the loss is needed and a label is not one of the network's classes.
+        UsageError: the loss is needed and a label is not one of the network's classes.
     """
     trace = Trace(net, images.detach(), labels, seed, blocks_of(net, blocks))
     if not needs:
@@ -147,7 +159,9 @@ def _record(trace: Trace, needs: frozenset[str], copies: bool) -> Trace:
                 trace.failed.update(dict.fromkeys(needs, str(error)))
                 return trace
             if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
-                trace.failed.update(dict.fromkeys(needs, "nan: the network's output on these images is not a number"))
+                trace.failed.update(
+                    dict.fromkeys(needs, "nan: the network's output on these images is not a number")
+                )
                 return trace
             recorder.finish(logits_BC)
     return trace
@@ -155,7 +169,9 @@ def _record(trace: Trace, needs: frozenset[str], copies: bool) -> Trace:
 
 def is_activation(module: nn.Module) -> bool:
     """Whether it has units that are on where what enters them is > 0: GELU, SiLU, and every ReLU by its name (ReLU6, LeakyReLU, PReLU, ..)."""
-    return isinstance(module, (nn.GELU, nn.SiLU)) or ("ReLU" in type(module).__name__ and not any(True for _ in module.children()))
+    return isinstance(module, (nn.GELU, nn.SiLU)) or (
+        "ReLU" in type(module).__name__ and not any(True for _ in module.children())
+    )
 
 
 def blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
@@ -174,7 +190,9 @@ class _Recorder:
         self.trace, self.needs, self.copies = trace, needs, copies
         self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
         self.running: list[int] = []  # the blocks that run now, the innermost last
-        self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}  # gradients of the loss that have not come
+        self.awaited: dict[
+            int, tuple[GradientEdge, Callable[[Tensor | None], None]]
+        ] = {}  # gradients of the loss that have not come
         self.tensor_hooks: list[torch.utils.hooks.RemovableHandle] = []
         self.block_outputs: list[Tensor] = []
         self.second_order = Curvature()
@@ -185,7 +203,13 @@ class _Recorder:
             if self.inputs.is_floating_point():
                 self.inputs = self.inputs.detach().requires_grad_()
         batch = len(trace.images)
-        for name, empty in (("act_corr", []), ("grad_corr", []), ("patterns", []), ("channel_saliency", []), ("block_cov", [])):
+        for name, empty in (
+            ("act_corr", []),
+            ("grad_corr", []),
+            ("patterns", []),
+            ("channel_saliency", []),
+            ("block_cov", []),
+        ):
             if name in needs:
                 setattr(trace, name, empty)
         if "agree_BB" in needs:
@@ -204,7 +228,9 @@ class _Recorder:
         for module in net.modules():
             # A pre-hook: what enters the activation, not what leaves it.
             if is_activation(module) and needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}:
-                hooks.enter_context(module.register_forward_pre_hook(partial(self.activation, holding.get(module, []))))
+                hooks.enter_context(
+                    module.register_forward_pre_hook(partial(self.activation, holding.get(module, [])))
+                )
             if isinstance(module, WEIGHTED) and "channel_saliency" in needs:
                 hooks.enter_context(module.register_forward_hook(self.weighted))
         hooks.callback(self.clear)
@@ -221,7 +247,11 @@ class _Recorder:
         def end(*_: Any) -> None:
             self.running.pop()
 
-        hooks.enter_context(block.register_forward_pre_hook(lambda *_: self.running.append(numbers[min(next(calls), len(numbers) - 1)])))
+        hooks.enter_context(
+            block.register_forward_pre_hook(
+                lambda *_: self.running.append(numbers[min(next(calls), len(numbers) - 1)])
+            )
+        )
         hooks.enter_context(block.register_forward_hook(end))
 
     def keep(self, output: Tensor) -> Tensor:
@@ -235,7 +265,9 @@ class _Recorder:
         trace, needs, pre = self.trace, self.needs, inputs[0]
         if len(pre) != len(trace.images):
             reason = f"an activation saw a batch of {len(pre)} where {len(trace.images)} images were given"
-            trace.failed.update(dict.fromkeys(needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}, reason))
+            trace.failed.update(
+                dict.fromkeys(needs & {"agree_BB", "act_corr", "grad_corr", "patterns"}, reason)
+            )
             return
         running = [i for i in self.running if i in holding] if len(holding) > 1 else holding
         at = (running or holding or [None])[-1]
@@ -250,9 +282,14 @@ class _Recorder:
         if "act_corr" in needs:
             self.correlate(trace.act_corr, at, pre_BU)
         if "grad_corr" in needs and pre.requires_grad:
-            self.await_gradient(pre, lambda grad: self.correlate(trace.grad_corr, at, None if grad is None else grad.flatten(1)))
+            self.await_gradient(
+                pre,
+                lambda grad: self.correlate(trace.grad_corr, at, None if grad is None else grad.flatten(1)),
+            )
 
-    def correlate(self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor | None) -> None:
+    def correlate(
+        self, recorded: list[tuple[int | None, Tensor]], at: int | None, rows_BU: Tensor | None
+    ) -> None:
         corr_BB = None if rows_BU is None else _correlation(rows_BU)
         if corr_BB is None:
             self.trace.num_skipped += 1
@@ -325,18 +362,27 @@ class _Recorder:
             grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate="curvature" in needs)
         except ProxyError as error:
             trace.failed.update(dict.fromkeys(needs & {"weight_grads", "curvature"}, str(error)))
-        if self.awaited and loss.requires_grad:  # not on the way to a weight, as an activation before the first layer
-            torch.autograd.grad(loss, [edge for edge, _ in self.awaited.values()], retain_graph=True, allow_unused=True)
+        if (
+            self.awaited and loss.requires_grad
+        ):  # not on the way to a weight, as an activation before the first layer
+            torch.autograd.grad(
+                loss, [edge for edge, _ in self.awaited.values()], retain_graph=True, allow_unused=True
+            )
         for _, record in self.awaited.values():
             record(None)
         self.drop_tensor_hooks()
         trace.weight_grads = tuple(grad.detach() for grad in grads)
         if "curvature" not in needs or not grads:
             return
-        size = torch.stack([(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]).sum()
+        size = torch.stack(
+            [(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]
+        ).sum()
         self.second_order.passing = Passing.CURVATURE
         curved = gradients(size, trace.weights, keep_graph=True)
-        rest = sum((weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in zip(trace.weights, curved, strict=True))
+        rest = sum(
+            (weight.detach() * h).sum(dtype=torch.float64).item()
+            for weight, h in zip(trace.weights, curved, strict=True)
+        )
         trace.curvature = self.second_order.total() + rest
 
     def drop_tensor_hooks(self) -> None:
@@ -351,7 +397,10 @@ class _Recorder:
 
     def from_blocks(self, _: Tensor) -> list[float | None]:
         draws = generator(self.trace.seed)
-        return [_gain(f_in, f_out, draws) for f_in, f_out in zip(self.block_outputs[-2::-1], self.block_outputs[:0:-1], strict=True)]
+        return [
+            _gain(f_in, f_out, draws)
+            for f_in, f_out in zip(self.block_outputs[-2::-1], self.block_outputs[:0:-1], strict=True)
+        ]
 
 
 def _agree(agree_BB: Tensor, on_BU: Tensor) -> None:
@@ -380,9 +429,13 @@ def _correlation(rows_BU: Tensor) -> Tensor | None:
     num_units = rows_BU.shape[1]
     mean_B = rows_BU.mean(1).double()
     cov_BB = gram_BB - num_units * mean_B[:, None] * mean_B[None, :]
-    if (cov_BB.diagonal() > 1e-3 * gram_BB.diagonal()).all():  # else the difference has lost its digits, or there is none
+    if (
+        cov_BB.diagonal() > 1e-3 * gram_BB.diagonal()
+    ).all():  # else the difference has lost its digits, or there is none
         corr_BB = _scaled(cov_BB)
-        if (corr_BB > 0.999).sum() <= len(corr_BB):  # else what is left of 1 - corr has: 1e-6 of a product in float32 moved wrcor by 1
+        if (corr_BB > 0.999).sum() <= len(
+            corr_BB
+        ):  # else what is left of 1 - corr has: 1e-6 of a product in float32 moved wrcor by 1
             return corr_BB
     if (rows_BU.amax(1) == rows_BU.amin(1)).any():
         return None
@@ -419,12 +472,23 @@ def _covariance(features: Tensor) -> Tensor:
 
 
 def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
-    signs = torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8, device="cpu").to(f_out.device, f_out.dtype).mul_(2).sub_(1)
+    signs = (
+        torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8, device="cpu")
+        .to(f_out.device, f_out.dtype)
+        .mul_(2)
+        .sub_(1)
+    )
     if f_out is f_in:
         return None
-    pulled = torch.autograd.grad(f_out, f_in, signs, retain_graph=True, allow_unused=True)[0] if f_out.requires_grad and f_in.requires_grad else None
+    pulled = (
+        torch.autograd.grad(f_out, f_in, signs, retain_graph=True, allow_unused=True)[0]
+        if f_out.requires_grad and f_in.requires_grad
+        else None
+    )
     if pulled is None:
-        raise ProxyError("the output of a block does not depend on the block before it, so nothing can be pulled back")
+        raise ProxyError(
+            "the output of a block does not depend on the block before it, so nothing can be pulled back"
+        )
     if pulled.shape == signs.shape and torch.equal(pulled, signs):
         return None
     if pulled.ndim == signs.ndim == 4:
@@ -433,7 +497,9 @@ def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
             pulled = F.pixel_unshuffle(pulled, step)
     in_CP, out_CP = as_positions(pulled), as_positions(signs)
     if in_CP.shape[1] != out_CP.shape[1]:
-        raise ProxyError(f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: the sizes are no multiples of each other")
+        raise ProxyError(
+            f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: the sizes are no multiples of each other"
+        )
     cross = ((in_CP @ out_CP.T) / out_CP.shape[1]).double()
     if not cross.isfinite().all():
         return math.nan
@@ -444,8 +510,12 @@ def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
 def check_logits(logits_BC: Tensor, num_images: int) -> Tensor:
     """The logits; ProxyError where the network returned something else."""
     if not isinstance(logits_BC, Tensor) or logits_BC.ndim != 2 or len(logits_BC) != num_images:
-        given = f"shape {tuple(logits_BC.shape)}" if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
-        raise ProxyError(f"the score needs logits of shape ({num_images}, classes); the network returned {given}")
+        given = (
+            f"shape {tuple(logits_BC.shape)}" if isinstance(logits_BC, Tensor) else type(logits_BC).__name__
+        )
+        raise ProxyError(
+            f"the score needs logits of shape ({num_images}, classes); the network returned {given}"
+        )
     return logits_BC
 
 
@@ -454,12 +524,12 @@ def loss_of(logits_BC: Tensor, labels: Tensor) -> Tensor:
 
     Raises:
         ProxyError: the network returned no logits.
-        ValueError: a label is not one of its classes.
+        UsageError: a label is not one of its classes.
     """
     check_logits(logits_BC, len(labels))
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or high >= logits_BC.shape[1]:
-        raise ValueError(
+        raise UsageError(
             f"labels: {low} to {high}, but the network's {logits_BC.shape[1]} outputs allow 0 to "
             f"{logits_BC.shape[1] - 1}; give it as many outputs as there are classes"
         )
@@ -474,9 +544,15 @@ def input_gradients(output: Tensor, inputs: Tensor) -> Tensor:
     """
     if not inputs.requires_grad:
         raise ProxyError("the gradient for the images needs images of numbers; tokens have none")
-    grad = torch.autograd.grad(output, inputs, retain_graph=True, allow_unused=True)[0] if output.requires_grad else None
+    grad = (
+        torch.autograd.grad(output, inputs, retain_graph=True, allow_unused=True)[0]
+        if output.requires_grad
+        else None
+    )
     if grad is None:
-        raise ProxyError("the network's output has no gradient: it does not depend on the images, or was detached")
+        raise ProxyError(
+            "the network's output has no gradient: it does not depend on the images, or was detached"
+        )
     return grad
 
 
@@ -490,14 +566,18 @@ def weights_of(net: nn.Module) -> list[nn.Parameter]:
     for name, module in net.named_modules():
         if isinstance(module, WEIGHTED):
             if not isinstance(module.weight, nn.Parameter):
-                raise ProxyError(f"the weight of {name!r} is computed from others; remove its parametrization first")
+                raise ProxyError(
+                    f"the weight of {name!r} is computed from others; remove its parametrization first"
+                )
             weights[id(module.weight)] = module.weight
     if not weights:
         raise ProxyError("the network has no Conv2d and no Linear layer, so no weights")
     return list(weights.values())
 
 
-def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False) -> tuple[Tensor, ...]:
+def gradients(
+    output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False
+) -> tuple[Tensor, ...]:
     """d output / dW for each weight, 0 for one that did not take part; `.grad` is not touched.
 
     Args:
@@ -509,7 +589,9 @@ def gradients(output: Tensor, weights: list[nn.Parameter], keep_graph: bool = Fa
     """
     if not output.requires_grad:
         raise ProxyError("the network's output has no gradient: it depends on no weight, or was detached")
-    return torch.autograd.grad(output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate)
+    return torch.autograd.grad(
+        output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate
+    )
 
 
 _POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, Tensor.mean}
@@ -520,11 +602,17 @@ class _Pooled(TorchFunctionMode):
 
     features: Tensor | None = None
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         output = func(*args, **(kwargs or {}))
         if func in _POOLS and isinstance(given := args[0] if args else None, Tensor) and given.ndim == 4:
-            to_each_channel = output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel()
-            if to_each_channel and (self.features is None or output.numel() < given.numel()):  # the mean of pooled features takes off two axes
+            to_each_channel = (
+                output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel()
+            )
+            if to_each_channel and (
+                self.features is None or output.numel() < given.numel()
+            ):  # the mean of pooled features takes off two axes
                 self.features = given
         return output
 
@@ -540,7 +628,9 @@ def features_of(net: nn.Module, images: Tensor) -> Tensor:
     with _Pooled() as pooled:
         net(images)
     if pooled.features is None:
-        raise ProxyError("the network's features are not known: it has no features(images), and no average pooling of a feature map to 1 x 1")
+        raise ProxyError(
+            "the network's features are not known: it has no features(images), and no average pooling of a feature map to 1 x 1"
+        )
     return pooled.features
 
 
@@ -568,7 +658,9 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
             module.inplace = False
         for module, own in buffers:
             for name, buffer in own.items():
-                setattr(module, name, None if buffer is None else copies.setdefault(id(buffer), buffer.clone()))
+                setattr(
+                    module, name, None if buffer is None else copies.setdefault(id(buffer), buffer.clone())
+                )
         for module in net.modules():
             if isinstance(module, _BatchNorm):
                 hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
@@ -599,7 +691,9 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
 
 def _refuse_single_value(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     if norm.training and inputs[0].numel() == inputs[0].shape[1]:
-        raise ProxyError("a batch norm sees one pixel of one image, which has no variance; give more or larger images")
+        raise ProxyError(
+            "a batch norm sees one pixel of one image, which has no variance; give more or larger images"
+        )
 
 
 @contextmanager

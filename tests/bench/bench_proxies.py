@@ -25,8 +25,8 @@ from builders.proxies import COMPUTE, score
 from builders.score_shard import by_batch, mean_of_draws
 from builders.shards import tune_process
 from nbzero.proxies import PROXIES
-from nbzero.sed import sed_of_table, sed_reconstructed
-from nbzero.spaces import CHOICES, Arch, Stage, macs, space
+from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, space
+from nbzero.spaces.sed import sed_of_table, sed_reconstructed
 from train.networks import build_net
 
 NETS = {
@@ -81,7 +81,11 @@ def plain_fisher(net: nn.Module, x: Tensor, y: Tensor) -> float:
     loss_gradients(net, x, y)
     total = 0.0
     for num_weights, output in outputs:
-        t = (output.detach() * output.grad).flatten(2).sum(2) if output.ndim == 4 else output.detach() * output.grad
+        t = (
+            (output.detach() * output.grad).flatten(2).sum(2)
+            if output.ndim == 4
+            else output.detach() * output.grad
+        )
         total += num_weights * (t.square().mean(0) / 2).sum().item()
     return total
 
@@ -162,12 +166,21 @@ def plain_zen(net: nn.Module, x: Tensor, y: Tensor) -> float:
             nn.init.normal_(module.weight)
     noise = torch.randn(16, *x.shape[1:])
     with torch.no_grad():
-        change = (net.features(noise) - net.features(noise + 0.01 * torch.randn_like(noise))).abs().sum((1, 2, 3)).mean()
-    return change.log().item() + sum(m.running_var.mean().sqrt().log().item() for m in net.modules() if isinstance(m, nn.BatchNorm2d))
+        change = (
+            (net.features(noise) - net.features(noise + 0.01 * torch.randn_like(noise)))
+            .abs()
+            .sum((1, 2, 3))
+            .mean()
+        )
+    return change.log().item() + sum(
+        m.running_var.mean().sqrt().log().item() for m in net.modules() if isinstance(m, nn.BatchNorm2d)
+    )
 
 
 PLAIN: dict[str, Callable[[nn.Module, Tensor, Tensor], float]] = {
-    name.removeprefix("plain_"): function for name, function in list(globals().items()) if name.startswith("plain_")
+    name.removeprefix("plain_"): function
+    for name, function in list(globals().items())
+    if name.startswith("plain_")
 }
 
 
@@ -204,13 +217,19 @@ def least_multiplications(net: nn.Module, x: Tensor) -> float:
 
     def convolution(conv: nn.Conv2d, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         pixels = torch.ones_like(inputs[0][:1])
-        once = F.conv2d(pixels, torch.ones_like(conv.weight), None, conv.stride, conv.padding, groups=conv.groups).sum(dtype=torch.float64)
+        once = F.conv2d(
+            pixels, torch.ones_like(conv.weight), None, conv.stride, conv.padding, groups=conv.groups
+        ).sum(dtype=torch.float64)
         counts.append(LEAST_CONVOLUTIONS * len(x) * once.item())
 
     def gram(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
         counts.append(3 * inputs[0].numel() * (len(x) + 1) / 2)
 
-    hooks = [m.register_forward_hook(convolution if isinstance(m, nn.Conv2d) else gram) for m in net.modules() if isinstance(m, nn.Conv2d | nn.ReLU)]
+    hooks = [
+        m.register_forward_hook(convolution if isinstance(m, nn.Conv2d) else gram)
+        for m in net.modules()
+        if isinstance(m, nn.Conv2d | nn.ReLU)
+    ]
     with torch.no_grad():
         net(x)
     for hook in hooks:
@@ -239,7 +258,12 @@ def ten_proxies(rounds: int) -> None:
     for label, arch in NETS.items():
         call = "from tests.bench.bench_proxies import run_rounds; run_rounds({!r}, {})"
         sides = [
-            subprocess.Popen([sys.executable, "-c", call.format(arch, ours)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [sys.executable, "-c", call.format(arch, ours)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             for ours in (True, False)
         ]
         scores = [json.loads(side.stdout.readline()) for side in sides]  # type: ignore[union-attr]
@@ -257,7 +281,7 @@ def ten_proxies(rounds: int) -> None:
         passes = []
         for layout in (torch.contiguous_format, torch.channels_last):
             net, images = build_net(arch, 10, 0).to(memory_format=layout), x.to(memory_format=layout)
-            passes.append(min(timed(lambda: F.cross_entropy(net(images), y).backward()) for _ in range(max(2 * rounds, 3))))  # noqa: B023
+            passes.append(min(one_pass(net, images, y) for _ in range(max(2 * rounds, 3))))
         by_passes = [f"{one:.2f} s {plain / (LEAST_CONVOLUTIONS / 3 * one):.1f}" for one in passes]
         multiplying = 2 * least_multiplications(build_net(arch, 10, 0), x) / flops_per_second()
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
@@ -266,11 +290,22 @@ def ten_proxies(rounds: int) -> None:
               f" by torch's passes of {by_passes[0]}, with channels_last of {by_passes[1]}", flush=True)  # fmt: skip
 
 
+def one_pass(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Seconds of one forward and backward pass."""
+    return timed(lambda: F.cross_entropy(net(images), labels).backward())
+
+
+def one_gradient(output: torch.Tensor, weights: list[torch.nn.Parameter]) -> float:
+    """Seconds of one backward pass of a graph that is kept."""
+    return timed(lambda: torch.autograd.grad(output, weights, retain_graph=True))
+
+
 def single_passes(rounds: int) -> None:
     x, y = batch_of()
     net = build_net(NETS["11 M r1"], 10, 0)
     ratios = [
-        timed(lambda: one_at_a_time(build_net(NETS["11 M r1"], 10, 0), x, y, ("zen",))) / timed(lambda: score(net, x, y, ("zen",)))
+        timed(lambda: one_at_a_time(build_net(NETS["11 M r1"], 10, 0), x, y, ("zen",)))
+        / timed(lambda: score(net, x, y, ("zen",)))
         for _ in range(rounds)
     ]
     print(f"zen: ratio {statistics.median(ratios):.1f} over building the network anew")
@@ -280,7 +315,7 @@ def single_passes(rounds: int) -> None:
             took = min(timed(lambda: score(net, x[:size], y[:size], (name,))) for _ in range(rounds))  # noqa: B023
             logits = net.train()(x[:size])
             weights = list(net.parameters())
-            once = min(timed(lambda: torch.autograd.grad(logits[0].sum(), weights, retain_graph=True)) for _ in range(2 * rounds))  # noqa: B023
+            once = min(one_gradient(logits[0].sum(), weights) for _ in range(2 * rounds))
             passes = f", of which {size} backward passes take {size * once:.2f} s" if name == "ntk" else ""
             print(f"{name} of {size} images, {macs(arch) / 1e6:.1f} M macs, {arch}: {took:.2f} s{passes}")
 
@@ -309,18 +344,25 @@ def whole_suite() -> None:
     large = min(space("r1").members[:3000], key=lambda arch: abs(macs(arch) - 285e6))
     net = build_net(large, 10, 0)
     suite()
-    print(f"peak memory after the suite on {macs(large) / 1e6:.0f} M macs: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    print(
+        f"peak memory after the suite on {macs(large) / 1e6:.0f} M macs: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
+    )
 
 
 def without_a_network() -> None:
     arch = Arch.parse(NETS["66 M r1"])
     rounds = 2000
     took = timed(lambda: [sed_reconstructed(arch) for _ in range(rounds)]) / rounds
-    print(f"sed_reconstructed: {took * 1e6:.1f} us an arch, macs {timed(lambda: [macs(arch) for _ in range(rounds)]) / rounds * 1e6:.1f} us")
+    print(
+        f"sed_reconstructed: {took * 1e6:.1f} us an arch, macs {timed(lambda: [macs(arch) for _ in range(rounds)]) / rounds * 1e6:.1f} us"
+    )
     columns = {"stem": np.full(200_000, 16)}
     for s in range(4):
         stage = Stage(3, CHOICES["r1"].widths[s], 2 if s else 1)
-        columns |= {f"s{s + 1}_{part}": np.full(200_000, value) for part, value in zip(("depth", "out", "stride"), stage, strict=True)}
+        columns |= {
+            f"s{s + 1}_{part}": np.full(200_000, value)
+            for part, value in zip(("depth", "out", "stride"), stage, strict=True)
+        }
     print(f"sed_of_table: {0.2 / timed(lambda: sed_of_table('r1', columns)):.1f} M archs/s")
 
 

@@ -27,11 +27,15 @@ def main() -> None:
 
     def plain() -> None:
         for target in sample.targets.values():
-            xgboost.train({"tree_method": "hist", "nthread": 1}, xgboost.QuantileDMatrix(table, target, nthread=1), 100)
+            xgboost.train(
+                {"tree_method": "hist", "nthread": 1}, xgboost.QuantileDMatrix(table, target, nthread=1), 100
+            )
 
     def exact() -> None:
         for target in sample.targets.values():
-            xgboost.train({"tree_method": "exact", "nthread": 1}, xgboost.DMatrix(table, target, nthread=1), 100)
+            xgboost.train(
+                {"tree_method": "exact", "nthread": 1}, xgboost.DMatrix(table, target, nthread=1), 100
+            )
 
     def seconds(call: Callable[[], object], rounds: int = 3) -> float:
         took = []
@@ -41,9 +45,18 @@ def main() -> None:
             took.append(time.process_time() - start)
         return statistics.median(took)
 
-    ours, models, slow, report = seconds(lambda: factors(sample)), seconds(plain), seconds(exact, 1), seconds(lambda: bias(sample))
-    print(f"factors, {len(sample.targets)} targets x {len(sample):,} archs, 7 models each and permutations   {ours:.2f} s  (target 8 s)")
-    print(f"one model of XGBoost's defaults each: hist {models:.2f} s, exact {slow:.2f} s; per model ours takes {ours / models / 7:.2f} of hist")
+    ours, models, slow, report = (
+        seconds(lambda: factors(sample)),
+        seconds(plain),
+        seconds(exact, 1),
+        seconds(lambda: bias(sample)),
+    )
+    print(
+        f"factors, {len(sample.targets)} targets x {len(sample):,} archs, 7 models each and permutations   {ours:.2f} s  (target 8 s)"
+    )
+    print(
+        f"one model of XGBoost's defaults each: hist {models:.2f} s, exact {slow:.2f} s; per model ours takes {ours / models / 7:.2f} of hist"
+    )
     print(f"bias report of the same                {report:.3f} s")
 
 

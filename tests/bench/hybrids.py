@@ -29,7 +29,9 @@ def made_scores(num_proxies: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     weights = rng.uniform(0.2, 1, (num_proxies, 3))
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     shared = rng.uniform(0.3, 0.95, (num_proxies, 1))
-    scores = np.sqrt(shared) * (weights @ factors) + np.sqrt(1 - shared) * rng.normal(size=(num_proxies, NUM_ARCHS))
+    scores = np.sqrt(shared) * (weights @ factors) + np.sqrt(1 - shared) * rng.normal(
+        size=(num_proxies, NUM_ARCHS)
+    )
     cost = np.exp(factors[0] + 0.5 * factors[1] + 0.4 * rng.normal(size=NUM_ARCHS))
     accuracy = np.array([0.6, 0.5, 0.4]) @ factors + 0.5 * rng.normal(size=NUM_ARCHS)
     return scores, np.minimum(cost, np.quantile(cost, 0.99)), accuracy
@@ -81,29 +83,50 @@ def main() -> None:
         inside = [np.flatnonzero(pool) for pool in limited]
         true = [metrics.true_ranks(accuracy[pool]) for pool in inside]
         rho = np.corrcoef(ranks)[np.triu_indices(num_proxies, 1)]
-        print(f"{num_proxies} proxies, {(1 << num_proxies) - 1:,} combinations; rank correlations {rho.min():.2f} to {rho.max():.2f}, ", end="")
+        print(
+            f"{num_proxies} proxies, {(1 << num_proxies) - 1:,} combinations; rank correlations {rho.min():.2f} to {rho.max():.2f}, ",
+            end="",
+        )
         print(f"median {np.median(rho):.2f}; ranking the scores {rank * 1e3:.0f} ms")
 
         rng = np.random.default_rng(1)
         sample = [np.flatnonzero(rng.random(num_proxies) < 0.5).tolist() or [0] for _ in range(200)]
-        frame = pd.DataFrame(scores.T, columns=[f"p{p}" for p in range(num_proxies)]).assign(cost=cost, accuracy=accuracy)
+        frame = pd.DataFrame(scores.T, columns=[f"p{p}" for p in range(num_proxies)]).assign(
+            cost=cost, accuracy=accuracy
+        )
         plain = {
             "pandas, as one would write it": (
-                took(lambda f=frame, s=sample, x=limits: [by_pandas(f, [f"p{p}" for p in c], x) for c in s[:10]], 3),
+                took(
+                    lambda f=frame, s=sample, x=limits: [
+                        by_pandas(f, [f"p{p}" for p in c], x) for c in s[:10]
+                    ],
+                    3,
+                ),
                 10,
             ),
-            "numpy, ranks taken once": (took(lambda r=ranks, s=sample, i=inside, t=true: [by_numpy(r, c, i, t) for c in s], 3), len(sample)),
+            "numpy, ranks taken once": (
+                took(lambda r=ranks, s=sample, i=inside, t=true: [by_numpy(r, c, i, t) for c in s], 3),
+                len(sample),
+            ),
         }
         for name, (seconds, count) in plain.items():
             print(f"  {name:32} {count / seconds:12,.0f} combinations/s (a sample of {count})")
         values = {}
         for engine in engines:
 
-            def search(engine: str = engine, ranks: np.ndarray = ranks, pools: list = limited, accuracy: np.ndarray = accuracy) -> np.ndarray:
+            def search(
+                engine: str = engine,
+                ranks: np.ndarray = ranks,
+                pools: list = limited,
+                accuracy: np.ndarray = accuracy,
+            ) -> np.ndarray:
                 return hybrid._values(_subsets.picks(ranks, pools, engine), pools, accuracy, "total")
 
             values[engine] = search()  # numba's first call compiles or loads
-            seconds, picking = took(search), took(lambda e=engine, r=ranks, p=limited: _subsets.picks(r, p, e))
+            seconds, picking = (
+                took(search),
+                took(lambda e=engine, r=ranks, p=limited: _subsets.picks(r, p, e)),
+            )
             with mock.patch.multiple(_subsets._Search, _descend=nothing, _by_loop=nothing):
                 fixed = took(lambda e=engine, r=ranks, p=limited: _subsets.picks(r, p, e))
             print(
@@ -112,7 +135,9 @@ def main() -> None:
             )
         for mask_of in sample:
             mask = sum(1 << p for p in mask_of)
-            assert all(abs(found[mask] - by_numpy(ranks, mask_of, inside, true)) < 1e-12 for found in values.values())
+            assert all(
+                abs(found[mask] - by_numpy(ranks, mask_of, inside, true)) < 1e-12 for found in values.values()
+            )
         if len(engines) == 2:
             np.testing.assert_array_equal(values["numpy"], values["numba"])
 

@@ -22,11 +22,28 @@ def made_pool(num_archs: int = NUM_ARCHS, num_proxies: int = len(PROXIES), seed:
     rng = np.random.default_rng(seed)
     quality = rng.normal(size=num_archs)
     accuracy = np.round(0.6 + 0.05 * quality + rng.normal(0, 0.01, num_archs), 4)
-    costs = {"macs": np.round(np.exp(17 + quality + rng.normal(size=num_archs))), "params": np.round(np.exp(13 + rng.normal(size=num_archs)))}
+    costs = {
+        "macs": np.round(np.exp(17 + quality + rng.normal(size=num_archs))),
+        "params": np.round(np.exp(13 + rng.normal(size=num_archs))),
+    }
     costs["depth"] = rng.integers(5, 25, num_archs).astype(float)
     scores = {f"proxy{i}": quality + rng.normal(0, 2, num_archs) for i in range(num_proxies)}
     ids = np.arange(num_archs)
-    return Pool("made", "made", "made", "made", 0, "val", ids, tuple(map(str, ids)), accuracy, costs, scores, {}, num_archs)
+    return Pool(
+        "made",
+        "made",
+        "made",
+        "made",
+        0,
+        "val",
+        ids,
+        tuple(map(str, ids)),
+        accuracy,
+        costs,
+        scores,
+        {},
+        num_archs,
+    )
 
 
 def seconds(work: Callable[[], object], rounds: int = 5) -> float:
@@ -48,7 +65,9 @@ def by_loop(pool: Pool) -> list[float]:
             for limit in metrics.budget_limits(cost):
                 inside = cost <= limit
                 ours, true = scores[inside], pool.accuracy[inside]
-                ranks.append(np.mean([(true > true[winner]).sum() for winner in np.flatnonzero(ours == ours.max())]))
+                ranks.append(
+                    np.mean([(true > true[winner]).sum() for winner in np.flatnonzero(ours == ours.max())])
+                )
         found.append(float(np.mean(ranks)) / len(pool))
     return found
 
@@ -61,7 +80,10 @@ def main() -> None:
     mine = np.random.default_rng(1).normal(size=len(pool))
 
     def all_mbr() -> list[float]:
-        rank = [metrics.picks(table, pool.accuracy, *metrics.within(cost, metrics.budget_limits(cost))) for cost in pool.costs.values()]
+        rank = [
+            metrics.picks(table, pool.accuracy, *metrics.within(cost, metrics.budget_limits(cost)))
+            for cost in pool.costs.values()
+        ]
         return np.mean([metrics.mean_rank(part, len(pool)) for part in rank], axis=0).tolist()
 
     assert np.allclose(all_mbr(), by_loop(pool))
@@ -71,20 +93,30 @@ def main() -> None:
         f"mBR of all proxies, budgets and costs    {ours * 1e3:8.1f} ms  (target 20 ms)   by masks {theirs * 1e3:.0f} ms, {theirs / ours:.1f} times"
     )
     ours, picks = seconds(lambda: constrained.mbr_table(pool)), seconds(lambda: constrained.constrained(pool))
-    print(f"  the same as a table with references    {ours * 1e3:8.1f} ms;  every pick as a table {picks * 1e3:.1f} ms")
+    print(
+        f"  the same as a table with references    {ours * 1e3:8.1f} ms;  every pick as a table {picks * 1e3:.1f} ms"
+    )
     ours = seconds(lambda: [metrics.kendall_tau(row, pool.accuracy) for row in table[:30]])
     theirs = seconds(lambda: [scipy.stats.kendalltau(row, pool.accuracy) for row in table[:30]], 3)
-    print(f"Kendall tau of 30 proxies                {ours * 1e3:8.1f} ms  (target 300 ms)  scipy {theirs * 1e3:.0f} ms, {theirs / ours:.1f} times")
+    print(
+        f"Kendall tau of 30 proxies                {ours * 1e3:8.1f} ms  (target 300 ms)  scipy {theirs * 1e3:.0f} ms, {theirs / ours:.1f} times"
+    )
     ours = seconds(lambda: [metrics.spearman_rho(row, pool.accuracy) for row in table[:30]])
     theirs = seconds(lambda: [scipy.stats.spearmanr(row, pool.accuracy) for row in table[:30]], 3)
-    print(f"Spearman rho of 30 proxies               {ours * 1e3:8.1f} ms                   scipy {theirs * 1e3:.0f} ms, {theirs / ours:.1f} times")
+    print(
+        f"Spearman rho of 30 proxies               {ours * 1e3:8.1f} ms                   scipy {theirs * 1e3:.0f} ms, {theirs / ours:.1f} times"
+    )
     report = seconds(lambda: constrained.evaluate(pool, mine))
     print(f"report of a proxy of one's own           {report * 1e3:8.1f} ms  (target 200 ms)")
     cost = pool.costs["macs"]
     ours = seconds(lambda: metrics.bootstrap_mbr(table, pool.accuracy, cost), 1)
-    theirs = seconds(lambda: [metrics.bootstrap(metrics.mbr, row, pool.accuracy, cost, resamples=4) for row in table], 1)
+    theirs = seconds(
+        lambda: [metrics.bootstrap(metrics.mbr, row, pool.accuracy, cost, resamples=4) for row in table], 1
+    )
     theirs *= 1000 / 4
-    print(f"bootstrap of mBR, 1,000 resamples        {ours:8.2f} s   (target 5 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times")
+    print(
+        f"bootstrap of mBR, 1,000 resamples        {ours:8.2f} s   (target 5 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times"
+    )
     small = pool.only(np.arange(100))
     ours = seconds(lambda: constrained.correlations(small, resamples=1000), 3)
     judges = (
@@ -95,9 +127,19 @@ def main() -> None:
         partial(metrics.precision_at_top_k, fraction=0.05),
     )
     drawn = [np.random.default_rng(seed).integers(0, 100, 100) for seed in range(20)]
-    theirs = seconds(lambda: [judge(row[rows], small.accuracy[rows]) for judge in judges for row in small.scores.values() for rows in drawn], 1)
+    theirs = seconds(
+        lambda: [
+            judge(row[rows], small.accuracy[rows])
+            for judge in judges
+            for row in small.scores.values()
+            for rows in drawn
+        ],
+        1,
+    )
     theirs *= 1000 / 20
-    print(f"  of all five correlations, 100 archs    {ours:8.2f} s   (target 3 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times")
+    print(
+        f"  of all five correlations, 100 archs    {ours:8.2f} s   (target 3 s)     metric by metric {theirs:.0f} s, {theirs / ours:.0f} times"
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import time
 
-from nbzero.spaces import CHOICES, enumerate_members, grid_size
+from nbzero.spaces.macro import CHOICES, enumerate_members, grid_size
 
 
 def main() -> None:

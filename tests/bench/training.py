@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from builders.shards import tune_process
-from nbzero.spaces import CHOICES, Arch
+from nbzero.spaces.macro import CHOICES, Arch
 from train.loop import autocast
 from train.networks import build_net
 from train.recipe import recipe
@@ -31,7 +31,10 @@ def steps_per_second(arch: str, ours: bool) -> None:
     net = build_net(arch, 10, 0)
     images, labels = torch.randn(BATCH, 3, 32, 32), torch.randint(0, 10, (BATCH,))
     if ours:
-        net, images = net.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
+        net, images = (
+            net.to(memory_format=torch.channels_last),
+            images.contiguous(memory_format=torch.channels_last),
+        )
     precision = chosen.precision[CHOICES[Arch.parse(arch).space].family] if ours else "float32"
     settings = {"momentum": chosen.momentum, "weight_decay": chosen.weight_decay, "nesterov": True}
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, **settings, **({"fused": True} if ours else {}))
@@ -57,7 +60,12 @@ def main() -> None:
     for arch in NETS:
         code = "from tests.bench.training import steps_per_second; steps_per_second({!r}, {})"
         pair = [
-            subprocess.Popen([sys.executable, "-c", code.format(arch, ours)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [sys.executable, "-c", code.format(arch, ours)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             for ours in (True, False)
         ]
         rates: list[list[float]] = [[], []]
@@ -70,8 +78,13 @@ def main() -> None:
             process.communicate()
         ratios = [a / b for a, b in zip(*rates, strict=True)]
         ours, plain = map(statistics.median, rates)
-        print(f"{arch} ({Arch.parse(arch).macs / 1e6:.1f} M macs): ours {ours:,.0f} images/s, plain {plain:,.0f} images/s", end="; ")
-        print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} over {ROUNDS} rounds)")
+        print(
+            f"{arch} ({Arch.parse(arch).macs / 1e6:.1f} M macs): ours {ours:,.0f} images/s, plain {plain:,.0f} images/s",
+            end="; ",
+        )
+        print(
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} over {ROUNDS} rounds)"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """sed_reconstructed from an arch, from the columns of a table, or from a NAS-Bench-201 cell: no network, no images, no weights.
 
-The equations of SED (Wu et al., arXiv:2411.06236) are not at hand. What is computed here is our reconstruction from the sentences that are;
-it meets the facts published for NAS-Bench-201, and belongs in no comparison with published SED scores. Torch-free; formulas are written in
-operators that numbers and arrays share.
+The equations of SED (Wu et al., arXiv:2411.06236) are not at hand. What is computed here is our reconstruction from the sentences
+that are. It meets the facts published for NAS-Bench-201, and belongs in no comparison with published SED scores. Formulas are
+written in operators that numbers and arrays share.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import unknown_name
-from nbzero.spaces import CHOICES, EXPANSION, MAX_STAGES, SQUEEZE, Arch, Family, as_arch
+from nbzero.errors import UsageError, unknown_name
+from nbzero.spaces.macro import CHOICES, EXPANSION, MAX_STAGES, SQUEEZE, Arch, Family, as_arch
+from nbzero.spaces.nb201 import NB201, operations_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +29,11 @@ def sed_reconstructed(arch: str | Arch) -> float:
 
         score = log sum over convolutions of rank(k) sqrt(C_in C_out) / stride,   rank 1 for 1x1, 2 for 3x3
 
-    sqrt(N_out / N_in), N the entries per channel, is 1 / stride. The factors for shortcuts and pooling are 1: all blocks of a space have the
-    same. It equals the proxy of that name on the arch's network.
+    sqrt(N_out / N_in), N the entries per channel, is 1 / stride. The factors for shortcuts and pooling are 1: all blocks of a
+    space have the same. It equals the proxy of that name on the arch's network.
 
     Raises:
-        ValueError: a malformed arch.
+        UsageError: a malformed arch.
 
     >>> round(sed_reconstructed("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"), 6)
     7.049766
@@ -60,18 +61,22 @@ def sed_of_table(space: str, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
         raise unknown_name("space", space, CHOICES)
     stages: list[tuple[Any, Any, Any]] = []
     for s in range(1, MAX_STAGES + 1):
-        depth, out, stride = (np.nan_to_num(np.asarray(columns[f"s{s}_{part}"], np.float64)) for part in ("depth", "out", "stride"))
+        given = [np.asarray(columns[f"s{s}_{part}"], np.float64) for part in ("depth", "out", "stride")]
+        depth, out, stride = map(np.nan_to_num, given)
         if s == MAX_STAGES:  # no stage is one of no blocks that changes nothing
-            out, stride = np.where(depth > 0, out, stages[-1][1]), np.where(depth > 0, stride, 1)
+            out = np.where(depth > 0, out, stages[-1][1])
+            stride = np.where(depth > 0, stride, 1)
         stages.append((depth, out, stride))
-    scores: npt.NDArray[np.float64] = np.log(_total(CHOICES[space].family, np.asarray(columns["stem"], np.float64), stages))
+    stem = np.asarray(columns["stem"], np.float64)
+    scores: npt.NDArray[np.float64] = np.log(_total(CHOICES[space].family, stem, stages))
     return scores
 
 
 def _total(family: Family, stem: Any, stages: Sequence[Sequence[Any]]) -> Any:
     total, width = 2 * (3 * stem) ** 0.5, stem
     for depth, out, stride in stages:
-        total = total + (depth > 0) * _block(family, width, out, stride) + (depth - (depth > 0)) * _block(family, out, out, 1)
+        first = (depth > 0) * _block(family, width, out, stride)
+        total = total + first + (depth - (depth > 0)) * _block(family, out, out, 1)
         width = out
     return total
 
@@ -93,15 +98,14 @@ def sed_of_cell(cell: str) -> float:
     Of the count-based forms tried it meets the published facts best: the published top pick is among its tied best.
 
     Raises:
-        ValueError: a string that is no such cell.
+        UsageError: a string that is no such cell.
 
     >>> sed_of_cell("|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|")
     14.0
     """
-    operation = "(none|skip_connect|nor_conv_1x1|nor_conv_3x3|avg_pool_3x3)"
-    nodes = ("".join(rf"{operation}~{edge}\|" for edge in range(node + 1)) for node in range(3))
-    match = re.fullmatch(r"\|" + r"\+\|".join(nodes), cell)
-    if not match:
-        raise ValueError(f"{cell!r} is no NAS-Bench-201 cell; it has six operations, like |none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
-    operations = match.groups()
-    return float(sum(CELL_WEIGHTS.get(operation, 0) for operation in operations) * (2 if "skip_connect" in operations else 1))
+    if not re.fullmatch(NB201.pattern, cell):
+        like = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+        raise UsageError(f"{cell!r} is no NAS-Bench-201 cell; it has six operations, like {like}")
+    operations = operations_of(cell)
+    total = sum(CELL_WEIGHTS.get(operation, 0) for operation in operations)
+    return float(2 * total if "skip_connect" in operations else total)

@@ -16,13 +16,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from nbzero import Bench, NotAMemberError, UnknownNameError, spaces
-from nbzero.spaces import Arch, Choices, Space, Stage, as_arch, enumerate_members, grid_size, macs, params, space
+from nbzero import Bench, NotAMemberError, UnknownNameError
+from nbzero.errors import UsageError
+from nbzero.spaces import macro
+from nbzero.spaces.macro import (
+    Arch,
+    Choices,
+    MacroSpace,
+    Stage,
+    as_arch,
+    enumerate_members,
+    grid_size,
+    macs,
+    params,
+    space,
+)
+from nbzero.spaces.space import Space
+from tests.places import GOLDEN, ROOT
 
-GOLDEN = Path(__file__).resolve().parents[1].parent / "shared" / "golden" / "spaces.json"
+SUMMARY = GOLDEN / "spaces.json"
 
 # The table of the spaces a second time: stems, widths, largest depth, members.
 GRID = {
@@ -63,7 +77,9 @@ def costs_of_members(name: str) -> list[tuple[int, int]]:
 
 def choices_of(text):
     """Stem and (depth, width, stride) per stage, read from an arch string."""
-    return int(re.search(r"-s(\d+)-", text)[1]), [tuple(map(int, found)) for found in re.findall(r"-d(\d+)w(\d+)s(\d+)", text)]
+    return int(re.search(r"-s(\d+)-", text)[1]), [
+        tuple(map(int, found)) for found in re.findall(r"-d(\d+)w(\d+)s(\d+)", text)
+    ]
 
 
 def convolutions(text):
@@ -108,8 +124,12 @@ def slow_grid(name, num_stages):
     stems, widths, deepest, _ = GRID[name]
     strides = sorted(set(itertools.permutations([2, 2, 2] + [1] * (num_stages - 3))))
     rising = [w for w in itertools.product(widths, repeat=num_stages) if list(w) == sorted(w)]
-    for stem, width, depth, stride in itertools.product(stems, rising, itertools.product(range(1, deepest + 1), repeat=num_stages), strides):
-        yield f"{name}-s{stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in zip(depth, width, stride, strict=True))
+    for stem, width, depth, stride in itertools.product(
+        stems, rising, itertools.product(range(1, deepest + 1), repeat=num_stages), strides
+    ):
+        yield f"{name}-s{stem}" + "".join(
+            f"-d{d}w{w}s{s}" for d, w, s in zip(depth, width, stride, strict=True)
+        )
 
 
 def sha256(text):
@@ -130,7 +150,9 @@ def slow_neighbours(members, text, k):
     def distance(other):
         return sum(abs(x - y) for x, y in zip(slow_vector(text), slow_vector(other), strict=True))
 
-    return sorted((member for member in members if member != text), key=distance)[:k]  # sorted keeps the build order of ties
+    return sorted((member for member in members if member != text), key=distance)[
+        :k
+    ]  # sorted keeps the build order of ties
 
 
 @st.composite
@@ -150,7 +172,9 @@ def grid_archs(draw, names=tuple(GRID)):
 
 @each_space
 def test_members_are_the_independently_enumerated_ones(name):
-    lines = "".join(f"{arch} {m} {p}\n" for arch, (m, p) in zip(released(name), costs_of_members(name), strict=True))
+    lines = "".join(
+        f"{arch} {m} {p}\n" for arch, (m, p) in zip(released(name), costs_of_members(name), strict=True)
+    )
     assert hashlib.sha256(lines.encode()).hexdigest() == DIGESTS[name]
     assert len(released(name)) == len(set(released(name))) == GRID[name][3]
     table = Bench().table(name, columns=["macs", "params"])
@@ -181,7 +205,10 @@ def test_a_mini_space_by_brute_force():
     assert len(three) == 2 * 84 * 4**3 and len(four) == 2 * 210 * 4**4 * 4
     assert grid_size("mb-mini") == len(three) + len(four)
     for strides in ((2, 2, 2), (1, 2, 2, 2)):  # the costliest are within the limits, so all are
-        assert all(cost <= limit for cost, limit in zip(slow_costs(costliest("mb-mini", strides)), LIMITS, strict=True))
+        assert all(
+            cost <= limit
+            for cost, limit in zip(slow_costs(costliest("mb-mini", strides)), LIMITS, strict=True)
+        )
     members = sorted(three, key=sha256)[:500] + sorted(four, key=sha256)[:500]
     assert sorted(members, key=lambda arch: sha256("build:" + arch)) == list(released("mb-mini"))
 
@@ -202,15 +229,17 @@ def test_half_of_a_space_that_the_limits_cut_by_brute_force():
         if not any(over):
             within.append(arch)
     assert min(beyond) > 100
-    assert set(sorted(within, key=sha256)[: 10_187 // 2]) == {arch for arch in released("r2") if len(choices_of(arch)[1]) == 3}
+    assert set(sorted(within, key=sha256)[: 10_187 // 2]) == {
+        arch for arch in released("r2") if len(choices_of(arch)[1]) == 3
+    }
 
 
-@pytest.mark.skipif(not GOLDEN.is_file(), reason="the reference enumeration is not part of the repository")
+@pytest.mark.skipif(not SUMMARY.is_file(), reason="the reference enumeration is not part of the repository")
 @each_space
 def test_golden_summary(name):
     costs, archs = costs_of_members(name), released(name).members
     num_macs, num_params = zip(*costs, strict=True)
-    golden = json.loads(GOLDEN.read_text())[name]
+    golden = json.loads(SUMMARY.read_text())[name]
     assert golden == {
         "count": len(archs),
         "first": list(archs[:8]),
@@ -227,19 +256,21 @@ def test_what_the_grid_knows_needs_no_enumeration(monkeypatch):
     def refuse(name):
         raise AssertionError("enumerated")
 
-    monkeypatch.setattr(spaces, "enumerate_members", refuse)
-    fresh = Space("r1")
+    monkeypatch.setattr(macro, "enumerate_members", refuse)
+    fresh = MacroSpace("r1")
     arch = "r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2"
     assert len(fresh) == 14_964 and fresh.choices.stems == (16, 32, 64)
     assert str(fresh.decode(fresh.encode(arch))) == arch
-    assert repr(fresh) == "Space(name='r1')"
+    assert repr(fresh) == "MacroSpace('r1')"
     with pytest.raises(AssertionError, match="enumerated"):
         fresh[0]
 
 
 def test_unknown_space():
-    for ask in (space, Space, grid_size, enumerate_members):
-        with pytest.raises(UnknownNameError, match=re.escape("no space named 'r1-min'; did you mean 'r1-mini'")):
+    for ask in (space, MacroSpace, grid_size, enumerate_members):
+        with pytest.raises(
+            UnknownNameError, match=re.escape("no space named 'r1-min'; did you mean 'r1-mini'")
+        ):
             ask("r1-min")
 
 
@@ -249,7 +280,7 @@ def test_a_space_is_made_once():
 
 def test_spaces_need_no_torch():
     code = "import sys, nbzero.spaces as s; s.macs('r1-s16-d1w16s2-d1w16s2-d1w16s2'); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).resolve().parents[1]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 
 
 # Arch
@@ -345,7 +376,10 @@ def test_a_bad_string_is_told_what_is_wrong_and_what_is_allowed(text):
 
 @pytest.mark.parametrize("text", [None, 3, b"r1-s32", ("r1", 32)])
 def test_an_arch_is_a_string(text):
-    with pytest.raises(ValueError, match=re.escape(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")):
+    with pytest.raises(
+        ValueError,
+        match=re.escape(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}"),
+    ):
         Arch.parse(text)
 
 
@@ -410,10 +444,10 @@ def test_costs_take_numpy_sizes_without_overflow():
 @pytest.mark.parametrize("size", [0, -1, 32.0, True, "32", None])
 def test_bad_sizes(size):
     arch = released("r1")[0]
-    with pytest.raises(ValueError, match=re.escape(f"resolution is {size!r}; it is a whole number, at least 1")):
+    with pytest.raises(UsageError, match=re.escape(f"resolution {size!r}; it is a whole number from 1")):
         macs(arch, resolution=size)
     for cost in (macs, params):
-        with pytest.raises(ValueError, match=re.escape(f"num_classes is {size!r}; it is a whole number, at least 1")):
+        with pytest.raises(UsageError, match=re.escape(f"num_classes {size!r}; it is a whole number from 1")):
             cost(arch, num_classes=size)
 
 
@@ -432,7 +466,9 @@ def one_choice_away(arch):
     for stem in stems:
         put(stem, stages)
     for s, (depth, width, stride) in enumerate(stages):
-        for stage in [(d, width, stride) for d in range(1, deepest + 1)] + [(depth, w, stride) for w in widths]:
+        for stage in [(d, width, stride) for d in range(1, deepest + 1)] + [
+            (depth, w, stride) for w in widths
+        ]:
             put(arch.stem, (*stages[:s], stage, *stages[s + 1 :]))
     for strides in itertools.product((1, 2), repeat=len(stages)):
         put(arch.stem, tuple((d, w, stride) for (d, w, _), stride in zip(stages, strides, strict=True)))
@@ -450,7 +486,9 @@ def test_edits_are_all_archs_one_choice_away(name, arch_id):
     assert len(edits) == len(set(edits))
     assert set(edits) == one_choice_away(arch)
     assert all(Arch.parse(str(edit)) == edit != arch for edit in edits)
-    for edit in edits:  # what one edit does another undoes, but a dropped stage comes back with the smallest depth
+    for (
+        edit
+    ) in edits:  # what one edit does another undoes, but a dropped stage comes back with the smallest depth
         if len(edit.stages) >= len(arch.stages):
             assert arch in edit.edits()
 
@@ -469,8 +507,8 @@ TINY_GRID = [
 @pytest.fixture
 def tiny(monkeypatch):
     """A space small enough to be walked whole, all of its grid members."""
-    monkeypatch.setitem(spaces.CHOICES, "tiny", TINY)
-    return Space("tiny", tuple(sorted(TINY_GRID, key=lambda arch: sha256("build:" + arch))))
+    monkeypatch.setitem(macro.CHOICES, "tiny", TINY)
+    return MacroSpace("tiny", tuple(sorted(TINY_GRID, key=lambda arch: sha256("build:" + arch))))
 
 
 @pytest.mark.parametrize("start", [TINY_GRID[0], TINY_GRID[-1]])
@@ -488,12 +526,18 @@ def test_members_are_the_first_within_both_limits(tiny, monkeypatch, bounds):
     limits = []
     for cost, share in enumerate(bounds):
         limits.append(sorted(slow_costs(arch)[cost] for arch in TINY_GRID)[round(share * len(TINY_GRID)) - 1])
-    monkeypatch.setattr(spaces, "MAX_MACS", limits[0])
-    monkeypatch.setattr(spaces, "MAX_PARAMS", limits[1])
-    within = [arch for arch in TINY_GRID if all(cost <= limit for cost, limit in zip(slow_costs(arch), limits, strict=True))]
+    monkeypatch.setattr(macro, "MAX_MACS", limits[0])
+    monkeypatch.setattr(macro, "MAX_PARAMS", limits[1])
+    within = [
+        arch
+        for arch in TINY_GRID
+        if all(cost <= limit for cost, limit in zip(slow_costs(arch), limits, strict=True))
+    ]
     members = []
     for num_stages, count in ((3, 5), (4, 6)):
-        members += sorted((arch for arch in within if len(choices_of(arch)[1]) == num_stages), key=sha256)[:count]
+        members += sorted((arch for arch in within if len(choices_of(arch)[1]) == num_stages), key=sha256)[
+            :count
+        ]
     assert enumerate_members("tiny") == sorted(members, key=lambda arch: sha256("build:" + arch))
 
 
@@ -518,7 +562,9 @@ def test_a_grid_arch_that_is_no_member_is_a_lookup_error_naming_its_nearest(name
     outside = [arch for arch in Arch.parse(members[0]).edits() if str(arch) not in members.members]
     assert outside and all(arch not in members and str(arch) not in members for arch in outside)
     for arch in (outside[0], str(outside[-1])):
-        with pytest.raises(NotAMemberError, match=re.escape(f"{arch} is in the grid of {name} but is no member")) as caught:
+        with pytest.raises(
+            NotAMemberError, match=re.escape(f"{arch} is in the grid of {name} but is no member")
+        ) as caught:
             members.arch_id(arch)
         assert isinstance(caught.value, LookupError) and not isinstance(caught.value, ValueError)
         assert list(caught.value.nearest) == slow_neighbours(members, str(arch), 3)
@@ -539,17 +585,31 @@ def test_an_arch_of_another_space_or_malformed_is_a_value_error():
 @examples
 @given(grid_archs())
 def test_vectors_are_ordinals_and_decode_to_the_arch(arch):
-    vector = Space(arch.space).encode(arch)
+    vector = MacroSpace(arch.space).encode(arch)
     assert vector.shape == (13,) and vector.dtype == np.int16
-    assert vector.tolist() == slow_vector(str(arch)) == Space(arch.space).encode(str(arch)).tolist()
+    assert vector.tolist() == slow_vector(str(arch)) == MacroSpace(arch.space).encode(str(arch)).tolist()
     for form in (vector, vector.tolist(), tuple(vector), vector.astype(np.uint8), vector.astype(np.int64)):
-        assert Space(arch.space).decode(form) == arch
+        assert MacroSpace(arch.space).decode(form) == arch
 
 
 def test_known_vector():
     vector = [1, 2, 4, 2, 3, 6, 1, 1, 6, 2, 2, 8, 2]
-    assert Space("r1").encode(GOOD).tolist() == vector
-    assert Space("mb").encode("mb-s16-d1w8s2-d2w16s2-d6w192s2").tolist() == [0, 1, 1, 2, 2, 2, 2, 6, 10, 2, 0, 0, 0]
+    assert MacroSpace("r1").encode(GOOD).tolist() == vector
+    assert MacroSpace("mb").encode("mb-s16-d1w8s2-d2w16s2-d6w192s2").tolist() == [
+        0,
+        1,
+        1,
+        2,
+        2,
+        2,
+        2,
+        6,
+        10,
+        2,
+        0,
+        0,
+        0,
+    ]
 
 
 @each_mini
@@ -576,16 +636,18 @@ def test_vectors_of_all_members(name):
     ],
 )
 def test_bad_entries_of_a_vector(at, value, message):
-    vector = Space("r1").encode(GOOD)
+    vector = MacroSpace("r1").encode(GOOD)
     vector[at] = value
     with pytest.raises(ValueError, match=re.escape(message)):
-        Space("r1").decode(vector)
+        MacroSpace("r1").decode(vector)
 
 
-@pytest.mark.parametrize("vector", [[1, 2, 3], np.zeros((1, 13), int), np.ones(13), np.ones(13, bool), 3, "r1"])
+@pytest.mark.parametrize(
+    "vector", [[1, 2, 3], np.zeros((1, 13), int), np.ones(13), np.ones(13, bool), 3, "r1"]
+)
 def test_what_is_no_vector(vector):
     with pytest.raises(ValueError, match="a vector of r1 is 13 integers, not "):
-        Space("r1").decode(vector)
+        MacroSpace("r1").decode(vector)
 
 
 @each_mini
@@ -634,9 +696,14 @@ def test_children_are_members_and_follow_from_the_generator(name):
     pairs = list(itertools.pairwise(members[:60]))
     children = [members.crossover(a, b, np.random.default_rng(i)) for i, (a, b) in enumerate(pairs)]
     assert all(child in members for child in children)
-    again = [members.crossover(Arch.parse(a), Arch.parse(b), np.random.default_rng(i)) for i, (a, b) in enumerate(pairs)]
+    again = [
+        members.crossover(Arch.parse(a), Arch.parse(b), np.random.default_rng(i))
+        for i, (a, b) in enumerate(pairs)
+    ]
     assert children == again
-    assert children != [members.crossover(a, b, np.random.default_rng(i + 99)) for i, (a, b) in enumerate(pairs)]
+    assert children != [
+        members.crossover(a, b, np.random.default_rng(i + 99)) for i, (a, b) in enumerate(pairs)
+    ]
     for seed in range(5):
         assert members.crossover(members[3], members[3], np.random.default_rng(seed)) == members[3]
         first, second = (members.mutate(members[3], np.random.default_rng(seed)) for _ in range(2))
@@ -649,7 +716,13 @@ def test_a_child_takes_every_choice_from_a_parent(tiny):
     rng = np.random.default_rng(0)
     a, b = "tiny-s4-d1w4s2-d1w4s2-d1w8s2", "tiny-s8-d2w4s2-d2w4s2-d2w8s2"
     three = {tiny.crossover(a, b, rng) for _ in range(300)}
-    assert three == {f"tiny-s{stem}-d{d}w4s2-d{e}w4s2-d{f}w8s2" for stem in (4, 8) for d in (1, 2) for e in (1, 2) for f in (1, 2)}
+    assert three == {
+        f"tiny-s{stem}-d{d}w4s2-d{e}w4s2-d{f}w8s2"
+        for stem in (4, 8)
+        for d in (1, 2)
+        for e in (1, 2)
+        for f in (1, 2)
+    }
     for parents in ((a, a + "-d2w8s1"), (a + "-d2w8s1", a)):  # the fourth stage comes or goes as a whole
         assert {tiny.crossover(*parents, rng) for _ in range(30)} == set(parents)
 
@@ -670,9 +743,21 @@ def test_sample_is_the_order_of_a_hash_and_every_prefix_a_smaller_sample(name):
 
 
 FIRST_OF_SEED_0 = {
-    "r1": ["r1-s16-d3w16s2-d2w64s1-d5w192s2-d3w192s2", "r1-s16-d4w16s2-d1w64s2-d2w256s2", "r1-s16-d1w64s2-d2w64s2-d5w192s1-d5w256s2"],
-    "r2": ["r2-s32-d6w384s2-d1w512s2-d4w768s2", "r2-s32-d1w128s2-d1w256s1-d1w256s2-d1w384s2", "r2-s32-d1w192s2-d1w192s2-d6w384s2"],
-    "mb": ["mb-s32-d2w16s2-d3w64s1-d1w128s2-d3w160s2", "mb-s16-d5w24s1-d3w32s2-d4w128s2-d6w128s2", "mb-s16-d5w96s2-d2w128s2-d5w192s2"],
+    "r1": [
+        "r1-s16-d3w16s2-d2w64s1-d5w192s2-d3w192s2",
+        "r1-s16-d4w16s2-d1w64s2-d2w256s2",
+        "r1-s16-d1w64s2-d2w64s2-d5w192s1-d5w256s2",
+    ],
+    "r2": [
+        "r2-s32-d6w384s2-d1w512s2-d4w768s2",
+        "r2-s32-d1w128s2-d1w256s1-d1w256s2-d1w384s2",
+        "r2-s32-d1w192s2-d1w192s2-d6w384s2",
+    ],
+    "mb": [
+        "mb-s32-d2w16s2-d3w64s1-d1w128s2-d3w160s2",
+        "mb-s16-d5w24s1-d3w32s2-d4w128s2-d6w128s2",
+        "mb-s16-d5w96s2-d2w128s2-d5w192s2",
+    ],
     "r1-mini": [
         "r1-mini-s4-d4w8s2-d2w32s2-d1w48s2",
         "r1-mini-s4-d2w4s2-d4w16s1-d4w32s2-d2w32s2",
@@ -704,5 +789,5 @@ def test_samples_of_all_and_of_too_many():
     for n in (-1, 1001):
         with pytest.raises(ValueError, match=f"n is {n}; mb-mini has 1000 members to sample without repeats"):
             members.sample(n, seed=0)
-    with pytest.raises(TypeError):
+    with pytest.raises(UsageError, match=r"seed 0\.5; it is a whole number from 0"):
         members.sample(3, seed=0.5)

@@ -1,7 +1,6 @@
 """sed_reconstructed: the same from an arch, a table and a network, a case by hand, and the facts published for NAS-Bench-201."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,18 +8,21 @@ import torch
 
 from builders.proxies import score
 from nbzero.errors import UnknownNameError
-from nbzero.sed import sed_of_cell, sed_of_table, sed_reconstructed
-from nbzero.spaces import CHOICES, Arch, space
+from nbzero.spaces.macro import CHOICES, Arch, space
+from nbzero.spaces.sed import sed_of_cell, sed_of_table, sed_reconstructed
+from tests.places import DATA
 from train.networks import build_net
 
-CELLS = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nasbench201.parquet"
+CELLS = DATA / "nasbench201.parquet"
 
 
 def columns_of(archs):
     columns = {"stem": np.array([arch.stem for arch in archs], float)}
     for s in range(4):
         for part, of in (("depth", 0), ("out", 1), ("stride", 2)):
-            columns[f"s{s + 1}_{part}"] = np.array([arch.stages[s][of] if s < len(arch.stages) else np.nan for arch in archs], float)
+            columns[f"s{s + 1}_{part}"] = np.array(
+                [arch.stages[s][of] if s < len(arch.stages) else np.nan for arch in archs], float
+            )
     return columns
 
 
@@ -31,20 +33,32 @@ def test_arch_table_and_network_agree(name):
     np.testing.assert_allclose(sed_of_table(name, columns_of(archs)), one_by_one, rtol=1e-12)
     batch = torch.zeros(1, 3, 16, 16), torch.zeros(1, dtype=torch.int64)
     for arch, expected in list(zip(archs, one_by_one, strict=True))[:4]:
-        assert score(build_net(arch, 10, 0), *batch, ("sed_reconstructed",))["sed_reconstructed"] == pytest.approx(expected, rel=1e-12)
+        assert score(build_net(arch, 10, 0), *batch, ("sed_reconstructed",))[
+            "sed_reconstructed"
+        ] == pytest.approx(expected, rel=1e-12)
 
 
 def test_by_hand():
     # Stem 3x3, 3 -> 4; then per stage a 3x3 with stride 2, a 3x3 and a 1x1 projection with stride 2.
     stem = 2 * math.sqrt(12)
     stages = [2 * math.sqrt(a * b) / 2 + 2 * b + math.sqrt(a * b) / 2 for a, b in ((4, 4), (4, 8), (8, 16))]
-    assert sed_reconstructed("r1-mini-s4-d1w4s2-d1w8s2-d1w16s2") == pytest.approx(math.log(stem + sum(stages)))
+    assert sed_reconstructed("r1-mini-s4-d1w4s2-d1w8s2-d1w16s2") == pytest.approx(
+        math.log(stem + sum(stages))
+    )
 
 
 def test_what_is_no_cell_is_refused():
     cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|"
     assert sed_of_cell(cell) == 14
-    for wrong in ("|none~0|", cell + "|none~0|", cell[1:], cell + "x", cell.replace("~2", "~5"), "none~0" * 6, cell.replace("+", "")):
+    for wrong in (
+        "|none~0|",
+        cell + "|none~0|",
+        cell[1:],
+        cell + "x",
+        cell.replace("~2", "~5"),
+        "none~0" * 6,
+        cell.replace("+", ""),
+    ):
         with pytest.raises(ValueError, match="is no NAS-Bench-201 cell; it has six operations"):
             sed_of_cell(wrong)
     with pytest.raises(UnknownNameError, match="no space named 'r9'"):
@@ -62,4 +76,6 @@ def test_the_published_top_pick_is_among_the_best_and_ties_go_with_accuracy():
     values = np.unique(scores)
     lowest = np.array([accuracy[scores == value].min() for value in values])
     ranks = lowest.argsort().argsort()
-    assert np.corrcoef(np.arange(len(values)), ranks)[0, 1] > 0.8  # published: Spearman .89 between a value and its lowest accuracy
+    assert (
+        np.corrcoef(np.arange(len(values)), ranks)[0, 1] > 0.8
+    )  # published: Spearman .89 between a value and its lowest accuracy

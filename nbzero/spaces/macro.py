@@ -1,14 +1,15 @@
-"""The six search spaces: their choices, architecture strings, closed-form costs, members and moves.
+"""The six macro spaces: their choices, architecture strings, closed-form costs, members and moves.
 
 A net is a 3x3 stem convolution, three or four stages of residual blocks, global average pooling and a linear classifier. Exactly
-three stages halve the resolution in their first block. The grid of a space is every combination of its choices; its members are a
-fixed pseudo-random sample of the grid points within 700 M macs and 14 M params (at 3x32x32 and 100 classes), half of them with 3 stages.
-Which grid points are members, and in which order they are built (`arch_id`), follows from SHA-256 alone.
+three stages halve the resolution in their first block. The grid of a space is every combination of its choices. Its members are
+a fixed pseudo-random sample of the grid points within 700 M macs and 14 M params (at 3x32x32 and 100 classes), half of them with
+3 stages. Which grid points are members, and in which order they are built (`arch_id`), follows from SHA-256 alone.
 
-    arch string   r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2    space, stem width, then depth, width, stride of each stage
+    arch string   r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2
+                  space, stem width, then depth, width, stride of each stage
 
-Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which were never published; its counts, its
-3-or-4-stage rule and its ranges were.
+Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which were never published. Its
+counts, its 3-or-4-stage rule and its ranges were.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ import hashlib
 import itertools
 import operator
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nbzero.errors import NotAMemberError, unknown_name
+from nbzero.errors import NotAMemberError, UsageError, unknown_name, whole
+from nbzero.spaces.space import Space
 
-if TYPE_CHECKING:  # numpy takes longer to import than a query to answer, so it is imported where arrays are made
+if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
@@ -38,6 +40,7 @@ NUM_HALVINGS = 3  # stages with stride 2
 MAX_STAGES = 4
 EXPANSION = 6  # mb: hidden channels per input channel
 SQUEEZE = 4  # r2: output channels per inner channel
+NEAR = 8  # neighbours where none are asked for
 
 
 class Stage(NamedTuple):
@@ -50,7 +53,14 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a space may choose from: block family, stem widths, stage widths (non-decreasing), depths, and the number of members."""
+    """What a space may choose from.
+
+    Attributes:
+        name: of the space.
+        family: of its blocks.
+        stems, widths, depths: stem widths, stage widths (non-decreasing over the stages), depths of a stage.
+        num_members: how many of the grid points are members.
+    """
 
     name: str
     family: Family
@@ -80,7 +90,7 @@ class Arch:
     """One grid point of a space: immutable, hashable, ordered by its fields.
 
     `Arch.parse` and `str` are inverse to each other, one string per arch. Making an Arch that is not in its space's grid raises
-    ValueError naming the part that is wrong and what is allowed, and TypeError where a number of it is no integer.
+    UsageError naming the part that is wrong and what is allowed, and TypeError where a number of it is no integer.
 
     >>> arch = Arch.parse("r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2")
     >>> arch.stages[1]
@@ -95,29 +105,35 @@ class Arch:
 
     def __post_init__(self) -> None:
         if self.space not in CHOICES:
-            raise ValueError(f"{_text(self)!r}: {unknown_name('space', self.space, CHOICES)}")
-        object.__setattr__(self, "stem", _integer(self.stem))  # 32.0 == 32, but would be another string
-        object.__setattr__(self, "stages", tuple(Stage(*map(_integer, stage)) for stage in self.stages))
+            raise UsageError(f"{_text(self)!r}: {unknown_name('space', self.space, CHOICES)}")
+        # 32.0 == 32, but would be another string
+        object.__setattr__(self, "stem", operator.index(self.stem))
+        stages = tuple(Stage(*map(operator.index, stage)) for stage in self.stages)
+        object.__setattr__(self, "stages", stages)
         fault = _fault(CHOICES[self.space], self.stem, self.stages)
         if fault:
-            raise ValueError(f"{_text(self)!r}: {fault}")
+            raise UsageError(f"{_text(self)!r}: {fault}")
 
     @classmethod
     def parse(cls, text: str) -> Arch:
-        """The arch that `text` names; ValueError saying what is wrong with any other string."""
+        """The arch that `text` names; UsageError saying what is wrong with any other string."""
         if not isinstance(text, str):
-            raise ValueError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
+            raise UsageError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
         choices, parts = _split_name(text)
         if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
             given = repr(parts[0]) if parts else "nothing"
             allowed = " ".join(f"s{stem}" for stem in choices.stems)
-            raise ValueError(f"{text!r}: after {choices.name!r} comes the stem, not {given}; allowed: {allowed}")
+            raise UsageError(
+                f"{text!r}: after {choices.name!r} comes the stem, not {given}; allowed: {allowed}"
+            )
         stages = []
         for number, part in enumerate(parts[1:], start=1):
             match = re.fullmatch(f"d({_NUMBER})w({_NUMBER})s({_NUMBER})", part)
             if not match:
                 like = f"d2w{choices.widths[-1]}s2"
-                raise ValueError(f"{text!r}: stage {number} is {part!r}; a stage is like {like!r} (depth, width, stride; no leading zero)")
+                raise UsageError(
+                    f"{text!r}: stage {number} is {part!r}; a stage is like {like!r} (depth, width, stride; no leading zero)"
+                )
             stages.append(Stage(*map(int, match.groups())))
         return cls(choices.name, int(parts[0][1:]), tuple(stages))
 
@@ -142,36 +158,48 @@ class Arch:
     def edits(self) -> tuple[Arch, ...]:
         """The grid archs one choice away, members or not, without repeats: for live search.
 
-        One choice is: the stem; one stage's depth; one stage's width, where widths stay non-decreasing; which of four stages keeps the
-        resolution; or the number of stages (4 to 3 drops the stage that keeps the resolution; 3 to 4 inserts one of the smallest depth
-        with the width of the stage before it, or after it where it becomes the first).
+        One choice is one of these:
+
+            the stem
+            one stage's depth
+            one stage's width, where widths stay non-decreasing
+            which of four stages keeps the resolution
+            the number of stages: 4 to 3 drops the stage that keeps the resolution; 3 to 4 inserts one of the smallest depth
+                with the width of the stage before it, or after it where it becomes the first
         """
         choices = CHOICES[self.space]
-        stages = self.stages
-        archs = [Arch(self.space, stem, stages) for stem in choices.stems if stem != self.stem]
-
-        def put(*new: Stage) -> None:
-            if all(a.width <= b.width for a, b in itertools.pairwise(new)):
-                archs.append(Arch(self.space, self.stem, new))
-
-        for s, stage in enumerate(stages):
-            for depth in choices.depths:
-                if depth != stage.depth:
-                    put(*stages[:s], stage._replace(depth=depth), *stages[s + 1 :])
-            for width in choices.widths:
-                if width != stage.width:
-                    put(*stages[:s], stage._replace(width=width), *stages[s + 1 :])
-        if len(stages) == MAX_STAGES:
-            kept = next(s for s, stage in enumerate(stages) if stage.stride == 1)
-            for keep in range(MAX_STAGES):
-                if keep != kept:
-                    put(*(stage._replace(stride=1 if s == keep else 2) for s, stage in enumerate(stages)))
-            put(*stages[:kept], *stages[kept + 1 :])
-        else:
-            for s in range(MAX_STAGES):
-                width = stages[max(s - 1, 0)].width
-                put(*stages[:s], Stage(choices.depths[0], width, 1), *stages[s:])
+        archs = [Arch(self.space, stem, self.stages) for stem in choices.stems if stem != self.stem]
+        for stages in (*_stage_edits(choices, self.stages), *_number_edits(choices, self.stages)):
+            if all(a.width <= b.width for a, b in itertools.pairwise(stages)):
+                archs.append(Arch(self.space, self.stem, stages))
         return tuple(archs)
+
+
+def _stage_edits(choices: Choices, stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
+    """The stages with another depth or width of one of them."""
+    edits = []
+    for s, stage in enumerate(stages):
+        others = [stage._replace(depth=depth) for depth in choices.depths if depth != stage.depth]
+        others += [stage._replace(width=width) for width in choices.widths if width != stage.width]
+        edits += [(*stages[:s], other, *stages[s + 1 :]) for other in others]
+    return edits
+
+
+def _number_edits(choices: Choices, stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
+    """The stages with another one that keeps the resolution, one fewer, or one more."""
+    edits: list[tuple[Stage, ...]] = []
+    if len(stages) < MAX_STAGES:
+        for s in range(MAX_STAGES):
+            width = stages[max(s - 1, 0)].width
+            edits.append((*stages[:s], Stage(choices.depths[0], width, 1), *stages[s:]))
+        return edits
+    kept = next(s for s, stage in enumerate(stages) if stage.stride == 1)
+    for keep in range(MAX_STAGES):
+        if keep != kept:
+            strides = [1 if s == keep else 2 for s in range(MAX_STAGES)]
+            pairs = zip(stages, strides, strict=True)
+            edits.append(tuple(stage._replace(stride=stride) for stage, stride in pairs))
+    return [*edits, (*stages[:kept], *stages[kept + 1 :])]
 
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"  # no leading zero: one string per arch; a 0 gets the message of the grid
@@ -181,17 +209,14 @@ def _text(arch: Arch) -> str:
     return f"{arch.space}-s{arch.stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in arch.stages)
 
 
-def _integer(value: int) -> int:
-    return int(operator.index(value))
-
-
 def _split_name(text: str) -> tuple[Choices, list[str]]:
     """The space that a string begins with, and the parts after it."""
     parts = text.split("-")
-    length = 2 if len(parts) > 1 and re.fullmatch("[A-Za-z]{2,}", parts[1]) else 1  # "r1" or "r1-mini"
+    two_words = len(parts) > 1 and re.fullmatch("[A-Za-z]{2,}", parts[1])  # "r1-mini", not "r1"
+    length = 2 if two_words else 1
     name = "-".join(parts[:length])
     if name not in CHOICES:
-        raise ValueError(f"{text!r}: an arch begins with its space: {unknown_name('space', name, CHOICES)}")
+        raise UsageError(f"{text!r}: an arch begins with its space: {unknown_name('space', name, CHOICES)}")
     return CHOICES[name], parts[length:]
 
 
@@ -210,10 +235,12 @@ def _fault(choices: Choices, stem: int, stages: Sequence[Stage]) -> str | None:
             return f"stage {number} has stride {stride}; a stride is 1 or 2"
     for number, (before, after) in enumerate(itertools.pairwise(stages), start=2):
         if before.width > after.width:
-            return f"stage {number} has width {after.width}, less than {before.width} before it; widths never decrease"
+            less = f"stage {number} has width {after.width}, less than {before.width} before it"
+            return f"{less}; widths never decrease"
     halvings = sum(stage.stride == 2 for stage in stages)
     if halvings != NUM_HALVINGS:
-        return f"{halvings} stages have stride 2; exactly {NUM_HALVINGS} of the {len(stages)} halve the resolution"
+        exactly = f"exactly {NUM_HALVINGS} of the {len(stages)} halve the resolution"
+        return f"{halvings} stages have stride 2; {exactly}"
     return None
 
 
@@ -230,7 +257,9 @@ def as_arch(arch: str | Arch) -> Arch:
 # arch go through the same lines.
 
 
-def _costs(family: Family, stem: Any, stages: Sequence[Sequence[Any]], resolution: int, num_classes: int) -> tuple[Any, Any]:
+def _costs(
+    family: Family, stem: Any, stages: Sequence[Sequence[Any]], resolution: int, num_classes: int
+) -> tuple[Any, Any]:
     """(macs, params) of archs given as ints or as equally long int64 arrays: stem, and (depth, width, stride) per stage."""
     side, width = resolution, stem
     macs = 9 * 3 * stem * side * side
@@ -250,14 +279,16 @@ def _block_costs(family: Family, width: Any, out: Any, stride: Any, side: Any) -
     area = side * side
     side = (side + stride - 1) // stride
     area_out = side * side
-    projected = 1 * ((stride != 1) | (width != out))  # 1x1 convolution and batch norm on the shortcut of r1, r2
+    # 1x1 convolution and batch norm on the shortcut of r1, r2
+    projected = 1 * ((stride != 1) | (width != out))
     if family == "r1":
         weights = 9 * width * out + 9 * out * out + projected * width * out
         return weights * area_out, weights + 2 * (2 + projected) * out
     if family == "r2":
         inner = out // SQUEEZE
         after = 9 * inner * inner + inner * out + projected * width * out
-        return width * inner * area + after * area_out, width * inner + after + 2 * (2 * inner + (1 + projected) * out)
+        norms = 2 * (2 * inner + (1 + projected) * out)
+        return width * inner * area + after * area_out, width * inner + after + norms
     hidden = EXPANSION * width
     after = 9 * hidden + hidden * out
     return width * hidden * area + after * area_out, width * hidden + after + 2 * (2 * hidden + out)
@@ -274,14 +305,12 @@ def macs(arch: str | Arch, resolution: int = RESOLUTION, num_classes: int = NUM_
         num_classes: outputs of the classifier, at least 1.
 
     Raises:
-        ValueError: a malformed arch, or a size below 1.
+        UsageError: a malformed arch, or a size below 1.
 
     >>> macs("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2")
     8127168
     """
-    arch = as_arch(arch)
-    _positive(resolution=resolution, num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, int(resolution), int(num_classes))[0])
+    return _costs_of(arch, resolution, num_classes)[0]
 
 
 def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
@@ -289,33 +318,41 @@ def params(arch: str | Arch, num_classes: int = NUM_CLASSES) -> int:
 
     Args and errors as `macs`.
     """
+    return _costs_of(arch, RESOLUTION, num_classes)[1]
+
+
+def _costs_of(arch: str | Arch, resolution: int, num_classes: int) -> tuple[int, int]:
     arch = as_arch(arch)
-    _positive(num_classes=num_classes)
-    return int(_costs(CHOICES[arch.space].family, arch.stem, arch.stages, RESOLUTION, int(num_classes))[1])
-
-
-def _positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
-            raise ValueError(f"{name} is {size!r}; it is a whole number, at least 1")
+    resolution = whole("resolution", resolution, least=1)
+    num_classes = whole("num_classes", num_classes, least=1)
+    family = CHOICES[arch.space].family
+    num_macs, num_params = _costs(family, arch.stem, arch.stages, resolution, num_classes)
+    return int(num_macs), int(num_params)
 
 
 # Enumeration
 
 
-def _grid_part(choices: Choices, num_stages: int) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]:
+def _grid_part(
+    choices: Choices, num_stages: int
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The widths, depths and strides of archs with so many stages."""
     widths = list(itertools.combinations_with_replacement(choices.widths, num_stages))
     depths = list(itertools.product(choices.depths, repeat=num_stages))
-    halving = itertools.combinations(range(num_stages), NUM_HALVINGS)
-    strides = [tuple(2 if s in chosen else 1 for s in range(num_stages)) for chosen in halving]
+    strides = []
+    for halving in itertools.combinations(range(num_stages), NUM_HALVINGS):
+        strides.append(tuple(2 if s in halving else 1 for s in range(num_stages)))
     return widths, depths, strides
 
 
 def grid_size(name: str) -> int:
     """How many grid points a space has, within the limits of macs and params or not."""
     choices = _choices(name)
-    parts = (_grid_part(choices, n) for n in (NUM_HALVINGS, MAX_STAGES))
-    return sum(len(choices.stems) * len(w) * len(d) * len(s) for w, d, s in parts)
+    total = 0
+    for num_stages in (NUM_HALVINGS, MAX_STAGES):
+        widths, depths, strides = _grid_part(choices, num_stages)
+        total += len(choices.stems) * len(widths) * len(depths) * len(strides)
+    return total
 
 
 def _choices(name: str) -> Choices:
@@ -331,9 +368,11 @@ def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
     widths, depths, strides = _grid_part(choices, num_stages)
     depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
     stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
-    cut = num_stages - 2  # a string is put together from two halves: the head with the first stages, and the last two stages
-    last_depths = len(choices.depths) ** 2
-    halves = (list(itertools.product(choices.depths, repeat=cut)), list(itertools.product(choices.depths, repeat=2)))
+    # A string is put together from two halves: the head with the first stages, and the last two stages.
+    cut = num_stages - 2
+    num_tails = len(choices.depths) ** 2
+    head_depths = list(itertools.product(choices.depths, repeat=cut))
+    tail_depths = list(itertools.product(choices.depths, repeat=2))
     found: list[tuple[bytes, bytes]] = []
     limit = b"\xff" * 32  # no digest above it can be among the first any more
     sha256 = hashlib.sha256
@@ -341,11 +380,12 @@ def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
         stages = list(zip(depth_columns, width, stride_columns, strict=True))
         num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
         depth_index, stride_index = np.nonzero((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS))
-        heads = [[f"{choices.name}-s{stem}{_stages(d, width[:cut], s[:cut])}".encode() for d in halves[0]] for s in strides]
-        tails = [[_stages(d, width[cut:], s[cut:]).encode() for d in halves[1]] for s in strides]
-        firsts, lasts = np.divmod(depth_index, last_depths)
+        name = f"{choices.name}-s{stem}"
+        heads = [[name + _stages(d, width[:cut], s[:cut]) for d in head_depths] for s in strides]
+        tails = [[_stages(d, width[cut:], s[cut:]) for d in tail_depths] for s in strides]
+        firsts, lasts = np.divmod(depth_index, num_tails)
         for s, first, last in zip(stride_index.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-            text = heads[s][first] + tails[s][last]
+            text = (heads[s][first] + tails[s][last]).encode()
             digest = sha256(text).digest()
             if digest <= limit:
                 found.append((digest, text))
@@ -375,62 +415,35 @@ def enumerate_members(name: str) -> list[str]:
     return sorted(members, key=lambda arch: hashlib.sha256(b"build:" + arch.encode()).digest())
 
 
-# Spaces
+class MacroSpace(Space):
+    """One of the six macro spaces.
 
+    Args:
+        name: of the space.
+        members: as a release has them; None: they are enumerated when they are first needed.
 
-@dataclass(frozen=True, eq=False)
-class Space:
-    """A search space: its members in build order, moves among them, and vectors.
-
-    `Bench.space` gives a space whose members come from the release; `space(name)` enumerates them when they are first needed.
-    `arch in space` means member. `space[i]` is the arch string with `arch_id` i.
+    Raises:
+        UnknownNameError: no such space.
     """
 
-    name: str
-    _members: tuple[str, ...] | None = field(default=None, repr=False)
+    def __init__(self, name: str, members: Sequence[str] | None = None) -> None:
+        self.choices: Choices = _choices(name)
+        super().__init__(name, members)
 
-    def __post_init__(self) -> None:
-        _choices(self.name)
-
-    @property
-    def choices(self) -> Choices:
-        return CHOICES[self.name]
-
-    @cached_property
-    def members(self) -> tuple[str, ...]:
-        """Arch strings in build order; the position is `arch_id`."""
-        return tuple(enumerate_members(self.name)) if self._members is None else self._members
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {arch: arch_id for arch_id, arch in enumerate(self.members)}
-
-    @cached_property
-    def vectors(self) -> npt.NDArray[np.int16]:
-        """`encode` of every member, (N, 13), in build order."""
-        import numpy as np
-
-        vectors = np.array([self.encode(arch) for arch in self.members], dtype=np.int16)
-        vectors.flags.writeable = False
-        return vectors
+    def _enumerated(self) -> tuple[str, ...]:
+        return tuple(enumerate_members(self.name))
 
     def __len__(self) -> int:
-        return self.choices.num_members if self._members is None else len(self._members)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.members)
-
-    def __getitem__(self, arch_id: int) -> str:
-        return self.members[arch_id]
+        return self.choices.num_members if self._given is None else len(self._given)
 
     def __contains__(self, arch: object) -> bool:
-        return isinstance(arch, (str, Arch)) and str(arch) in self._ids
+        return super().__contains__(str(arch) if isinstance(arch, Arch) else arch)
 
     def arch_id(self, arch: str | Arch) -> int:
         """The position of a member in the build order.
 
         Raises:
-            ValueError: malformed, out of the grid, or of another space.
+            UsageError: malformed, out of the grid, or of another space.
             NotAMemberError: in the grid but no member; names its nearest members.
         """
         found = self._ids.get(str(arch))
@@ -446,7 +459,7 @@ class Space:
     def _own(self, arch: str | Arch) -> Arch:
         parsed = as_arch(arch)
         if parsed.space != self.name:
-            raise ValueError(f"{parsed} is an arch of {parsed.space}, not of {self.name}")
+            raise UsageError(f"{parsed} is an arch of {parsed.space}, not of {self.name}")
         return parsed
 
     def encode(self, arch: str | Arch) -> npt.NDArray[np.int16]:
@@ -461,57 +474,54 @@ class Space:
         vector = [choices.stems.index(parsed.stem)]
         for depth, width, stride in parsed.stages:
             vector += [choices.depths.index(depth) + 1, choices.widths.index(width) + 1, stride]
-        return np.array(vector + [0] * (3 * MAX_STAGES + 1 - len(vector)), dtype=np.int16)
+        absent = 3 * MAX_STAGES + 1 - len(vector)
+        return np.array(vector + [0] * absent, dtype=np.int16)
 
     def decode(self, vector: npt.ArrayLike) -> Arch:
-        """The grid arch that `encode` gives `vector` for; ValueError for any other vector."""
+        """The grid arch that `encode` gives `vector` for; UsageError for any other vector."""
         import numpy as np
 
         values = np.asarray(vector)
-        if values.shape != (3 * MAX_STAGES + 1,) or not np.issubdtype(values.dtype, np.integer):
-            raise ValueError(f"a vector of {self.name} is {3 * MAX_STAGES + 1} integers, not {values.dtype} of shape {values.shape}")
+        size = 3 * MAX_STAGES + 1
+        if values.shape != (size,) or not np.issubdtype(values.dtype, np.integer):
+            raise UsageError(
+                f"a vector of {self.name} is {size} integers, not {values.dtype} of shape {values.shape}"
+            )
         choices = self.choices
         stem, *rest = values.tolist()
         if not 0 <= stem < len(choices.stems):
-            raise ValueError(f"entry 0 (stem) is {stem}; allowed: 0 to {len(choices.stems) - 1}")
+            raise UsageError(f"entry 0 (stem) is {stem}; allowed: 0 to {len(choices.stems) - 1}")
         stages = []
         for s in range(MAX_STAGES):
             depth, width, stride = rest[3 * s : 3 * s + 3]
             if s == MAX_STAGES - 1 and (depth, width, stride) == (0, 0, 0):
                 break
-            if not 1 <= depth <= len(choices.depths):
-                raise ValueError(f"entry {3 * s + 1} (depth of stage {s + 1}) is {depth}; allowed: 1 to {len(choices.depths)}")
-            if not 1 <= width <= len(choices.widths):
-                raise ValueError(f"entry {3 * s + 2} (width of stage {s + 1}) is {width}; allowed: 1 to {len(choices.widths)}")
+            for place, what, value, allowed in (
+                (1, "depth", depth, len(choices.depths)),
+                (2, "width", width, len(choices.widths)),
+            ):
+                if not 1 <= value <= allowed:
+                    entry = f"entry {3 * s + place} ({what} of stage {s + 1})"
+                    raise UsageError(f"{entry} is {value}; allowed: 1 to {allowed}")
             stages.append(Stage(choices.depths[depth - 1], choices.widths[width - 1], stride))
         return Arch(self.name, choices.stems[stem], tuple(stages))
 
-    def sample(self, n: int, seed: int) -> list[str]:
-        """`n` distinct members, the same for the same seed on every machine and version: those with the smallest SHA-256 of
-        "sample:{seed}:{arch}". The first k of a larger sample are the sample of k.
+    def neighbours(self, arch: str | Arch, k: int | None = None) -> list[str]:
+        """The `k` members nearest to a grid arch (itself left out) in L1 distance over `encode`; ties by build order.
 
-        Raises:
-            ValueError: n below 0 or above the number of members.
+        Args:
+            k: how many; None: 8.
         """
-        if not 0 <= n <= len(self):
-            raise ValueError(f"n is {n}; {self.name} has {len(self)} members to sample without repeats")
-        key = f"sample:{_integer(seed)}:".encode()
-        return sorted(self.members, key=lambda arch: hashlib.sha256(key + arch.encode()).digest())[:n]
-
-    def neighbours(self, arch: str | Arch, k: int = 8) -> list[str]:
-        """The `k` members nearest to a grid arch (itself left out) in L1 distance over `encode`; ties by build order."""
+        k = NEAR if k is None else k
         if not 1 <= k < len(self):
-            raise ValueError(f"k is {k}; allowed: 1 to {len(self) - 1}")
+            raise UsageError(f"k is {k}; allowed: 1 to {len(self) - 1}")
         return self._nearest(self.encode(arch), k, leave_out=str(arch))
-
-    def mutate(self, arch: str | Arch, rng: np.random.Generator, k: int = 8) -> str:
-        """One of the `k` nearest members, drawn evenly by `rng`."""
-        return self.neighbours(arch, k)[int(rng.integers(k))]
 
     def crossover(self, a: str | Arch, b: str | Arch, rng: np.random.Generator) -> str:
         """The member nearest to a mix of two archs: each of the 13 choices is drawn from one of them by `rng`.
 
-        Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build order.
+        Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build
+        order.
         """
         import numpy as np
 
@@ -522,15 +532,14 @@ class Space:
             mixed[fourth] = (first, second)[int(rng.integers(2))][fourth]
         return self._nearest(mixed, 1)[0]
 
-    def _nearest(self, vector: npt.NDArray[np.int16], k: int, leave_out: str | None = None) -> list[str]:
+    def _distances(self, vector: npt.NDArray[Any]) -> npt.NDArray[Any]:
         import numpy as np
 
-        distance = np.abs(self.vectors - vector).sum(axis=1)
-        order = np.argsort(distance, kind="stable")[: k + 1]
-        return [self.members[i] for i in order if self.members[i] != leave_out][:k]
+        distances: npt.NDArray[Any] = np.abs(self.vectors - vector).sum(axis=1)
+        return distances
 
 
 @cache
-def space(name: str) -> Space:
-    """The space of that name, its members enumerated when first needed, once a process; UnknownNameError for any other name."""
-    return Space(_choices(name).name)
+def space(name: str) -> MacroSpace:
+    """The space of that name, its members enumerated when first needed, once a process; UnknownNameError for any other."""
+    return MacroSpace(name)

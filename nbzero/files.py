@@ -1,0 +1,58 @@
+"""Files that appear whole or not at all, and the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+from nbzero.errors import OutputError
+
+GO_ON = "run the same command again: what is finished is kept"
+
+
+def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
+    """Make a local file that appears whole or not at all.
+
+    It is written as `<name>.<process>.part`, flushed to the disk, then renamed.
+
+    Args:
+        advice: what to do where it cannot be written.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written. Nothing of the file is left, and what was there before
+            is untouched.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        said = error.strerror or str(error)
+        if error.filename not in (None, str(part)):
+            said += f" ({error.filename})"
+        raise OutputError(
+            f"cannot write {path}: {said}; free space or choose another folder, then {advice}"
+        ) from error
+    finally:
+        # It was renamed, or could not be made; the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def cache_folder() -> Path:
+    """Where fetched files and rebuilt indexes lie: NBZERO_CACHE, else nbzero in the user's cache folder."""
+    given = os.environ.get("NBZERO_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nbzero"
+
+
+def write_cached(path: Path, data: bytes) -> None:
+    """`write_whole` into the user's cache folder."""
+    write_whole(path, data, "name it by NBZERO_CACHE")

@@ -1,0 +1,76 @@
+"""The published benchmarks that nbzero can import, and what is asked of a space of either kind, ours or theirs.
+
+Each benchmark is one file here. `builders.import_bench` turns its tables into a release. A cost is there where the source gives
+it or the definition fixes it, and is counted as in `nbzero.spaces.macro`; any other is absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from nbzero.proxies import DOUBTS
+from nbzero.spaces.choices import Imported, ImportedSpace
+from nbzero.spaces.darts import DARTS
+from nbzero.spaces.flexibert import FLEXIBERT
+from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.nb201 import NB201
+from nbzero.spaces.nbmacro import NBMACRO
+from nbzero.spaces.space import Space
+from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
+
+IMPORTED: dict[str, Imported] = {
+    row.name: row for row in (NB201, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+}
+
+
+def space_with(name: str, members: Sequence[str]) -> Space:
+    """A space with its members, as a release has them; UnknownNameError for a name that no space has."""
+    if name in IMPORTED:
+        return ImportedSpace(IMPORTED[name], members)
+    return MacroSpace(name, members)
+
+
+def space_of(text: str) -> str | None:
+    """The imported space that a string seems to name an arch of, well formed or not; None where it is none of theirs.
+
+    >>> space_of("|nor_conv_3x3~0|")
+    'nb201'
+    >>> space_of("r1-s32-d2w64s2-d2w64s2-d2w64s2") is None
+    True
+    """
+    for name, definition in IMPORTED.items():
+        if re.fullmatch(definition.looks_like, text, re.DOTALL):
+            return name
+    return None
+
+
+def categories_of(space: str) -> dict[str, tuple[str, ...]]:
+    """The choices of a space that are names and not amounts: column -> what its numbers mean, by position.
+
+    >>> categories_of("nbmacro")["layer_1"]
+    ('identity', 'MB3_K3', 'MB6_K5')
+    >>> categories_of("r1")
+    {}
+    """
+    if space not in IMPORTED:
+        return {}
+    return {choice.column: choice.options for choice in IMPORTED[space].choices}
+
+
+def standard_protocol(space: str) -> str:
+    """The scoring protocol of a space where the caller names none.
+
+    That is std-16 for the mini spaces and std-32 for the others of ours. For an imported space it is the one that it comes with,
+    "" where that is none.
+    """
+    if space in IMPORTED:
+        return IMPORTED[space].protocol
+    return "std-16" if space.endswith("-mini") else "std-32"
+
+
+def doubts_of(space: str) -> Mapping[str, str]:
+    """Proxy -> why its scores in a space are not to be trusted, though they are stored as computed or as given."""
+    if space in IMPORTED:
+        return IMPORTED[space].doubts
+    return DOUBTS.get(space, {})

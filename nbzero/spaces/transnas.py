@@ -1,0 +1,75 @@
+"""TransNAS-Bench-101: macro networks of four to six modules, and cells of four nodes.
+
+    64-1234-basic        macro: the modules' kinds
+    64-41414-1_02_333    micro: the operations on the edges
+
+`arch_id` is the position in the order of the strings. Source: Duan et al., CVPR 2021, arXiv:2105.11871.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nbzero.spaces.choices import Choice, Imported, no_costs
+from nbzero.spaces.nb201 import edge_choices
+
+MODULE_KINDS = (
+    "no module",
+    "plain",
+    "twice the channels",
+    "half the resolution",
+    "twice the channels and half the resolution",
+)
+MIN_MODULES, MAX_MODULES = 4, 6
+LOG_SYNFLOW = {
+    "synflow": ("", "natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0")
+}
+EPE_NAS_DOUBT = (
+    "these values do not seem to belong to these archs: on the four tasks that have them the archs' modules explain (least "
+    "squares, one-hot) 1 to 8 % of the variance of their ranks, and 75 to 95 % of that of zen's, synflow's and fisher's; any "
+    "two tasks' values agree with Spearman -0.01 to 0.10 (of micro, jigsaw aside, 0.53 to 0.60)"
+)
+
+
+def _macro_text(values: Sequence[int]) -> str:
+    kinds = "".join(str(value) for value in values if value)
+    return f"64-{kinds}-basic"
+
+
+def _micro_text(values: Sequence[int]) -> str:
+    a, b, c, d, e, f = values
+    return f"64-41414-{a}_{b}{c}_{d}{e}{f}"
+
+
+TRANSNAS_MACRO = Imported(
+    name="transnas-macro",
+    title="TransNAS-Bench-101 macro",
+    choices=tuple(
+        Choice(f"module_{number}", MODULE_KINDS, low=int(number <= MIN_MODULES))
+        for number in range(1, MAX_MODULES + 1)
+    ),
+    pattern="64-[1-4]{4,6}-basic",
+    looks_like=r"\d+-(?!\d+-[^-]*_).*",
+    example="64-1234-basic",
+    num_members=3_256,
+    pieces=lambda text: [int(digit) for digit in text[3:-6]],
+    text=_macro_text,
+    costs=lambda values: {"depth": 2 * sum(value > 0 for value in values)},
+    protocol="naslib",
+    scores_said=LOG_SYNFLOW,
+    doubts={"epe_nas": EPE_NAS_DOUBT},
+)
+TRANSNAS_MICRO = Imported(
+    name="transnas-micro",
+    title="TransNAS-Bench-101 micro",
+    choices=edge_choices(("none", "skip", "conv 1x1", "conv 3x3")),
+    pattern="64-41414-[0-3]_[0-3]{2}_[0-3]{3}",
+    looks_like=r"\d+-\d+-[^-]*_.*",
+    example="64-41414-1_02_333",
+    num_members=4_096,
+    pieces=lambda text: [int(digit) for digit in text[9:].replace("_", "")],
+    text=_micro_text,
+    costs=no_costs,
+    protocol="naslib",
+    scores_said=LOG_SYNFLOW,
+)
