@@ -19,7 +19,7 @@ import numpy as np
 from builders.shards import say_errors
 from nbzero import Bench
 from nbzero.errors import ReleaseError
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:

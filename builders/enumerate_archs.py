@@ -11,7 +11,7 @@ from typing import Any
 
 from builders.releases import commit_release
 from builders.shards import say_errors
-from nbzero.schema import DATA_VERSION, archs_row, arrow_schema
+from nbzero.release.schema import DATA_VERSION, archs_row, arrow_schema
 from nbzero.spaces.macro import CHOICES, enumerate_members
 
 

@@ -39,10 +39,10 @@ from builders.merge_shards import next_version
 from builders.releases import TableKey, commit_release, finish_commit
 from builders.shards import say_errors
 from nbzero.errors import ReleaseError, UsageError, count_of
-from nbzero.index import sort_keys
-from nbzero.proxies import PROXIES
-from nbzero.release import MANIFEST, Release, embedded_folder
-from nbzero.schema import KEYS, Table, arrow_schema, check_rows, imported_row
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.index import sort_keys
+from nbzero.release.manifest import MANIFEST, Release, embedded_folder
+from nbzero.release.schema import KEYS, Table, arrow_schema, check_rows, imported_row
 from nbzero.spaces.nbmacro import macro_class
 from nbzero.spaces.published import IMPORTED
 

@@ -20,9 +20,9 @@ from typing import Any
 from builders.releases import TableKey, checked_path, commit_release, finish_commit
 from builders.shards import WHERE, Folder, Row, read_shard, say_errors
 from nbzero.errors import ReleaseError, UsageError, count_of
-from nbzero.proxies import PROXIES
-from nbzero.release import MANIFEST, Release, parse_version
-from nbzero.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.manifest import MANIFEST, Release, parse_version
+from nbzero.release.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
 from nbzero.spaces.published import IMPORTED
 
 Source = tuple[str, Row]  # the file a row comes from, for errors

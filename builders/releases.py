@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.files import write_whole
-from nbzero.index import build_index, index_path, sort_keys
-from nbzero.release import MANIFEST, NEXT, File, Manifest, Release, parse_version
-from nbzero.schema import Table, TableKey, parse_path, path_of, safe_path
+from nbzero.release.index import build_index, index_path, sort_keys
+from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Release, parse_version
+from nbzero.release.schema import Table, TableKey, parse_path, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,8 +21,8 @@ from builders.proxies.activation import draw_gaussian_weights
 from builders.shards import Compute, Row, Unit, all_devices, device_name, run_job, say_errors, software
 from builders.train_shard import arguments, job_of, said_where
 from nbzero.errors import count_of, unknown_name
-from nbzero.proxies import PROXIES, proxy
-from nbzero.schema import PASSES
+from nbzero.proxies.facts import PROXIES, proxy
+from nbzero.release.schema import PASSES
 from nbzero.spaces.published import standard_protocol
 from train import images
 from train.augment import normalise

@@ -36,7 +36,16 @@ import numpy as np
 
 from nbzero.errors import NBZeroError, ReleaseError, UsageError
 from nbzero.files import write_whole
-from nbzero.schema import DATA_VERSION, KEYS, LATER, SCHEMA_VERSION, TABLES, Table, arrow_schema, check_rows
+from nbzero.release.schema import (
+    DATA_VERSION,
+    KEYS,
+    LATER,
+    SCHEMA_VERSION,
+    TABLES,
+    Table,
+    arrow_schema,
+    check_rows,
+)
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem

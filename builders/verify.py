@@ -1,6 +1,6 @@
 """Check a release: python -m builders.verify DIR_OR_URL
 
-`nbzero.verify` says what is checked. Prints a line per file; exits with 2 and the reason at the first thing that does not hold.
+`nbzero.release.verify` says what is checked. Prints a line per file; exits with 2 and the reason at the first thing that does not hold.
 """
 
 import argparse
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from builders.shards import say_errors
 from nbzero.errors import count_of
-from nbzero.release import Release
-from nbzero.verify import verify
+from nbzero.release.manifest import Release
+from nbzero.release.verify import verify
 
 
 @say_errors

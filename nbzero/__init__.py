@@ -12,7 +12,7 @@ from nbzero.errors import (
     ReleaseError,
     UnknownNameError,
 )
-from nbzero.proxies import PROXIES, Proxy, proxy
+from nbzero.proxies.facts import PROXIES, Proxy, proxy
 from nbzero.spaces import Space
 from nbzero.spaces.macro import Arch, Stage, macs, params, space
 

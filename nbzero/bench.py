@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbzero.errors import NoSuchArchIdError, ReleaseError, UnknownNameError, UsageError, unknown_name
 from nbzero.files import cache_folder, write_cached
-from nbzero.index import Index, build_index, index_path, sort_keys
-from nbzero.proxies import PROXIES
-from nbzero.release import Release
-from nbzero.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.index import Index, build_index, index_path, sort_keys
+from nbzero.release.manifest import Release
+from nbzero.release.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of
 from nbzero.spaces import Space
 from nbzero.spaces.macro import CHOICES, Arch, Stage, as_arch
 from nbzero.spaces.published import IMPORTED, space_of, space_with, standard_protocol
@@ -48,7 +48,7 @@ RUN_NUMBERS = ("val_acc", "test_acc", "train_loss", "train_time_s")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training run: a row of a runs table; units and meanings are in `nbzero.schema`."""
+    """One training run: a row of a runs table; units and meanings are in `nbzero.release.schema`."""
 
     arch: str
     dataset: str
@@ -576,7 +576,7 @@ class Bench:
             seed: of runs and scores; None is 0. "mean" is over all seeds and needs the same ones for every arch that has any, because
                 averaging more seeds for some archs than for others biases a ranking; for the same reason it is null where one
                 of them is. It leaves `status` out.
-            where: for instance "macs < 1e8 and s1_depth >= 2"; null is neither true nor false. See `nbzero.where`.
+            where: for instance "macs < 1e8 and s1_depth >= 2"; null is neither true nor false. See `nbzero.release.conditions`.
 
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol or column that does not exist.

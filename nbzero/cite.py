@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbzero.errors import ReleaseError, unknown_name
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
-    from nbzero.schema import Table
+    from nbzero.release.schema import Table
 
 OURS = "closed form"  # the source of what needs no paper
 

@@ -45,8 +45,8 @@ from nbzero.errors import (
     count_of,
     unknown_name,
 )
-from nbzero.proxies import PROXIES
-from nbzero.schema import columns_of
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.schema import columns_of
 from nbzero.spaces.choices import said_options
 from nbzero.spaces.macro import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
 from nbzero.spaces.published import IMPORTED, doubts_of, standard_protocol
@@ -288,7 +288,7 @@ def _with_advice(error: Exception, call: Call, given: Mapping[str, Any]) -> str:
         isinstance(error, ValueError)
         and isinstance(given.get("where"), str)
         and repr(given["where"]) in str(error)
-    ):  # what nbzero.where says
+    ):  # what nbzero.release.conditions says
         listed = (
             [column.name for column in columns_of("archs", given["space"])]
             if given["space"] in call.bench.spaces
@@ -1859,8 +1859,8 @@ def verify(
 
     Against its manifest, the schema, the spaces' definitions and each other.
     """
-    from nbzero.release import Release
-    from nbzero.verify import verify as check
+    from nbzero.release.manifest import Release
+    from nbzero.release.verify import verify as check
 
     where = path or call.release
     Release.open(where)  # what is no release at all is wrong usage, not a check that failed

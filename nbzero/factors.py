@@ -22,7 +22,7 @@ from nbzero.errors import NothingFoundError, UsageError, count_of, needs, unknow
 from nbzero.frame import Frame
 from nbzero.metrics import is_rounding
 from nbzero.pool import Floats, Pool, arch_features, other_split, seed_of_scores, why_no_scores
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.published import categories_of
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nbzero import where as conditions
 from nbzero.bench import COSTS, _split_column, one_seed, runs_there
 from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
+from nbzero.release import conditions
 from nbzero.spaces.published import IMPORTED, categories_of
 
 if TYPE_CHECKING:

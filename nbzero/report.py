@@ -38,7 +38,7 @@ from nbzero.frame import Frame
 from nbzero.metrics import check_bootstrap
 from nbzero.plots import RESAMPLES, UNITS, metric_unit
 from nbzero.pool import Pool, pool_of
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.published import IMPORTED
 from nbzero.transfer import runs_with
 

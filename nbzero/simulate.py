@@ -14,7 +14,7 @@ from nbzero.errors import (
     count_of,
     unknown_name,
 )
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.macro import Arch
 
 if TYPE_CHECKING:

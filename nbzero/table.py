@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nbzero import where as conditions
 from nbzero.bench import COSTS, RUN_NUMBERS, Bench, Kind, OpenedSpace, Seed, one_seed
 from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, count_of, needs, unknown_name
-from nbzero.proxies import PROXIES
-from nbzero.schema import TABLES, Table, arrow_schema, columns_of
+from nbzero.proxies.facts import PROXIES
+from nbzero.release import conditions
+from nbzero.release.schema import TABLES, Table, arrow_schema, columns_of
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:

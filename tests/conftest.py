@@ -24,9 +24,9 @@ import pytest
 
 from builders.releases import TableKey, commit_release
 from nbzero import Bench
-from nbzero.proxies import PROXIES
-from nbzero.release import Release
-from nbzero.schema import PASSES, arrow_schema
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.manifest import Release
+from nbzero.release.schema import PASSES, arrow_schema
 
 # The same examples in every run, and none judged by how long it takes.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)

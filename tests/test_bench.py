@@ -20,8 +20,8 @@ import pytest
 import nbzero
 from builders.releases import commit_release
 from nbzero import Arch, Bench, NotAMemberError, ReleaseError, UnknownNameError
-from nbzero.proxies import PROXIES
-from nbzero.schema import PASSES, TABLES
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.schema import PASSES, TABLES
 
 GRID_NOT_MEMBER = "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"
 RUN_NUMBERS = ("val_acc", "test_acc", "train_loss", "train_time_s")

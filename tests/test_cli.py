@@ -21,7 +21,7 @@ from builders.releases import commit_release
 from nbzero import Bench, __main__, cite, cli, constrained, hybrid, text as as_text
 from nbzero.plots import FIGURES
 from nbzero.pool import pool_of
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.published import IMPORTED
 
 ARCH = "r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"

@@ -25,9 +25,9 @@ from builders.enumerate_archs import archs_table
 from builders.proxies import COMPUTE, score
 from builders.verify import verify
 from nbzero import Bench, macs, params
-from nbzero.proxies import PROXIES
-from nbzero.release import MANIFEST, Release, embedded_folder
-from nbzero.schema import DATASETS, PROTOCOLS
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.manifest import MANIFEST, Release, embedded_folder
+from nbzero.release.schema import DATASETS, PROTOCOLS
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import standard_protocol
 from tests.places import DATA as STRIPS, ROOT

@@ -9,8 +9,8 @@ import pytest
 from builders import card
 from nbzero import Bench
 from nbzero.errors import ReleaseError
-from nbzero.proxies import PROXIES
-from nbzero.schema import TABLES
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.schema import TABLES
 from tests.places import ROOT
 
 README, CARD, CHANGELOG = (

@@ -13,7 +13,7 @@ import pytest
 from nbzero import _subsets, hybrid, metrics
 from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.pool import Pool, pool_of
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from tests.places import GOLDEN
 
 needs_golden = pytest.mark.skipif(

@@ -24,8 +24,8 @@ from nbzero import Bench, NotAMemberError, NothingFoundError, ReleaseError, Unkn
 from nbzero.bench import ImportedRun
 from nbzero.factors import as_sample, sample_of
 from nbzero.pool import pool_of
-from nbzero.release import Release, embedded_folder
-from nbzero.schema import METRICS, columns_of
+from nbzero.release.manifest import Release, embedded_folder
+from nbzero.release.schema import METRICS, columns_of
 from nbzero.spaces.choices import ImportedSpace
 from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class

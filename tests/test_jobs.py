@@ -27,7 +27,7 @@ from builders.shards import (
     units_of_shard,
 )
 from nbzero.errors import OutputError, ReleaseError
-from nbzero.schema import DATA_VERSION, TABLES
+from nbzero.release.schema import DATA_VERSION, TABLES
 from tests.places import ROOT
 
 TRAIN = ["--space", "r1-mini", "--dataset", "digits", "--recipe", "cpu-16px-4"]

@@ -16,8 +16,8 @@ from builders import score_shard
 from builders.proxies import COMPUTE, gradient, score
 from builders.proxies.trace import OWN_PASS, READS, Trace
 from nbzero.errors import UnknownNameError
-from nbzero.proxies import PROXIES
-from nbzero.schema import PASSES, PROTOCOLS
+from nbzero.proxies.facts import PROXIES
+from nbzero.release.schema import PASSES, PROTOCOLS
 from nbzero.spaces.macro import Arch
 from nbzero.spaces.published import doubts_of
 from tests.places import GOLDEN

@@ -15,7 +15,7 @@ from nbzero import Bench, constrained, report
 from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import NothingFoundError, ReleaseError, UnknownNameError
 from nbzero.pool import pool_of
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.report import write_report
 from tests.browser import Browser, Page, find_browser
 

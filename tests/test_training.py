@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nbzero.errors import UnknownNameError
-from nbzero.schema import RECIPES as RECIPE_NAMES
+from nbzero.release.schema import RECIPES as RECIPE_NAMES
 from train import images
 from train.loop import Result, accuracy, batch_stream, learning_rate, train
 from train.networks import build_net

@@ -27,7 +27,7 @@ from builders.proxies.trace import (
     without_batch_norm,
 )
 from nbzero.errors import ProxyError, UsageError
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 
 
 @reads("agree_BB")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from nbzero.proxies import DOUBTS
+from nbzero.proxies.facts import DOUBTS
 from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT

@@ -20,7 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbzero.errors import ReleaseError, unknown_name
-from nbzero.proxies import PROXIES
+from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.choices import said_options
 from nbzero.spaces.macro import MAX_STAGES, Arch
 from nbzero.spaces.published import IMPORTED, doubts_of

@@ -32,9 +32,9 @@ from builders.shards import to_h5, to_json, to_parquet
 from nbzero import Bench, ReleaseError, files
 from nbzero.errors import OutputError
 from nbzero.files import write_whole
-from nbzero.index import Index, build_index, index_path
-from nbzero.release import MANIFEST, NEXT, Manifest, Release, parse_version
-from nbzero.schema import KEYS, TABLES, check_rows, parse_path, path_of, safe_path
+from nbzero.release.index import Index, build_index, index_path
+from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Release, parse_version
+from nbzero.release.schema import KEYS, TABLES, check_rows, parse_path, path_of, safe_path
 
 Row = dict[str, Any]
 RUNS = ("runs", "r1-mini", "cifar10")

@@ -13,9 +13,9 @@ import os
 from typing import Any
 
 from nbzero.errors import ReleaseError, count_of
-from nbzero.index import Index, build_index, index_path, sort_keys
-from nbzero.release import MANIFEST, Release
-from nbzero.schema import LATER, Table, archs_row, arrow_schema, check_rows, imported_row, path_of
+from nbzero.release.index import Index, build_index, index_path, sort_keys
+from nbzero.release.manifest import MANIFEST, Release
+from nbzero.release.schema import LATER, Table, archs_row, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
 

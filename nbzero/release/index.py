@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError
-from nbzero.schema import KEYS, Table
+from nbzero.release.schema import KEYS, Table
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from nbzero.errors import unknown_name
-from nbzero.where import mask, names_in
+from nbzero.release.conditions import mask, names_in
 
 NAN = float("nan")
 COLUMNS: dict[str, Any] = {

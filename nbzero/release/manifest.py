@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
-from nbzero.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
+from nbzero.release.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +108,7 @@ def parse_version(text: str) -> tuple[int, int, int]:
 
 def embedded_folder() -> Path:
     """The release that ships with this package: nbzero/data in an installed wheel, data/ in a checkout."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]  # nbzero
     for folder in (here / "data", here.parent / "data"):
         if (folder / MANIFEST).exists():
             return folder
