@@ -70,13 +70,17 @@ class MissingPackageError(NBZeroError, ImportError):
 
 # What brings a package that nbzero does not always need.
 INSTALL = {
+    "PIL": "'nbzero[torch]'",
     "fsspec": "fsspec",
+    "h5py": "'nbzero[torch]'",
     "matplotlib": "'nbzero[plots]'",
     "numba": "'nbzero[fast]'",
     "pandas": "'nbzero[analysis]'",
     "polars": "polars",
+    "pooch": "'nbzero[torch]'",
     "pyarrow": "pyarrow",
     "rich": "'nbzero[cli]'",
+    "sklearn": "'nbzero[torch]'",
     "torch": "'nbzero[torch]'",
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",
@@ -85,7 +89,7 @@ INSTALL = {
 
 
 def needs(asked_by: str, package: str) -> Any:
-    """The module `package`, of `INSTALL`.
+    """The module `package`: a package of `INSTALL`, or a module inside one.
 
     Args:
         asked_by: who needs it, in words.
@@ -96,7 +100,7 @@ def needs(asked_by: str, package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        install = f"pip install {INSTALL[package]}"
+        install = f"pip install {INSTALL[package.partition('.')[0]]}"
         raise MissingPackageError(
             f"{asked_by} needs {package}, which cannot be imported ({error}): {install}"
         ) from error

@@ -11,6 +11,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from nbzero.errors import INSTALL, needs
+
 
 class _Face(ModuleType):
     """A package with names that wait in its modules."""
@@ -21,9 +23,18 @@ class _Face(ModuleType):
         home = self._homes.get(name)
         if home is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{self.__name__}.{home}"), name)
+        value = getattr(self._module(home, name), name)
         self.__dict__[name] = value
         return value
+
+    def _module(self, home: str, name: str) -> ModuleType:
+        """The module of a name; MissingPackageError where it needs a package that is not there."""
+        try:
+            return import_module(f"{self.__name__}.{home}")
+        except ImportError as error:
+            if error.name in INSTALL:
+                needs(f"{self.__name__}.{name}", error.name)
+            raise
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Python sets a module that was imported on its package; a public name of that spelling stays."""
