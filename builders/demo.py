@@ -16,8 +16,8 @@ from pathlib import Path
 from builders.shards import say_errors
 from nbzero import Bench
 from nbzero.errors import NBZeroError
+from nbzero.images.sources import find_source, read_official
 from nbzero.proxies.facts import PROXIES
-from train.images import find_source, read_official
 
 SPACE, RECIPE, NUM_ARCHS = "r1-mini", "cpu-16px-4", 4
 

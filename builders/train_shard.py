@@ -26,17 +26,19 @@ from builders.shards import (
     software,
 )
 from nbzero.errors import UsageError, count_of
+from nbzero.images.facts import dataset
+from nbzero.images.sources import find_source
+from nbzero.images.tensors import load
 from nbzero.spaces.macro import space
-from train import images, loop
+from train import loop
 from train.recipe import RECIPES, recipe
 
 
 def start(device: str, settings: dict[str, str | None]) -> Compute:
     """Load the images once; the function returned trains one unit and gives its row but for the key."""
     chosen = recipe(str(settings["recipe"]))
-    data = images.load(
-        str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images
-    ).to(device)
+    data = load(str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images)
+    data = data.to(device)
     fixed = {
         "device": device_name(device),
         "engine": settings["engine"],
@@ -95,8 +97,8 @@ def job_of(
 ) -> Job:
     """The Job that the arguments describe; every name is checked before anything is computed."""
     chosen = space(given.space)
-    images.dataset(given.dataset)
-    source = images.find_source(given.dataset, given.images)
+    dataset(given.dataset)
+    source = find_source(given.dataset, given.images)
     members = chosen.members
     seeds = sorted(set(given.seeds))
     if seeds[0] < 0:

@@ -22,16 +22,17 @@ import torch
 
 from builders import score_shard
 from builders.enumerate_archs import archs_table
-from builders.proxies import COMPUTE, score
 from builders.verify import verify
 from nbzero import Bench, macs, params
+from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.protocol import by_batch
+from nbzero.proxies.score import COMPUTE, score
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
 from nbzero.release.schema import DATASETS, PROTOCOLS
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import standard_protocol
 from tests.places import DATA as STRIPS, ROOT
-from train.networks import build_net
 from train.recipe import RECIPES
 
 Row = dict[str, Any]
@@ -282,7 +283,7 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
         build_net(embedded.query((space, row["arch_id"])).arch, 10, 0),
     )
     again = {}
-    for size, some in score_shard.by_batch(names, 64).items():
+    for size, some in by_batch(names, 64).items():
         again |= score(net, shape[:size], torch.zeros(size, dtype=torch.int64), some, seed=0)
     check_again(row, again, names)
 
@@ -290,7 +291,7 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
 @pytest.fixture(scope="module")
 def images_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_shard.images, "load", functools.cache(score_shard.images.load))
+        patch.setattr(score_shard, "load", functools.cache(score_shard.load))
         yield
 
 
@@ -300,7 +301,8 @@ def test_released_scores_come_out_again(embedded: Bench, space: str) -> None:
     source = os.environ.get("NBZERO_IMAGES") or (str(STRIPS) if STRIPS.is_dir() else None)
     if source is None:
         pytest.skip(
-            "needs the images of CIFAR-10: set NBZERO_IMAGES to the folder that `python -m train.images prepare` wrote"
+            "needs the images of CIFAR-10: "
+            "set NBZERO_IMAGES to the folder that `python -m nbzero.images prepare` wrote"
         )
     row = smallest_scored(embedded, space)
     compute = score_shard.start(

@@ -35,7 +35,7 @@ def snippets(text: str) -> list[str]:
 def test_the_readmes_python_runs_and_says_what_is_true():
     import torch
 
-    from train.networks import build_net
+    from nbzero.networks import build_net
 
     first, second, judge, third = snippets(README)
     names: dict = {}
@@ -58,13 +58,13 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
 
 @pytest.mark.parametrize(
-    "job", sorted(set(re.findall(r"python -m ((?:builders|train)\.\w+)", README + CARD)))
+    "job", sorted(set(re.findall(r"python -m ((?:builders|nbzero)\.\w+)", README + CARD)))
 )
 def test_every_job_that_the_readme_names_has_help_and_the_options_it_shows(job):
     help_text = subprocess.run(
         [sys.executable, "-m", job, "--help"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    if job == "train.images":
+    if job == "nbzero.images":
         help_text += subprocess.run(
             [sys.executable, "-m", job, "prepare", "--help"],
             cwd=ROOT,

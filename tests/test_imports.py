@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,12 @@ LEAVES = {
     "spaces": {"errors"},
     "proxies": {"errors"},
     "errors": set(),
+}
+# Packages of nbzero that may import torch, and what of nbzero they may; their faces and facts do without torch.
+WITH_TORCH = {
+    "images": {"errors", "face", "images"},
+    "networks": {"errors", "face", "networks", "spaces"},
+    "proxies": {"errors", "face", "images", "networks", "proxies", "release", "spaces"},
 }
 HEAVY = {"numpy", "torch", "pandas", "pyarrow", "scipy", "xgboost", "matplotlib", "fsspec", "polars"}
 
@@ -35,6 +42,10 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
+def may_import_torch(path: Path) -> bool:
+    return path.parent.name in WITH_TORCH and path.stem not in ("__init__", "__main__", "facts")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_imports_go_one_way(path):
     tree = ast.parse(path.read_text())
@@ -42,9 +53,12 @@ def test_imports_go_one_way(path):
     ours = {name for name in imported(tree) if name.split(".")[0] in ALLOWED}
     assert {name.split(".")[0] for name in ours} <= ALLOWED[top]
     if top == "nbzero":
-        assert "torch" not in {name.split(".")[0] for name in imported(tree)}
+        if not may_import_torch(path):
+            assert "torch" not in {name.split(".")[0] for name in imported(tree)}
+        inside = {name.split(".")[1] for name in ours if "." in name}
+        if path.parent.name in WITH_TORCH:
+            assert inside <= WITH_TORCH[path.parent.name]
         if path.stem in LEAVES:
-            inside = {name.split(".")[1] for name in ours if "." in name}
             assert inside <= LEAVES[path.stem] | {path.stem}
     assert ast.get_docstring(tree) or not path.read_text().strip(), "a module says what it is"
 
@@ -60,6 +74,39 @@ def test_importing_and_querying_loads_nothing_heavy():
         ).stdout.split()
     )
     assert "nbzero" in loaded and not loaded & HEAVY
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", [f"nbzero.{package}" for package in WITH_TORCH])
+def test_the_faces_of_the_packages_with_torch_import_neither_torch_nor_numpy(name):
+    facts = "dir(face), getattr(face, 'PROXIES', 0), getattr(face, 'DATASETS', 0)"
+    names = "{name.split('.')[0] for name in sys.modules}"
+    loaded = set(run(f"import sys, {name} as face; {facts}; print(*sorted({names}))").split())
+    assert "nbzero" in loaded and not loaded & HEAVY
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nbzero.networks.build_net", "nbzero.images.load", "nbzero.proxies.score", "nbzero.proxies.PROTOCOLS"],
+)
+def test_what_needs_torch_says_what_to_install(name):
+    package, _, wanted = name.rpartition(".")
+    code = f"""
+import sys
+sys.modules["torch"] = None  # as where it is not installed
+from nbzero.errors import MissingPackageError
+try:
+    from {package} import {wanted}
+except MissingPackageError as error:
+    print(error)
+"""
+    said = run(code)
+    assert said.startswith(f"{name} needs torch, which cannot be imported")
+    assert said.endswith("pip install 'nbzero[torch]'\n")
 
 
 def test_no_work_at_import():

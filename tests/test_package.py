@@ -53,7 +53,9 @@ def test_the_wheel_ships_the_release_the_jobs_and_the_marker(wheel):
     assert {
         "nbzero/py.typed",
         "builders/train_shard.py",
-        "builders/proxies/trace.py",
+        "nbzero/images/__main__.py",
+        "nbzero/networks/build.py",
+        "nbzero/proxies/trace.py",
         "train/loop.py",
     } <= names
     assert not any(name.startswith("tests") or name.endswith((".part", ".pyc")) for name in names)

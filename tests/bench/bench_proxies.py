@@ -21,13 +21,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.proxies import COMPUTE, score
-from builders.score_shard import by_batch, mean_of_draws
 from builders.shards import tune_process
+from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.protocol import by_batch, mean_of_draws
+from nbzero.proxies.score import COMPUTE, score
 from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, space
 from nbzero.spaces.sed import sed_of_table, sed_reconstructed
-from train.networks import build_net
 
 NETS = {
     "11 M r1": "r1-s16-d1w32s2-d1w64s2-d1w128s2",

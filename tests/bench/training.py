@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from builders.shards import tune_process
+from nbzero.networks.build import build_net
 from nbzero.spaces.macro import CHOICES, Arch
 from train.loop import autocast
-from train.networks import build_net
 from train.recipe import recipe
 
 NETS = ("r1-s16-d1w32s2-d1w64s2-d1w128s2", "mb-s16-d2w16s2-d3w24s2-d2w48s2")  # 11.5 M and 6.1 M macs

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from builders.proxies import score
 from nbzero.errors import UnknownNameError
+from nbzero.networks.build import build_net
+from nbzero.proxies.score import score
 from nbzero.spaces.macro import CHOICES, Arch, space
 from nbzero.spaces.sed import sed_of_cell, sed_of_table, sed_reconstructed
 from tests.places import DATA
-from train.networks import build_net
 
 CELLS = DATA / "nasbench201.parquet"
 

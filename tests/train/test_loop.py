@@ -1,4 +1,4 @@
-"""train.recipe and train.loop: what a recipe says, the stream of batches, one run from weights to a row."""
+"""train.loop: the stream of batches, one run from weights to a row."""
 
 import dataclasses
 import itertools
@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from nbzero.errors import UnknownNameError
-from nbzero.release.schema import RECIPES as RECIPE_NAMES
-from train import images
+from nbzero.images.tensors import ImageData, load
+from nbzero.networks.build import build_net
 from train.loop import Result, accuracy, batch_stream, learning_rate, train
-from train.networks import build_net
 from train.recipe import RECIPES, recipe
 
 ARCHS = (
@@ -31,8 +29,8 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def digits() -> images.ImageData:
-    return images.load("digits")
+def digits() -> ImageData:
+    return load("digits")
 
 
 def small(name: str, **changes: object):
@@ -41,35 +39,6 @@ def small(name: str, **changes: object):
 
 def without_time(result: Result) -> Result:
     return dataclasses.replace(result, train_time_s=0.0)
-
-
-def test_the_recipes_are_those_of_the_schema_and_frozen():
-    assert tuple(RECIPES) == RECIPE_NAMES
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        RECIPES["gpu-12"].lr = 1.0  # type: ignore[misc]
-    with pytest.raises(UnknownNameError, match="did you mean 'cpu-16px-4'"):
-        recipe("cpu-16-4")
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        # epochs, batch, lr, warm-up, Nesterov, resolution, training images, crop, AutoAugment, mixup; of released rows, so never edited
-        ("paper-360", (360, 256, 0.1, 0.0, False, None, None, 4, True, 0.2)),
-        ("gpu-12", (12, 256, 0.1, 1 / 12, True, None, None, 4, False, 0.0)),
-        ("cpu-16px-4", (4, 128, 0.1, 0.15, True, 16, 25_000, 2, False, 0.0)),
-        ("cpu-16px-12", (12, 128, 0.1, 0.15, True, 16, None, 2, False, 0.0)),
-    ],
-)
-def test_a_released_recipe_never_changes(name, settings):
-    assert dataclasses.astuple(recipe(name))[1:11] == settings
-    assert (recipe(name).momentum, recipe(name).weight_decay, recipe(name).label_smoothing) == (
-        0.9,
-        5e-4,
-        0.1,
-    )
-    assert recipe(name).precision["r1"] == recipe(name).precision["r2"] == "bfloat16"
-    assert recipe(name).precision["mb"] == ("float32" if name.startswith("cpu") else "bfloat16")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,12 +1,18 @@
-"""Proxies that compare images by a B x B matrix over the whole network: correlations of responses and gradients, the tangent kernel."""
+"""Proxies that compare images by a B x B matrix over the whole network.
+
+Correlations of responses and gradients, and the tangent kernel. B images, P weights.
+"""
+
+from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from builders.proxies.trace import NO_ACTIVATION, Trace, check_logits, gradients, reads
 from nbzero.errors import ProxyError
+from nbzero.proxies.passes import check_logits, gradients
+from nbzero.proxies.trace import NO_ACTIVATION, Trace, reads
 
 
 def _log_det(matrices: list[Tensor], name: str, what: str = "responses") -> float:
@@ -14,29 +20,32 @@ def _log_det(matrices: list[Tensor], name: str, what: str = "responses") -> floa
     if not matrices:
         raise ProxyError(f"{name} {NO_ACTIVATION} with {what} that differ within each image")
     total_BB = torch.stack(matrices).sum(0)
-    return _log_det_of(total_BB)
-
-
-def _log_det_of(total_BB: Tensor) -> float:
     scale = total_BB[0, 0]  # all diagonal entries are the sum of the weights
-    equal = (total_BB >= scale * (1 - 1e-10)).sum() > len(
-        total_BB
-    )  # two images alike: rounding may leave a finite value
-    return -math.inf if equal else torch.linalg.slogdet(total_BB).logabsdet.item()
+    num_equal = (total_BB >= scale * (1 - 1e-10)).sum()
+    if num_equal > len(total_BB):
+        return -math.inf  # two images alike: rounding may leave a finite value
+    return torch.linalg.slogdet(total_BB).logabsdet.item()
+
+
+def _all_correlations(trace: Trace) -> list[tuple[int | None, Tensor]]:
+    """The correlations of responses, then of gradients, with their blocks."""
+    return [*trace.act_corr, *trace.grad_corr]
 
 
 @reads("act_corr")
 def acor(trace: Trace) -> float:
     """How differently the activation layers respond to different images.
 
-        score = log |det sum_i S(A_i)|,   S = |Pearson correlation between images|, A_i the pre-activations of layer i, (B, U_i)
+        score = log |det sum_i S(A_i)|
+        S = |Pearson correlation between images|, A_i the pre-activations of layer i, (B, U_i)
 
     Args:
         trace: reads `act_corr`.
 
     Returns:
-        Natural logarithm; -inf where two images give the same. Compare at one B only. A layer where some image's responses are all equal is
-        left out, as the authors' code does; `Scores.num_skipped` says how often.
+        Natural logarithm; -inf where two images give the same. Compare at one B only. A layer where some
+        image's responses are all equal is left out, as the authors' code does. `Scores.num_skipped` says how
+        often.
 
     Raises:
         ProxyError: no activation module ran.
@@ -71,13 +80,13 @@ def rcor(trace: Trace) -> float:
 
     Returns, raises, source: as gcor. Every activation module counts, also outside the blocks.
     """
-    return _log_det([corr for _, corr in (*trace.act_corr, *trace.grad_corr)], "rcor")
+    return _log_det([corr for _, corr in _all_correlations(trace)], "rcor")
 
 
 def _weighted(trace: Trace, weight_of_block: list[float], name: str) -> float:
-    """log |det sum_l w_l sum_{i in block l} (S(A_i) + S(G_i))|; what lies outside the blocks is not counted."""
+    """log |det sum_l w_l sum_{i in block l} (S(A_i) + S(G_i))|; what is in no block is not counted."""
     matrices = [
-        weight_of_block[at] * corr for at, corr in (*trace.act_corr, *trace.grad_corr) if at is not None
+        weight_of_block[block] * corr for block, corr in _all_correlations(trace) if block is not None
     ]
     return _log_det(matrices, f"{name}, inside the network's blocks,")
 
@@ -114,7 +123,8 @@ def wrcor_by_stage(trace: Trace) -> float:
     stages = getattr(trace.net, "stage_of_block", None)
     if stages is None or len(stages) != len(trace.blocks):
         raise ProxyError(
-            "wrcor_by_stage weights the stages, and this network does not number those of its blocks (stage_of_block)"
+            "wrcor_by_stage weights the stages, "
+            "and this network does not number those of its blocks (stage_of_block)"
         )
     return _weighted(trace, [2.0**stage for stage in stages], "wrcor_by_stage")
 
@@ -165,10 +175,11 @@ def wrcor_expt2b(trace: Trace) -> float:
 def ntk(trace: Trace) -> float:
     """Condition number of the neural tangent kernel.
 
-        score = lambda_max / lambda_min of K,   K[n, m] = sum over weights of g_n g_m,   g_n = d sum_c f(x_n)_c / d weights
+        score = lambda_max / lambda_min of K
+        K[n, m] = sum over weights of g_n g_m,   g_n = d sum_c f(x_n)_c / d weights
 
-    over every parameter whose name contains "weight" (batch-norm gamma too, biases not), in train mode: batch norm couples the images, so
-    the score depends on which images are scored together.
+    over every parameter whose name contains "weight" (batch-norm gamma too, biases not), in train mode. Batch
+    norm couples the images, so the score depends on which images are scored together.
 
     Args:
         trace: reads `net`, `images`; one backward pass per image.
@@ -177,36 +188,46 @@ def ntk(trace: Trace) -> float:
         A number >= 1; lower should be better.
 
     Raises:
-        ProxyError: K is singular, so that the quotient has no meaning, or the network gives no logits. K is always singular where the
-            features end in a batch norm without activation (the mb spaces): over the batch they add up to a constant.
+        ProxyError: K is singular, so that the quotient has no meaning, or the network gives no logits. K is
+            always singular where the features end in a batch norm without activation (the mb spaces): over
+            the batch they add up to a constant.
 
     Source: Chen et al., ICLR 2021, arXiv:2102.11535 (TE-NAS).
     """
+    kernel_BB = _tangent_kernel(trace)
+    if not kernel_BB.isfinite().all():
+        return math.nan
+    low, high = torch.linalg.eigvalsh(kernel_BB)[[0, -1]].tolist()
+    if high <= 0:
+        raise ProxyError("ntk: no weight moves the output of any image")
+    # Rounding of float32 gradients leaves up to 3e-12 where the kernel is singular (100 mb networks). 3,000
+    # networks of the other spaces had 1/700 and more.
+    if low <= high * 1e-10:
+        raise ProxyError(
+            f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g}): two images are alike, "
+            "or the features end in a batch norm, whose outputs add up to a constant"
+        )
+    return high / low
+
+
+def _tangent_kernel(trace: Trace) -> Tensor:
+    """(B, B) float64."""
     net, num_images = trace.net.train(), len(trace.images)
-    weights = [
-        p.requires_grad_() for name, p in net.named_parameters() if "weight" in name and p.is_floating_point()
-    ]
+    weights: list[nn.Parameter] = []
+    for name, parameter in net.named_parameters():
+        if "weight" in name and parameter.is_floating_point():
+            parameter.requires_grad_()
+            weights.append(parameter)
     if not weights:
         raise ProxyError("ntk reads the gradients of weights, and this network has none")
+    rows = []
     with torch.enable_grad():
         outputs_B = check_logits(net(trace.images), num_images).sum(1)
-        rows = [
-            torch.cat([g.flatten() for g in gradients(output, weights, keep_graph=True)])
-            for output in outputs_B.unbind()
-        ]
+        for output in outputs_B.unbind():
+            grads = gradients(output, weights, keep_graph=True)
+            rows.append(torch.cat([grad.flatten() for grad in grads]))
     kernel_BB = torch.zeros(num_images, num_images, dtype=torch.float64, device=trace.images.device)
     for part_BP in torch.stack(rows).split(1 << 16, dim=1):
         part = part_BP.double()
         kernel_BB += part @ part.T
-    if not kernel_BB.isfinite().all():
-        return math.nan
-    low, high = torch.linalg.eigvalsh(kernel_BB)[[0, -1]].tolist()
-    # Rounding of float32 gradients leaves up to 3e-12 where the kernel is singular (100 mb networks); 3,000 of the other spaces had 1/700 and more.
-    if high <= 0:
-        raise ProxyError("ntk: no weight moves the output of any image")
-    if low <= high * 1e-10:
-        said = f"the tangent kernel is singular (eigenvalues {low:.3g} to {high:.3g})"
-        raise ProxyError(
-            f"{said}: two images are alike, or the features end in a batch norm, whose outputs add up to a constant"
-        )
-    return high / low
+    return kernel_BB

@@ -1,14 +1,23 @@
-"""W^T H g, the curvature that grasp reads, by a second backward pass with formulas of our own for convolutions and batch norms.
+"""W^T H g, the curvature that grasp reads, by a second backward pass.
 
-torch can differentiate its gradients too, by general formulas: a loop over the groups of a depthwise convolution, a dozen temporary tensors for
-a batch norm, and the whole of H g, of which only the product with W is asked for. Here a convolution takes four convolutions in the second pass,
-not six, and a batch norm one fused call and three reads. grasp alone takes 0.8 of the time on an r1 network of 11 or 66 M macs and 0.6 on an mb
-network of 6 M. Every other operation, and every layer that `inside` leaves alone, goes torch's way. Tried and given up: finite differences along
-W (a weight before a batch norm only rescales its eps), because ReLU's kinks make the gradient jump; leaving eps out is off by 1e-4 (r1) to 4e-2
-(mb).
+Convolutions and batch norms have formulas of our own here. torch can differentiate its gradients too, by
+general formulas: a loop over the groups of a depthwise convolution, a dozen temporary tensors for a batch
+norm, and the whole of H g, of which only the product with W is asked for. Here a convolution takes four
+convolutions in the second pass, not six. A batch norm takes one fused call and three reads. grasp alone takes
+0.8 of the time on an r1 network of 11 or 66 M macs, and 0.6 on an mb network of 6 M. Every other operation,
+and every layer that `inside` leaves alone, goes torch's way.
 
-Names: x, w, y input, weight and output of a layer; an ending _bar is the gradient of the loss for it; u, v are what the second pass brings.
+Tried and given up:
+
+    finite differences along W     a weight before a batch norm only rescales its eps,
+                                   but ReLU's kinks make the gradient jump
+    leaving eps out                off by 1e-4 (r1) to 4e-2 (mb)
+
+Names: x, w, y input, weight and output of a layer; an ending _bar is the gradient of the loss for it; u, v
+are what the second pass brings.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +38,7 @@ class Passing(Enum):
 
 
 class Curvature:
-    """One network's second-order passes: which runs, and the sum of what the patched layers add to W^T H g."""
+    """One network's second-order passes: which runs, and what the patched layers add up of W^T H g."""
 
     def __init__(self) -> None:
         self.passing = Passing.LOSS
@@ -45,52 +54,57 @@ class Curvature:
 
     @contextmanager
     def inside(self, net: nn.Module, keep: Callable[[Tensor], Tensor]) -> Iterator[None]:
-        """Convolutions without bias and train-mode batch norms, where they are torch's own classes, run with the formulas here.
+        """Convolutions without bias and train-mode batch norms run with the formulas here.
 
-        The backward passes read a convolution's output again: `keep` is given it, and what it returns goes on to the network.
+        Only those that are torch's own classes. The backward passes read a convolution's output again: `keep`
+        is given it, and what it returns goes on to the network.
         """
         patched = [module for module in net.modules() if _is_plain_conv(module) or _is_plain_norm(module)]
         try:
             for module in patched:
-                module.forward = self._conv(module, keep) if isinstance(module, nn.Conv2d) else _norm(module)
+                if isinstance(module, nn.Conv2d):
+                    vars(module)["forward"] = self._conv(module, keep)
+                elif isinstance(module, nn.BatchNorm2d):
+                    vars(module)["forward"] = _norm(module)
             yield
         finally:
             for module in patched:
                 vars(module).pop("forward", None)
 
-    def _conv(self, module: nn.Conv2d, keep: Callable[[Tensor], Tensor]) -> Any:
+    def _conv(self, module: nn.Conv2d, keep: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """torch's own forward for what has no image axis."""
         how = (module.stride, module.padding, module.dilation, module.groups)
-        return lambda x: (
-            keep(_Conv.apply(x, module.weight, how, self)) if x.ndim == 4 else nn.Conv2d.forward(module, x)
-        )
+
+        def forward(x: Tensor) -> Tensor:
+            if x.ndim != 4:
+                return nn.Conv2d.forward(module, x)
+            return keep(_Conv.apply(x, module.weight, how, self))
+
+        return forward
 
 
-def _norm(module: nn.BatchNorm2d) -> Any:
+def _norm(module: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
     """torch's own forward where it refuses what it is given: no image axis, or one value a channel."""
-    return lambda x: (
-        _Norm.apply(x, module.weight, module.bias, module.eps)
-        if x.ndim == 4 and len(x) * x[0, 0].numel() > 1
-        else nn.BatchNorm2d.forward(module, x)
-    )
+
+    def forward(x: Tensor) -> Tensor:
+        if x.ndim != 4 or len(x) * x[0, 0].numel() <= 1:
+            return nn.BatchNorm2d.forward(module, x)
+        return _Norm.apply(x, module.weight, module.bias, module.eps)
+
+    return forward
 
 
 def _is_plain_conv(module: nn.Module) -> bool:
-    plain = type(module) is nn.Conv2d and "forward" not in vars(module) and module.bias is None
-    return (
-        plain
-        and module.padding_mode == "zeros"
-        and isinstance(module.padding, tuple)
-        and isinstance(module.weight, nn.Parameter)
-    )
+    if type(module) is not nn.Conv2d or "forward" in vars(module) or module.bias is not None:
+        return False
+    pads_zeros = module.padding_mode == "zeros" and isinstance(module.padding, tuple)
+    return pads_zeros and isinstance(module.weight, nn.Parameter)
 
 
 def _is_plain_norm(module: nn.Module) -> bool:
-    return (
-        type(module) is nn.BatchNorm2d
-        and "forward" not in vars(module)
-        and module.training
-        and isinstance(module.weight, nn.Parameter)
-    )
+    if type(module) is not nn.BatchNorm2d or "forward" in vars(module):
+        return False
+    return module.training and isinstance(module.weight, nn.Parameter)
 
 
 def _convolve(x: Tensor, w: Tensor, how: tuple[Any, ...]) -> Tensor:
@@ -108,7 +122,10 @@ def _convolution_gradients(
 
 
 class _Conv(Function):
-    """y = conv(x, w). In the curvature pass <w, what it would return for w> = <y, y_bar> is added up, and not returned."""
+    """y = conv(x, w).
+
+    In the curvature pass <w, what it would return for w> = <y, y_bar> is added up, and not returned.
+    """
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, w: Tensor, how: tuple[Any, ...], passes: Curvature) -> Tensor:
@@ -125,15 +142,18 @@ class _Conv(Function):
             return x_bar, w_bar, None, None
         if ctx.passes.passing is Passing.CURVATURE:
             ctx.passes.add(y, y_bar)
-        x_bar = (
-            _convolution_gradients(y_bar, x, w, ctx.how, True, False)[0] if ctx.needs_input_grad[0] else None
-        )
+        x_bar = None
+        if ctx.needs_input_grad[0]:
+            x_bar, _ = _convolution_gradients(y_bar, x, w, ctx.how, True, False)
         return x_bar, None, None, None
 
 
 class _ConvGradients(Function):
-    """x_bar = conv^T(y_bar, w), w_bar = x correlated with y_bar. Of <u, x_bar> + <v, w_bar> the gradient for w is not returned: its product with w,
-    <conv(u, w), y_bar>, is added up."""
+    """x_bar = conv^T(y_bar, w), w_bar = x correlated with y_bar.
+
+    Of <u, x_bar> + <v, w_bar> the gradient for w is not returned. Its product with w, <conv(u, w), y_bar>, is
+    added up.
+    """
 
     @staticmethod
     def forward(
@@ -158,7 +178,7 @@ class _ConvGradients(Function):
             through_v = _convolve(x, v, ctx.how)
             for_y_bar = through_v if for_y_bar is None else for_y_bar.add_(through_v)
             if ctx.needs_input_grad[1]:
-                for_x = _convolution_gradients(y_bar, x, v, ctx.how, True, False)[0]
+                for_x, _ = _convolution_gradients(y_bar, x, v, ctx.how, True, False)
         return for_y_bar, for_x, None, None, None, None
 
 
@@ -178,10 +198,14 @@ class _Norm(Function):
 
 
 class _NormGradients(Function):
-    """x_bar = gamma / sd * P y_bar, P the projection that takes out the mean and the part along the normalised x, channel by channel.
+    """x_bar = gamma / sd * P y_bar.
 
-    With M positions a channel, xh normalised x, a = mean(v xh), b = mean(y_bar xh), c = cov(v, y_bar), the gradients of <v, x_bar> are
-    for y_bar: gamma / sd * P v; for x: -gamma / sd^2 * ((c - 3 a b) xh + b (v - mean v) + a (y_bar - mean y_bar)).
+    P is the projection that takes out the mean and the part along the normalised x, channel by channel. With
+    xh normalised x, a = mean(v xh), b = mean(y_bar xh), c = cov(v, y_bar), the gradients of <v, x_bar> are
+
+        for y_bar    gamma / sd * P v
+        for x        -gamma / sd^2 * ((c - 3 a b) xh + b (v - mean v) + a (y_bar - mean y_bar))
+
     Those for gamma, and of gamma_bar and beta_bar, are not asked for by anyone.
     """
 

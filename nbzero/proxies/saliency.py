@@ -1,15 +1,19 @@
-"""Proxies that add up what the weights, or the gradients of the loss or output for them, amount to at initialisation.
+"""Proxies that add up what the weights, or gradients for them, amount to at initialisation.
 
 "Weights" are the `weight` of every Conv2d and Linear: no batch norm, no bias.
 """
+
+from __future__ import annotations
 
 import math
 
 import torch
 from torch import Tensor
 
-from builders.proxies.trace import Trace, gradients, reads, weights_of, without_batch_norm
 from nbzero.errors import ProxyError
+from nbzero.proxies.lend import without_batch_norm
+from nbzero.proxies.passes import gradients, weights_of
+from nbzero.proxies.trace import Trace, reads
 
 
 @reads("weight_grads")
@@ -27,7 +31,8 @@ def grad_norm(trace: Trace) -> float:
     Raises:
         ProxyError: the network has no weights or gives no logits.
 
-    Source: Abdelfattah et al., ICLR 2021, arXiv:2101.08134. Zen-NAS instead takes one norm over all parameters.
+    Source: Abdelfattah et al., ICLR 2021, arXiv:2101.08134. Zen-NAS instead takes one norm over all
+        parameters.
     """
     norms = [torch.linalg.vector_norm(grad, dtype=torch.float64) for grad in trace.weight_grads]
     return torch.stack(norms).sum().item()
@@ -48,16 +53,13 @@ def snip(trace: Trace) -> float:
     Raises:
         ProxyError: the network has no weights or gives no logits.
 
-    Source: Lee et al., ICLR 2019, arXiv:1810.02340; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
-        dL/dmask at mask 1 is W dL/dW, so no masks are made; unlike the pruning method, the proxy does not divide by
-        the sum.
+    Source: Lee et al., ICLR 2019, arXiv:1810.02340; as a proxy Abdelfattah et al., ICLR 2021,
+        arXiv:2101.08134. dL/dmask at mask 1 is W dL/dW, so no masks are made. Unlike the pruning method, the
+        proxy does not divide by the sum.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    return (
-        torch.stack([(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs])
-        .sum()
-        .item()
-    )
+    sums = [(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs]
+    return torch.stack(sums).sum().item()
 
 
 @reads("weight_grads")
@@ -70,7 +72,8 @@ def plain(trace: Trace) -> float:
         trace: reads `weights`, `weight_grads`.
 
     Returns:
-        A number of either sign. For a layer followed by batch norm the terms add up to 0, so that the classifier decides.
+        A number of either sign. For a layer followed by batch norm the terms add up to 0, so that the
+        classifier decides.
 
     Raises:
         ProxyError: the network has no weights or gives no logits.
@@ -78,11 +81,8 @@ def plain(trace: Trace) -> float:
     Source: Mozer and Smolensky, NeurIPS 1988; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    return (
-        torch.stack([(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs])
-        .sum()
-        .item()
-    )
+    sums = [(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs]
+    return torch.stack(sums).sum().item()
 
 
 @reads("curvature")
@@ -100,7 +100,9 @@ def grasp(trace: Trace) -> float:
     Raises:
         ProxyError: the network has no weights or gives no logits.
 
-    Source: Wang et al., ICLR 2020, arXiv:2002.07376; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134: one batch, temperature 1.
+    Source: Wang et al., ICLR 2020, arXiv:2002.07376; as a proxy Abdelfattah et al., ICLR 2021,
+        arXiv:2101.08134:
+        one batch, temperature 1.
     """
     return -trace.curvature
 
@@ -110,7 +112,8 @@ def fisher(trace: Trace) -> float:
     """How much the loss would change, to second order, if whole channels were taken away.
 
         score = sum over layers, channels c of weights per channel * mean over images of t_nc^2 / 2
-        t_nc = sum over positions of a dL/da,   a the output of the convolution or linear layer, before batch norm
+        t_nc = sum over positions of a dL/da
+        a the output of the convolution or linear layer, before batch norm
 
     Args:
         trace: reads `channel_saliency`.
@@ -121,12 +124,14 @@ def fisher(trace: Trace) -> float:
     Raises:
         ProxyError: no such layer ran, or the network gives no logits.
 
-    Source: Theis et al. 2018, arXiv:1801.05787; Turner et al., ICLR 2020 (BlockSwap); as a proxy Abdelfattah et al., ICLR 2021,
-        arXiv:2101.08134, whose code counts a channel once for each of its weights; published scores contain that factor.
+    Source: Theis et al. 2018, arXiv:1801.05787; Turner et al., ICLR 2020 (BlockSwap); as a proxy Abdelfattah
+        et al., ICLR 2021, arXiv:2101.08134, whose code counts a channel once for each of its weights.
+        Published scores contain that factor.
     """
     if not trace.channel_saliency:
         raise ProxyError(
-            "fisher reads the outputs of Conv2d and Linear layers, and the loss depends on none in this network"
+            "fisher reads the outputs of Conv2d and Linear layers, "
+            "and the loss depends on none in this network"
         )
     return sum(num_weights * saliency for num_weights, saliency in trace.channel_saliency)
 
@@ -148,9 +153,8 @@ def pnorm(trace: Trace) -> float:
 
     Source: l2_norm of Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
     """
-    norms = [
-        torch.linalg.vector_norm(weight.detach(), dtype=torch.float64) for weight in weights_of(trace.net)
-    ]
+    weights = weights_of(trace.net)
+    norms = [torch.linalg.vector_norm(weight.detach(), dtype=torch.float64) for weight in weights]
     return torch.stack(norms).sum().item()
 
 
@@ -184,21 +188,23 @@ def lyrdyniso(trace: Trace) -> float:
 def synflow(trace: Trace) -> float:
     """How much the paths through the network carry, whatever the images.
 
-        score = sum over weights W, elements i of |W_i dR/dW_i|,   R = sum of the network's outputs on an image of ones,
+        score = sum over weights W, elements i of |W_i dR/dW_i|
+        R = sum of the network's outputs on an image of ones,
         with every parameter and buffer replaced by its absolute value and every batch norm by the identity
 
     Args:
         trace: reads `net` (eval mode, so that dropout is off) and the shape of the images.
 
     Returns:
-        A number >= 0, in float64; 1e16 to 1e64 is common. ReLU6 clips nearly every unit here, so that only the last
-        layer counts.
+        A number >= 0, in float64; 1e16 to 1e64 is common. ReLU6 clips nearly every unit here, so that only
+        the last layer counts.
 
     Raises:
         ProxyError: the network has no weights or returns no tensor, or the sum leaves the range of float64.
 
-    Source: Tanaka et al., NeurIPS 2020, arXiv:2006.05467; as a proxy (one pass, no pruning rounds) Abdelfattah et al.,
-        ICLR 2021, arXiv:2101.08134. Zen-NAS keeps batch norm, redraws the weights and returns minus a mean.
+    Source: Tanaka et al., NeurIPS 2020, arXiv:2006.05467; as a proxy (one pass, no pruning rounds)
+        Abdelfattah et al., ICLR 2021, arXiv:2101.08134. Zen-NAS keeps batch norm, redraws the weights and
+        returns minus a mean.
     """
     net = trace.net.eval()  # first: a network may freeze weights when its mode is set
     weights = weights_of(net)
@@ -210,8 +216,9 @@ def synflow(trace: Trace) -> float:
     if not trace.images.is_floating_point():
         raise ProxyError("synflow puts an image of ones into the network, and this one takes tokens")
     ones = torch.ones_like(trace.images[:1], dtype=torch.float64)
-    # Forward-only dual numbers take 3.9 ms where this takes 5.5, at 11 M macs, but need a rule for every operation:
-    # where a network has another (squeeze-and-excitation's product, a functional max-pool) the sum is wrong unnoticed.
+    # Forward-only dual numbers take 3.9 ms where this takes 5.5, at 11 M macs. But they need a rule for every
+    # operation. Where a network has another (squeeze-and-excitation's product, a functional max-pool) the sum
+    # is wrong unnoticed.
     with without_batch_norm(net), torch.enable_grad():
         output = net(ones)
         if not isinstance(output, Tensor):
@@ -219,8 +226,8 @@ def synflow(trace: Trace) -> float:
                 f"synflow adds up the network's outputs, and it returned {type(output).__name__}"
             )
         grads = gradients(output.sum(), weights)
-    pairs = zip(weights, grads, strict=True)
-    total = torch.stack([(weight.detach() * grad).abs_().sum() for weight, grad in pairs]).sum().item()
+    sums = [(weight.detach() * grad).abs_().sum() for weight, grad in zip(weights, grads, strict=True)]
+    total = torch.stack(sums).sum().item()
     if math.isinf(total):
         raise ProxyError("synflow overflows float64 on this network")
     return total

@@ -1,24 +1,29 @@
-"""Proxies that read gradients image by image: for the image itself (the Jacobian), or for the weights over several batches.
+"""Proxies that read gradients image by image: for the image itself (the Jacobian), or for the weights.
 
-The Jacobian J is (B, pixels): d sum(logits of all images) / d image n in row n. In train mode batch norm couples the images. Where the features
-end in a batch norm without activation (the mb spaces) they add up to a constant over the batch, so that J is 0 but for rounding: netsens is 1e-8
-there in float32 and 1e-16 in float64, and jacob_cov and epe_nas are, as in the published code, of the rounding.
+The Jacobian J is (B, pixels): d sum(logits of all images) / d image n in row n. In train mode batch norm
+couples the images. Where the features end in a batch norm without activation (the mb spaces) they add up to a
+constant over the batch, so that J is 0 but for rounding. There netsens is 1e-8 in float32 and 1e-16 in
+float64, and jacob_cov and epe_nas are, as in the published code, of the rounding.
 """
+
+from __future__ import annotations
 
 import math
 
 import torch
 from torch import Tensor
 
-from builders.proxies.trace import Trace, check_logits, gradients, input_gradients, loss_of, reads, weights_of
 from nbzero.errors import ProxyError
+from nbzero.proxies.passes import check_logits, gradients, input_gradients, loss_of, weights_of
+from nbzero.proxies.trace import Trace, reads
 
 
 def _pearson(rows: Tensor) -> Tensor:
     """Correlation of the rows in float64; ProxyError for a constant row, which has none."""
     if (rows.amax(1) == rows.amin(1)).any():
         raise ProxyError(
-            "an image's gradient is the same at every pixel, as where it has no influence on the output, and correlates with none"
+            "an image's gradient is the same at every pixel, as where it has no influence on the output, "
+            "and correlates with none"
         )
     rows = rows.double()
     rows = rows - rows.mean(1, keepdim=True)
@@ -30,7 +35,8 @@ def _pearson(rows: Tensor) -> Tensor:
 def jacob_cov(trace: Trace) -> float:
     """How differently the images pull at the output.
 
-        score = -sum over eigenvalues v of R of log(v + k) + 1 / (v + k),   R = Pearson correlation of the rows of J, k = 1e-5
+        score = -sum over eigenvalues v of R of log(v + k) + 1 / (v + k)
+        R = Pearson correlation of the rows of J, k = 1e-5
 
     Args:
         trace: reads `input_grads`.
@@ -41,8 +47,9 @@ def jacob_cov(trace: Trace) -> float:
     Raises:
         ProxyError: an image has no influence on the output; or tokens, which have no gradient.
 
-    Source: Mellor et al. 2020, arXiv:2006.04647v1; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134. They take the eigenvalues of a
-        general matrix, which may turn out complex or negative; here of a symmetric one, not below 0.
+    Source: Mellor et al. 2020, arXiv:2006.04647v1; as a proxy Abdelfattah et al., ICLR 2021,
+        arXiv:2101.08134. They take the eigenvalues of a general matrix, which may turn out complex or
+        negative; here of a symmetric one, not below 0.
     """
     corr_BB = _pearson(trace.input_grads)
     if corr_BB.isnan().any():
@@ -55,9 +62,10 @@ def jacob_cov(trace: Trace) -> float:
 def epe_nas(trace: Trace) -> float:
     """How differently images of one class pull at the output.
 
-        e_c = sum over pairs of images of class c of log(|R_c| + 1e-5),   R_c = Pearson correlation of their rows of J
-        score = sum over the classes present of |e_c|                                              up to 100 outputs
-              = sum over pairs of classes of |e_c / B_c - e_d / B_d| / number of classes counted   above
+        e_c = sum over pairs of images of class c of log(|R_c| + 1e-5)
+        R_c = Pearson correlation of their rows of J
+        score, up to 100 outputs = sum over the classes present of |e_c|
+        score, above = sum over pairs of classes of |e_c / B_c - e_d / B_d| / number of classes counted
 
     Args:
         trace: reads `input_grads`, `labels`, `num_classes`.
@@ -68,23 +76,31 @@ def epe_nas(trace: Trace) -> float:
     Raises:
         ProxyError: as jacob_cov.
 
-    Source: Lopes et al., ICANN 2021, arXiv:2102.08099. Its code calls the first form whatever the data; automl/NASLib goes by the outputs.
+    Source: Lopes et al., ICANN 2021, arXiv:2102.08099. Its code calls the first form whatever the data;
+        automl/NASLib goes by the outputs.
     """
-    return _epe(trace.input_grads, trace.labels, by_pairs=trace.num_classes > 100)
+    if trace.num_classes > 100:
+        return _epe_by_pairs(trace)
+    entropies = []
+    for label in trace.labels.unique():
+        entropies.append(_class_entropy(trace.input_grads[trace.labels == label]))
+    return torch.stack(entropies).abs().sum().item()
 
 
-def _epe(rows: Tensor, labels: Tensor, by_pairs: bool) -> float:
-    scores = []
-    for label in labels.unique():
-        members = rows[labels == label]
-        if by_pairs and len(members) == 1:
-            continue
-        entropy = (_pearson(members).abs() + 1e-5).log().sum() / (len(members) if by_pairs else 1)
-        scores.append(entropy)
-    if not scores:
+def _epe_by_pairs(trace: Trace) -> float:
+    entropies = []
+    for label in trace.labels.unique():
+        members = trace.input_grads[trace.labels == label]
+        if len(members) > 1:
+            entropies.append(_class_entropy(members) / len(members))
+    if not entropies:
         raise ProxyError("epe_nas compares images of one class, and no class has two; give more images")
-    e_C = torch.stack(scores)
-    return ((e_C[:, None] - e_C[None, :]).abs().sum() / len(e_C) if by_pairs else e_C.abs().sum()).item()
+    e_C = torch.stack(entropies)
+    return ((e_C[:, None] - e_C[None, :]).abs().sum() / len(e_C)).item()
+
+
+def _class_entropy(rows: Tensor) -> Tensor:
+    return (_pearson(rows).abs() + 1e-5).log().sum()
 
 
 @reads("input_grads")
@@ -118,8 +134,8 @@ def dyniso(trace: Trace) -> float:
         trace: reads `net`, `images`; B * C backward passes.
 
     Returns:
-        At most -1, where the geometric mean of the singular values is 1; -inf where a singular value is 0, as with fewer features than
-        classes.
+        At most -1, where the geometric mean of the singular values is 1; -inf where a singular value is 0, as
+        with fewer features than classes.
 
     Raises:
         ProxyError: as jacob_cov.
@@ -131,35 +147,36 @@ def dyniso(trace: Trace) -> float:
         parameter.requires_grad_(False)
     if not trace.images.is_floating_point():
         raise ProxyError("dyniso needs the gradient for the images, and tokens have none")
-    images, means = trace.images.detach().requires_grad_(), []
+    images = trace.images.detach().requires_grad_()
+    means = []
     with torch.enable_grad():
         logits_BC = check_logits(net(images.clone()), len(images))
         for logits_C in logits_BC.unbind():
-            jacobian_CP = torch.stack(
-                [input_gradients(logit, images).sum(0).flatten() for logit in logits_C.unbind()]
-            )
+            rows = [input_gradients(logit, images).sum(0).flatten() for logit in logits_C.unbind()]
+            jacobian_CP = torch.stack(rows)
             if not jacobian_CP.isfinite().all():
                 return math.nan
             sigma_C = torch.linalg.svdvals(jacobian_CP.double())
-            if (
-                sigma_C[-1] <= 8 * torch.finfo(jacobian_CP.dtype).eps * sigma_C[0]
-            ):  # rounding of a singular matrix, or no influence at all
+            # At most what rounding leaves of a singular matrix, or no influence at all.
+            if sigma_C[-1] <= 8 * torch.finfo(jacobian_CP.dtype).eps * sigma_C[0]:
                 return -math.inf
             means.append(sigma_C.log().mean().item())
     return -sum(s + math.exp(-s) for s in means) / len(means)
 
 
 @reads(own_pass=True)
-def zico(trace: Trace) -> float:
+def zico(trace: Trace, num_batches: int = 2) -> float:
     """How large the loss gradient of the weights is, beside how much it varies from one batch to another.
 
         score = sum over weight tensors of log(sum over elements with s > 0 of m / s)
-        m = mean over two batches of |dL/dW|,   s = standard deviation of dL/dW over them, |g_1 - g_2| / 2
+        m = mean over the batches of |dL/dW|,   s = standard deviation of dL/dW over them
 
-    The batches are the first and second half of the images: their order matters. A tensor whose sum is 0 is left out.
+    The batches are successive parts of the images: their order matters. A tensor whose sum is 0 is left out.
 
     Args:
         trace: reads `net`, `images`, `labels`.
+        num_batches: stored scores are of two batches, the first and second half of the images. Then s is
+            |g_1 - g_2| / 2.
 
     Returns:
         Natural logarithm. With two batches m / s has a heavy tail: float32 and float64 may differ by 0.5 %.
@@ -167,14 +184,11 @@ def zico(trace: Trace) -> float:
     Raises:
         ProxyError: fewer than two images, no weights, no logits, or no weight whose gradient varies.
 
-    Source: Li et al., ICLR 2023, arXiv:2301.11300, whose code takes two batches where the paper writes samples.
+    Source: Li et al., ICLR 2023, arXiv:2301.11300, whose code takes two batches where the paper writes
+        samples.
     """
     if len(trace.images) < 2:
         raise ProxyError("zico compares the gradients of two halves of the images, and there is one image")
-    return _zico(trace, num_batches=2)
-
-
-def _zico(trace: Trace, num_batches: int) -> float:
     net = trace.net.train()
     weights = weights_of(net)
     for weight in weights:
@@ -184,18 +198,24 @@ def _zico(trace: Trace, num_batches: int) -> float:
         grads = [gradients(loss_of(net(images), labels), weights) for images, labels in batches]
     total, varied = 0.0, False
     for parts in zip(*grads, strict=True):
-        if num_batches == 2:
-            mean, deviation = (parts[0].abs() + parts[1].abs()) / 2, (parts[0] - parts[1]).abs() / 2
-        else:
-            mean, deviation = torch.stack(parts).abs().mean(0), torch.stack(parts).std(0, correction=0)
         if any(part.isnan().any() for part in parts):
             return math.nan
+        mean, deviation = _mean_and_deviation(parts)
         ratio = torch.where(deviation > 0, mean / deviation, 0).sum(dtype=torch.float64).item()
         if ratio != 0:
             total, varied = total + math.log(ratio), True
     if not varied:
         raise ProxyError("zico: no weight has a gradient that differs between the two halves of the images")
     return total
+
+
+def _mean_and_deviation(parts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """m and s of `zico`, of one weight's gradients."""
+    if len(parts) == 2:
+        first, second = parts
+        return (first.abs() + second.abs()) / 2, (first - second).abs() / 2
+    stacked = torch.stack(parts)
+    return stacked.abs().mean(0), stacked.std(0, correction=0)
 
 
 @reads(own_pass=True)
@@ -213,9 +233,11 @@ def gradsign(trace: Trace) -> float:
         A whole number >= 0, at most B times the number of weights.
 
     Raises:
-        ProxyError: a batch norm sees a single value per channel, or the network has no weights or gives no logits.
+        ProxyError: a batch norm sees a single value per channel, or the network has no weights or gives no
+            logits.
 
-    Source: Zhang and Jia, ICLR 2022, arXiv:2110.08616; its repository also has the mean over weights, which ranks differently.
+    Source: Zhang and Jia, ICLR 2022, arXiv:2110.08616; its repository also has the mean over weights, which
+        ranks differently.
     """
     net = trace.net.train()
     weights = weights_of(net)

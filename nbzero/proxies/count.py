@@ -1,13 +1,16 @@
 """Proxies that count: parameters, multiply-adds, blocks. They read neither weights nor images."""
 
+from __future__ import annotations
+
 import math
 from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
 
-from builders.proxies.trace import WEIGHTED, Trace, reads
 from nbzero.errors import ProxyError
+from nbzero.proxies.passes import WEIGHTED
+from nbzero.proxies.trace import Trace, reads
 
 
 @reads()
@@ -16,7 +19,8 @@ def params(trace: Trace) -> float:
 
         score = sum over parameters of their elements
 
-    Convolution and linear weights and biases, batch norm gamma and beta; a shared parameter once, a frozen one too.
+    Convolution and linear weights and biases, batch norm gamma and beta; a shared parameter once, a frozen
+    one too.
 
     Args:
         trace: reads `net`.
@@ -35,8 +39,8 @@ def macs(trace: Trace) -> float:
 
         score = sum over calls of (elements of the output) * (C_in / groups) * k^2,   k = 1 for a linear layer
 
-    Biases, batch norm, activations, additions and pooling are not counted, nor what runs without a Conv2d or Linear module, as the products
-    and projections of nn.MultiheadAttention; flops = 2 * macs.
+    Biases, batch norm, activations, additions and pooling are not counted. Nor is what runs without a Conv2d
+    or Linear module, as the products and projections of nn.MultiheadAttention. flops = 2 * macs.
 
     Args:
         trace: reads `net`, in one forward pass (eval mode) over an image of zeros of the images' shape.
@@ -75,7 +79,8 @@ def depth(trace: Trace) -> float:
     Raises:
         ProxyError: the network has no stage_of_block.
 
-    Source: our reading of the NAS-Bench-Zero paper, which analyses the depth of each stage and defines no total.
+    Source: our reading of the NAS-Bench-Zero paper, which analyses the depth of each stage and defines no
+        total.
     """
     stages = getattr(trace.net, "stage_of_block", None)
     if stages is None:
@@ -87,30 +92,33 @@ def depth(trace: Trace) -> float:
 
 @reads()
 def sed_reconstructed(trace: Trace) -> float:
-    """Channels and kernels of the convolutions, by position: our reconstruction of SED, not the published formula.
+    """Channels and kernels of the convolutions, by position.
 
         score = log sum over convolutions of rank(k) sqrt(C_in C_out) / stride
         rank(k): 1 for the smallest kernel size of the network, 2 for the next, ..
 
+    This is our reconstruction of SED, not the published formula.
+
     Args:
-        trace: reads `net`. No network is run: entries per channel fall with stride^2, of which SED takes the root.
+        trace: reads `net`. No network is run: entries per channel fall with stride^2, of which SED takes the
+            root.
 
     Returns:
-        Natural logarithm. `nbzero.sed` gives the same from an arch or a table.
+        Natural logarithm. `nbzero.spaces.sed` gives the same from an arch or a table.
 
     Raises:
         ProxyError: the network has no convolution.
 
-    Source: after Wu et al., arXiv:2411.06236, whose equations are not at hand; keep it out of comparisons with published scores. Its
-        factors for shortcuts and pooling are left out, since blocks of one kind share them.
+    Source: after Wu et al., arXiv:2411.06236, whose equations are not at hand. Keep it out of comparisons
+        with published scores. Its factors for shortcuts and pooling are left out, since blocks of one kind
+        share them.
     """
     convs = [module for module in trace.net.modules() if isinstance(module, nn.Conv2d)]
     if not convs:
         raise ProxyError("sed_reconstructed counts convolutions, and this network has none")
     sizes = sorted({math.prod(conv.kernel_size) for conv in convs})
-    total = sum(
-        (1 + sizes.index(math.prod(conv.kernel_size)))
-        * math.sqrt(conv.in_channels * conv.out_channels / math.prod(conv.stride))
-        for conv in convs
-    )
-    return math.log(total)
+    terms = []
+    for conv in convs:
+        rank = 1 + sizes.index(math.prod(conv.kernel_size))
+        terms.append(rank * math.sqrt(conv.in_channels * conv.out_channels / math.prod(conv.stride)))
+    return math.log(sum(terms))
