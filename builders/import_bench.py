@@ -35,14 +35,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from builders.merge_shards import next_version
-from builders.releases import TableKey, commit_release, finish_commit
-from builders.shards import say_errors
+from builders.work.command import say_errors
+from builders.work.commit import commit_release, finish_commit, next_version
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.index import sort_keys
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
-from nbzero.release.schema import KEYS, Table, arrow_schema, check_rows, imported_row
+from nbzero.release.schema import KEYS, Table, TableKey, arrow_schema, check_rows, imported_row
 from nbzero.spaces.nbmacro import macro_class
 from nbzero.spaces.published import IMPORTED
 

@@ -18,8 +18,11 @@ from torch import Tensor, nn
 
 from builders.proxies import COMPUTE, Scores, score
 from builders.proxies.activation import draw_gaussian_weights
-from builders.shards import Compute, Row, Unit, all_devices, device_name, run_job, say_errors, software
-from builders.train_shard import arguments, job_of, said_where
+from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
+from builders.work.job import Compute, run_job
+from builders.work.origin import device_name, software
+from builders.work.rows import Row
+from builders.work.units import Unit
 from nbzero.errors import count_of, unknown_name
 from nbzero.proxies.facts import PROXIES, proxy
 from nbzero.release.schema import PASSES
@@ -184,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     finished = run_job(
         job,
         given.out,
-        all_devices(given.workers, given.device),
+        ENGINES[given.engine],
         given.format,
         lambda row: all(is_there(row, n) for n in names),
     )

@@ -22,11 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from builders.releases import TableKey, commit_release
+from builders.work.commit import commit_release
 from nbzero import Bench
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
-from nbzero.release.schema import PASSES, arrow_schema
+from nbzero.release.schema import PASSES, TableKey, arrow_schema
 
 # The same examples in every run, and none judged by how long it takes.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 import nbzero
-from builders.releases import commit_release
+from builders.work.commit import commit_release
 from nbzero import Arch, Bench, NotAMemberError, ReleaseError, UnknownNameError
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import PASSES, TABLES

@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from builders import import_bench
-from builders.releases import commit_release
+from builders.work.commit import commit_release
 from nbzero import Bench, __main__, cite, cli, constrained, hybrid, text as as_text
 from nbzero.plots import FIGURES
 from nbzero.pool import pool_of

@@ -18,8 +18,8 @@ from hypothesis import given, strategies as st
 
 from builders.import_bench import FILES, GLUE, SOURCES, TASKS, imported_row, main
 from builders.merge_shards import main as merge
-from builders.releases import commit_release
 from builders.verify import verify
+from builders.work.commit import commit_release
 from nbzero import Bench, NotAMemberError, NothingFoundError, ReleaseError, UnknownNameError
 from nbzero.bench import ImportedRun
 from nbzero.factors import as_sample, sample_of

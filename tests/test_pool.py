@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from builders.releases import commit_release
+from builders.work.commit import commit_release
 from nbzero import Bench
 from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.factors import sample_of

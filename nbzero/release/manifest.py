@@ -2,7 +2,7 @@
 
 A release is a directory, local or at any fsspec URL. `manifest.json` names the data version, the schema version, and each file's bytes, rows
 and SHA-256; it is written last. Nothing is ever pickled, and no path leaves the directory. While a merge renames its files there is a
-`manifest.next.json` beside it (see `builders.releases`), and the release is not read.
+`manifest.next.json` beside it (see `builders.work.commit`), and the release is not read.
 """
 
 from __future__ import annotations

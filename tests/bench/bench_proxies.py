@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from builders.proxies import COMPUTE, score
 from builders.score_shard import by_batch, mean_of_draws
-from builders.shards import tune_process
+from builders.work.local import tune_process
 from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, space
 from nbzero.spaces.sed import sed_of_table, sed_reconstructed

@@ -12,7 +12,7 @@ import time
 import torch
 from torch import nn
 
-from builders.shards import tune_process
+from builders.work.local import tune_process
 from nbzero.spaces.macro import CHOICES, Arch
 from train.loop import autocast
 from train.networks import build_net
