@@ -5,6 +5,7 @@ archs that are no prefix of the build order. On digits the first 30 archs have t
 and 2 for the first 50, and four archs under another protocol. mb-mini has ten runs, r2-mini its archs alone.
 """
 
+import dataclasses
 import json
 import os
 import zlib
@@ -27,6 +28,8 @@ from nbzero import Bench
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
+from nbzero.spaces.published import IMPORTED
+from tests.importers.made import NUM
 
 # The same examples in every run, and none judged by how long it takes.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
@@ -157,3 +160,10 @@ def small(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def few_archs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The definitions of imported spaces expect as many archs as made sources have."""
+    for name, definition in IMPORTED.items():
+        monkeypatch.setitem(IMPORTED, name, dataclasses.replace(definition, num_members=NUM))

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
-from builders import import_bench
 from builders.work.commit import commit_release
 from nbzero import Bench, __main__, cite, cli, constrained, hybrid, text as as_text
+from nbzero.importers.published import IMPORTERS
+from nbzero.importers.source import archs_rows, runs_rows, scores_rows, table_of
 from nbzero.plots import FIGURES
 from nbzero.pool import pool_of
 from nbzero.proxies.facts import PROXIES
@@ -1297,7 +1298,7 @@ def test_cite_prints_bibtex_that_balances_and_names_the_release(release, bench):
 @pytest.fixture
 def foreign(tmp_path):
     """A release of imported tables alone: two archs of nb201 with runs and scores, two of transnas-macro and of transnas-micro with runs."""
-    runs = import_bench._runs_rows("made", np.array([0.5, 0.6]), np.array([0.4, 0.7]))
+    runs = runs_rows("made", np.array([0.5, 0.6]), np.array([0.4, 0.7]))
     archs = {
         "nb201": [IMPORTED["nb201"].example, IMPORTED["nb201"].example.replace("none", "skip_connect")],
         "transnas-macro": ["64-1234-basic", "64-1233-basic"],
@@ -1305,14 +1306,12 @@ def foreign(tmp_path):
     }
     tables = {}
     for space, named in archs.items():
-        tables["archs", space, None] = import_bench._table(
-            "archs", space, import_bench._archs_rows(space, named, [0, 1] if space == "nb201" else None)
-        )
-        tables["runs", space, "cifar10"] = import_bench._table("runs", space, runs)
-    scores = import_bench._scores_rows(
-        "nb201", {"synflow": np.array([1.0, 2.0]), "zen": np.array([1.0, np.nan])}
-    )
-    tables["scores", "nb201", "cifar10"] = import_bench._table("scores", "nb201", scores)
+        classes = [0, 1] if space == "nb201" else None
+        rows = archs_rows(space, named, classes)
+        tables["archs", space, None] = table_of(IMPORTERS[space], "archs", rows)
+        tables["runs", space, "cifar10"] = table_of(IMPORTERS[space], "runs", runs)
+    scores = scores_rows("nb201", {"synflow": np.array([1.0, 2.0]), "zen": np.array([1.0, np.nan])})
+    tables["scores", "nb201", "cifar10"] = table_of(IMPORTERS["nb201"], "scores", scores)
     commit_release(tmp_path / "foreign", tables, "0.1.0")
     return tmp_path / "foreign"
 
@@ -1327,7 +1326,7 @@ def test_an_imported_release_cites_its_benchmarks_with_repository_commit_and_lic
         "tanaka2020synflow",
         "lin2021zennas",
     ]
-    for kind, sources in import_bench.SOURCES["nb201"].items():
+    for kind, sources in IMPORTERS["nb201"].sources.items():
         for source in sources:
             for said in (
                 f"{source.repository}@{source.commit}",
@@ -1335,7 +1334,7 @@ def test_an_imported_release_cites_its_benchmarks_with_repository_commit_and_lic
                 cite._escaped(source.path),
             ):
                 assert said in listed["dong2020nasbench201"]["bibtex"], (kind, said)
-    (source,) = import_bench.SOURCES["transnas-macro"]["runs"]
+    (source,) = IMPORTERS["transnas-macro"].sources["runs"]
     both = listed["duan2021transnas"]["bibtex"]
     assert (
         both.count(source.commit) == 2
