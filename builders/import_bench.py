@@ -2,8 +2,7 @@
 
 FILE is a Parquet file that is named below, or the folder with them. DIR becomes a release, or the release in
 DIR gets the space beside what it has. A file that is not the whole table is refused, and nothing is written.
-Third-party tables are not part of
-this project: a release made here is for its maker.
+Third-party tables are not part of this project: a release made here is for its maker.
 
 Percentages become fractions. What val_acc and test_acc are is in the column `metric`; higher is better in
 all. Over which runs they are means is in `averaged`. A recipe that ends in -mean has a mean of seeds where

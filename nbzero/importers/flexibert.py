@@ -95,7 +95,7 @@ FLEXIBERT = Importer(
     sources={"archs": (SWAP,), "runs": (SWAP,)},
     files={TABLE: ("id", "hidden_size", "layers", "glue", *GLUE)},
     rows=flexibert_rows,
-    runs="flexibert (two seeds, val only)",
+    runs="flexibert (one or two seeds, val only)",
     left_out={
         "train_time_s": "the time of pre-training, of which the scores are several runs each, "
         "on a machine that the source does not name",

@@ -145,7 +145,7 @@ NB201 = Importer(
     },
     files=_files(),
     rows=nb201_rows,
-    runs="nb201-200 (three seeds, test of cifar10 only), nb201-200-mean, nb201-12",
+    runs="nb201-200 (one to three seeds, test of cifar10 only), nb201-200-mean, nb201-12",
     optional=(PROXIES_TABLE,),
     left_out={
         "nregions": "no count of linear_regions, which is at most 64: its values are fractions up to 509, "

@@ -2,12 +2,15 @@
 
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import nbzero.importers
 from builders.import_bench import main
 from nbzero import Bench, ReleaseError, UnknownNameError
 from nbzero.importers.published import IMPORTERS
@@ -18,6 +21,7 @@ from nbzero.release.schema import columns_of, imported_row
 from nbzero.spaces.choices import ImportedSpace
 from nbzero.spaces.published import IMPORTED
 from tests.importers.made import NUM, imported, made_nb201, write
+from tests.places import ROOT
 
 NB = "nasbench201"
 
@@ -132,3 +136,11 @@ def test_rows_come_in_the_order_of_their_numbers() -> None:
     for wrong in ([0, 0, 1], [1, 2, 3], [0, 1, None]):
         with pytest.raises(ReleaseError, match=r"^here: id is "):
             in_order(table.set_column(0, "id", pa.array(wrong)), "id", "here")
+
+
+def test_the_face_loads_no_numpy() -> None:
+    code = "import sys, nbzero.importers; print('numpy' in sys.modules, *nbzero.importers.__all__)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert said.stdout.split()[0] == "False" and "IMPORTERS" in said.stdout
+    for name in nbzero.importers.__all__:
+        assert getattr(nbzero.importers, name) is not None

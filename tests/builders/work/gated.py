@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
     def compute(unit: Unit, there: Row | None) -> Row:
         (gates / f"began-{unit[0]}").touch()
         while not (gates / f"open-{unit[0]}").exists():
-            time.sleep(0.01)
+            with suppress(KeyboardInterrupt):  # a long step of torch would not raise it either
+                time.sleep(0.01)
         row = row_in_shard(unit[0], train_time_s=float(time.monotonic_ns()), device=device)
         return {name: value for name, value in row.items() if name not in ENDS}
 
