@@ -1,4 +1,6 @@
-"""Metrics: arrays in, one number out. How well a score orders archs by accuracy, and what it picks under a budget.
+"""Metrics: arrays in, one number out.
+
+They say how well a score orders archs by accuracy, and what it picks under a budget.
 
 Everywhere a higher score is better: the caller applies each proxy's direction. N archs, P proxies, B budgets.
 

@@ -1,4 +1,4 @@
-"""How alike two arrays order the archs: Pearson, Kendall, Spearman."""
+"""How alike two arrays order the archs: Pearson, Kendall and Spearman."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ def pearson(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
         r = sum (x - mean x)(y - mean y) / sqrt(sum (x - mean x)^2 sum (y - mean y)^2)
 
+    A pair with a NaN or an infinity is left out: neither has a distance to the others. `kendall_tau` and
+    `spearman_rho` rank them.
+
     Args:
-        x, y: (N,); each is scaled by its largest magnitude first, so that 1e300 neither overflows nor 1e-300 vanishes.
+        x, y: (N,); each is scaled by its largest magnitude first. So 1e300 does not overflow, and 1e-300 does
+            not vanish.
 
     Returns:
-        nan where it is undefined: fewer than two usable pairs, or x or y constant over them. A pair with a NaN or an infinity is left out,
-        since neither has a distance to the others; `kendall_tau` and `spearman_rho` rank them.
+        nan where it is undefined: fewer than two usable pairs, or x or y constant over them.
 
     Raises:
         UsageError: no archs, or arrays that are not (N,) of one length.
@@ -57,18 +60,17 @@ def kendall_tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     by_y = stable_order(y_code)
     by_both = by_y[stable_order(x_code[by_y])]  # by x, then by y: pairs tied in x are in order
     x_code, y_code = x_code[by_both], y_code[by_both]
-    places = stable_order(
-        y_code
-    )  # by y, then by place: pairs tied in y are in order. An order has as many inversions as its inverse
-    x_ties, y_ties = _tied_pairs(np.bincount(x_code)), _tied_pairs(np.bincount(y_code))
+    # By y, then by place: pairs tied in y are in order. An order has as many inversions as its inverse.
+    places = stable_order(y_code)
+    x_ties = _tied_pairs(np.bincount(x_code))
+    y_ties = _tied_pairs(np.bincount(y_code))
     ends = np.flatnonzero((x_code[1:] != x_code[:-1]) | (y_code[1:] != y_code[:-1]))
     both_ties = _tied_pairs(np.diff(ends, prepend=-1, append=num - 1))
     pairs = num * (num - 1) // 2
     if pairs in (x_ties, y_ties):
         return math.nan
-    tau = (pairs - x_ties - y_ties + both_ties - 2 * _inversions(places)) / math.sqrt(
-        (pairs - x_ties) * (pairs - y_ties)
-    )
+    difference = pairs - x_ties - y_ties + both_ties - 2 * _inversions(places)
+    tau = difference / math.sqrt((pairs - x_ties) * (pairs - y_ties))
     return max(-1.0, min(1.0, tau))
 
 
@@ -99,7 +101,8 @@ def _pearson(x: Floats, y: Floats) -> float:
         centred = scaled - scaled.mean()
         centred /= np.abs(centred).max()
         parts.append(centred / math.sqrt((centred * centred).sum()))
-    return max(-1.0, min(1.0, float((parts[0] * parts[1]).sum())))  # no @: BLAS may start threads
+    correlation = float((parts[0] * parts[1]).sum())  # no @: BLAS may start threads
+    return max(-1.0, min(1.0, correlation))
 
 
 def _tied_pairs(counts: Ints) -> int:
@@ -109,9 +112,14 @@ def _tied_pairs(counts: Ints) -> int:
 def _inversions(order: Ints) -> int:
     """Pairs of a permutation of 0 .. n-1 that stand in the wrong order.
 
-    Radix sort from the highest 6 bits down. A part is the values that share the bits done so far, and, padded to a power of two, always as
-    long as the values its other bits can make. In each part the pairs that a pass puts right are those in different buckets: counted one by
-    one within chunks of 64, and by cumulated histograms between chunks. 32 N comparisons of bytes a pass, log N / 6 passes.
+    Radix sort from the highest 6 bits down. A part is the values that share the bits done so far. It is
+    padded to a power of two, so that it is as long as the values its other bits can make. A pass puts right
+    those pairs of a part that are in different buckets. They are counted:
+
+        within chunks of 64     one by one
+        between chunks          by cumulated histograms
+
+    A pass compares 32 N bytes. There are log N / 6 passes.
     """
     bits = (len(order) - 1).bit_length()
     values = np.concatenate([order, np.arange(len(order), 1 << bits)])
@@ -121,16 +129,17 @@ def _inversions(order: Ints) -> int:
         size, num_buckets = 1 << min(bits, 6), 1 << (bits - low)
         bucket = (values >> low) & (num_buckets - 1)
         places = np.ascontiguousarray(bucket.astype(np.uint8).reshape(-1, size).T)  # a column per chunk
-        found += sum(int(np.count_nonzero(places[:-apart] > places[apart:])) for apart in range(1, size))
+        for apart in range(1, size):
+            found += int(np.count_nonzero(places[:-apart] > places[apart:]))
         if not low:
             break
         num_chunks = places.shape[1]
-        counts = np.bincount(
-            np.repeat(np.arange(num_chunks), size) * num_buckets + bucket, minlength=num_chunks * num_buckets
-        )
+        cell = np.repeat(np.arange(num_chunks), size) * num_buckets + bucket
+        counts = np.bincount(cell, minlength=num_chunks * num_buckets)
         counts = counts.reshape(-1, 1 << low, num_buckets)  # (parts, chunks of the part, buckets)
         earlier = counts.cumsum(axis=1) - counts
         higher = earlier.sum(axis=2, keepdims=True) - earlier.cumsum(axis=2)
         found += int((counts * higher).sum())
-        values, bits = values[stable_order(values >> low)], low
+        values = values[stable_order(values >> low)]
+        bits = low
     return found

@@ -14,29 +14,21 @@ from tests.metrics.made import slow_mbr
 @pytest.mark.parametrize("normalise", metrics.NORMALISATIONS)
 def test_fast_bootstrap_is_the_slow_one(spacing, normalise):
     rng = np.random.default_rng(1)
-    scores, accuracy, cost = (
-        np.round(rng.normal(size=(4, 60)), 1),
-        rng.integers(0, 30, 60) / 30,
-        rng.integers(1, 12, 60),
-    )
+    scores = np.round(rng.normal(size=(4, 60)), 1)
+    accuracy = rng.integers(0, 30, 60) / 30
+    cost = rng.integers(1, 12, 60)
     scores[1, ::3], scores[2], scores[3, 5] = np.nan, 1.0, -np.inf
-    options = {
-        "budgets": 4,
-        "normalise": normalise,
-        "spacing": spacing,
-        "resamples": 40,
-        "seed": 3,
-        "level": 0.8,
-    }
+    options = {"budgets": 4, "normalise": normalise, "spacing": spacing}
+    options |= {"resamples": 40, "seed": 3, "level": 0.8}
     fast = metrics.bootstrap_mbr(scores, accuracy, cost, **options)
     for row, interval in zip(scores, fast, strict=True):
         assert interval == pytest.approx(metrics.bootstrap(mbr, row, accuracy, cost, **options), abs=1e-12)
     drawn = np.random.default_rng(3)
-    picks = [drawn.integers(0, 60, 60) for _ in range(40)]
-    values = [
-        slow_mbr(scores[0][i], accuracy[i], cost[i], metrics.budget_limits(cost[i], 4, spacing), normalise)
-        for i in picks
-    ]
+    values = []
+    for _ in range(40):
+        rows = drawn.integers(0, 60, 60)
+        limits = metrics.budget_limits(cost[rows], 4, spacing)
+        values.append(slow_mbr(scores[0][rows], accuracy[rows], cost[rows], limits, normalise))
     assert fast[0] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9])), abs=1e-12)
 
 
@@ -45,11 +37,8 @@ def test_bootstrap_is_seeded_and_covers():
     x = rng.normal(size=100)
     y = x + rng.normal(size=100)
     first = metrics.bootstrap(kendall_tau, x, y, resamples=200)
-    assert (
-        first
-        == metrics.bootstrap(kendall_tau, x, y, resamples=200)
-        != metrics.bootstrap(kendall_tau, x, y, resamples=200, seed=1)
-    )
+    assert first == metrics.bootstrap(kendall_tau, x, y, resamples=200)
+    assert first != metrics.bootstrap(kendall_tau, x, y, resamples=200, seed=1)
     narrow = metrics.bootstrap(kendall_tau, x, y, resamples=200, level=0.5)
     assert first.low < narrow.low < kendall_tau(x, y) < narrow.high < first.high
     assert all(map(math.isnan, metrics.bootstrap(kendall_tau, [1, 1], [1, 2], resamples=5)))
@@ -69,16 +58,13 @@ def test_noise_ceiling_is_the_mean_over_pairs_of_seeds():
         for rows, a, b in pairs
         for p, q in ((a, b), (b, a))
     ]
-    assert metrics.noise_ceiling(mbr, accuracies, cost) == pytest.approx(np.mean(both))
-    assert metrics.noise_ceiling(mbr, accuracies, cost, budgets=2) != metrics.noise_ceiling(
-        mbr, accuracies, cost
-    )
+    ceiling = metrics.noise_ceiling(mbr, accuracies, cost)
+    assert ceiling == pytest.approx(np.mean(both))
+    assert metrics.noise_ceiling(mbr, accuracies, cost, budgets=2) != ceiling
     assert math.isnan(metrics.noise_ceiling(kendall_tau, [[0.1, math.nan], [math.nan, 0.2]]))
 
 
 ONE = ([1.0, 2.0], [0.5, 0.6], [1.0, 2.0])
-
-
 BAD = [
     (lambda: metrics.bootstrap(mbr, *ONE, resamples=0), "resamples 0; it is a whole number from 1"),
     (lambda: metrics.bootstrap(mbr, *ONE, level=95), "level 95; it is between 0 and 1"),

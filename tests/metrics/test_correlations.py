@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, strategies as st
+from hypothesis import given
 
 from nbzero import metrics
 from nbzero.metrics import kendall_tau, pearson, spearman_rho
@@ -26,8 +26,8 @@ def test_correlations_are_scipys(rows):
         assert math.isnan(pearson(x, y))
 
 
-@given(PAIRS, st.floats(0.1, 10))
-def test_correlations_are_symmetric_and_see_order_only(rows, factor):
+@given(PAIRS)
+def test_correlations_are_symmetric_and_see_order_only(rows):
     x, y = columns(rows)
     for metric in (kendall_tau, spearman_rho, pearson):
         value = metric(x, y)
@@ -35,9 +35,8 @@ def test_correlations_are_symmetric_and_see_order_only(rows, factor):
         assert metric(y, x) == pytest.approx(value, abs=1e-9, nan_ok=True)
         assert metric(-x, y) == pytest.approx(-value, abs=1e-9, nan_ok=True)
     for metric in (kendall_tau, spearman_rho):
-        assert metric(metrics.codes(x), metrics.codes(y)) == pytest.approx(
-            metric(x, y), abs=1e-12, nan_ok=True
-        )
+        coded = metric(metrics.codes(x), metrics.codes(y))
+        assert coded == pytest.approx(metric(x, y), abs=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("size", [2, 3, 63, 64, 65, 127, 128, 129, 1000, 4097, 70_000])
@@ -57,24 +56,20 @@ def test_pearson_does_not_depend_on_scale(x_scale, y_scale, shift):
     x = rng.normal(size=200)
     y = x + rng.normal(size=200)
     wanted = scipy.stats.pearsonr(x, y).statistic
-    assert pearson((x + shift) * x_scale, y * y_scale) == pytest.approx(
-        wanted, abs=1e-3 if x_scale < 1e-310 else 1e-9
-    )
+    few_digits = x_scale < 1e-310
+    found = pearson((x + shift) * x_scale, y * y_scale)
+    assert found == pytest.approx(wanted, abs=1e-3 if few_digits else 1e-9)
 
 
 def test_pearson_leaves_out_what_is_no_number_and_the_others_rank_it():
     x, y = np.array([1, 2, 3, 4, -math.inf, math.nan, math.nan]), np.array([1, 2, 3, 5, 9, 0.0, 4])
     assert pearson(x, y) == pytest.approx(scipy.stats.pearsonr(x[:4], y[:4]).statistic)
     lowest = np.array([1, 2, 3, 4, -5, -6, -6])
-    assert (
-        kendall_tau(x, y) == kendall_tau(y, x) == pytest.approx(scipy.stats.kendalltau(lowest, y).statistic)
-    )
-    assert (
-        spearman_rho(x, y) == spearman_rho(y, x) == pytest.approx(scipy.stats.spearmanr(lowest, y).statistic)
-    )
-    assert math.isnan(kendall_tau([math.nan] * 3, [1, 2, 3])) and math.isnan(
-        spearman_rho([math.nan] * 3, [1, 2, 3])
-    )
+    tau, rho = scipy.stats.kendalltau(lowest, y).statistic, scipy.stats.spearmanr(lowest, y).statistic
+    assert kendall_tau(x, y) == kendall_tau(y, x) == pytest.approx(tau)
+    assert spearman_rho(x, y) == spearman_rho(y, x) == pytest.approx(rho)
+    assert math.isnan(kendall_tau([math.nan] * 3, [1, 2, 3]))
+    assert math.isnan(spearman_rho([math.nan] * 3, [1, 2, 3]))
 
 
 def test_a_proxy_that_scores_only_its_favourites_gains_nothing():
@@ -85,15 +80,11 @@ def test_a_proxy_that_scores_only_its_favourites_gains_nothing():
 
 @pytest.mark.parametrize("metric", [pearson, kendall_tau, spearman_rho])
 def test_undefined_correlations_are_nan_and_no_archs_are_an_error(metric):
-    assert (
-        math.isnan(metric([1], [2]))
-        and math.isnan(metric([1, 1, 1], [1, 2, 3]))
-        and math.isnan(metric([math.nan] * 3, [1, 2, 3]))
-    )
+    assert math.isnan(metric([1], [2]))
+    assert math.isnan(metric([1, 1, 1], [1, 2, 3]))
+    assert math.isnan(metric([math.nan] * 3, [1, 2, 3]))
     with pytest.raises(ValueError, match="no archs: x, y are empty; a pool has at least one arch"):
         metric([], [])
-    with pytest.raises(
-        ValueError,
-        match=r"arrays of shapes \{'x': \(2,\), 'y': \(3,\)\}; they are \(N,\), an entry per arch, all of one length",
-    ):
+    shapes = r"arrays of shapes \{'x': \(2,\), 'y': \(3,\)\}"
+    with pytest.raises(ValueError, match=rf"{shapes}; they are \(N,\), an entry per arch, all of one length"):
         metric([1, 2], [1, 2, 3])

@@ -18,22 +18,20 @@ def test_mbr_is_its_definition(rows, budgets, normalise, spacing):
     value = mbr(scores, accuracy, cost, budgets, normalise, spacing)
     assert value == pytest.approx(slow_mbr(scores, accuracy, cost, limits, normalise), abs=1e-12)
     assert mbr(scores, accuracy, cost, limits.tolist(), normalise) == value
-    assert 0 <= value < 1 and mbr(accuracy, accuracy, cost, budgets, normalise, spacing) == 0
-    found = metrics.picks(np.array([scores, accuracy]), accuracy, *metrics.within(cost, limits))
-    coded = metrics.picks(
-        metrics.small_codes(np.array([scores, accuracy])), accuracy, *metrics.within(cost, limits)
-    )
+    assert 0 <= value < 1
+    assert mbr(accuracy, accuracy, cost, budgets, normalise, spacing) == 0
+    table = np.array([scores, accuracy])
+    pools = metrics.within(cost, limits)
+    found = metrics.picks(table, accuracy, *pools)
+    coded = metrics.picks(metrics.small_codes(table), accuracy, *pools)
     assert all(np.array_equal(one, other) for one, other in zip(found, coded, strict=True))
     for b, limit in enumerate(limits):
         inside = np.flatnonzero(cost <= limit)
-        winners = [
-            i for i in inside if np.array_equal(scores[i], np.fmax.reduce(scores[inside]), equal_nan=True)
-        ]
-        assert (
-            found.arch[0, b] == winners[0]
-            and found.num_tied[0, b] == len(winners)
-            and found.pool_size[b] == len(inside)
-        )
+        highest = np.fmax.reduce(scores[inside])
+        winners = [i for i in inside if np.array_equal(scores[i], highest, equal_nan=True)]
+        assert found.arch[0, b] == winners[0]
+        assert found.num_tied[0, b] == len(winners)
+        assert found.pool_size[b] == len(inside)
         assert found.accuracy[0, b] == pytest.approx(accuracy[winners].mean())
         assert found.best[b] == inside[np.argmax(accuracy[inside])]
 
@@ -51,14 +49,11 @@ def test_mbr_by_hand():
     assert metrics.budget_limits(cost, 2).tolist() == [25, 40]
     assert mbr(scores, accuracy, cost, 2) == (1 + 3) / (2 * 4)
     assert mbr(scores, accuracy, cost, 2, normalise="pool") == (1 / 2 + 3 / 4) / 2
-    assert (
-        mbr([1, 1, 1, 1], accuracy, cost, [40])
-        == mbr([math.nan] * 4, accuracy, cost, [40])
-        == (0 + 3 + 2 + 1) / 4 / 4
-    )
-    assert (
-        mbr([-math.inf, math.nan], [0.1, 0.9], [1, 1], 1) == 0.5
-    )  # -inf is a number, and beats what is missing
+    random = (0 + 3 + 2 + 1) / 4 / 4
+    assert mbr([1, 1, 1, 1], accuracy, cost, [40]) == random
+    assert mbr([math.nan] * 4, accuracy, cost, [40]) == random
+    # -inf is a number, and beats what is missing
+    assert mbr([-math.inf, math.nan], [0.1, 0.9], [1, 1], 1) == 0.5
     assert mbr([1.0], [0.5], [7]) == 0
 
 
@@ -66,23 +61,18 @@ def test_mbr_by_hand():
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.integers(1, 8))
 def test_limits_ascend_to_the_largest_cost(spacing, cost, budgets):
     limits = metrics.budget_limits(cost, budgets, spacing)
-    assert len(limits) == budgets and (np.diff(limits) >= 0).all() and limits[-1] == max(cost)
-    if spacing == "quantile":
-        for k, limit in enumerate(limits, 1):
-            assert (
-                sum(c <= limit for c in cost) * budgets
-                >= k * len(cost)
-                > sum(c < limit for c in cost) * budgets
-            )
-    else:
-        assert limits == pytest.approx(
-            [min(cost) + k / budgets * (max(cost) - min(cost)) for k in range(1, budgets + 1)]
-        )
+    assert len(limits) == budgets and limits[-1] == max(cost)
+    assert (np.diff(limits) >= 0).all()
+    if spacing == "even":
+        steps = np.arange(1, budgets + 1) / budgets
+        assert limits == pytest.approx(min(cost) + steps * (max(cost) - min(cost)))
+        return
+    for k, limit in enumerate(limits, 1):
+        within, below = sum(c <= limit for c in cost), sum(c < limit for c in cost)
+        assert within * budgets >= k * len(cost) > below * budgets
 
 
 ONE = ([1.0, 2.0], [0.5, 0.6], [1.0, 2.0])
-
-
 BAD = [
     (lambda: mbr([], [], []), "no archs: scores, accuracy, cost are empty"),
     (lambda: mbr([1], [0.5, 0.6], [1, 2]), "all of one length"),
@@ -115,12 +105,11 @@ def test_bad_input_says_what_is_allowed(call, said):
 
 @pytest.mark.parametrize("budgets", [2.5, "5", None, True, {"macs": 1}, [], ["a"], [math.nan], [True], 0, -1])
 def test_budgets_that_are_none(budgets):
-    for call in (metrics.budget_limits, lambda cost, given: mbr([1, 2], [1, 2], cost, given)):
-        with pytest.raises(
-            ValueError,
-            match=r"budgets .*; (it is a number of limits from 1, or a list of limits|give at least one limit, none of them NaN)",
-        ):
-            call([1.0, 2.0], budgets)
+    wanted = "it is a number of limits from 1, or a list of limits|give at least one limit, none of them NaN"
+    with pytest.raises(ValueError, match=rf"budgets .*; ({wanted})"):
+        metrics.budget_limits([1.0, 2.0], budgets)
+    with pytest.raises(ValueError, match=rf"budgets .*; ({wanted})"):
+        mbr([1, 2], [1, 2], [1.0, 2.0], budgets)
 
 
 def test_limits_as_an_array():
@@ -130,8 +119,6 @@ def test_limits_as_an_array():
 
 def test_a_limit_that_was_taken_for_a_number_of_limits():
     assert len(metrics.budget_limits([1.0, 2.0], 10_000)) == 10_000
-    with pytest.raises(
-        ValueError,
-        match=r"budgets 5000000 is a number of limits, at most 10,000; a single limit is a list or a decimal: 5e\+06",
-    ):
+    said = r"at most 10,000; a single limit is a list or a decimal: 5e\+06"
+    with pytest.raises(ValueError, match=f"budgets 5000000 is a number of limits, {said}"):
         metrics.budget_limits([1.0, 2.0], 5_000_000)

@@ -37,8 +37,6 @@ def test_missing_scores_are_below_minus_infinity():
 
 
 ONE = ([1.0, 2.0], [0.5, 0.6])
-
-
 BAD = [
     (lambda: best_rank_at_k(*ONE, 0), "k 0; it is a whole number from 1 to the 2 archs of the pool"),
     (lambda: best_rank_at_k(*ONE, 3), "k 3; it is"),
