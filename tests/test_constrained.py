@@ -97,7 +97,7 @@ def test_picks_by_hand():
     assert constrained.mbr(SIX, "params", ("macs", "params"), 2) == pytest.approx(
         np.mean(
             [
-                metrics.mbr(SIX.costs["params"], SIX.accuracy, SIX.costs[cost], 2)
+                metrics.mbr(SIX.costs["params"], SIX.accuracy, SIX.costs[cost], 2, spacing="even")
                 for cost in ("macs", "params")
             ]
         )
@@ -172,17 +172,15 @@ def test_intervals_are_those_of_the_metrics():
     table = constrained.mbr_table(SIX, resamples=30, seed=5)
     row = row_of(table, proxy="zen")
     for cost in ("macs", "params"):
-        wanted = metrics.bootstrap(
-            metrics.mbr, SIX.scores["zen"], SIX.accuracy, SIX.costs[cost], resamples=30, seed=5
-        )
+        arrays = SIX.scores["zen"], SIX.accuracy, SIX.costs[cost]
+        wanted = metrics.bootstrap(metrics.mbr, *arrays, resamples=30, seed=5, spacing="even")
         assert (row[f"mbr_{cost}_low"], row[f"mbr_{cost}_high"]) == pytest.approx(wanted)
-    values = [
-        metrics.resampled_mbr(SIX.scores["zen"], SIX.accuracy, cost, resamples=30, seed=5)[:, 0]
-        for cost in SIX.costs.values()
-    ]
-    assert (row["mbr_union_low"], row["mbr_union_high"]) == pytest.approx(
-        metrics.interval(np.mean(values, axis=0))
-    )
+    values = []
+    for cost in SIX.costs.values():
+        options = {"spacing": "even", "resamples": 30, "seed": 5}
+        values.append(metrics.resampled_mbr(SIX.scores["zen"], SIX.accuracy, cost, **options)[:, 0])
+    union = metrics.interval(np.mean(values, axis=0))
+    assert (row["mbr_union_low"], row["mbr_union_high"]) == pytest.approx(union)
     frame = constrained.correlations(SIX, resamples=30, seed=5)
     wanted = metrics.bootstrap(metrics.kendall_tau, SIX.scores["zen"], SIX.accuracy, resamples=30, seed=5)
     assert (
@@ -217,9 +215,8 @@ def test_intervals_of_both_normalisations_and_spacings():
 
 def test_intervals_of_what_is_picked():
     frame = constrained.constrained(SIX, "macs", 2, resamples=40, seed=3, level=0.8)
-    drawn = metrics.resampled_picks(
-        SIX.scores["zen"], SIX.accuracy, SIX.costs["macs"], 2, resamples=40, seed=3
-    )
+    arrays = SIX.scores["zen"], SIX.accuracy, SIX.costs["macs"]
+    drawn = metrics.resampled_picks(*arrays, 2, spacing="even", resamples=40, seed=3)
     for budget in (1, 2):
         row = row_of(frame, proxy="zen", budget=budget)
         assert (row["accuracy_low"], row["accuracy_high"]) == metrics.interval(
@@ -419,7 +416,7 @@ def test_the_noise_ceiling_is_one_seed_against_another():
     table = row_of(constrained.mbr_table(SIX, accuracies=seeds), proxy=CEILING)
     pairs = [(seeds[0][both], seeds[1][both]), (seeds[1][both], seeds[0][both])]
     assert table["mbr_macs"] == pytest.approx(
-        np.mean([metrics.mbr(x, y, SIX.costs["macs"][both]) for x, y in pairs])
+        np.mean([metrics.mbr(x, y, SIX.costs["macs"][both], spacing="even") for x, y in pairs])
     )
     assert any("on the 5 of 6 archs that two seeds share" in note for note in frame.notes)
 

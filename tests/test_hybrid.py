@@ -353,7 +353,7 @@ def test_the_best_is_the_smallest_and_never_worse_than_the_best_member():
             ).tobytes()
             for limit in limits
         )
-        for limits in [metrics.budget_limits(p.costs["macs"])]
+        for limits in [metrics.budget_limits(p.costs["macs"], spacing="even")]
         for scores in (hybrid.Hybrid(members).scores(p) for members in subsets(list(p.scores)))
     }
     assert found.num_different == len(picked) and "63 combinations were tried" in repr(table)
@@ -432,7 +432,7 @@ def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample(
     absent = np.isnan([chosen_on.score(name) for name in found.members]).any(0).sum()
     assert report["no_score"][0] == absent > 0
     assert report["mbr"][4] == pytest.approx(
-        metrics.mbr(np.zeros(40), chosen_on.accuracy, chosen_on.costs["macs"])
+        metrics.mbr(np.zeros(40), chosen_on.accuracy, chosen_on.costs["macs"], spacing="even")
     )
     given = hybrid.Hybrid(found.members).report(chosen_on)
     assert {row["shares"] for row in given} == {None} and "Given" in given.notes[0]
@@ -510,7 +510,7 @@ def test_degenerate_pools_are_defined():
     one = pool([0.5], [3], {"x": [1], "y": [-np.inf]})
     assert hybrid.best_hybrids(one, list(one.scores)).values[1:].tolist() == [0, 0, 0]
     constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [2] * 4, "z": [-np.inf] * 4})
-    random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"])
+    random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"], spacing="even")
     for rule in hybrid.RULES:
         found = hybrid.best_hybrids(constant, list(constant.scores), rule=rule)
         np.testing.assert_allclose(found.values[1:], random)

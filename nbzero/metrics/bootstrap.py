@@ -109,7 +109,7 @@ def bootstrap_mbr(
     cost: npt.ArrayLike,
     budgets: int | Sequence[float] = 5,
     normalise: str = "total",
-    spacing: str = "even",
+    spacing: str = "quantile",
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -138,7 +138,7 @@ def resampled_mbr(
     cost: npt.ArrayLike,
     budgets: int | Sequence[float] = 5,
     normalise: str = "total",
-    spacing: str = "even",
+    spacing: str = "quantile",
     resamples: int = 1000,
     seed: int = 0,
 ) -> Floats:
@@ -182,7 +182,7 @@ def resampled_picks(
     accuracy: npt.ArrayLike,
     cost: npt.ArrayLike,
     budgets: int | Sequence[float] = 5,
-    spacing: str = "even",
+    spacing: str = "quantile",
     resamples: int = 1000,
     seed: int = 0,
 ) -> Resampled:

@@ -24,7 +24,7 @@ def mbr(
     cost: npt.ArrayLike,
     budgets: int | Sequence[float] = 5,
     normalise: str = "total",
-    spacing: str = "even",
+    spacing: str = "quantile",
 ) -> float:
     """Mean best ranking: the true rank of what a score picks under a series of budgets. 0 is the oracle.
 
@@ -38,7 +38,7 @@ def mbr(
     Args:
         scores, accuracy, cost: (N,); accuracy and cost without NaN.
         budgets: how many limits (`budget_limits`), or the limits themselves.
-        spacing: "even" or "quantile", of a number of budgets.
+        spacing: "quantile" or, as in the paper, "even"; of a number of budgets.
 
     Raises:
         NothingFoundError: a limit below every cost.
@@ -59,13 +59,15 @@ def mbr(
     return float(mean_rank(found, len(scores), normalise)[0])
 
 
-def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spacing: str = "even") -> Floats:
+def budget_limits(
+    cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spacing: str = "quantile"
+) -> Floats:
     """The limits (B,) on a cost, ascending. An arch is within a limit where cost <= limit.
 
     A number M of limits is laid by its spacing. The last is the largest cost.
 
-        even        the k-th is min + k/M (max - min)
         quantile    the k-th is the smallest that admits k/M of the archs, more where costs tie
+        even        the k-th is min + k/M (max - min), as in the paper of `mbr`
 
     Args:
         cost: (N,) without NaN.
@@ -75,10 +77,10 @@ def budget_limits(cost: npt.ArrayLike, budgets: int | Sequence[float] = 5, spaci
     Raises:
         UsageError: no archs, NaN in cost, no limit, a limit that is NaN, another spacing.
 
+    >>> budget_limits([0, 10, 20, 100], 2).tolist()
+    [10.0, 100.0]
     >>> budget_limits([0, 10, 20, 100], 2, "even").tolist()
     [50.0, 100.0]
-    >>> budget_limits([0, 10, 20, 100], 2, "quantile").tolist()
-    [10.0, 100.0]
     """
     (values,) = vectors(cost=cost)
     values = np.asarray(values, np.float64)

@@ -78,7 +78,7 @@ def main() -> None:
         scores, cost, accuracy = made_scores(num_proxies)
         rank = took(lambda scores=scores: metrics.ranks(scores), 3)
         ranks = (2 * metrics.ranks(scores)).astype(np.int64)
-        limits = metrics.budget_limits(cost, BUDGETS)
+        limits = metrics.budget_limits(cost, BUDGETS, "even")
         limited = [cost <= limit for limit in limits]
         inside = [np.flatnonzero(pool) for pool in limited]
         true = [metrics.true_ranks(accuracy[pool]) for pool in inside]

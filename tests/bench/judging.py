@@ -62,7 +62,7 @@ def by_loop(pool: Pool) -> list[float]:
     for scores in pool.scores.values():
         ranks = []
         for cost in pool.costs.values():
-            for limit in metrics.budget_limits(cost):
+            for limit in metrics.budget_limits(cost, spacing="even"):
                 inside = cost <= limit
                 ours, true = scores[inside], pool.accuracy[inside]
                 ranks.append(
@@ -81,7 +81,9 @@ def main() -> None:
 
     def all_mbr() -> list[float]:
         rank = [
-            metrics.picks(table, pool.accuracy, *metrics.within(cost, metrics.budget_limits(cost)))
+            metrics.picks(
+                table, pool.accuracy, *metrics.within(cost, metrics.budget_limits(cost, spacing="even"))
+            )
             for cost in pool.costs.values()
         ]
         return np.mean([metrics.mean_rank(part, len(pool)) for part in rank], axis=0).tolist()
@@ -109,9 +111,13 @@ def main() -> None:
     report = seconds(lambda: constrained.evaluate(pool, mine))
     print(f"report of a proxy of one's own           {report * 1e3:8.1f} ms  (target 200 ms)")
     cost = pool.costs["macs"]
-    ours = seconds(lambda: metrics.bootstrap_mbr(table, pool.accuracy, cost), 1)
+    ours = seconds(lambda: metrics.bootstrap_mbr(table, pool.accuracy, cost, spacing="even"), 1)
     theirs = seconds(
-        lambda: [metrics.bootstrap(metrics.mbr, row, pool.accuracy, cost, resamples=4) for row in table], 1
+        lambda: [
+            metrics.bootstrap(metrics.mbr, row, pool.accuracy, cost, resamples=4, spacing="even")
+            for row in table
+        ],
+        1,
     )
     theirs *= 1000 / 4
     print(

@@ -32,6 +32,20 @@ def test_fast_bootstrap_is_the_slow_one(spacing, normalise):
     assert fast[0] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9])), abs=1e-12)
 
 
+RESAMPLING = [metrics.bootstrap_mbr, metrics.resampled_mbr, metrics.resampled_picks]
+
+
+@pytest.mark.parametrize("function", RESAMPLING, ids=lambda function: function.__name__)
+def test_limits_are_quantiles_unless_even_ones_are_asked_for(function):
+    arrays = [5, 9, 1, 7], [0.9, 0.6, 0.7, 0.8], [10, 20, 30, 100]
+    default, quantile, even = (
+        function(*arrays, 2, resamples=20, **spacing)
+        for spacing in ({}, {"spacing": "quantile"}, {"spacing": "even"})
+    )
+    np.testing.assert_equal(default, quantile)
+    assert repr(default) != repr(even)
+
+
 def test_bootstrap_is_seeded_and_covers():
     rng = np.random.default_rng(0)
     x = rng.normal(size=100)

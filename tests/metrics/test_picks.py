@@ -45,8 +45,8 @@ def test_mbr_does_not_depend_on_the_order_of_the_archs(rows, random):
 def test_mbr_by_hand():
     scores, accuracy, cost = [5, 9, 1, 7], [0.9, 0.6, 0.7, 0.8], [10, 20, 30, 40]
     # limits 20, 40: picks arch 1 of two (rank 1), then arch 1 of four (rank 3)
-    assert metrics.budget_limits(cost, 2, "quantile").tolist() == [20, 40]
-    assert metrics.budget_limits(cost, 2).tolist() == [25, 40]
+    assert metrics.budget_limits(cost, 2).tolist() == [20, 40]
+    assert metrics.budget_limits(cost, 2, "even").tolist() == [25, 40]
     assert mbr(scores, accuracy, cost, 2) == (1 + 3) / (2 * 4)
     assert mbr(scores, accuracy, cost, 2, normalise="pool") == (1 / 2 + 3 / 4) / 2
     random = (0 + 3 + 2 + 1) / 4 / 4
@@ -55,6 +55,13 @@ def test_mbr_by_hand():
     # -inf is a number, and beats what is missing
     assert mbr([-math.inf, math.nan], [0.1, 0.9], [1, 1], 1) == 0.5
     assert mbr([1.0], [0.5], [7]) == 0
+
+
+def test_limits_are_quantiles_unless_even_ones_are_asked_for():
+    scores, accuracy, cost = [5, 9, 1, 7], [0.9, 0.6, 0.7, 0.8], [10, 20, 30, 100]
+    # limits 20, 100: arch 1 of two (rank 1); limits 55, 100: arch 1 of three (rank 2)
+    assert mbr(scores, accuracy, cost, 2) == mbr(scores, accuracy, cost, 2, spacing="quantile") == (1 + 3) / 8
+    assert mbr(scores, accuracy, cost, 2, spacing="even") == (2 + 3) / 8
 
 
 @pytest.mark.parametrize("spacing", metrics.SPACINGS)
