@@ -1,7 +1,8 @@
 """The face of a package: its public names, each loaded from its module when it is first asked for.
 
-So importing a package imports neither numpy nor torch. A public name may be that of its module (`nbzero.judge.factors`): the name
-on the face is the function, as it is where a package imports all its names at once.
+So importing a package imports neither numpy nor torch. A function may share the name of its module, as
+`nbzero.metrics.picks` does. The name on the face is then the function, as it is where a package imports all
+its names at once.
 """
 
 from __future__ import annotations

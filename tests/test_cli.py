@@ -13,7 +13,6 @@ import types
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 from builders import import_bench
@@ -594,74 +593,6 @@ def test_a_terminal_repeats_the_key_column_in_every_block(release):
     assert "\x1b" not in real(*args, COLUMNS="80").stdout
     quiet = real("--release", release, "info", FORCE_COLOR="1", NO_COLOR="1").stdout
     assert not re.search(r"\x1b\[[0-9;]*3\dm", quiet)
-
-
-WORD = st.text("ab_ 1-", max_size=30)
-
-
-@given(
-    st.dictionaries(
-        st.text("ab_", min_size=1, max_size=20),
-        st.lists(WORD, min_size=3, max_size=3),
-        min_size=1,
-        max_size=9,
-    ),
-    st.integers(10, 120),
-    st.integers(1, 2),
-)
-def test_a_layout_shows_every_column_once_and_is_no_wider_than_asked(cells, width, keys):
-    found = as_text.layout(cells, width, keys)
-    head = [*cells][:keys]
-    assert all(block[: len(head)] == head for block in found.blocks)
-    assert [*head, *(name for block in found.blocks for name in block[len(head) :])] == [
-        name for name in cells if name not in found.same
-    ]
-    assert all(set(cells[name]) == {cell} for name, cell in found.same.items())
-    for name in found.widths:
-        assert "".join(found.heads[name]) == name
-    for block in found.blocks:
-        wide = sum(found.widths[name] for name in block) + 2 * (len(block) - 1)
-        assert wide <= width or len(block) <= keys + 1  # a key column that is too wide is not cut
-    unbounded = as_text.layout(cells, keys=keys)
-    assert (
-        unbounded.blocks == [[*cells]]
-        and unbounded.same == {}
-        and all(unbounded.heads[name] == [name] for name in cells)
-    )
-    one_line = max(max(map(len, [name, *column])) for name, column in cells.items()) + 1
-    aligned = as_text.aligned_text(
-        [*cells],
-        [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)],
-        width=one_line * len(cells) * 3,
-    )
-    assert aligned.splitlines()[0].split() == [*cells]
-
-
-def test_a_wide_table_is_fitted_in_steps():
-    cells = {
-        "proxy": ["zen", "ntk"],
-        "best_rank_at_k": ["1", "2"],
-        "said": ["one two three four five six seven", "-"],
-        "seed": ["0", "0"],
-    }
-    assert as_text.layout(cells, 61).blocks == [["proxy", "best_rank_at_k", "said", "seed"]]
-    broken = as_text.layout(cells, 60)
-    assert (
-        broken.heads["best_rank_at_k"] == ["best", "_rank", "_at_k"]
-        and broken.same == {}
-        and broken.widths["said"] == 33
-    )
-    shared = as_text.layout(cells, 52)
-    assert shared.same == {"seed": "0"} and shared.widths["said"] == 33 and len(shared.blocks) == 1
-    wrapped = as_text.layout(cells, 45)
-    assert wrapped.widths["said"] == 31 and len(wrapped.blocks) == 1
-    blocks = as_text.layout(cells, 35)
-    assert blocks.blocks == [["proxy", "best_rank_at_k"], ["proxy", "said"]]
-    listed = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
-    assert as_text.aligned_text([*cells], listed, "title", ["a note that is somewhat too long for it"], width=35).splitlines() == [
-        "title", "proxy  best", "       _rank", "       _at_k", "zen    1", "ntk    2", "", "proxy  said", "zen    one two three four five",
-        "       six seven", "ntk    -", "The same in every row: seed = 0.", "a note that is somewhat too long", "for it",
-    ]  # fmt: skip
 
 
 FIRST = tuple(Bench().space("r1-mini").members[1:40])
