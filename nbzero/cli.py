@@ -1728,7 +1728,7 @@ def report(
 
     It needs no network to read.
     """
-    from nbzero.report import write_report
+    from nbzero.pages import write_report
 
     path = write_report(call.bench, out, _names(spaces), split, resamples=resamples)
     call.show(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -1219,12 +1218,12 @@ def test_hybrid_searches_judges_and_reports(release, bench):
 
 def test_report_hands_the_release_the_folder_and_the_spaces_on(release, tmp_path, monkeypatch):
     called = []
-    fake = types.ModuleType("nbzero.report")
-    fake.write_report = lambda bench, out_dir, *rest, **more: (
-        called.append((bench.sha256, out_dir, *rest, more)) or out_dir / "index.html"
-    )
-    monkeypatch.setitem(sys.modules, "nbzero.report", fake)
-    monkeypatch.setattr("nbzero.report", fake, raising=False)
+
+    def write_report(bench, out_dir, *rest, **more):
+        called.append((bench.sha256, out_dir, *rest, more))
+        return out_dir / "index.html"
+
+    monkeypatch.setattr("nbzero.pages.write_report", write_report)
     done = answer(
         "--release",
         release,

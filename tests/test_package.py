@@ -52,6 +52,8 @@ def test_the_wheel_ships_the_release_the_jobs_and_the_marker(wheel):
     assert released <= names
     assert {
         "nbzero/py.typed",
+        "nbzero/pages/report.html",
+        "nbzero/pages/report.js",
         "builders/train_shard.py",
         "builders/proxies/trace.py",
         "train/loop.py",

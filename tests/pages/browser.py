@@ -1,4 +1,4 @@
-"""A headless Chromium over its debugging pipe, with the standard library alone: for tests of pages. No test itself."""
+"""A headless Chromium over its debugging pipe, with the standard library alone. No test itself."""
 
 import base64
 import contextlib
@@ -14,10 +14,24 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-extensions",
+    "--force-device-scale-factor=1",
+    "--hide-scrollbars",
+)
 
 
 def find_browser() -> tuple[str | None, str]:
-    """The browser's path, or None and the reason: the variable CHROME, else the first of `NAMES` that is on the path."""
+    """The browser's path, or None and the reason.
+
+    It is the one that the variable CHROME names, else the first of `NAMES` that is on the path.
+    """
     if sys.platform == "win32":
         return None, "the debugging pipe of Chromium needs file descriptors that Windows does not hand on"
     given = os.environ.get("CHROME")
@@ -41,17 +55,17 @@ class Browser:
         self._in, from_browser = os.pipe()
         log = os.open(folder / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         low = (to_browser, from_browser, log)
-        high = [
-            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in low
-        ]  # clear of 3 and 4, which are taken first
+        # Clear of 3 and 4, which are taken first.
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in low]
         for fd in low:
             os.close(fd)
-        flags = ["--headless=new", "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}", "--no-first-run", "--disable-gpu",
-                 "--disable-dev-shm-usage", "--disable-background-networking", "--disable-extensions", "--force-device-scale-factor=1",
-                 "--hide-scrollbars", *(["--no-sandbox"] if os.geteuid() == 0 else []), "about:blank"]  # fmt: skip
-        actions = [(os.POSIX_SPAWN_DUP2, high[0], 3), (os.POSIX_SPAWN_DUP2, high[1], 4),
-                   (os.POSIX_SPAWN_DUP2, high[2], 1), (os.POSIX_SPAWN_DUP2, high[2], 2)]  # fmt: skip
-        self.pid = os.posix_spawn(program, [program, *flags], os.environ, file_actions=actions, setpgroup=0)
+        flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}"]
+        if os.geteuid() == 0:
+            flags.append("--no-sandbox")
+        ends = {3: high[0], 4: high[1], 1: high[2], 2: high[2]}
+        actions = [(os.POSIX_SPAWN_DUP2, opened, fd) for fd, opened in ends.items()]
+        command = [program, *flags, "about:blank"]
+        self.pid = os.posix_spawn(program, command, os.environ, file_actions=actions, setpgroup=0)
         for fd in high:
             os.close(fd)
         self._buffer, self._number, self.log = b"", 0, folder / "browser.log"
@@ -60,14 +74,16 @@ class Browser:
     def send(
         self, method: str, session: str | None = None, timeout: float = 60, **params: Any
     ) -> dict[str, Any]:
-        """The result of one command; RuntimeError for the browser's error, TimeoutError where it does not answer."""
+        """The result of one command.
+
+        Raises:
+            RuntimeError: the browser's error.
+            TimeoutError: it does not answer.
+        """
         self._number += 1
-        message = {
-            "id": self._number,
-            "method": method,
-            "params": params,
-            **({"sessionId": session} if session else {}),
-        }
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         end = time.monotonic() + timeout
         while True:
@@ -83,9 +99,8 @@ class Browser:
             ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
             data = os.read(self._in, 1 << 20) if ready else b""
             if not data:
-                raise TimeoutError(
-                    f"the browser {'closed' if ready else 'did not answer'} at {waiting}: {self.log.read_text()[-2000:]}"
-                )
+                what = "closed" if ready else "did not answer"
+                raise TimeoutError(f"the browser {what} at {waiting}: {self.log.read_text()[-2000:]}")
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\0", 1)
         return dict(json.loads(line))
@@ -100,7 +115,10 @@ class Browser:
 
 
 class Page:
-    """A tab without network: http, https and the rest are blocked and counted, console messages and exceptions are kept."""
+    """A tab without network.
+
+    http, https and the rest are blocked and counted. Console messages and exceptions are kept.
+    """
 
     def __init__(self, browser: Browser, width: int = 1200, height: int = 900, dark: bool = False) -> None:
         self.browser = browser
@@ -144,11 +162,7 @@ class Page:
             "Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True, userGesture=True
         )
         if "exceptionDetails" in got:
-            raise RuntimeError(
-                got["exceptionDetails"]
-                .get("exception", {})
-                .get("description", got["exceptionDetails"]["text"])
-            )
+            raise RuntimeError(_thrown(got["exceptionDetails"]))
         return got["result"].get("value")
 
     def wait(self, condition: str, seconds: float = 30) -> None:
@@ -161,7 +175,8 @@ class Page:
     def press(self, key: str, code: int = 0, text: str = "") -> None:
         """A key down and up on what has the focus."""
         more = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-        self.send("Input.dispatchKeyEvent", type="keyDown", **more, **({"text": text} if text else {}))
+        typed = {"text": text} if text else {}
+        self.send("Input.dispatchKeyEvent", type="keyDown", **more, **typed)
         self.send("Input.dispatchKeyEvent", type="keyUp", **more)
 
     def requests(self) -> list[str]:
@@ -170,17 +185,16 @@ class Page:
 
     def complaints(self) -> list[str]:
         """Console warnings and errors, log entries and uncaught exceptions so far."""
-        thrown = [event["params"]["exceptionDetails"] for event in self._events("Runtime.exceptionThrown")]
-        said = [event["params"] for event in self._events("Runtime.consoleAPICalled")]
-        logged = [event["params"]["entry"] for event in self._events("Log.entryAdded")]
-        return [
-            *(one.get("exception", {}).get("description", one["text"]) for one in thrown),
-            *(
-                f"{one['type']}: {[arg.get('value', arg.get('description')) for arg in one['args']]}"
-                for one in said
-            ),
-            *(f"{one['level']}: {one['text']} {one.get('url', '')}" for one in logged),
-        ]
+        found = []
+        for event in self._events("Runtime.exceptionThrown"):
+            found.append(_thrown(event["params"]["exceptionDetails"]))
+        for event in self._events("Runtime.consoleAPICalled"):
+            said = [arg.get("value", arg.get("description")) for arg in event["params"]["args"]]
+            found.append(f"{event['params']['type']}: {said}")
+        for event in self._events("Log.entryAdded"):
+            entry = event["params"]["entry"]
+            found.append(f"{entry['level']}: {entry['text']} {entry.get('url', '')}")
+        return found
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
         shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
@@ -192,3 +206,8 @@ class Page:
             for event in self.browser.events
             if event.get("sessionId") == self.session and event["method"] == method
         ]
+
+
+def _thrown(details: dict[str, Any]) -> str:
+    """An exception of the page, with its stack where it has one."""
+    return str(details.get("exception", {}).get("description", details["text"]))
