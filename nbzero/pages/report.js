@@ -1,4 +1,7 @@
-// The page of `nbzero report`. Picks, true ranks and limits are those of nbzero.constrained and nbzero.metrics: tests compare them.
+// The code of the page that `nbzero report` writes; report.html is its layout, report.py makes its data.
+// It computes picks, true ranks and limits itself, as the Python library does: tests compare the two.
+// A column is one value for each arch of a pool, in the pool's order. An arch is named by its place i in it.
+// `inside` lists the places of the archs within the limit.
 const data = JSON.parse(document.getElementById("data").textContent);
 const STEPS = 100;
 const at = (id) => document.getElementById(id);
@@ -6,7 +9,8 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const decoded = new Map();
 const state = {pool: null, proxy: "", cost: "", position: STEPS, sorts: {}};
 
-// ---- Columns: base64 of little-endian float64, and lines of text; equal ones are in the page once
+// ---- Columns, by their number in the page's data, where equal ones are once.
+// Numbers are base64 of little-endian float64, texts are lines. Each is decoded when it is first needed.
 
 function numbers(column) {
   if (!decoded.has(column)) decoded.set(column, new Float64Array(Uint8Array.from(atob(data.columns[column]), (c) => c.charCodeAt(0)).buffer));
@@ -18,8 +22,10 @@ function lines(column) {
   return decoded.get(column);
 }
 
-// ---- Definitions
+// ---- Definitions, for one cost or one column of scores
 
+// The limit at a position of the slider, from 0 to STEPS.
+// The steps are equal in the cost, or in the share of the archs that the limit admits.
 function limitAt(cost, position, spacing) {
   const sorted = cost.filter((value) => !Number.isNaN(value)).sort();  // a typed array sorts by number
   const [low, high] = [sorted[0], sorted[sorted.length - 1]];
@@ -33,13 +39,16 @@ function within(cost, limit) {
   return inside;
 }
 
-function winners(inside, scores) {  // NaN is below every number; where no arch has a score all tie
+// The archs inside that have the highest score. NaN, no score, is below every number.
+// Where no arch has a score, all tie.
+function winners(inside, scores) {
   let top = NaN;
   for (const i of inside) if (scores[i] > top || Number.isNaN(top)) top = scores[i];
   return Number.isNaN(top) ? inside : inside.filter((i) => scores[i] === top);
 }
 
-function trueRanks(inside, accuracy) {  // accuracy -> how many of the pool are strictly more accurate
+// Accuracy -> how many of the archs inside are strictly more accurate.
+function trueRanks(inside, accuracy) {
   const ranks = new Map();
   inside.map((i) => accuracy[i]).sort((a, b) => b - a).forEach((value, place) => { if (!ranks.has(value)) ranks.set(value, place); });
   return ranks;
@@ -47,6 +56,7 @@ function trueRanks(inside, accuracy) {  // accuracy -> how many of the pool are 
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+// The pick by some scores. Of archs that tie it names the first, and has the mean accuracy and rank.
 function pickOf(inside, scores, accuracy, ranks) {
   const tied = winners(inside, scores);
   return {first: tied[0], tied: tied.length, accuracy: mean(tied.map((i) => accuracy[i])), rank: mean(tied.map((i) => ranks.get(accuracy[i])))};
@@ -111,7 +121,8 @@ function show(id, value, text) {
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const whole = (value) => value.toLocaleString("en-US", {maximumFractionDigits: 0});
 const tenths = new Intl.NumberFormat("en-US", {maximumFractionDigits: 1});
-const amount = (value) => tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));  // costs are whole: what a large limit admits is the same
+// Costs are whole numbers: a large limit admits the same archs without its fraction.
+const amount = (value) => tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));
 const measured = () => `${state.pool.metric} (${state.pool.metric_unit})`;
 const inUnits = (cost) => (data.units[cost] ? `${cost} (${data.units[cost]})` : cost);
 const rounded = (value) => String(Number(value.toFixed(2)));
@@ -145,12 +156,15 @@ function refresh() {
   draw();
 }
 
-// ---- Tables: {title, notes, columns, numeric, rows}; a cell is a number, a string, null, or "inf" and "-inf" in a numeric column
+// ---- Tables: {id, title, notes, columns, numeric, rows, sort}.
+// A cell is a number, a string or null. In a numeric column the strings "inf" and "-inf" are infinities.
 
 const absent = (cell) => cell === null || Number.isNaN(cell);
 const plain = (cell) => (cell === "inf" ? Infinity : cell === "-inf" ? -Infinity : cell);
 
-function sortedRows(table, keys) {  // by the last column clicked, then by those clicked before: a stable sort; absent cells last
+// Rows by the column that was clicked last; equal ones by those clicked before, and then as they came.
+// Absent cells are last in both directions.
+function sortedRows(table, keys) {
   const order = table.rows.map((row, place) => ({row, place}));
   const compare = (a, b) => {
     for (const {column, descending} of keys) {
@@ -169,7 +183,8 @@ function sortedRows(table, keys) {  // by the last column clicked, then by those
   return order.sort(compare).map(({row}) => row);
 }
 
-function decimals(table, c) {  // as few as show every number of the column to four places, a rank to two
+// As few decimals as show every number of a column to four places, a rank to two.
+function decimals(table, c) {
   if (!table.numeric[c]) return 0;
   const most = table.columns[c] === "true_rank" ? 2 : 4;
   const there = table.rows.map((row) => plain(row[c])).filter((cell) => !absent(cell) && Number.isFinite(cell));
@@ -263,7 +278,8 @@ function picksTable(inside, accuracy, ranks, words) {
   home.firstChild.table = table;
 }
 
-// ---- Charts: Vega-Lite specifications, drawn again where an axis changes, else only given other points
+// ---- Charts, as Vega-Lite specifications.
+// Where an axis changes, a chart is drawn anew. Otherwise it is only given other points.
 
 const charts = {drawn: Promise.resolve(), scatter: null, curve: null, keys: {}};
 let asked = 0;
@@ -274,7 +290,7 @@ function theme() {
   const axis = {labelColor: faint, titleColor: text, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 13};
   return {
     background: css("panel"), font, view: {stroke: line}, axis: {...axis, titleFontWeight: 500, labelFont: font, titleFont: font},
-    legend: {disable: true},  // the page has its own, which wrap on a narrow screen
+    legend: {disable: true},  // the page has its own legends, which wrap on a narrow screen
   };
 }
 
@@ -290,11 +306,13 @@ function scatterPoints() {
   for (const i of accuracy.keys()) if (!admitted.has(i)) points.push(point(i, 0));
   for (const i of inside) points.push(point(i, 1));
   points.push(point(winners(inside, accuracy)[0], 2));
-  for (const i of winners(inside, scores).slice(0, 200)) points.push(point(i, 3));  // more tied ones hide the rest
+  for (const i of winners(inside, scores).slice(0, 200)) points.push(point(i, 3));  // more of them would hide the rest
   return points.filter((one) => Number.isFinite(one.x));
 }
 
-function places(scores) {  // from 1 for the highest score, ties sharing the best of their places; none without a score
+// The place of every arch by its score, from 1 for the highest. Ties share the best of their places.
+// NaN where there is no score.
+function places(scores) {
   const ranks = trueRanks([...scores.keys()].filter((i) => !Number.isNaN(scores[i])), scores);
   return Float64Array.from(scores, (score) => (Number.isNaN(score) ? NaN : ranks.get(score) + 1));
 }
@@ -307,7 +325,7 @@ function scatterSpec() {
   const given = (field) => ({field, type: "quantitative", scale: null, legend: null});
   return {
     width: "container", height: "container", autosize: {type: "fit", contains: "padding"}, data: {name: "points", values: scatterPoints()},
-    mark: {type: "point", strokeWidth: 2, invalid: "show"},  // the points are finite: no filter
+    mark: {type: "point", strokeWidth: 2, invalid: "show"},  // all points are finite, so none need be filtered
     encoding: {
       x: {field: "x", type: "quantitative", title: byPlace ? `place by ${state.proxy} (1 is highest)` : `score of ${state.proxy}${pool.flipped.includes(state.proxy) ? ", sign turned" : ""}`,
         scale: {zero: false, nice: false, padding: 10, reverse: byPlace}, axis: {format: byPlace ? ",.0f" : ".4~g", labelOverlap: true, tickCount: 6}},
@@ -316,7 +334,7 @@ function scatterSpec() {
       stroke: scale(["transparent", "transparent", css("best"), css("panel")]),
       shape: scale(["circle", "circle", "circle", "diamond"]),
       size: given("size"), opacity: given("opacity"),
-      tooltip: {field: "told"},  // made here: Vega's interpreter takes seconds to format 15,000 of them
+      tooltip: {field: "told"},  // made beforehand: Vega's interpreter takes seconds to format 15,000 of them
     },
   };
 }
@@ -370,7 +388,7 @@ function draw() {
   const turn = ++asked;
   const frame = new Promise((go) => requestAnimationFrame(go));
   charts.drawn = charts.drawn.then(() => frame).then(async () => {
-    if (turn !== asked) return;  // a later change draws it all
+    if (turn !== asked) return;  // a later change is waiting, and draws everything
     const {pool, proxy, cost} = state, {inside} = now(), key = [data.pools.indexOf(pool), proxy, cost, at("axis").value, at("spacing").value, css("panel")].join();
     const drawable = [...scoresOf(proxy)].filter((score) => (at("axis").value === "rank" ? !Number.isNaN(score) : Number.isFinite(score))).length;
     const left = pool.size - drawable;
@@ -400,6 +418,6 @@ at("spacing").addEventListener("change", refresh);
 at("axis").addEventListener("change", draw);
 at("budget").addEventListener("input", () => { state.position = Number(at("budget").value); refresh(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-state.position = Number(at("budget").value);  // a reloading browser may keep it
+state.position = Number(at("budget").value);  // a browser may keep the slider where it was before a reload
 window.report = {charts, state, tableOf};
 choosePool(largest(data.pools));
