@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from nbzero.constrained import Budgets, Lead, Report
     from nbzero.factors import Transform
     from nbzero.frame import Frame
-    from nbzero.hybrid import HybridSearch, Rule
+    from nbzero.judge.hybrid_search import HybridSearch
+    from nbzero.judge.hybrids import Rule
     from nbzero.simulate import Simulation
     from nbzero.table import TableView
 
@@ -984,7 +985,7 @@ class Bench:
         draw_seed: int = 0,
         engine: str = "auto",
     ) -> HybridSearch:
-        """Every combination of up to 24 proxies or costs, judged by mBR: `nbzero.hybrid.best_hybrids` of a pool of this release.
+        """Every combination of up to 24 proxies or costs, judged by mBR: `best_hybrids` of a pool of this release.
 
         Args:
             proxies, rule, costs, budgets, spacing, normalise, draws, engine: as in `best_hybrids`, whose seed is `draw_seed`.
@@ -998,7 +999,7 @@ class Bench:
             NothingFoundError: no arch has an accuracy there or meets `where`, none has a score of a proxy, or every budget is below every arch.
             UsageError: several recipes and none named, or as `best_hybrids`.
         """
-        from nbzero.hybrid import best_hybrids
+        from nbzero.judge.hybrid_search import best_hybrids
         from nbzero.pool import pool_of
 
         pool = pool_of(

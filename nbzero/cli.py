@@ -384,7 +384,7 @@ def _figures(incomplete: str) -> list[str]:
 
 
 def _hybrids(incomplete: str) -> list[str]:
-    from nbzero.hybrid import HYBRIDS
+    from nbzero.judge.hybrids import HYBRIDS
 
     return _words(*HYBRIDS)(incomplete)
 
@@ -1258,7 +1258,8 @@ def hybrid(
 
     Chosen by mBR on --split; --judge says what they are worth elsewhere.
     """
-    from nbzero.hybrid import best_hybrids, hybrid as published
+    from nbzero.judge.hybrid_search import best_hybrids
+    from nbzero.judge.hybrids import hybrid as published
     from nbzero.pool import pool_of
 
     bench = call.bench

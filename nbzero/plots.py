@@ -1175,7 +1175,8 @@ def _make_archs(bench: Bench, pool: Pool) -> Figure:
 def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
     """Chosen on val; judged on the other spaces that have the same runs and members and, where the caller typed split="test", on test. `where`
     holds in all of them; a space that lacks one of its columns or has no measured arch there is not judged on, and the notes say why."""
-    from nbzero.hybrid import PAPER, best_hybrids
+    from nbzero.judge.hybrid_search import best_hybrids
+    from nbzero.judge.hybrids import PAPER
     from nbzero.pool import pool_of
 
     cost = _cost_of(pool)
@@ -1230,7 +1231,7 @@ def _make_hybrid(bench: Bench, pool: Pool) -> Figure:
 
 
 def _make_before_after(bench: Bench, pool: Pool) -> Figure:
-    from nbzero.hybrid import HYBRIDS
+    from nbzero.judge.hybrids import HYBRIDS
 
     cost = _cost_of(pool)
     there = pool.scores_and_costs

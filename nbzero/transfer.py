@@ -522,7 +522,7 @@ def _between(pools: list[Pool], a: int, b: int, key: Sequence[str]) -> dict[str,
 
 
 def _same_runs(one: Pool, other: Pool) -> bool:
-    """Whether some trainings are behind the accuracies of both, as `hybrid.Chosen.relation` has it: of one data set and recipe, and of one seed or
+    """Whether some trainings are behind the accuracies of both, as `hybrids.Chosen.relation` has it: of one data set and recipe, and of one seed or
     one of them a mean over seeds, which holds each."""
     recipes, seeds = {one.recipe, other.recipe}, {one.seed, other.seed}
     is_mean = "mean" in seeds or len(recipes) > 1  # of an imported benchmark: recipe and recipe-mean

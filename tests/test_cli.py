@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 from builders import import_bench
 from builders.releases import commit_release
-from nbzero import Bench, __main__, cite, cli, constrained, hybrid, text as as_text
+from nbzero import Bench, __main__, cite, cli, constrained, text as as_text
+from nbzero.judge.hybrid_search import best_hybrids
+from nbzero.judge.hybrids import PAPER, hybrid
 from nbzero.plots import FIGURES
 from nbzero.pool import pool_of
 from nbzero.proxies.facts import PROXIES
@@ -345,11 +347,11 @@ def test_a_proxy_without_any_score_is_a_row_of_nulls_with_the_reason():
 
 def test_a_search_says_whom_it_searched_and_how_to_search_others():
     done = answer("hybrid", "r1-mini")
-    assert done["searched"] == list(hybrid.PAPER) and sorted(
-        done["searched"] + done["not_searched"]
-    ) == sorted(PROXIES)
+    assert done["searched"] == list(PAPER) and sorted(done["searched"] + done["not_searched"]) == sorted(
+        PROXIES
+    )
     note = next(note for note in done["notes"] if note.startswith("Searched: "))
-    assert ", ".join(hybrid.PAPER) in note and f"{len(PROXIES)} are too many for all subsets" in note
+    assert ", ".join(PAPER) in note and f"{len(PROXIES)} are too many for all subsets" in note
     assert f"{len(done['not_searched'])} were not searched; name others: proxies=[..], --proxies A,B." in note
     assert "Searched: fisher, grad_norm, snip" in " ".join(ask("hybrid", "r1-mini").stdout.split())
     named = answer("hybrid", "r1-mini", "-p", "zen,macs", "--judge", "test")
@@ -1155,7 +1157,7 @@ def test_a_pool_to_judge_on_keeps_the_protocol_asked_for(bench):
 def test_hybrid_searches_judges_and_reports(release, bench):
     args = ("--release", release, "hybrid", "r1-mini", *SHORT, "-b", "3")
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
-    search = hybrid.best_hybrids(
+    search = best_hybrids(
         pool, ["zen", "snip", "macs"], "log_rank", ["macs", "params"], 3, "quantile", "pool"
     )
     options = (
@@ -1191,7 +1193,7 @@ def test_hybrid_searches_judges_and_reports(release, bench):
     named = answer(*args, "--name", "zen_macs", "--judge", "test")
     assert (
         named["rows"]
-        == json.loads(hybrid.hybrid("zen_macs").report([pool, pools[0]], ["macs"], 3).to_json())["rows"]
+        == json.loads(hybrid("zen_macs").report([pool, pools[0]], ["macs"], 3).to_json())["rows"]
     )
     only = answer(*args, "-p", "depth,macs", "--judge", "mb-mini")["rows"]
     assert bench.recipes("mb-mini", "cifar10") == ["cpu-16px-4"] and {

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from nbzero import Bench, constrained, metrics
 from nbzero.constrained import CEILING, ORACLE, RANDOM
 from nbzero.errors import NothingFoundError, UnknownNameError
-from nbzero.hybrid import best_hybrids
+from nbzero.judge.hybrid_search import best_hybrids
 from nbzero.pool import Pool, pool_of
 from nbzero.spaces.macro import space
 from nbzero.spaces.published import doubts_of

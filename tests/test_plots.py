@@ -28,7 +28,8 @@ from nbzero.constrained import (
 from nbzero.errors import UnknownNameError, UsageError
 from nbzero.factors import Sample, as_sample, factors
 from nbzero.frame import Frame
-from nbzero.hybrid import HYBRIDS, Hybrid, best_hybrids
+from nbzero.judge.hybrid_search import best_hybrids
+from nbzero.judge.hybrids import HYBRIDS, Hybrid
 from nbzero.pool import pool_of
 
 PROXIES = ["zen", "snip", "synflow", "jacob_cov", "linear_regions"]

@@ -9,7 +9,7 @@ from builders.releases import commit_release
 from nbzero import Bench
 from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.factors import sample_of
-from nbzero.hybrid import Hybrid
+from nbzero.judge.hybrids import Hybrid
 from nbzero.pool import Pool, pool_of
 
 

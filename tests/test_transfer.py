@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from nbzero import Bench, metrics
 from nbzero.constrained import seed_accuracies
 from nbzero.errors import UnknownNameError
-from nbzero.hybrid import Chosen
+from nbzero.judge.hybrids import Chosen
 from nbzero.pool import Pool, pool_of
 from nbzero.transfer import (
     FEW,

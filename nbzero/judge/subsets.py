@@ -1,13 +1,22 @@
 """Which arch every subset of some proxies picks when their ranks are added, for all subsets at once.
 
-A subset is a mask: bit p is set where column p is in it. Capital endings name an array's axes: P columns, N archs, B limits, 2^P masks.
+A subset is a mask: bit p is set where column p is in it. Capital endings name an array's axes: P columns, N
+archs, B limits, 2^P masks.
 
-The masks form a tree, a few columns decided at each level. Of two archs at a node, let `behind` be how far a is behind w in the columns decided
-and `gain` the most that a can win back in the open ones, the sum of its positive differences. Where gain < behind, a is strictly below w in every
-subset under the node and is dropped; equal sums never drop an arch, so ties are exact. Some tens of 14,964 archs are left at most nodes,
-and their remaining columns are added up by doubling a table. Limits whose pools contain each other share the tree: an arch enters at one
-of them, only archs that entered no later drop it, and the maxima run on from limit to limit. Two engines do that and give the same: numpy,
-and a loop that numba compiles, which keeps the table in registers and the first-level cache.
+The masks form a tree. At each level a few columns are decided. Take two archs a and w at a node:
+
+    behind   how far a is behind w in the columns decided
+    gain     the most that a can win back in the open columns: the sum of its positive differences
+
+Where gain < behind, a is strictly below w in every subset under the node, and is dropped. Equal sums never
+drop an arch, so ties are exact. At most nodes some tens of 14,964 archs are left. Their remaining columns are
+added up by doubling a table.
+
+Limits whose pools contain each other share the tree. An arch enters at one of them, and only archs that
+entered no later drop it. The maxima run on from limit to limit.
+
+Two engines do that and give the same. One is numpy. The other is a loop that numba compiles, which keeps the
+table in registers and the first-level cache.
 """
 
 from __future__ import annotations
@@ -15,7 +24,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +38,8 @@ MAX_MEMBERS = 24  # 2^24 masks: 64 MB for every limit
 TABLE = 1 << 19  # numbers in a table of sums; a quarter as many took 1.5 times as long
 LEVEL_BITS = 6  # columns decided at a level by numpy, at most
 TIED = -2  # a code that is still to be named
-LOW_BITS = 10  # columns that numba leaves open after one level, at most: tables of 4 KB; 8 took 1.4 times as long for 20 columns
+# Columns that numba leaves open after one level, at most: tables of 4 KB. For 20, 8 took 1.4 times as long.
+LOW_BITS = 10
 WORTH_NUMBA = 21  # columns from which loading numba (0.5 s) pays
 ENGINES = ("auto", "numpy", "numba")
 
@@ -39,7 +49,8 @@ class Picks:
     """What every subset picks under every limit.
 
     Attributes:
-        codes: (B, 2^P) int32: the position of the arch picked; from N on, N + the number of a tied set. Mask 0 picks nothing: -1.
+        codes: (B, 2^P) int32: the position of the arch picked; from N on, N + the number of a tied set. Mask
+            0 picks nothing and has -1.
         tied: for each limit, the tied sets as arrays of positions.
         num_archs: N.
     """
@@ -48,8 +59,34 @@ class Picks:
     tied: tuple[tuple[Ints, ...], ...]
     num_archs: int
 
+    @classmethod
+    def of(
+        cls, codes: npt.NDArray[np.int32], sets: Iterable[Iterable[tuple[int, ...]]], num_archs: int
+    ) -> Picks:
+        """From the tied sets of each limit as tuples, in the order of their numbers."""
+        tied = []
+        for of_limit in sets:
+            tied.append(tuple(np.array(archs, np.int64) for archs in of_limit))
+        return cls(codes, tuple(tied), num_archs)
+
+    @functools.cached_property
+    def picked(self) -> Ints:
+        """(K,) the positions of the archs that some subset picks under some limit, ascending."""
+        most = max(map(len, self.tied))
+        # By code; that of mask 0, -1, is the last place, which no code has.
+        there = np.zeros(self.num_archs + most + 1, bool)
+        for codes in self.codes:
+            there[codes] = True
+        for sets in self.tied:
+            for archs in sets:
+                there[archs] = True
+        return np.flatnonzero(there[: self.num_archs])
+
     def worth(self, limit: int, worth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(2^P,) the worth of each subset's pick under a limit, from the (N,) worth of each arch: of several tied picks the mean; mask 0 NaN."""
+        """(2^P,) the worth of each subset's pick under a limit, from the worth (N,) of each arch.
+
+        Of several tied picks it is the mean, of mask 0 NaN.
+        """
         sets = [float(worth[archs].sum()) / len(archs) for archs in self.tied[limit]]
         table = np.concatenate([worth, np.array([*sets, np.nan])])
         return np.asarray(table[self.codes[limit]], np.float64)
@@ -58,48 +95,59 @@ class Picks:
 def check_members(num_members: int) -> None:
     """UsageError where there are more members than a mask holds."""
     if num_members > MAX_MEMBERS:
+        most = (1 << MAX_MEMBERS) - 1
         raise UsageError(
-            f"{num_members} members have 2^{num_members} subsets; name at most {MAX_MEMBERS} ({(1 << MAX_MEMBERS) - 1:,} subsets)"
+            f"{num_members} members have 2^{num_members} subsets;"
+            f" name at most {MAX_MEMBERS} ({most:,} subsets)"
         )
 
 
+def check_engine(engine: str) -> None:
+    """UsageError where it is not one of `ENGINES`."""
+    if engine not in ENGINES:
+        raise UsageError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
+
+
 def picks(columns: Ints, pools: Sequence[npt.NDArray[np.bool_]], engine: str = "auto") -> Picks:
-    """For each pool and each non-empty subset of the columns, the archs of the pool with the largest sum of the subset's columns.
+    """For each pool and each non-empty subset of the columns, the archs of the pool with the largest sum.
+
+    The sum is that of the subset's columns.
 
     Args:
         columns: (P, N) whole numbers from 0 of which larger ones are better.
-        pools: B masks (N,), none empty; consecutive ones that contain each other, as ascending limits give, are worked out together.
+        pools: B masks (N,), none empty. Consecutive ones that contain each other, as ascending limits give,
+            are worked out together.
         engine: "numpy", "numba", or "auto": numba where it is installed and there are columns enough.
 
     Raises:
         ImportError: numba asked for and not installed.
-        UsageError: more columns than MAX_MEMBERS, another engine, or numbers whose sums do not fit 63 bits beside the
-            archs' positions.
+        UsageError: more columns than MAX_MEMBERS, another engine, or numbers whose sums do not fit 63 bits
+            beside the archs' positions.
     """
     num_columns, num_archs = columns.shape
     check_members(num_columns)
+    check_engine(engine)
+    worth_it = num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None
+    compiled = compiled_loop() if engine == "numba" or (engine == "auto" and worth_it) else None
     if columns.max(initial=0) < 1 << 24:  # half the memory to read
         columns = columns.astype(np.int32)
     codes = np.empty((len(pools), 1 << num_columns), np.int32)
-    tied: list[tuple[Ints, ...]] = []
-    if engine not in ENGINES:
-        raise UsageError(f"engine {engine!r}; it is one of {', '.join(ENGINES)}")
-    numba = engine == "numba" or (
-        engine == "auto" and num_columns >= WORTH_NUMBA and importlib.util.find_spec("numba") is not None
-    )
-    compiled = _compiled() if numba else None
+    sets: list[dict[tuple[int, ...], int]] = []
     for limits, varies in _chains(columns, pools):
-        search = _Search(columns, varies, pools[limits], compiled)
+        search = Search(columns, varies, pools[limits], compiled)
         search.fill(codes[limits])
-        tied += [tuple(np.array(archs, np.int64) for archs in sets) for sets in search.sets]
+        sets += search.sets
     codes[:, 0] = -1
-    return Picks(codes, tuple(tied), num_archs)
+    return Picks.of(codes, sets, num_archs)
 
 
 def _chains(
     columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]
 ) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
-    """The limits in runs in which every pool contains the one before and the same columns vary, with the (P,) mask of these columns."""
+    """The limits in runs, each with the mask (P,) of the columns that vary.
+
+    In a run every pool contains the one before, and the same columns vary.
+    """
     start, varies = 0, np.zeros(0, bool)
     for limit, pool in enumerate(pools):
         nested = limit > start and not (pools[limit - 1] & ~pool).any()
@@ -113,19 +161,27 @@ def _chains(
     yield slice(start, len(pools)), varies
 
 
-class _Search:
-    """Limits whose pools contain each other, together: an arch enters at one limit and stays, so one that enters no later may drop it for good.
+class Search:
+    """Limits whose pools contain each other, together.
+
+    An arch enters at one limit and stays. So one that enters no later may drop it for good.
 
     Attributes:
         sets: for each limit, numbers its tied sets in the order in which they are met.
         archs, entries: (K,) the archs that may win, and the limit at which each enters, ascending.
     """
 
-    def __init__(self, columns: npt.NDArray[np.signedinteger], varies: npt.NDArray[np.bool_], pools: Sequence[npt.NDArray[np.bool_]],
-                 compiled: Callable[..., None] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        columns: npt.NDArray[np.signedinteger],
+        varies: npt.NDArray[np.bool_],
+        pools: Sequence[npt.NDArray[np.bool_]],
+        compiled: Callable[..., None] | None = None,
+    ) -> None:
         self.num_archs, self.compiled, self.varies, self.pools = len(pools[0]), compiled, varies, pools
         self.sets: list[dict[tuple[int, ...], int]] = [{} for _ in pools]
-        columns = columns if varies.all() else columns[varies]
+        if not varies.all():
+            columns = columns[varies]
         self.archs, self.entries = _entering(columns, pools)
         inside = columns.take(self.archs, axis=1)
         inside -= inside.min(1, keepdims=True)
@@ -133,7 +189,8 @@ class _Search:
         largest = (int(inside.max(1, initial=0).sum(dtype=np.int64)) + 1) << bits
         if largest >= 1 << 62:
             raise UsageError(
-                f"{len(self.archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits; give fewer members"
+                f"{len(self.archs):,} archs with sums up to {largest >> bits:,} do not fit 63 bits;"
+                " give fewer members"
             )
         inside = inside.astype(np.int32 if largest < 1 << 31 else np.int64)
         self.columns, self.last = inside << bits, inside.dtype.type((1 << bits) - 1)
@@ -146,9 +203,8 @@ class _Search:
             self._by_loop(self.compiled, found)
         else:
             self._descend(found, None, self.columns, np.arange(len(self.archs)))
-        if (
-            not every
-        ):  # a column that is the same for all archs decides nothing: alone it leaves all of them tied
+        if not every:
+            # A column that is the same for all archs decides nothing. Alone it leaves all of them tied.
             found[:, 0] = [self._code(limit, np.flatnonzero(pool)) for limit, pool in enumerate(self.pools)]
             short, bit = np.zeros(1, np.int64), 1
             for column_varies in self.varies:
@@ -156,28 +212,31 @@ class _Search:
                 bit <<= int(column_varies)
             codes[:] = found[:, short]
 
-    def _descend(self, codes: npt.NDArray[np.int32], decided: npt.NDArray[np.signedinteger] | None, columns: npt.NDArray[np.signedinteger],
-                 here: Ints) -> None:  # fmt: skip
-        """One node, the archs at the places `here` (K,) left: `decided` (K,) sums of the columns decided, None where none of them is in the
-        subset; `columns` (open, K)."""
+    def _descend(
+        self,
+        codes: npt.NDArray[np.int32],
+        decided: npt.NDArray[np.signedinteger] | None,
+        columns: npt.NDArray[np.signedinteger],
+        here: Ints,
+    ) -> None:
+        """One node, with the archs at the places `here` (K,) left.
+
+        Args:
+            codes: what to fill.
+            decided: (K,) sums of the columns decided; None where none of them is in the subset.
+            columns: (open, K).
+        """
         num_open, num_archs = columns.shape
         fits = max((TABLE // num_archs).bit_length() - 1, 0)  # open columns of which a table holds all sums
         if num_archs == 1:
             codes[:] = self.archs[here[0]]
         elif num_open <= fits or not num_open:
-            self._table(
-                codes,
-                np.zeros_like(columns, shape=num_archs) if decided is None else decided,
-                columns,
-                here,
-                first=int(decided is None),
-            )
+            start = np.zeros_like(columns, shape=num_archs) if decided is None else decided
+            self._table(codes, start, columns, here, first=int(decided is None))
         else:
             stay = max(num_open - LEVEL_BITS, min(fits, num_open - 3), 0)
-            low, start = (
-                columns[:stay],
-                np.zeros_like(columns, shape=num_archs) if decided is None else decided,
-            )
+            low = columns[:stay]
+            start = np.zeros_like(columns, shape=num_archs) if decided is None else decided
             sums = _all_sums(start, columns[stay:]).T.copy()
             alive = _can_win(sums, low, self.entries[here], self.last)
             for high in range(len(sums)):
@@ -186,10 +245,19 @@ class _Search:
                 keep = _not_beaten(low, self.entries[here]) if none else np.flatnonzero(alive[high])
                 self._descend(part, None if none else sums[high, keep], low.take(keep, axis=1), here[keep])
 
-    def _table(self, codes: npt.NDArray[np.int32], decided: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger], here: Ints,
-               first: int = 0) -> None:  # fmt: skip
-        """All subsets of the open columns by adding them up. The low bits of a sum hold the arch's position: once upwards and once downwards, so
-        that the two maxima name the last and the first of the archs with the largest sum."""
+    def _table(
+        self,
+        codes: npt.NDArray[np.int32],
+        decided: npt.NDArray[np.signedinteger],
+        columns: npt.NDArray[np.signedinteger],
+        here: Ints,
+        first: int = 0,
+    ) -> None:
+        """All subsets of the open columns by adding them up.
+
+        The low bits of a sum hold the arch's position, once upwards and once downwards. So the two maxima
+        name the last and the first of the archs with the largest sum.
+        """
         archs, entries = self.archs[here], self.entries[here]
         starts = _starts(entries)
         run = entries[starts].searchsorted(np.arange(len(codes)), "right") - 1  # of each limit the last one
@@ -212,7 +280,7 @@ class _Search:
             codes[limit, mask] = self._codes(limit, winners, archs)
 
     def _by_loop(self, loop: Callable[..., None], codes: npt.NDArray[np.int32]) -> None:
-        """All nodes by `_loop`, which leaves the ties to be named here."""
+        """All nodes by `fill_by_loop`, which leaves the ties to be named here."""
         columns = np.ascontiguousarray(self.columns)
         low = min(LOW_BITS, max(len(columns) - 4, len(columns) // 2))
         stops = self.entries.searchsorted(np.arange(len(codes)), "right")
@@ -225,7 +293,7 @@ class _Search:
             self.last - 2 * np.arange(len(self.archs), dtype=columns.dtype),
             self.last,
         )
-        codes[:, 0] = -1  # of no column, by which all archs tie; the callers name it
+        codes[:, 0] = -1  # of no column, by which all archs tie: the callers name it
         plain = columns >> int(self.last).bit_length()
         if int(plain.max(1, initial=0).sum()) < 1 << 53:
             plain = plain.astype(np.float64)  # exact, and the product by BLAS
@@ -284,10 +352,17 @@ def _all_sums(
 def _can_win(
     sums: npt.NDArray[np.signedinteger], low: npt.NDArray[np.signedinteger], entries: Ints, last: Any
 ) -> npt.NDArray[np.bool_]:
-    """(nodes, K): whether an arch with these sums (nodes, K) may still reach the largest one by a subset of the open columns (open, K).
+    """(nodes, K): whether an arch may still reach the largest sum, by a subset of the open columns.
 
-    Compared with four of the archs of each node that enter no later: the best by the sums alone, with all open columns, and with every other
-    one. The low bits of all numbers, the mask `last`, are free.
+    It is compared with four of the archs of each node that enter no later: the best by the sums alone, with
+        all open columns, and
+    with every other one.
+
+    Args:
+        sums: (nodes, K); their low bits are free.
+        low: (open, K); their low bits are free.
+        entries: (K,).
+        last: the mask of the low bits.
     """
     starts, place = _starts(entries), np.arange(len(entries), dtype=sums.dtype)
     run, ends = entries[starts].searchsorted(entries), np.append(starts[1:], len(entries)) - 1
@@ -306,7 +381,10 @@ def _can_win(
 def _entering(
     columns: npt.NDArray[np.signedinteger], pools: Sequence[npt.NDArray[np.bool_]]
 ) -> tuple[Ints, Ints]:
-    """Of the last pool, which contains the others, the archs (K,) that `_not_beaten` leaves, and the limits at which they enter, ascending."""
+    """The archs (K,) of the last pool that `_not_beaten` leaves, and the limits at which they enter.
+
+    The limits are ascending. The last pool contains the others.
+    """
     inside = pools[-1]
     if len(columns):
         best = np.where(pools[0], columns.sum(0, dtype=columns.dtype), -1).argmax()
@@ -318,7 +396,10 @@ def _entering(
 
 
 def _not_beaten(columns: npt.NDArray[np.signedinteger], entries: Ints, rivals: int = 32) -> Ints:
-    """The archs that none of a few others with large sums and no later entry beats strictly in every column; by entry, the largest sum first."""
+    """The archs that none of a few others with large sums and no later entry beats strictly in every column.
+
+    They are in the order of entry, of one entry the largest sum first.
+    """
     if not len(columns):
         return np.argsort(entries, kind="stable")
     left = np.lexsort((-columns.sum(0, dtype=columns.dtype), entries))
@@ -332,7 +413,7 @@ def _not_beaten(columns: npt.NDArray[np.signedinteger], entries: Ints, rivals: i
     return left
 
 
-def _loop(
+def fill_by_loop(
     codes: npt.NDArray[np.int32],
     columns: npt.NDArray[np.signedinteger],
     archs: Ints,
@@ -341,9 +422,10 @@ def _loop(
     flip: npt.NDArray[np.signedinteger],
     last: Any,
 ) -> None:
-    """What `_Search._descend` does, as loops for numba: one level of nodes, `num_low` open columns. Fills `codes` (B, 2^P), TIED where archs tie.
+    """The numpy engine's work as loops for numba: one level of nodes, `num_low` open columns.
 
     Args:
+        codes: (B, 2^P), which it fills; TIED where archs tie.
         columns: (P, K), the low bits of each number free for the archs' positions.
         archs: (K,).
         stops: (B,) for each limit, how many of the archs it admits.
@@ -424,8 +506,12 @@ def _loop(
 
 
 @functools.cache
-def _compiled() -> Callable[..., None]:
-    """`_loop`, compiled; the machine code is kept on disk, in numba's cache, for the next process."""
+def compiled_loop() -> Callable[..., None]:
+    """`fill_by_loop`, compiled. The machine code is kept on disk, in numba's cache, for the next process.
+
+    Raises:
+        MissingPackageError: numba is not installed.
+    """
     numba = needs("engine 'numba'", "numba")
-    compiled: Callable[..., None] = numba.njit(cache=True, boundscheck=False)(_loop)
+    compiled: Callable[..., None] = numba.njit(cache=True, boundscheck=False)(fill_by_loop)
     return compiled

@@ -1,0 +1,1 @@
+"""How well proxies, and what is made of them, find good archs."""
