@@ -1,20 +1,23 @@
 """Votes and aggregates of proxies, as they were published: plain functions of arrays.
 
 The votes of the WRCor paper, AZ-NAS's rank aggregate and regularised SWAP. Scores are arrays (P, A) in which
-higher is better: P proxies, A archs. Apply the registry's directions first. What combines proxies of a pool
-is in `nbzero.judge.hybrids`.
+higher is better: P proxies, A archs. Apply the registry's directions first. What combines the proxies of a
+pool is in `nbzero.judge.hybrids`.
+
+An absent score (NaN) is below every number, as in `nbzero.metrics`; -inf is a number. Two absent ones tie.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nbzero.errors import UsageError
-from nbzero.metrics import ranks
+from nbzero.metrics import ranks, small_codes
 
 Floats = npt.NDArray[np.float64]
 BLOCK = 512  # archs that are compared with all others at a time
@@ -30,7 +33,7 @@ def majority(scores: npt.ArrayLike, archs: slice = slice(None)) -> npt.NDArray[n
     """Which of two archs more than half of the proxies score strictly higher.
 
     Args:
-        scores: (P, A). A tie of one proxy, or a NaN, counts for nobody.
+        scores: (P, A), NaN below every number. A tie of one proxy counts for nobody.
         archs: the rows wanted. All of them take A^2 bytes.
 
     Returns:
@@ -40,11 +43,15 @@ def majority(scores: npt.ArrayLike, archs: slice = slice(None)) -> npt.NDArray[n
     Source: Abdelfattah et al., ICLR 2021, arXiv:2101.08134. SJW and SPW of Jing et al., arXiv:2507.08841, see
         `EXPERTS`.
     """
-    table = np.asarray(scores, np.float64)
-    half = len(table) / 2
-    first = table[:, archs]
-    wins = (first[:, :, None] > table[:, None, :]).sum(0)
-    losses = (first[:, :, None] < table[:, None, :]).sum(0)
+    return _majority(small_codes(np.asarray(scores)), archs)
+
+
+def _majority(codes: npt.NDArray[Any], archs: slice) -> npt.NDArray[np.int8]:
+    """`majority` of the codes of the scores (P, A), which have no NaN."""
+    half = len(codes) / 2
+    first = codes[:, archs]
+    wins = (first[:, :, None] > codes[:, None, :]).sum(0)
+    losses = (first[:, :, None] < codes[:, None, :]).sum(0)
     ahead: npt.NDArray[np.int8] = (wins > half).astype(np.int8) - (losses > half).astype(np.int8)
     return ahead
 
@@ -57,12 +64,12 @@ def copeland(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
     >>> copeland([[1, 2, 3], [1, 3, 2], [2, 1, 3]]).tolist()
     [-2, 0, 2]
     """
-    table = np.asarray(scores, np.float64)
-    num_archs = table.shape[1]
+    codes = small_codes(np.asarray(scores))
+    num_archs = codes.shape[1]
     found = np.zeros(num_archs, np.int64)
     for start in range(0, num_archs, BLOCK):
         archs = slice(start, start + BLOCK)
-        found[archs] = majority(table, archs).sum(1, dtype=np.int64)
+        found[archs] = _majority(codes, archs).sum(1, dtype=np.int64)
     return found
 
 
@@ -72,7 +79,7 @@ def vote_positions(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
     The relation can have cycles. Then the places depend on the order of the archs, so use that of `arch_id`.
     `copeland` does not depend on it.
     """
-    rows = list(np.asarray(scores, np.float64).T)
+    rows = list(small_codes(np.asarray(scores)).T)
 
     def compare(one: int, other: int) -> int:
         return _vote(rows[one], rows[other])
@@ -88,7 +95,7 @@ def running_best(scores: npt.ArrayLike) -> int:
 
     Where neither wins it keeps the later.
     """
-    rows = list(np.asarray(scores, np.float64).T)
+    rows = list(small_codes(np.asarray(scores)).T)
     best = 0
     for arch in range(1, len(rows)):
         if _vote(rows[arch], rows[best]) >= 0:
@@ -96,8 +103,8 @@ def running_best(scores: npt.ArrayLike) -> int:
     return best
 
 
-def _vote(one: Floats, other: Floats) -> int:
-    """1, -1 or 0: which of two archs (P,) has more than half of the proxies."""
+def _vote(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> int:
+    """1, -1 or 0: which of two archs, given by their codes (P,), has more than half of the proxies."""
     half = len(one) / 2
     return int((one > other).sum() > half) - int((one < other).sum() > half)
 
@@ -105,27 +112,51 @@ def _vote(one: Floats, other: Floats) -> int:
 def mean_zscore(scores: npt.ArrayLike) -> Floats:
     """Mean over proxies of (score - mean) / standard deviation over the archs.
 
-    Source: the WRCor authors' first soft vote.
+    Mean and deviation are of the proxy's finite scores. Where these are all equal, the proxy says nothing
+    about anyone and adds 0. An arch that some proxy gives no score (NaN) or -inf gets -inf.
+
+    Source: the WRCor authors' first soft vote, for finite scores.
+
+    >>> mean_zscore([[1, 3, float("nan")], [5, 5, 5]]).tolist()
+    [-0.5, 0.5, -inf]
     """
-    table = np.asarray(scores, np.float64)
-    mean, deviation = table.mean(1, keepdims=True), table.std(1, keepdims=True)
-    return np.asarray(((table - mean) / deviation).mean(0), np.float64)
+    return _mean_scaled(scores, lambda finite: (finite.mean(), finite.std()))
 
 
 def mean_minmax(scores: npt.ArrayLike) -> Floats:
     """Mean over proxies of (score - min) / (max - min) over the archs.
 
-    Source: the WRCor authors' second soft vote.
+    Min and max are of the proxy's finite scores. Otherwise as `mean_zscore`.
+
+    Source: the WRCor authors' second soft vote, for finite scores.
+
+    >>> mean_minmax([[1, 3, float("nan")], [5, 5, 5]]).tolist()
+    [0.0, 0.5, -inf]
     """
+    return _mean_scaled(scores, lambda finite: (finite.min(), np.ptp(finite)))
+
+
+def _mean_scaled(scores: npt.ArrayLike, scale_of: Callable[[Floats], tuple[float, float]]) -> Floats:
+    """(A,) mean over proxies of (score - origin) / unit, where `scale_of` finite scores gives the two."""
     table = np.asarray(scores, np.float64)
-    low, high = table.min(1, keepdims=True), table.max(1, keepdims=True)
-    return np.asarray(((table - low) / (high - low)).mean(0), np.float64)
+    total = np.zeros(table.shape[1])
+    for row in table:
+        finite = np.isfinite(row)
+        there = row[finite]
+        scaled = np.where(np.isposinf(row), np.inf, 0)
+        if len(there) and there.min() < there.max():
+            origin, unit = scale_of(there)
+            scaled[finite] = (there - origin) / unit
+        total += scaled
+    absent = np.isnan(table) | np.isneginf(table)
+    total[absent.any(axis=0)] = -np.inf
+    return total / len(table)
 
 
 def log_rank_sum(scores: npt.ArrayLike) -> Floats:
     """Sum over proxies of log(rank / A), of AZ-NAS; its four are az_* and macs.
 
-    Rank 1 is the worst. Ties share their mean rank.
+    Rank 1 is the worst. Ties share their mean rank. Absent scores (NaN) share the lowest ranks.
 
     Source: Lee and Ham, CVPR 2024, arXiv:2403.19232.
     """

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from nbzero import metrics
 from nbzero.judge import votes
 from nbzero.proxies.facts import PROXIES
 from tests.places import GOLDEN
@@ -32,7 +33,49 @@ def test_majority_is_antisymmetric_and_counts_strict_wins(scores):
         assert relation[a, b] == int(wins >= 2) - int(losses >= 2)
     assert votes.majority([[1, 2], [1, 3]]).tolist() == [[0, -1], [1, 0]]
     assert votes.majority([[1, 2], [4, 3]]).tolist() == [[0, 0], [0, 0]]  # half is no majority
-    assert votes.majority([[1, 2], [1, 2], [np.nan, 1]]).tolist() == [[0, -1], [1, 0]]
+    assert votes.majority([[np.nan, -np.inf]]).tolist() == [[0, -1], [1, 0]]  # what is absent is lowest
+    assert votes.majority([[np.nan, np.nan]]).tolist() == [[0, 0], [0, 0]]
+
+
+def test_an_arch_without_scores_is_last():
+    table = np.random.default_rng(0).normal(size=(3, 196))
+    table[:, 95] = np.nan
+    rest = np.delete(np.arange(196), 95)
+    assert votes.vote_positions(table)[95] == 0
+    assert votes.copeland(table)[95] == -195 < votes.copeland(table)[rest].min()
+    assert votes.log_rank_sum(table)[95] < votes.log_rank_sum(table)[rest].min()
+    assert votes.mean_zscore(table)[95] == votes.mean_minmax(table)[95] == -np.inf
+    last = np.append(rest, 95)  # the last to arrive
+    assert last[votes.running_best(table[:, last])] != 95
+    assert votes.running_best(table[:, [95, 0]]) == 1
+
+
+def test_absent_scores_rank_as_in_metrics(scores):
+    scores[0, :5], scores[1, 3:8], scores[2, 7] = np.nan, -np.inf, np.nan
+    as_ranks = metrics.ranks(scores)
+    for vote in (votes.majority, votes.copeland, votes.vote_positions):
+        np.testing.assert_array_equal(vote(scores), vote(as_ranks))
+    assert votes.running_best(scores) == votes.running_best(as_ranks)
+
+
+@pytest.mark.parametrize("soft", [votes.mean_zscore, votes.mean_minmax])
+def test_soft_votes_scale_by_the_finite_scores(scores, soft):
+    scores[0, 3], scores[1, 4], scores[2, 5] = np.nan, -np.inf, np.inf
+    found = soft(scores)
+    assert found[[3, 4, 5]].tolist() == [-np.inf, -np.inf, np.inf]
+    alone = []
+    for row in scores:
+        of_row = np.full(40, np.nan)
+        of_row[np.isfinite(row)] = soft(row[np.isfinite(row)][None])
+        alone.append(of_row)
+    rest = np.delete(np.arange(40), [3, 4, 5])
+    np.testing.assert_allclose(found[rest], np.mean(alone, axis=0)[rest])
+    np.testing.assert_allclose(
+        soft([*scores, np.full(40, 0.1)])[rest], found[rest] * 3 / 4
+    )  # a constant adds 0
+    assert (soft([*scores, np.full(40, np.nan)]) == -np.inf).all()
+    scores[:, 3] = [np.nan, np.inf, np.inf]
+    assert soft(scores)[3] == -np.inf
 
 
 def test_orders_do_not_depend_on_the_order_of_the_archs_nor_on_monotone_scales(scores):
