@@ -988,7 +988,7 @@ class Bench:
         """Every combination of up to 24 proxies or costs, judged by mBR: `best_hybrids` of a pool of this release.
 
         Args:
-            proxies, rule, costs, budgets, spacing, normalise, draws, engine: as in `best_hybrids`, whose seed is `draw_seed`.
+            proxies, rule, costs, budgets, spacing, normalise, draws, draw_seed, engine: as in `best_hybrids`.
             recipe, protocol, seed, where, score_seed: which archs, accuracies and scores: `pool.pool_of`.
             split: "val"; "test" where a benchmark has no other, and then nothing is left to judge on.
 
@@ -1005,7 +1005,18 @@ class Bench:
         pool = pool_of(
             self, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed
         )
-        return best_hybrids(pool, proxies, rule, costs, budgets, spacing, normalise, draws, draw_seed, engine)
+        return best_hybrids(
+            pool,
+            proxies,
+            rule,
+            costs,
+            budgets,
+            spacing,
+            normalise=normalise,
+            draws=draws,
+            draw_seed=draw_seed,
+            engine=engine,
+        )
 
     def _named(self, kind: Kind, opened: OpenedSpace, dataset: str, name: str | None) -> str | None:
         """The recipe or protocol meant; None where none was named and the release has none for this space and dataset."""

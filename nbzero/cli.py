@@ -1281,14 +1281,21 @@ def hybrid(
     own = pool_of(bench, space, dataset, recipe, protocol, seed, split, where=where, score_seed=score_seed)
     others = [_pool_named(bench, text, own, protocol, seed, where, score_seed) for text in judge or ()]
     if given is not None:
-        call.show(
-            _noted(bench, given.report([own, *others], costs, limits, spacing, normalise), space, protocol)
-        )
+        report = given.report([own, *others], costs, limits, spacing, normalise=normalise)
+        call.show(_noted(bench, report, space, protocol))
         return
     search = best_hybrids(
-        own, _names(proxies), rule or "rank_sum", costs, limits, spacing,
-        normalise, 20 if draws is None else draws, draw_seed or 0, engine or "auto",
-    )  # fmt: skip
+        own,
+        _names(proxies),
+        rule or "rank_sum",
+        costs,
+        limits,
+        spacing,
+        normalise=normalise,
+        draws=20 if draws is None else draws,
+        draw_seed=draw_seed or 0,
+        engine=engine or "auto",
+    )
     found = search.judge(others) if others else search.table(best or 3)
     call.show(
         _noted(bench, found, space, protocol),

@@ -1158,7 +1158,7 @@ def test_hybrid_searches_judges_and_reports(release, bench):
     args = ("--release", release, "hybrid", "r1-mini", *SHORT, "-b", "3")
     pool = pool_of(bench, "r1-mini", "cifar10", "cpu-16px-4")
     search = best_hybrids(
-        pool, ["zen", "snip", "macs"], "log_rank", ["macs", "params"], 3, "quantile", "pool"
+        pool, ["zen", "snip", "macs"], "log_rank", ["macs", "params"], 3, "quantile", normalise="pool"
     )
     options = (
         "-p",

@@ -259,9 +259,10 @@ def best_hybrids(
     costs: str | Iterable[str] = "macs",
     budgets: int | Sequence[float] = 5,
     spacing: str = "even",
+    *,
     normalise: str = "total",
     draws: int = 20,
-    seed: int = 0,
+    draw_seed: int = 0,
     engine: str = "auto",
 ) -> HybridSearch:
     """The mBR of every subset of some proxies on a pool, exactly.
@@ -276,7 +277,7 @@ def best_hybrids(
         budgets, spacing, normalise: as `metrics.mbr`. Limits of your own go with one cost.
         draws: how often the accuracies are dealt out at random, to see what the best of so many combinations
             reaches by chance. 0 is never.
-        seed: of these draws.
+        draw_seed: of these draws.
         engine: "numpy", "numba" (the extra `nbzero[fast]`) or "auto", which takes numba where it is installed
             and worth loading. Both give the same.
 
@@ -299,7 +300,7 @@ def best_hybrids(
     if rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     whole("draws", draws)
-    whole("seed", seed)
+    whole("draw_seed", draw_seed)
     subsets.check_engine(engine)
     chains = criterion.chains(pool)
     limited = [chain.values <= limit for chain in chains for limit in chain.limits[chain.filled]]
@@ -310,7 +311,7 @@ def best_hybrids(
     columns = rank_columns(pool, names, rule)
     picks = _picks_by(rule, columns, limited, engine)
     values = mbr_of_subsets(picks, limited, pool.accuracy, normalise)
-    chance, chance_of_all = _chance(picks, limited, pool.accuracy, normalise, draws, seed)
+    chance, chance_of_all = _chance(picks, limited, pool.accuracy, normalise, draws, draw_seed)
     return HybridSearch(
         members=names,
         rule=rule,

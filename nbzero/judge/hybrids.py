@@ -275,6 +275,7 @@ class Hybrid:
         costs: str | Iterable[str] = "macs",
         budgets: int | Sequence[float] = 5,
         spacing: str = "even",
+        *,
         normalise: str = "total",
     ) -> float:
         """`metrics.mbr` of the scores: the mean over the costs.
@@ -299,6 +300,7 @@ class Hybrid:
         costs: str | Iterable[str] = "macs",
         budgets: int | Sequence[float] = 5,
         spacing: str = "even",
+        *,
         normalise: str = "total",
     ) -> Frame:
         """The hybrid on pools, beside its members alone, the costs and a random pick.

@@ -27,11 +27,11 @@ def test_every_subset_has_the_mbr_of_the_definition(seed):
         ("total", "pool")[seed // 4 % 2],
         1 + seed % 5,
     )
-    found = best_hybrids(p, list(p.scores), rule, cost, budgets, spacing, normalise, draws=0)
+    found = best_hybrids(p, list(p.scores), rule, cost, budgets, spacing, normalise=normalise, draws=0)
     for members in all_subsets(list(p.scores)):
         plain = plain_mbr(p, members, rule, cost, budgets, spacing, normalise)
         assert found.value(members) == pytest.approx(plain, abs=1e-12), members
-        assert Hybrid(members, rule).mbr(p, cost, budgets, spacing, normalise) == pytest.approx(
+        assert Hybrid(members, rule).mbr(p, cost, budgets, spacing, normalise=normalise) == pytest.approx(
             plain, abs=1e-12
         ), members
 
@@ -119,7 +119,7 @@ def test_judging_keeps_the_choice_and_changes_the_pool():
 
 def test_chance_is_the_best_of_shuffled_accuracies_and_seeded():
     p = made_pool(np.random.default_rng(9), 30, 4, 30)
-    found, again, other = (best_hybrids(p, list(p.scores), draws=1, seed=seed) for seed in (0, 0, 1))
+    found, again, other = (best_hybrids(p, list(p.scores), draws=1, draw_seed=seed) for seed in (0, 0, 1))
     shuffled = replace(p, accuracy=np.random.default_rng(0).permutation(p.accuracy))
     by_hand = best_hybrids(shuffled, list(shuffled.scores), draws=0)
     assert (
@@ -193,7 +193,7 @@ def test_degenerate_pools_are_defined():
             "normalise 'none'; it is one of total, pool",
         ),
         (UsageError, lambda p: best_hybrids(p, draws=-1), "draws -1; it is a whole number from 0"),
-        (UsageError, lambda p: best_hybrids(p, seed=-1), "seed -1; it is a whole number from 0"),
+        (UsageError, lambda p: best_hybrids(p, draw_seed=-1), "draw_seed -1; it is a whole number from 0"),
         (
             UsageError,
             lambda p: best_hybrids(p, engine="gpu"),
