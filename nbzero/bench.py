@@ -973,7 +973,7 @@ class Bench:
         rule: Rule = "rank_sum",
         costs: str | Iterable[str] = "macs",
         budgets: int | Sequence[float] = 5,
-        spacing: str = "even",
+        spacing: str = "quantile",
         normalise: str = "total",
         recipe: str | None = None,
         protocol: str | None = None,

@@ -1221,7 +1221,7 @@ def hybrid(
         ),
     ] = None,
     budgets: BudgetsOption = "5",
-    spacing: SpacingOption = "even",
+    spacing: SpacingOption = "quantile",
     normalise: Annotated[
         Literal["total", "pool"],
         typer.Option("--normalise", help="Divide ranks by all N, or by the archs within the limit."),

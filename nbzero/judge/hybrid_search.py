@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.constrained import chain_notes, doubt_notes, unscored_notes
+from nbzero.constrained import Chain, chain_notes, doubt_notes, unscored_notes
 from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name, whole
 from nbzero.frame import Frame
 from nbzero.judge import subsets
@@ -26,7 +26,9 @@ from nbzero.judge.hybrids import (
     Criterion,
     Hybrid,
     Rule,
+    combined,
     listed_pools,
+    mbr_columns,
     mbr_within,
     member_names,
     pool_columns,
@@ -59,6 +61,7 @@ class HybridSearch:
         no_score: archs of the pool without a score, by member, where there are any.
         not_searched: proxies of the pool that are no members because nobody named any and all were too many.
         left_out: notes on proxies that no arch has a score of, and on budgets below every arch.
+        pool: what it was searched on.
     """
 
     members: tuple[str, ...]
@@ -71,6 +74,7 @@ class HybridSearch:
     no_score: Mapping[str, int]
     not_searched: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    pool: Pool = field(kw_only=True, repr=False, compare=False)
 
     def best(self, size: int | None = None, place: int = 1) -> Hybrid:
         """The subset with the smallest mBR, of one size or of all; place 2 is the runner-up.
@@ -114,9 +118,10 @@ class HybridSearch:
 
         Returns:
             Columns size, place, members, mbr:
-                equal    subsets of that size with the same mBR, itself included
-                tried    subsets of that size
-                chance   the best of them when the accuracies are dealt out at random
+                even_mbr   mbr under as many even limits, the paper's; only beside a number of quantile limits
+                equal      subsets of that size with the same mBR, itself included
+                tried      subsets of that size
+                chance     the best of them when the accuracies are dealt out at random
         """
         whole("top", top, least=1)
         rows: list[dict[str, Any]] = []
@@ -130,6 +135,7 @@ class HybridSearch:
                         "place": place,
                         "members": " + ".join(self._names(mask)),
                         "mbr": float(self.values[mask]),
+                        **self._even_mbr(mask),
                         "equal": int((values == self.values[mask]).sum()),
                         "tried": len(masks),
                         "chance": float(self.chance[size - 1]),
@@ -150,6 +156,7 @@ class HybridSearch:
                 shares        what it shares with this one (`Chosen.relation`)
                 no_score      archs there that a member has no score of, which rank lowest
                 mbr           there
+                even_mbr      there, under as many even limits; only beside a number of quantile limits
                 best_single   the mBR there of the single member that is best here
                 random        a random pick's mBR there
             Members without any score there and budgets below every arch: as `nbzero.constrained` says.
@@ -164,11 +171,12 @@ class HybridSearch:
         notes = [*self.chosen.notes(listed), *self._searched()]
         rows: list[dict[str, Any]] = []
         for pool in listed:
-            chains = criterion.chains(pool)
-            notes += pool_notes(pool, self.members, chains)
-            found = [mbr_within(pool, one.scores_if_any(pool), chains, criterion.normalise) for one in best]
-            random = mbr_within(pool, np.zeros(len(pool)), chains, criterion.normalise)
-            for one, mbr in zip(best, found, strict=True):
+            limits = criterion.by_column(pool)
+            notes += pool_notes(pool, self.members, limits["mbr"])
+            scores = [one.scores_if_any(pool) for one in best]
+            found = [mbr_columns(pool, one, limits, criterion.normalise) for one in scores]
+            random = mbr_within(pool, np.zeros(len(pool)), limits["mbr"], criterion.normalise)
+            for one, columns in zip(best, found, strict=True):
                 rows.append(
                     {
                         "size": len(one.members),
@@ -177,8 +185,8 @@ class HybridSearch:
                         **pool_columns(pool),
                         "shares": self.chosen.relation(pool),
                         "no_score": one.num_unscored(pool),
-                        "mbr": mbr,
-                        "best_single": found[0],
+                        **columns,
+                        "best_single": found[0]["mbr"],
                         "random": random,
                     }
                 )
@@ -192,7 +200,7 @@ class HybridSearch:
         combinations = count_of(len(self.values) - 1, "combination")
         lines = [
             f"HybridSearch of {combinations} of {count_of(len(self.members), 'member')}",
-            repr(Frame(columns, best.title)),
+            Frame(columns, best.title).to_text(),
             "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools);"
             " more of each size: .table(), .best().",
         ]
@@ -219,6 +227,25 @@ class HybridSearch:
 
     def _names(self, mask: int) -> tuple[str, ...]:
         return tuple(name for p, name in enumerate(self.members) if mask >> p & 1)
+
+    @functools.cached_property
+    def _even_chains(self) -> list[Chain]:
+        even = self.chosen.criterion.even
+        if even is None:
+            return []
+        return even.chains(self.pool)
+
+    @functools.cached_property
+    def _rank_columns(self) -> Ints:
+        return rank_columns(self.pool, self.members, self.rule)
+
+    def _even_mbr(self, mask: int) -> dict[str, float]:
+        """The column even_mbr of one subset, where there is one: worked out only for what is shown."""
+        if not self._even_chains:
+            return {}
+        inside = np.flatnonzero(mask >> np.arange(len(self.members)) & 1)
+        scores = combined(self._rank_columns[inside], self.rule)
+        return {"even_mbr": mbr_within(self.pool, scores, self._even_chains, self.chosen.normalise)}
 
     def _notes(self) -> list[str]:
         tried = count_of(len(self.values) - 1, "combination was", "combinations were")
@@ -258,7 +285,7 @@ def best_hybrids(
     rule: Rule = "rank_sum",
     costs: str | Iterable[str] = "macs",
     budgets: int | Sequence[float] = 5,
-    spacing: str = "even",
+    spacing: str = "quantile",
     *,
     normalise: str = "total",
     draws: int = 20,
@@ -274,7 +301,8 @@ def best_hybrids(
             note.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
         costs: macs, params, depth or stage features; of several the mean of their mBR.
-        budgets, spacing, normalise: as `metrics.mbr`. Limits of your own go with one cost.
+        budgets, spacing, normalise: as `metrics.mbr`, but the spacing is "quantile" by default. Limits of
+            your own go with one cost.
         draws: how often the accuracies are dealt out at random, to see what the best of so many combinations
             reaches by chance. 0 is never.
         draw_seed: of these draws.
@@ -323,6 +351,7 @@ def best_hybrids(
         no_score=_num_unscored(pool, names),
         not_searched=tuple(not_searched),
         left_out=(*unscored, *doubt_notes(pool, names), *chain_notes(chains)),
+        pool=pool,
     )
 
 

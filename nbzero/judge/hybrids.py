@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -101,6 +101,20 @@ class Criterion:
                     f' or a pool where="{name} > 0"'
                 )
         return chains_of(pool, self.costs, self.budgets, self.spacing)
+
+    @property
+    def even(self) -> Criterion | None:
+        """The same under as many even limits, the paper's; None unless they are a number of quantiles."""
+        if self.spacing != "quantile" or not isinstance(self.budgets, int):
+            return None
+        return replace(self, spacing="even")
+
+    def by_column(self, pool: Pool) -> dict[str, list[Chain]]:
+        """Column of a table -> the `chains` of its mBR: mbr, and even_mbr where there is an `even`."""
+        found = {"mbr": self.chains(pool)}
+        if self.even is not None:
+            found["even_mbr"] = self.even.chains(pool)
+        return found
 
     def __str__(self) -> str:
         """Like "mBR by macs, 5 even budgets, over the pool's N"."""
@@ -274,11 +288,11 @@ class Hybrid:
         pool: Pool,
         costs: str | Iterable[str] = "macs",
         budgets: int | Sequence[float] = 5,
-        spacing: str = "even",
+        spacing: str = "quantile",
         *,
         normalise: str = "total",
     ) -> float:
-        """`metrics.mbr` of the scores: the mean over the costs.
+        """`metrics.mbr` of the scores: the mean over the costs. The spacing is "quantile" by default.
 
         Raises:
             NothingFoundError: a budget below every arch, or as `scores`.
@@ -299,7 +313,7 @@ class Hybrid:
         pools: Pool | Iterable[Pool],
         costs: str | Iterable[str] = "macs",
         budgets: int | Sequence[float] = 5,
-        spacing: str = "even",
+        spacing: str = "quantile",
         *,
         normalise: str = "total",
     ) -> Frame:
@@ -308,7 +322,8 @@ class Hybrid:
         Args:
             pools: one or several.
             costs: macs, params, depth or stage features; of several the mBR is the mean.
-            budgets, spacing, normalise: as `metrics.mbr`. Limits of your own go with one cost.
+            budgets, spacing, normalise: as `metrics.mbr`, but the spacing is "quantile" by default. Limits of
+                your own go with one cost.
 
         Returns:
             A row for each pool and proxy:
@@ -318,6 +333,7 @@ class Hybrid:
                 kind       hybrid, member, cost or random
                 no_score   archs that a member has no score of
                 mbr        null where there are no scores, or no budget admits an arch
+                even_mbr   mbr under as many even limits, the paper's; only beside a number of quantile limits
                 accuracy   that of the pick among all archs of the pool, of tied ones the mean
             Notes name the pool that it was chosen on, and mark what is in-sample. Members without any score
             and budgets below every arch: as `nbzero.constrained` says.
@@ -334,12 +350,14 @@ class Hybrid:
             notes = self.chosen.notes(listed)
         rows: list[dict[str, Any]] = []
         for pool in listed:
-            chains = criterion.chains(pool)
-            rows += self._rows(pool, criterion, chains)
-            notes += pool_notes(pool, self.members, chains)
+            limits = criterion.by_column(pool)
+            rows += self._rows(pool, criterion, limits)
+            notes += pool_notes(pool, self.members, limits["mbr"])
         return Frame.of(rows, f"{self.name}: {criterion}", notes)
 
-    def _rows(self, pool: Pool, criterion: Criterion, chains: list[Chain]) -> list[dict[str, Any]]:
+    def _rows(
+        self, pool: Pool, criterion: Criterion, limits: Mapping[str, Sequence[Chain]]
+    ) -> list[dict[str, Any]]:
         """The rows of `report` on one pool."""
         judged = [(self.name, "hybrid", self.num_unscored(pool), self.scores_if_any(pool))]
         if len(self.members) > 1:
@@ -360,7 +378,7 @@ class Hybrid:
                     "proxy": name,
                     "kind": kind,
                     "no_score": no_score,
-                    "mbr": mbr_within(pool, scores, chains, criterion.normalise),
+                    **mbr_columns(pool, scores, limits, criterion.normalise),
                     "accuracy": _accuracy_of_the_best(pool, scores),
                 }
             )
@@ -408,6 +426,13 @@ def mbr_within(pool: Pool, scores: Floats | None, chains: Sequence[Chain], norma
         return math.nan
     of_costs = [float(mean_mbr(pool, scores[None], [chain], normalise)[0]) for chain in chains]
     return math.fsum(of_costs) / len(of_costs)
+
+
+def mbr_columns(
+    pool: Pool, scores: Floats | None, limits: Mapping[str, Sequence[Chain]], normalise: str
+) -> dict[str, float]:
+    """`mbr_within` the limits of each column, as `Criterion.by_column` has them."""
+    return {column: mbr_within(pool, scores, chains, normalise) for column, chains in limits.items()}
 
 
 def _accuracy_of_the_best(pool: Pool, scores: Floats | None) -> float:

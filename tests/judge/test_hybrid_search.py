@@ -94,9 +94,35 @@ def test_the_best_is_the_smallest_and_never_worse_than_the_best_member():
     picked = set()
     for members in all_subsets(list(p.scores)):
         scores = Hybrid(members).scores(p)
-        inside = [macs <= limit for limit in metrics.budget_limits(macs)]
+        inside = [macs <= limit for limit in metrics.budget_limits(macs, 5, "quantile")]
         picked.add(tuple((here & (scores == scores[here].max())).tobytes() for here in inside))
     assert found.num_different == len(picked) and "63 combinations were tried" in repr(table)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_even_limits_stand_beside_quantile_ones(rule):
+    rng = np.random.default_rng(7)
+    p, other = made_pool(rng, 40, 4, 30), made_pool(rng, 30, 4, 30, space="other")
+    asked = {"costs": ("macs", "params"), "budgets": 3, "normalise": "pool"}
+    found = best_hybrids(p, list(p.scores), rule, draws=0, **asked)
+    table = found.table(2)
+    assert table.columns[3:5] == ("mbr", "even_mbr")
+    for row in table:
+        one = Hybrid(tuple(row["members"].split(" + ")), rule)
+        assert row["mbr"] == pytest.approx(one.mbr(p, spacing="quantile", **asked))
+        assert row["even_mbr"] == one.mbr(p, spacing="even", **asked)
+    assert (table["mbr"] != table["even_mbr"]).any()
+    lacking = replace(other, scores={**other.scores, "p0": np.full(30, math.nan)})
+    judged = found.judge([other, lacking])
+    for row in list(judged)[:4]:
+        one = Hybrid(tuple(row["members"].split(" + ")), rule)
+        assert row["mbr"] == one.mbr(other, **asked)
+        assert row["even_mbr"] == one.mbr(other, spacing="even", **asked)
+    for row in list(judged)[4:]:
+        assert (row["mbr"] is None) == (row["even_mbr"] is None) == ("p0" in row["members"])
+    for others in ({"spacing": "even"}, {"budgets": [10, 20], "costs": "macs"}):
+        search = best_hybrids(p, list(p.scores), rule, draws=0, **asked | others)
+        assert "even_mbr" not in search.table() and "even_mbr" not in search.judge(other)
 
 
 def test_judging_keeps_the_choice_and_changes_the_pool():
@@ -158,7 +184,7 @@ def test_degenerate_pools_are_defined():
     one = pool([0.5], [3], {"x": [1], "y": [-np.inf]})
     assert best_hybrids(one, list(one.scores)).values[1:].tolist() == [0, 0, 0]
     constant = pool([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4], {"x": [7] * 4, "y": [2] * 4, "z": [-np.inf] * 4})
-    random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"])
+    random = metrics.mbr(np.zeros(4), constant.accuracy, constant.costs["macs"], spacing="quantile")
     for rule in RULES:
         found = best_hybrids(constant, list(constant.scores), rule=rule)
         np.testing.assert_allclose(found.values[1:], random)
@@ -355,6 +381,12 @@ def test_the_repr_of_a_search_is_its_best_of_every_size():
     assert [line.split()[0] for line in lines[3:6]] == ["1", "2", "3"] and len(lines) == 7
     for size, line in enumerate(lines[3:6], 1):
         assert " + ".join(found.best(size).members) in line and f"{found.best(size).chosen.value:.4g}" in line
+
+
+def test_the_repr_of_a_search_has_every_size():
+    p = made_pool(np.random.default_rng(2), 10, 21, 3)
+    lines = repr(best_hybrids(p, list(p.scores), draws=0, engine="numpy")).splitlines()
+    assert [line.split()[0] for line in lines[3:-1]] == [str(size) for size in range(1, 22)]
 
 
 def test_a_hybrid_names_the_seed_of_the_scores_and_the_condition_it_was_chosen_by():

@@ -91,10 +91,20 @@ def test_a_report_names_where_the_hybrid_was_chosen_and_marks_what_is_in_sample(
     absent = np.isnan([chosen_on.score(name) for name in found.members]).any(0).sum()
     assert report["no_score"][0] == absent > 0
     assert report["mbr"][4] == pytest.approx(
-        metrics.mbr(np.zeros(40), chosen_on.accuracy, chosen_on.costs["macs"])
+        metrics.mbr(np.zeros(40), chosen_on.accuracy, chosen_on.costs["macs"], spacing="quantile")
     )
     given = Hybrid(found.members).report(chosen_on)
     assert {row["shares"] for row in given} == {None} and "Given" in given.notes[0]
+
+
+def test_a_report_has_even_limits_beside_quantile_ones():
+    p = made_pool(np.random.default_rng(4), 40, 3, 30)
+    one = Hybrid(("p0", "p1"))
+    report, even = one.report(p), one.report(p, spacing="even")
+    np.testing.assert_array_equal(report["even_mbr"], even["mbr"])
+    assert report["mbr"][0] == one.mbr(p) != report["even_mbr"][0] == one.mbr(p, spacing="even")
+    assert "even_mbr" not in even and "even_mbr" not in one.report(p, budgets=[10, 20])
+    assert "5 quantile budgets" in report.title and "5 even budgets" in even.title
 
 
 def test_named_hybrids_use_proxies_that_exist(bench, made):
