@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from nbzero.constrained import Budgets, Lead, Report
-    from nbzero.factors import Transform
     from nbzero.frame import Frame
     from nbzero.hybrid import HybridSearch, Rule
+    from nbzero.judge.designs import Transform
     from nbzero.simulate import Simulation
     from nbzero.table import TableView
 
@@ -907,10 +907,11 @@ class Bench:
     ) -> Frame:
         """How much each stage feature says about each proxy and the accuracy: importances beside how well their model fits; needs xgboost.
 
-        Every target is explained on all archs that have it, so N differs by target. `nbzero.factors.factors` says what the columns are and
-        takes a proxy of your own; arguments and errors as `nbzero.factors.sample_of` and it.
+        Every target is explained on all archs that have it, so N differs by target. `nbzero.judge.factors.factors` says what the columns are
+        and takes a proxy of your own; arguments and errors as `nbzero.factors.sample_of` and it.
         """
-        from nbzero.factors import factors, sample_of
+        from nbzero.factors import sample_of
+        from nbzero.judge.factors import factors
 
         return factors(
             sample_of(
@@ -943,9 +944,10 @@ class Bench:
     ) -> Frame:
         """Widths, depths, macs and params of the archs that each proxy likes best, against all archs and the truly best ones.
 
-        `nbzero.factors.bias` says what the columns are; arguments and errors as `nbzero.factors.sample_of` and it.
+        `nbzero.judge.bias.bias` says what the columns are; arguments and errors as `nbzero.factors.sample_of` and it.
         """
-        from nbzero.factors import bias, sample_of
+        from nbzero.factors import sample_of
+        from nbzero.judge.bias import bias
 
         if isinstance(targets, str):
             raise UsageError(f"targets is {targets!r}; it is a list of names: [{targets!r}]")

@@ -5,9 +5,9 @@ networks are better; `random`, the expectation of a pick or an order at random; 
 with two seeds, `another seed`, the noise ceiling. The definitions are those of `nbzero.metrics`.
 
 Two things pick nothing: a budget below every arch, and a proxy that no arch of the pool has a score of. The same rule holds for both, here, in
-`nbzero.hybrid` and in `nbzero.transfer`. A table lists them with nulls: the budget's rows have a pool_size of 0 and it is left out of means over
-budgets, which are null where none is left; the proxy's row is null. A note names the budget, the cost and the cheapest arch, or the proxy and why
-it has no score. A search for hybrids leaves them out, with the same note. What returns bare numbers (`mbr`, `mbr_lead`, `Hybrid.scores`,
+`nbzero.hybrid` and in `nbzero.judge.transfer`. A table lists them with nulls: the budget's rows have a pool_size of 0 and it is left out of means
+over budgets, which are null where none is left; the proxy's row is null. A note names the budget, the cost and the cheapest arch, or the proxy and
+why it has no score. A search for hybrids leaves them out, with the same note. What returns bare numbers (`mbr`, `mbr_lead`, `Hybrid.scores`,
 `Hybrid.mbr`) has no place for a note and raises NothingFoundError, which says the same; so does a search that is left with no budget to choose by.
 The functions of `nbzero.metrics` know neither names nor pools: a limit below every cost is an error there too, scores that are all NaN are a tie.
 """

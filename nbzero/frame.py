@@ -67,12 +67,24 @@ class Frame:
 
     @classmethod
     def of(
-        cls, rows: Iterable[text.Row], title: str = "", notes: Iterable[str] = (), columns: Sequence[str] = ()
+        cls,
+        rows: Iterable[text.Row],
+        title: str = "",
+        notes: Iterable[str] = (),
+        columns: Sequence[str] = (),
+        texts: Sequence[str] = (),
     ) -> Frame:
-        """A frame of rows, in the columns of the first one; of no rows, in `columns`."""
+        """A frame of rows, in the columns of the first one; of no rows, in `columns`.
+
+        The columns `texts` are text where every value is absent too, and then hold None, not NaN.
+        """
         listed = list(rows)
         names = list(listed[0]) if listed else columns
-        return cls({name: [row[name] for row in listed] for name in names}, title, notes)
+        made: dict[str, Iterable[Any]] = {}
+        for name in names:
+            values = [row[name] for row in listed]
+            made[name] = _as_objects(values) if name in texts else values
+        return cls(made, title, notes)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -197,8 +209,12 @@ def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
         return np.array(there, dtype=np.int64)
     if _all_are(there, (int, float, np.number, type(None))):
         return np.array([math.nan if value is None else float(value) for value in there], dtype=np.float64)
-    array = np.empty(len(there), dtype=object)
-    array[:] = there
+    return _as_objects(there)
+
+
+def _as_objects(values: Sequence[Any]) -> npt.NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
     return array
 
 

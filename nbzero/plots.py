@@ -1150,7 +1150,8 @@ def _make_limits(cost: str) -> Callable[[Bench, Pool], Figure]:
 
 
 def _make_factors(bench: Bench, pool: Pool) -> Figure:
-    from nbzero.factors import ACCURACY, factors, sample_of
+    from nbzero.factors import ACCURACY, sample_of
+    from nbzero.judge.factors import factors
 
     own: Any = {
         "recipe": pool.recipe,

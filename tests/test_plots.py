@@ -26,9 +26,10 @@ from nbzero.constrained import (
     with_tau_intervals,
 )
 from nbzero.errors import UnknownNameError, UsageError
-from nbzero.factors import Sample, as_sample, factors
+from nbzero.factors import Sample, as_sample
 from nbzero.frame import Frame
 from nbzero.hybrid import HYBRIDS, Hybrid, best_hybrids
+from nbzero.judge.factors import factors
 from nbzero.pool import pool_of
 
 PROXIES = ["zen", "snip", "synflow", "jacob_cov", "linear_regions"]

@@ -1,0 +1,1 @@
+"""Judging: what a proxy says about archs, and how well it says it."""
