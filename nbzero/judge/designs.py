@@ -70,12 +70,12 @@ def target_of(values: Floats, transform: Transform) -> Target:
     absent, infinite = np.isnan(values), np.isinf(values)
     num_absent = int(absent.sum())
     if transform == "rank":
-        return Target(~absent, rank_shares(values[~absent]), num_absent, 0)
+        return Target(~absent, _rank_shares(values[~absent]), num_absent, 0)
     there = ~absent & ~infinite
     return Target(there, _standardised(values[there]), num_absent, int(infinite.sum()))
 
 
-def rank_shares(values: Floats) -> Floats:
+def _rank_shares(values: Floats) -> Floats:
     """(rank - 1/2) / N, ties their mean rank."""
     if not len(values):
         return values

@@ -31,13 +31,12 @@ from nbzero.judge.designs import (
     first_arch_said,
     input_table,
     optional_stages,
-    rank_shares,
     repeated_inputs,
     shuffled,
     sizes_said,
     target_of,
 )
-from nbzero.metrics import is_rounding
+from nbzero.metrics import is_rounding, spearman_rho
 from nbzero.pool import Pool
 
 if TYPE_CHECKING:
@@ -240,7 +239,7 @@ class _Design:
             permutation=dict(zip(self.quantities, losses, strict=True)),
             r2=1 - left,
             r2_se=float(r2_se),
-            rank_correlation=_spearman(predicted_N, target_N),
+            rank_correlation=spearman_rho(predicted_N, target_N),
         )
 
     def _gain(self, matrix: xgboost.QuantileDMatrix, target_N: Floats, columns: Ints) -> Floats:
@@ -289,16 +288,6 @@ def _gain(model: xgboost.Booster, num_columns: int) -> Floats:
     gains: dict[str, Any] = dict(model.get_score(importance_type="gain"))
     gain_C = np.array([gains.get(f"f{c}", 0.0) for c in range(num_columns)])
     return gain_C / (gain_C.sum() or 1.0)
-
-
-def _spearman(x: Floats, y: Floats) -> float:
-    """Spearman's rho; NaN where x or y is constant."""
-    x, y = rank_shares(x), rank_shares(y)
-    x, y = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float(x @ x) * float(y @ y))
-    if not scale:
-        return math.nan
-    return float(x @ y) / scale
 
 
 def _why_no_model(sample: Sample, name: str, values: Floats, target: Target, arch_of_row: Ints) -> str | None:
