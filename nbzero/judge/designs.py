@@ -205,9 +205,12 @@ def exchanged(
 
 
 def _beside(inputs: Sequence[str], name: str) -> int:
-    """The position of another input of the stage that s{k}_in is of."""
+    """The position of another input of the stage that s{k}_in is of; its own where there is no other."""
     stage = name.removesuffix("in")
-    return next(f for f, other in enumerate(inputs) if other.startswith(stage) and other != name)
+    for f, other in enumerate(inputs):
+        if other.startswith(stage) and other != name:
+            return f
+    return inputs.index(name)
 
 
 class Encoding:

@@ -68,6 +68,15 @@ def test_an_exchanged_quantity_keeps_archs_whole(r1):
             np.testing.assert_array_equal(new[name], r1.features[name])
 
 
+def test_a_stage_may_have_no_other_input_than_the_repeated_one():
+    inputs, table = ("stem", "s1_in"), np.array([[1, 1], [2, np.nan], [3, 3], [4, 4]], np.float32)
+    repeated = repeated_inputs(inputs, table)
+    assert repeated == {"s1_in": "stem"}
+    stem, s1_in = exchanged(inputs, table, repeated, "stem", np.random.default_rng(0)).T
+    assert sorted(stem) == [1, 2, 3, 4] and (stem != table[:, 0]).any()
+    np.testing.assert_array_equal(s1_in, np.where([False, True, False, False], np.nan, stem))
+
+
 def test_the_order_is_of_seed_and_archs_alone(r1):
     order, number = shuffled(r1.archs, 0)
     assert sorted(order) == list(range(1500)) and (np.diff(number) > 0).all()
