@@ -964,7 +964,7 @@ class Bench:
             where=where,
             score_seed=score_seed,
         )
-        return bias(sample, names, top)
+        return bias(sample, names, top=top)
 
     def hybrid(
         self,

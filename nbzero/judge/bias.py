@@ -39,7 +39,7 @@ AGAINST_BEST = ("best_mean", "best_difference", "best_difference_se")
 
 
 def bias(
-    source: Sample | Pool, targets: Iterable[str] | None = None, top: float = 0.05, min_top: int = 10
+    source: Sample | Pool, targets: Iterable[str] | None = None, *, top: float = 0.05, min_top: int = 10
 ) -> Frame:
     """What the archs look like that each proxy likes best, against all archs and against the truly best ones.
 

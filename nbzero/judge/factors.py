@@ -68,6 +68,7 @@ PERMUTED_ROWS = 4096  # predictions per quantity: as many archs, or fewer archs 
 def factors(
     source: Sample | Pool,
     targets: Iterable[str] | None = None,
+    *,
     transform: Transform = "rank",
     min_r2: float = MIN_R2,
     shuffle_seed: int = 0,

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.constrained import unscored_notes
-from nbzero.errors import UsageError, check_known, count_of, unknown_name
+from nbzero.errors import UsageError, check_known, count_of, unknown_name, whole
 from nbzero.frame import Frame
 from nbzero.metrics import (
     NORMALISATIONS,
@@ -146,13 +146,14 @@ def _part(frame: Frame, columns: Sequence[str]) -> Frame:
 def transfer(
     pools: Iterable[Pool],
     metric: str = "kendall",
+    *,
     proxies: Iterable[str] | None = None,
     costs: str | Iterable[str] = "macs",
     budgets: int = 5,
     normalise: str = "total",
     accuracies: Sequence[npt.ArrayLike | None] | None = None,
     resamples: int = 0,
-    seed: int = 0,
+    bootstrap_seed: int = 0,
     level: float = 0.95,
 ) -> Transfer:
     """Whether each pool ranks the proxies, and the archs, as the others do.
@@ -172,11 +173,12 @@ def transfer(
         resamples: of percentile intervals; 0 makes none.
             An arch comes Poisson(1) times into a resample, the same number in every pool of its space. So
             pools that share archs are drawn together. Resample r of a space draws
-            numpy.random.default_rng([seed, zlib.crc32(space), r]).poisson(1.0, ..), an entry per arch_id.
+            numpy.random.default_rng([bootstrap_seed, zlib.crc32(space), r]).poisson(1.0, ..), an entry per
+            arch_id.
             The proxies are taken as given. Resamples on which a metric is undefined are left out.
             Resampling adds noise to both rankings. So an interval of their agreement lies low, and may end
             just above the value.
-        seed, level: of these intervals.
+        bootstrap_seed, level: of these intervals.
 
     Raises:
         UnknownNameError: a metric, a proxy or a cost that no pool has.
@@ -186,7 +188,8 @@ def transfer(
     listed = _checked(pools)
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
-    check_bootstrap(resamples, level, seed, least=0)
+    whole("bootstrap_seed", bootstrap_seed)
+    check_bootstrap(resamples, level, bootstrap_seed, least=0)
     if isinstance(budgets, bool) or not hasattr(budgets, "__index__") or budgets < 1:
         raise UsageError(
             f"budgets {budgets!r}; pools have their own costs, so it is a number of limits from 1"
@@ -197,7 +200,7 @@ def transfer(
     names = _proxy_names(listed, proxies)
     by = _Metric(metric, _cost_names(listed, metric, costs), int(budgets), normalise)
 
-    judges = [_Judge(pool, names, by, resamples, seed) for pool in listed]
+    judges = [_Judge(pool, names, by, resamples, bootstrap_seed) for pool in listed]
     return Transfer(
         metric,
         pools=_pools_frame(judges),
@@ -322,7 +325,9 @@ class _Judge:
         drawn: (R, K) the values on the resamples, rounded.
     """
 
-    def __init__(self, pool: Pool, names: Sequence[str], by: _Metric, resamples: int, seed: int) -> None:
+    def __init__(
+        self, pool: Pool, names: Sequence[str], by: _Metric, resamples: int, bootstrap_seed: int
+    ) -> None:
         self.pool, self.names, self.by = pool, names, by
         stored = pool.scores_and_costs
         self.unscored = [name for name in names if name in pool.without_scores]
@@ -343,7 +348,7 @@ class _Judge:
         if not by.is_mbr:
             self.keys = -self.keys
         self.ranked = _ranks(self.keys)
-        self.copies = _copies(pool, resamples, seed)
+        self.copies = _copies(pool, resamples, bootstrap_seed)
         self.drawn = np.empty((resamples, len(names)))
         for r, times in enumerate(self.copies):
             self.drawn[r] = np.round(self._judged(np.repeat(archs, times)), DECIMALS)
@@ -394,16 +399,16 @@ class _Judge:
         return np.asarray(np.mean(of_costs, axis=0), np.float64)
 
 
-def _copies(pool: Pool, resamples: int, seed: int) -> list[Ints]:
+def _copies(pool: Pool, resamples: int, bootstrap_seed: int) -> list[Ints]:
     """For each resample how often each arch of the pool is in it.
 
-    Poisson(1), fixed by seed, space, resample and arch_id alone.
+    Poisson(1), fixed by the seed, space, resample and arch_id alone.
     """
     space = zlib.crc32(pool.space.encode())
     longest = int(pool.arch_ids.max()) + 1
     copies = []
     for r in range(resamples):
-        rng = np.random.default_rng([seed, space, r])
+        rng = np.random.default_rng([bootstrap_seed, space, r])
         copies.append(rng.poisson(1.0, longest)[pool.arch_ids])
     return copies
 

@@ -134,10 +134,10 @@ def test_against_loops_and_scipy(case):
 def test_symmetric_and_blind_to_the_order_of_archs_and_pools(case):
     seed, num, metric = case
     a, b, c = made(seed, num), made(seed + 1, num, dataset="cifar10"), made(seed + 2, num, "other")
-    found = transfer([a, b, c], metric, resamples=5, seed=seed)
-    turned = transfer([c, b, a], metric, resamples=5, seed=seed)
+    found = transfer([a, b, c], metric, resamples=5, bootstrap_seed=seed)
+    turned = transfer([c, b, a], metric, resamples=5, bootstrap_seed=seed)
     shuffled = [pool.only(np.random.default_rng(seed).permutation(len(pool))) for pool in (a, b, c)]
-    mixed = transfer(shuffled, metric, resamples=5, seed=seed)
+    mixed = transfer(shuffled, metric, resamples=5, bootstrap_seed=seed)
     numbers = (
         "shared_proxies",
         "shared_archs",
@@ -200,7 +200,7 @@ def test_intervals_by_hand():
     """Percentiles over resamples in which arch i of a space comes as often in every pool."""
     a, b = made(5, 14), made(6, ids=range(4, 16), recipe="long")
     names = ("zen", "snip", "synflow", "fisher")
-    found = transfer([a, b], "kendall", names, resamples=40, seed=7, level=0.8)
+    found = transfer([a, b], "kendall", proxies=names, resamples=40, bootstrap_seed=7, level=0.8)
     row, ranked = found.between(1, 2), []
     draws = [np.random.default_rng([7, zlib.crc32(b"made"), r]).poisson(1.0, 16) for r in range(40)]
     copies = [[draw[pool.arch_ids] for draw in draws] for pool in (a, b)]
@@ -504,6 +504,7 @@ def test_a_task_whose_metric_is_no_accuracy_ranks_too():
         ({"budgets": 0}, ValueError, "budgets 0; pools have their own costs"),
         ({"normalise": "n"}, ValueError, "normalise 'n'; it is one of total, pool"),
         ({"resamples": -1}, ValueError, "resamples -1; it is a whole number from 0"),
+        ({"bootstrap_seed": -1}, ValueError, "bootstrap_seed -1; it is a whole number from 0"),
         ({"level": 95}, ValueError, "level 95; it is between 0 and 1"),
         (
             {"accuracies": [None]},
