@@ -50,7 +50,7 @@ CORRELATIONS: dict[str, Callable[..., float]] = {
     "spearman": spearman_rho,
     "pearson": pearson,
 }
-MBR = {"mbr": "even", "quantile_mbr": "quantile"}  # metric -> the spacing of its limits
+MBR = {"mbr": "quantile", "even_mbr": "even"}  # metric -> the spacing of its limits
 METRICS = (*CORRELATIONS, *(f"abs_{name}" for name in CORRELATIONS), *MBR)
 # Metrics that differ by less are equal to a ranking of proxies. Sums in another order differ by some 1e-16.
 DECIMALS = 12
@@ -165,7 +165,8 @@ def transfer(
         metric: what ranks the proxies.
             "kendall", "spearman", "pearson"   Of score and accuracy; higher is better.
             "abs_kendall" and so on            Their magnitudes.
-            "mbr", "quantile_mbr"              mBR of even or of quantile limits; lower is better.
+            "mbr", "even_mbr"                  mBR of quantile limits, or of the paper's even ones; lower is
+                                               better.
         proxies: proxies or costs to rank; None is every one that a pool has, and its costs.
         costs, budgets, normalise: of mBR; of several costs, the mean. A pool without one of them has no mBR.
         accuracies: for each pool None, or the (S, N) accuracies of several seeds in the order of its archs

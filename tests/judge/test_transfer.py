@@ -52,10 +52,9 @@ def made(seed, num=12, space="made", names=NAMES, ids=None, **changed):
 
 def by_loops(pool, name, metric):
     scores = pool.scores[name] if name in pool.scores else pool.costs[name]
-    if metric in ("mbr", "quantile_mbr"):
-        return metrics.mbr(
-            scores, pool.accuracy, pool.costs["macs"], 5, "total", "even" if metric == "mbr" else "quantile"
-        )
+    spacing = {"mbr": "quantile", "even_mbr": "even"}.get(metric)
+    if spacing:
+        return metrics.mbr(scores, pool.accuracy, pool.costs["macs"], 5, "total", spacing)
     if not metric.endswith("pearson"):
         scores = np.nan_to_num(scores, nan=-1e9)  # ranks below every number
     there = ~np.isnan(scores)
@@ -487,6 +486,7 @@ def test_a_task_whose_metric_is_no_accuracy_ranks_too():
             "some pools have raw signs and others oriented ones",
         ),
         ({"metric": "tau"}, UnknownNameError, "no metric named 'tau'; Known: abs_kendall, abs_pearson"),
+        ({"metric": "quantile_mbr"}, UnknownNameError, "no metric named 'quantile_mbr'"),
         ({"metric": "kendal"}, UnknownNameError, "no metric named 'kendal'; did you mean 'kendall'"),
         ({"proxies": ["zenn"]}, UnknownNameError, "no proxy in these pools named 'zenn'; did you mean 'zen'"),
         ({"proxies": []}, ValueError, "no proxies; name one or more, or None for all that the pools have"),
