@@ -1,14 +1,13 @@
 """Write the generated parts of the card and the README: python -m builders.card [--check]
 
-Between `<!-- name -->` and `<!-- /name -->` these stand, made from the release, the registry and the tree: `version`, `counts`, `noise` and
-`proxies` in DATASET_CARD.md, `total` and `tree` in README.md. --check writes nothing and exits with 2 where a part is out of date.
+They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registry and the
+tree. DATASET_CARD.md has `version`, `counts`, `noise` and `proxies`, README.md has `total` and `tree`.
+--check writes nothing and exits with 2 where a part is out of date.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from builders.shards import say_errors
+from builders.work.command import parser_of, say_errors
 from nbzero import Bench
 from nbzero.errors import ReleaseError
-from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# The card
 
 
 def counts(bench: Bench) -> str:
@@ -35,121 +37,169 @@ def counts(bench: Bench) -> str:
         lines.append(f"| `archs/{space}` | an architecture | {len(bench.space(space)):,} |")
     for space in bench.spaces:
         for dataset in bench.datasets(space):
-            for recipe in bench.recipes(space, dataset):
-                table = bench.arrow("runs", space, dataset).to_pandas().query("recipe == @recipe")
-                diverged = int((table.status == "diverged").sum())
-                said = f"; {diverged} diverged" if diverged else ""
-                lines.append(
-                    f"| `runs/{space}/{dataset}` | a training run, `{recipe}` ({_per_seed(table)}{said}) | {len(table):,} |"
-                )
-            for protocol in bench.protocols(space, dataset):
-                table = bench.arrow("scores", space, dataset).to_pandas().query("protocol == @protocol")
-                lines.append(
-                    f"| `scores/{space}/{dataset}` | a scored initialisation, `{protocol}` ({_per_seed(table)}) | {len(table):,} |"
-                )
+            lines += _counts_of_runs(bench, space, dataset)
+            lines += _counts_of_scores(bench, space, dataset)
     return "\n".join(lines)
 
 
+def _counts_of_runs(bench: Bench, space: str, dataset: str) -> list[str]:
+    lines = []
+    for recipe in bench.recipes(space, dataset):
+        table = bench.arrow("runs", space, dataset).to_pandas().query("recipe == @recipe")
+        said = _per_seed(table)
+        diverged = int((table.status == "diverged").sum())
+        if diverged:
+            said += f"; {diverged} diverged"
+        one_row = f"a training run, `{recipe}` ({said})"
+        lines.append(f"| `runs/{space}/{dataset}` | {one_row} | {len(table):,} |")
+    return lines
+
+
+def _counts_of_scores(bench: Bench, space: str, dataset: str) -> list[str]:
+    lines = []
+    for protocol in bench.protocols(space, dataset):
+        table = bench.arrow("scores", space, dataset).to_pandas().query("protocol == @protocol")
+        said = _per_seed(table)
+        one_row = f"a scored initialisation, `{protocol}` ({said})"
+        lines.append(f"| `scores/{space}/{dataset}` | {one_row} | {len(table):,} |")
+    return lines
+
+
 def _per_seed(table: pd.DataFrame) -> str:
-    return ", ".join(f"{n:,} with seed {seed}" for seed, n in table.seed.value_counts().sort_index().items())
+    counted = table.seed.value_counts().sort_index()
+    return ", ".join(f"{number:,} with seed {seed}" for seed, number in counted.items())
 
 
 def noise(bench: Bench) -> str:
     """Mean, spread between archs and between seeds of every recipe that has archs with seeds 0 and 1."""
-    lines = [
-        "| space, recipe | archs with two seeds | mean val accuracy | sd between archs | sd between seeds | tau of seed 0 with seed 1 |",
-        "|---|---|---|---|---|---|",
-    ]
+    columns = (
+        *("space, recipe", "archs with two seeds", "mean val accuracy"),
+        *("sd between archs", "sd between seeds", "tau of seed 0 with seed 1"),
+    )
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for space in bench.spaces:
         for dataset in bench.datasets(space):
             for recipe in bench.recipes(space, dataset):
-                pair = [
-                    bench.table(space, ["val_acc"], dataset=dataset, recipe=recipe, seed=seed)["val_acc"]
-                    for seed in (0, 1)
-                ]
-                both = ~np.isnan(pair[0]) & ~np.isnan(pair[1])
-                a, b = pair[0][both], pair[1][both]
-                if len(a) < 2:
-                    continue
-                i, j = np.triu_indices(len(a), 1)
-                tau = float(np.mean(np.sign(a[i] - a[j]) * np.sign(b[i] - b[j])))
-                seed_sd = float(np.sqrt(np.mean((a - b) ** 2) / 2))
-                spread = (
-                    f"{np.mean([a, b]):.4f} | {np.std((a + b) / 2, ddof=1):.4f} | {seed_sd:.4f} | {tau:.2f}"
-                )
-                lines.append(f"| {space}, `{recipe}` on {dataset} | {len(a)} | {spread} |")
+                line = _noise_of(bench, space, dataset, recipe)
+                if line:
+                    lines.append(line)
     return "\n".join(lines)
+
+
+def _noise_of(bench: Bench, space: str, dataset: str, recipe: str) -> str:
+    """The line of one recipe; "" where fewer than two archs have both seeds."""
+    first, second = (
+        bench.table(space, ["val_acc"], dataset=dataset, recipe=recipe, seed=seed)["val_acc"]
+        for seed in (0, 1)
+    )
+    both = ~np.isnan(first) & ~np.isnan(second)
+    a, b = first[both], second[both]
+    if len(a) < 2:
+        return ""
+    i, j = np.triu_indices(len(a), 1)
+    tau = float(np.mean(np.sign(a[i] - a[j]) * np.sign(b[i] - b[j])))
+    archs_sd = np.std((a + b) / 2, ddof=1)
+    seeds_sd = float(np.sqrt(np.mean((a - b) ** 2) / 2))
+    spread = f"{np.mean([a, b]):.4f} | {archs_sd:.4f} | {seeds_sd:.4f} | {tau:.2f}"
+    return f"| {space}, `{recipe}` on {dataset} | {len(a)} | {spread} |"
 
 
 def proxies() -> str:
     """The registry as a table."""
     lines = ["| proxy | family | better is | needs | meaning | source |", "|---|---|---|---|---|---|"]
     for row in PROXIES.values():
-        needs = (
-            "labels"
-            if row.uses_labels
-            else "images"
-            if row.uses_images
-            else "noise"
-            if row.noise_images
-            else "nothing"
-        )
+        better = "higher" if row.direction > 0 else "lower"
         lines.append(
-            f"| `{row.name}` | {row.family} | {'higher' if row.direction > 0 else 'lower'} | {needs} | {row.meaning} | {row.source} |"
+            f"| `{row.name}` | {row.family} | {better} | {_needs(row)} | {row.meaning} | {row.source} |"
         )
     return "\n".join(lines)
 
 
+def _needs(row: Proxy) -> str:
+    if row.uses_labels:
+        return "labels"
+    if row.uses_images:
+        return "images"
+    if row.noise_images:
+        return "noise"
+    return "nothing"
+
+
+# The README
+
+
 def tree() -> str:
-    """Every Python file of the four code folders with the first line of its docstring, what lies beside it, then what lies in data/."""
-    lines, folder = [], None
-    paths = [
-        path.relative_to(ROOT)
-        for top in ("builders", "nbzero", "tests", "train")
-        for path in (ROOT / top).rglob("*.py")
-    ]
-    for path in sorted(paths, key=lambda p: (p.parent.as_posix(), p.name)):
-        if path.name == "__init__.py":
-            continue
-        if path.parent != folder:
-            folder = path.parent
-            lines.append(f"{folder.as_posix()}/")
-        doc = (ast.get_docstring(ast.parse((ROOT / path).read_text())) or "").split("\n")[0]
-        lines.append(f"  {path.name:24} {doc}")
-        lines += [f"  {name:24} {meaning}" for name, meaning in _BESIDE.get(path.as_posix(), ())]
-    data = [f"  {name:24} {meaning}" for name, meaning in _DATA]
-    return "\n".join([*lines, "data/", *data])
+    """Every Python file of the library, the training and the jobs, with the first line of its docstring.
+
+    A package has that of its own. After them what lies in tests/ and data/.
+    """
+    lines = []
+    for top in ("nbzero", "train", "builders"):
+        for folder in _packages(ROOT / top):
+            head = f"{folder.relative_to(ROOT).as_posix()}/"
+            lines.append(f"{head:26} {_first_line(folder / '__init__.py')}".rstrip())
+            for path in sorted(folder.glob("*.py")):
+                if path.name != "__init__.py":
+                    lines.append(_tree_line(path.name, _first_line(path)))
+            lines += (_tree_line(*beside) for beside in _BESIDE.get(head, ()))
+    for head, inside in _OTHERS.items():
+        lines.append(head)
+        lines += (_tree_line(*there) for there in inside)
+    return "\n".join(lines)
+
+
+def _packages(top: Path) -> list[Path]:
+    return sorted(path.parent for path in top.rglob("__init__.py"))
+
+
+def _first_line(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return doc.split("\n")[0]
+
+
+def _tree_line(name: str, meaning: str) -> str:
+    return f"  {name:24} {meaning}"
 
 
 _BESIDE = {
-    "nbzero/report.py": (
-        ("report.html", "The page of report.py: its layout."),
-        ("report.js", "The page of report.py: what its controls do, with the definitions of constrained.py."),
+    "nbzero/pages/": (
+        ("report.html", "The report: its layout."),
+        ("report.js", "The report: what its controls do, with the definitions of nbzero.judge."),
     )
 }
-_DATA = (
-    ("manifest.json", "data version; bytes, rows and SHA-256 of every file"),
-    ("archs/ runs/ scores/", "the released tables, Parquet"),
-    ("index/", "memory-mappable copy of them for look-ups"),
-)
+_OTHERS = {
+    "tests/": (
+        ("FOLDER/test_FILE.py", "The tests of a file, in the folder of the same name."),
+        ("test_*.py", "Those of the files above the packages, the data, the wheel, the imports, this page."),
+        ("bench/", "What `make bench` measures."),
+    ),
+    "data/": (
+        ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
+        ("archs/ runs/ scores/", "The released tables, Parquet."),
+        ("index/", "Memory-mappable copy of them for look-ups."),
+    ),
+}
+
+
+# The parts in their files
 
 
 def replaced(text: str, parts: dict[str, str], where: str) -> str:
     """`text` with every marked part renewed; ReleaseError where a marker is missing."""
     for name, content in parts.items():
-        pattern = re.compile(rf"(<!-- {name} -->)(.*?)(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise ReleaseError(f"{where} lacks <!-- {name} --> ... <!-- /{name} -->")
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, found, rest = text.partition(start)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ReleaseError(f"{where} lacks {start} ... {end}")
         inner = f"\n{content}\n" if "\n" in content else content
-        text = pattern.sub(lambda match, inner=inner: match[1] + inner + match[3], text)
+        text = before + start + inner + end + after
     return text
 
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; an error where a part is out of date"
     )
@@ -157,24 +207,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     bench = Bench(ROOT / "data")
     header = "| table | one row is | rows |\n|---|---|---|\n"
     total = sum(CHOICES[space].num_members for space in bench.spaces)
-    card = {
-        "version": bench.version,
-        "counts": f"{header}{counts(bench)}",
-        "noise": noise(bench),
-        "proxies": proxies(),
-        "total": f"{total:,}",
-    }
     wanted = {
-        "DATASET_CARD.md": {k: v for k, v in card.items() if k != "total"},
-        "README.md": {"total": card["total"], "tree": f"```\n{tree()}\n```"},
+        "DATASET_CARD.md": {
+            "version": bench.version,
+            "counts": f"{header}{counts(bench)}",
+            "noise": noise(bench),
+            "proxies": proxies(),
+        },
+        "README.md": {"total": f"{total:,}", "tree": f"```\n{tree()}\n```"},
     }
     for name, parts in wanted.items():
         path = ROOT / name
         old = path.read_text()
         new = replaced(old, parts, name)
-        if given.check and new != old:
+        if not given.check:
+            path.write_text(new)
+        elif new != old:
             raise ReleaseError(f"{name} is out of date; run python -m builders.card")
-        path.write_text(new)
 
 
 if __name__ == "__main__":

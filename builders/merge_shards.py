@@ -1,110 +1,173 @@
-"""Merge shards into a release: python -m builders.merge_shards SHARDS [SHARDS ...] --out DIR [--base RELEASE] [--version 0.2.0]
+"""Merge shards into a release.
 
-SHARDS are shard files, folders of them (also of a job that still runs: its finished units count), or releases. The rows are added to those of
---base (default: DIR itself where it is a release, else the archs tables of the release that ships with nbzero). The same key with equal
-values (times, device, software and commit aside) keeps the first; scores that it lacks are
-filled in; with other values nothing is merged and the error names both. DIR is
-replaced at once or not at all; where this was killed, the same command again finishes it.
+    python -m builders.merge_shards SHARDS [SHARDS ...] --out DIR [--base RELEASE] [--version 0.2.0]
+
+SHARDS are shard files, folders of them, or releases. A folder may be that of a job that still runs: its
+finished units count. The rows are added to those of --base. Without it that is DIR itself where DIR is a
+release, else the archs tables of the release that ships with nbzero.
+
+Where a key is there twice, times, device, software and commit are not compared. With equal values the first
+stays, and scores that it lacks are filled in. With other values nothing is merged, and the error names both.
+DIR is replaced at once or not at all. Where this was killed, the same command again finishes it.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from builders.releases import TableKey, checked_path, commit_release, finish_commit
-from builders.shards import WHERE, Folder, Row, read_shard, say_errors
+from builders.work.command import parser_of, say_errors
+from builders.work.commit import checked_path, commit_release, finish_commit, local_folder, next_version
+from builders.work.rows import WHERE, Folder, Row, read_shard
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import MANIFEST, Release, parse_version
-from nbzero.release.schema import DATA_VERSION, KEYS, LATER, TABLES, Table, arrow_schema, check_rows
+from nbzero.release.schema import (
+    DATA_VERSION,
+    KEYS,
+    LATER,
+    TABLES,
+    Table,
+    TableKey,
+    arrow_schema,
+    check_rows,
+)
 from nbzero.spaces.published import IMPORTED
 
-Source = tuple[str, Row]  # the file a row comes from, for errors
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".parquet", ".h5", ".json")
 
 
-def rows_of(path: str) -> Iterator[tuple[TableKey, str, str, Row, str]]:
-    """(table key, data version, file, row, arch) of everything in a shard file, a folder of shards or a release.
+class Found(NamedTuple):
+    """A row of a source: its table, the file it lies in, and that file's data version."""
+
+    key: TableKey
+    data_version: str
+    file: str
+    row: Row
+    arch: str
+
+
+# The sources
+
+
+def rows_of(path: str) -> Iterator[Found]:
+    """Everything in a shard file, a folder of shards or a release.
 
     Raises:
         ReleaseError: nothing there, or a file that is no shard or is damaged.
     """
-    if Folder(path).fs.exists(Folder(path).path(MANIFEST)):
-        release = Release.open(path)
-        tables = release.tables()
-        for key, table in tables.items():
-            if key[0] != "archs":
-                file = f"{path}/{checked_path(key)}"
-                if ("archs", key[1], None) not in tables:
-                    raise ReleaseError(f"{file} has no archs table beside it; fetch the whole release anew")
-                archs = tables["archs", key[1], None].column("arch").to_pylist()
-                check_rows(key[0], rows := table.to_pylist(), file, key[1])
-                for row in rows:
-                    yield key, release.manifest.data_version, file, row, _at(archs, row["arch_id"])
-        return
     folder = Folder(path)
-    is_file = folder.fs.isfile(folder.root)
-    names = (
-        [""]
-        if is_file
-        else [name for name in folder.names() if Path(name).suffix in (".parquet", ".h5", ".json")]
-    )
+    if folder.fs.exists(folder.path(MANIFEST)):
+        return _rows_of_release(path)
+    return _rows_of_shards(path, folder)
+
+
+def _rows_of_release(path: str) -> Iterator[Found]:
+    release = Release.open(path)
+    tables = release.tables()
+    for key, table in tables.items():
+        kind, space, _ = key
+        if kind == "archs":
+            continue
+        file = f"{path}/{checked_path(key)}"
+        if ("archs", space, None) not in tables:
+            raise ReleaseError(f"{file} has no archs table beside it; fetch the whole release anew")
+        archs = _archs_of(tables, space)
+        rows = table.to_pylist()
+        check_rows(kind, rows, file, space)
+        for row in rows:
+            yield Found(key, release.manifest.data_version, file, row, _at(archs, row["arch_id"]))
+
+
+def _rows_of_shards(path: str, folder: Folder) -> Iterator[Found]:
+    names = [name for name in folder.names() if Path(name).suffix in SUFFIXES]
+    if folder.fs.isfile(folder.root):
+        names = [""]
     if not names:
         raise ReleaseError(
-            f"{path} holds no shards (.parquet, .h5, .json) and is no release; name what train_shard or score_shard wrote to"
+            f"{path} holds no shards ({', '.join(SUFFIXES)}) and is no release; "
+            "name what train_shard or score_shard wrote to"
         )
     for name in names:
-        shard = read_shard(folder.read(name) if name else folder.fs.cat_file(folder.root), folder.path(name))
+        file = folder.path(name)
+        shard = read_shard(folder.read(name), file)
         for row in shard.rows:
             where = {column: row.pop(column) for column in WHERE}
-            yield (
-                (shard.table, where["space"], where["dataset"]),
-                shard.data_version,
-                folder.path(name),
-                row,
-                where["arch"],
-            )
+            key: TableKey = (shard.table, where["space"], where["dataset"])
+            yield Found(key, shard.data_version, file, row, where["arch"])
+
+
+def _archs_of(tables: dict[TableKey, pa.Table], space: str) -> list[str]:
+    archs: list[str] = tables["archs", space, None].column("arch").to_pylist()
+    return archs
+
+
+def _at(archs: Sequence[str], arch_id: int) -> str:
+    return archs[arch_id] if arch_id < len(archs) else "no arch"
+
+
+# Two rows of one key
 
 
 def differing(table: Table, first: Row, second: Row) -> list[str]:
-    """The columns that make two rows of one key contradict each other; times, device, software and commit are left out.
+    """The columns that make two rows of one key contradict each other.
 
-    A score that one row has and the other neither has nor says why it lacks it is no contradiction: it was asked for later.
+    Times, device, software and commit are left out. A score that one row lacks without a reason is no
+    contradiction: it was asked for later.
     """
-    found = [
-        c.name
-        for c in TABLES[table]
-        if c.same and c.name not in LATER[table] and c.name != "failures" and first[c.name] != second[c.name]
-    ]
-    for name in sorted(LATER[table] - {c.name for c in TABLES[table] if not c.same}):
-        values = first.get(name), second.get(name)
-        lacking = second if values[1] is None else first
-        if values[0] != values[1] and (None not in values or name in _failures(lacking)):
-            found.append(name)
+    found = []
+    for column in TABLES[table]:
+        compared = column.same and column.name not in LATER[table] and column.name != "failures"
+        if compared and first[column.name] != second[column.name]:
+            found.append(column.name)
+    for column in sorted(TABLES[table], key=lambda column: column.name):
+        if column.same and column.name in LATER[table] and _contradict(column.name, first, second):
+            found.append(column.name)
     return found
 
 
-def filled(table: Table, first: Row, second: Row) -> Row | None:
-    """The first row with the scores, seconds and reasons that only the second has; None where it has nothing more.
+def _contradict(proxy: str, first: Row, second: Row) -> bool:
+    """Whether two rows have different scores, or one a score and the other a reason why there is none."""
+    one, other = first.get(proxy), second.get(proxy)
+    if one == other:
+        return False
+    if one is not None and other is not None:
+        return True
+    lacking = second if other is None else first
+    return proxy in _failures(lacking)
 
-    Device, software and commit are those of the row with more scores.
+
+def filled(table: Table, first: Row, second: Row) -> Row | None:
+    """The first row with the scores, seconds and reasons that only the second has.
+
+    It is None where the second has nothing more. Device, software and commit are those of the row with more
+    scores.
     """
-    more = {
-        name: second[name]
-        for name in LATER[table]
-        if first.get(name) is None and second.get(name) is not None
-    }
+    more = {}
+    for name in LATER[table]:
+        if first.get(name) is None and second.get(name) is not None:
+            more[name] = second[name]
     reasons = _failures(second) | _failures(first)
     if not more.keys() & PROXIES.keys() and reasons == _failures(first):
         return None
-    larger = max(second, first, key=lambda row: sum(row.get(name) is not None for name in PROXIES))
-    made = {c.name: larger[c.name] for c in TABLES[table] if not c.same and c.name not in LATER[table]}
-    return first | more | made | {"failures": json.dumps(reasons, sort_keys=True) if reasons else None}
+    larger = max(second, first, key=_num_scores)
+    made = {}
+    for column in TABLES[table]:
+        if not column.same and column.name not in LATER[table]:
+            made[column.name] = larger[column.name]
+    failures = json.dumps(reasons, sort_keys=True) if reasons else None
+    return first | more | made | {"failures": failures}
+
+
+def _num_scores(row: Row) -> int:
+    return sum(row.get(name) is not None for name in PROXIES)
 
 
 def _failures(row: Row) -> dict[str, str]:
@@ -112,104 +175,158 @@ def _failures(row: Row) -> dict[str, str]:
     return failures
 
 
+# The merge
+
+
+class _Merge:
+    """The rows of a release while others are added; what is imported stays as it is and is not read.
+
+    Attributes:
+        rows: of every table by their key, each with the file it comes from, for errors.
+        new: how many rows were added or filled.
+        known: how many were there already.
+    """
+
+    def __init__(self, base: dict[TableKey, pa.Table]) -> None:
+        self.rows: dict[TableKey, dict[tuple[Any, ...], tuple[str, Row]]] = {}
+        self.archs: dict[str, list[str]] = {}
+        self.new = self.known = 0
+        for key, table in base.items():
+            kind, space, _ = key
+            if kind == "archs":
+                self.archs[space] = _archs_of(base, space)
+            elif space not in IMPORTED:
+                file = f"{checked_path(key)} of the base release"
+                rows = table.to_pylist()
+                check_rows(kind, rows, file)
+                self.rows[key] = {_identity(kind, row): (file, row) for row in rows}
+
+    def add(self, found: Found) -> None:
+        """Add a row, or fill with it the one that is there.
+
+        Raises:
+            ReleaseError: as `merged`.
+        """
+        kind, space, _ = found.key
+        if found.key not in self.rows:
+            self._check_table(found)
+            self.rows[found.key] = {}
+        rows = self.rows[found.key]
+        arch = _at(self.archs[space], found.row["arch_id"])
+        if found.arch != arch:
+            raise ReleaseError(
+                f"{found.file}: arch_id {found.row['arch_id']} is {found.arch}, "
+                f"but the archs table of {space} has {arch} there; choose the --base it was made for"
+            )
+        identity = _identity(kind, found.row)
+        if identity not in rows:
+            rows[identity] = (found.file, found.row)
+            self.new += 1
+            return
+        file, there = rows[identity]
+        columns = differing(kind, there, found.row)
+        if columns:
+            raise _contradiction(found, file, there, columns)
+        more = filled(kind, there, found.row)
+        if more is None:
+            self.known += 1
+            return
+        rows[identity] = (file, more)
+        self.new += 1
+
+    def _check_table(self, found: Found) -> None:
+        """ReleaseError where the base release can have no table of the row's key."""
+        _, space, _ = found.key
+        if space in IMPORTED:
+            raise ReleaseError(
+                f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
+                "run builders.import_bench with this --out"
+            )
+        if space not in self.archs:
+            raise ReleaseError(
+                f"{found.file}: rows of {space}, of which the base release has no archs table; "
+                "choose another --base"
+            )
+        checked_path(found.key, found.file)
+
+
+def _identity(table: Table, row: Row) -> tuple[Any, ...]:
+    return tuple(row[column] for column in KEYS[table])
+
+
+def _contradiction(found: Found, file: str, there: Row, columns: Sequence[str]) -> ReleaseError:
+    kind, space, _ = found.key
+    identity = {column: there[column] for column in KEYS[kind]}
+    column = columns[0]
+    values = f"{found.row.get(column)!r} and {there.get(column)!r}"
+    return ReleaseError(
+        f"{found.file} and {file} both have {space} {identity}, "
+        f"with different {', '.join(columns)} ({column}: {values}); nothing was merged: "
+        "find out which is right and leave the other out"
+    )
+
+
 def merged(
-    base: dict[TableKey, Any], sources: Sequence[str], version: str
-) -> tuple[dict[TableKey, Any], int, int]:
-    """The tables of a release with the rows of the sources added, how many rows are new or have new scores, and how many were there already.
+    base: dict[TableKey, pa.Table], sources: Sequence[str], version: str
+) -> tuple[dict[TableKey, pa.Table], int, int]:
+    """The tables of a release with the rows of the sources added.
+
+    Returns:
+        The tables, how many rows are new or have new scores, and how many were there already.
 
     Raises:
-        ReleaseError: sources of several data versions or of another major one, a row whose arch is not where the archs table has it, two
-            rows of one key with different values, or a table that is not of this schema.
+        ReleaseError: sources of several data versions or of another major one, a row whose arch is not where
+            the archs table has it, two rows of one key with different values, or a table that is not of this
+            schema.
     """
     import pyarrow as pa
 
     major = parse_version(version)[0]
-    first_version: tuple[str, str] | None = None  # and its file
-    found: dict[TableKey, dict[tuple[Any, ...], Source]] = {}
-    new = known = 0
-    for key, table in base.items():
-        if key[0] != "archs":
-            if key[1] in IMPORTED:  # read-only: stays as it is
-                continue
-            check_rows(key[0], rows := table.to_pylist(), f"{checked_path(key)} of the base release")
-            found[key] = {
-                _key(key[0], row): (f"{checked_path(key)} of the base release", row) for row in rows
-            }
-    archs = {key[1]: table.column("arch").to_pylist() for key, table in base.items() if key[0] == "archs"}
+    merge = _Merge(base)
+    first: Found | None = None
     for source in sources:
-        for key, data_version, file, row, arch in rows_of(source):
-            first_version = first_version or (data_version, file)
-            if data_version != first_version[0]:
-                raise ReleaseError(
-                    f"{first_version[1]} is of data version {first_version[0]} and {file} of {data_version}; nothing was merged: "
-                    "merge one version at a time"
-                )
-            if not data_version.startswith(f"{major}."):
-                raise ReleaseError(
-                    f"{file} is of data version {data_version}, the release to make is {version}: values changed between them"
-                )
-            table, space, _ = key
-            if space in IMPORTED:
-                raise ReleaseError(
-                    f"{file}: {space} is imported and read-only, nothing is merged into it; run builders.import_bench with this --out"
-                )
-            if key not in found:
-                if space not in archs:
-                    raise ReleaseError(
-                        f"{file}: rows of {space}, of which the base release has no archs table; choose another --base"
-                    )
-                checked_path(key, file)
-            there = _at(archs[space], row["arch_id"])
-            if arch != there:
-                raise ReleaseError(
-                    f"{file}: arch_id {row['arch_id']} is {arch}, but the archs table of {space} has {there} there; choose the --base it was made for"
-                )
-            rows = found.setdefault(key, {})
-            identity = _key(table, row)
-            if identity not in rows:
-                rows[identity] = (file, row)
-                new += 1
-                continue
-            columns = differing(table, rows[identity][1], row)
-            if columns:
-                first, column = rows[identity], columns[0]
-                said = dict(zip(KEYS[table], identity, strict=True))
-                raise ReleaseError(
-                    f"{file} and {first[0]} both have {space} {said}, with different {', '.join(columns)} "
-                    f"({column}: {row.get(column)!r} and {first[1].get(column)!r}); nothing was merged: "
-                    "find out which is right and leave the other out"
-                )
-            more = filled(table, rows[identity][1], row)
-            if more is None:
-                known += 1
-                continue
-            rows[identity] = (rows[identity][0], more)
-            new += 1
-    tables = {key: table for key, table in base.items() if key[0] == "archs" or key[1] in IMPORTED}
-    for key, rows in found.items():
+        for found in rows_of(source):
+            if first is None:
+                first = found
+                _check_major(first, major, version)
+            _check_same_version(first, found)
+            merge.add(found)
+    tables = {}
+    for key, table in base.items():
+        if key not in merge.rows:
+            tables[key] = table
+    for key, rows in merge.rows.items():
         tables[key] = pa.Table.from_pylist([row for _, row in rows.values()], arrow_schema(key[0]))
-    return tables, new, known
+    return tables, merge.new, merge.known
 
 
-def _key(table: Table, row: Row) -> tuple[Any, ...]:
-    return tuple(row[column] for column in KEYS[table])
+def _check_major(first: Found, major: int, version: str) -> None:
+    if not first.data_version.startswith(f"{major}."):
+        raise ReleaseError(
+            f"{first.file} is of data version {first.data_version}, the release to make is {version}: "
+            "values changed between them"
+        )
 
 
-def _at(archs: Sequence[str], arch_id: int) -> str:
-    return archs[arch_id] if arch_id < len(archs) else "no arch"
+def _check_same_version(first: Found, found: Found) -> None:
+    if found.data_version != first.data_version:
+        raise ReleaseError(
+            f"{first.file} is of data version {first.data_version} and {found.file} of {found.data_version}; "
+            "nothing was merged: merge one version at a time"
+        )
 
 
-def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | None]:
-    """The tables to add to and their data version; from the embedded release only the archs tables, and no version.
+def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, pa.Table], str | None]:
+    """The tables to add to and their data version.
+
+    From the embedded release they are only the archs tables, without a version.
 
     Raises:
         UsageError: an `out` that is a URL, or a release beside another base.
         ReleaseError: as `Release.open`.
     """
-    if "://" in out:
-        raise UsageError(f"{out} is a URL; a release is made in a local folder, and copied from there")
-    if (Path(out) / MANIFEST).exists():
-        if base is not None and ("://" in base or os.path.realpath(base) != os.path.realpath(out)):
+    if (local_folder(out) / MANIFEST).exists():
+        if base is not None and not _same_folder(base, out):
             raise UsageError(
                 f"{out} is a release already, whose rows stay; leave out --base, or choose another folder"
             )
@@ -221,32 +338,13 @@ def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, Any], str | 
     return tables, release.manifest.data_version
 
 
-def next_version(old: str | None, asked: str | None, new_rows: int) -> str:
-    """The data version of the result: as asked, where the rule allows it (additions raise at least the minor number), else the least allowed.
-
-    >>> next_version("0.1.0", None, new_rows=5)
-    '0.2.0'
-    """
-    if asked is not None:
-        parse_version(asked)
-    if old is None:
-        return asked or DATA_VERSION
-    major, minor, _ = parse_version(old)
-    least = f"{major}.{minor + 1}.0" if new_rows else old
-    if asked is None:
-        return least
-    if parse_version(asked) < parse_version(least):
-        raise UsageError(
-            f"version {asked}; the base is {old} and {count_of(new_rows, 'row is', 'rows are')} new, so it is at least {least}"
-        )
-    return asked
+def _same_folder(base: str, out: str) -> bool:
+    return "://" not in base and os.path.realpath(base) == os.path.realpath(out)
 
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("shards", nargs="+", help="shard files, folders of shards, or releases")
     parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
     parser.add_argument("--base", default=None, help="release to add to")
@@ -254,16 +352,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--version", default=None, help="data version of the result; default: the next that the rule allows"
     )
     given = parser.parse_args(argv)
-    if any(os.path.abspath(given.out) == os.path.abspath(path) for path in given.shards):
-        raise UsageError(f"{given.out} is both --out and to be merged; choose another folder for the release")
-    finish_commit(Path(given.out))
+    for path in given.shards:
+        if os.path.abspath(given.out) == os.path.abspath(path):
+            raise UsageError(
+                f"{given.out} is both --out and to be merged; choose another folder for the release"
+            )
+    finish_commit(local_folder(given.out))
     base, old = base_tables(given.out, given.base)
     tables, new, known = merged(base, given.shards, given.version or old or DATA_VERSION)
     version = next_version(old, given.version, new)
     manifest = commit_release(given.out, tables, version)
-    size = sum(file.bytes for file in manifest.files.values())
-    done = f"{count_of(new, 'row')} added or filled, {known} there already, {count_of(len(manifest.files), 'file')}, {size / 1e6:.2f} MB"
-    print(f"{given.out}: data version {version}, {done}")
+    size = sum(file.bytes for file in manifest.files.values()) / 1e6
+    added = f"{count_of(new, 'row')} added or filled, {known} there already"
+    files = count_of(len(manifest.files), "file")
+    print(f"{given.out}: data version {version}, {added}, {files}, {size:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Check a release: python -m builders.verify DIR_OR_URL
 
-`nbzero.release.verify` says what is checked. Prints a line per file; exits with 2 and the reason at the first thing that does not hold.
+`nbzero.release.verify` says what is checked. Prints a line per file. At the first thing that does not hold it
+exits with 2 and the reason.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from builders.shards import say_errors
+from builders.work.command import parser_of, say_errors
 from nbzero.errors import count_of
 from nbzero.release.manifest import Release
 from nbzero.release.verify import verify
@@ -16,9 +16,7 @@ from nbzero.release.verify import verify
 
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument(
         "release", nargs="?", default=None, help="folder or URL; default: the release that ships with nbzero"
     )

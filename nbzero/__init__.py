@@ -1,32 +1,44 @@
-"""nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score."""
+"""A benchmark of macro-space networks: accuracies, costs, every training-free proxy score, offline."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nbzero.bench import Bench, Record, Run, Scores
+from nbzero.bench import Bench
 from nbzero.errors import (
     ImagesError,
+    MissingPackageError,
     NBZeroError,
+    NoSuchArchIdError,
     NotAMemberError,
     NothingFoundError,
+    OutOfBudgetError,
+    OutputError,
     ProxyError,
     ReleaseError,
     UnknownNameError,
+    UsageError,
 )
 from nbzero.proxies.facts import PROXIES, Proxy, proxy
-from nbzero.spaces import Space
+from nbzero.release.record import Record, Run, Scores
 from nbzero.spaces.macro import Arch, Stage, macs, params, space
+from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
-    from nbzero.table import TableView
+    from nbzero.frame import Frame
 
 __all__ = [
     "PROXIES",
     "Arch",
     "Bench",
+    "Frame",
     "ImagesError",
+    "MissingPackageError",
     "NBZeroError",
+    "NoSuchArchIdError",
     "NotAMemberError",
     "NothingFoundError",
+    "OutOfBudgetError",
+    "OutputError",
     "Proxy",
     "ProxyError",
     "Record",
@@ -35,19 +47,34 @@ __all__ = [
     "Scores",
     "Space",
     "Stage",
-    "TableView",
     "UnknownNameError",
+    "UsageError",
     "macs",
     "params",
     "proxy",
     "space",
 ]
-__version__ = "0.4.0"
+__version__ = "0.5.0"
+_LATER = (
+    "images",
+    "importers",
+    "judge",
+    "metrics",
+    "networks",
+    "pages",
+    "plots",
+    "proxies",
+    "release",
+    "search",
+    "spaces",
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "TableView":  # imported with the first table, because it needs numpy
-        from nbzero.table import TableView
+    if name == "Frame":  # imported with the first table, because it needs numpy
+        from nbzero.frame import Frame
 
-        return TableView
+        return Frame
+    if name in _LATER:
+        return import_module(f"nbzero.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

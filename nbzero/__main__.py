@@ -1,19 +1,20 @@
-"""The command `nbzero`, and python -m nbzero: runs `nbzero.cli`, or says what to install where typer or rich is not."""
+"""The command `nbzero`, and python -m nbzero.
+
+It runs `nbzero.cli.main`, or says what to install where typer or rich is not.
+"""
 
 import importlib.util
 import sys
 
 
 def main() -> int:
-    """Runs the command line; returns the exit status: 2 where typer or rich is not installed."""
+    """The exit status of the command line; 2 where typer or rich is not installed."""
     absent = [name for name in ("typer", "rich") if importlib.util.find_spec(name) is None]
     if absent:
-        print(
-            f"nbzero: the command line needs {' and '.join(absent)}, not installed here: pip install 'nbzero[cli]'",
-            file=sys.stderr,
-        )
+        needed = f"the command line needs {' and '.join(absent)}, not installed here"
+        print(f"nbzero: {needed}: pip install 'nbzero[cli]'", file=sys.stderr)
         return 2
-    from nbzero.cli import run
+    from nbzero.cli.main import run
 
     return run()
 

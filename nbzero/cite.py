@@ -1,7 +1,8 @@
 """What to cite: the benchmark, the paper it follows, and the papers of its proxies, as BibTeX.
 
-Of a release with imported tables also the papers of their benchmarks, with where the tables were found. Titles and authors are those of arXiv
-or the proceedings; no DOIs, and an arXiv number only where the registry or the paper's own page gives it.
+Of a release with imported tables also the papers of their benchmarks, with where the tables were found.
+Titles and authors are those of arXiv or the proceedings; no DOIs, and an arXiv number only where the registry
+or the paper's own page gives it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ OURS = "closed form"  # the source of what needs no paper
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One entry: its key, what the registry calls it where that holds no arXiv number, and its fields; empty ones are left out."""
+    """One entry: its key and its fields.
+
+    `named` is what the registry calls it, where that holds no arXiv number. Empty fields are left out.
+    """
 
     key: str
     title: str
@@ -38,7 +42,7 @@ class Paper:
 
     @property
     def bibtex(self) -> str:
-        """The entry as text: an @article where there is a journal, an @inproceedings where there is a venue, else a @misc."""
+        """The entry as text: an @article with a journal, an @inproceedings with a venue, else a @misc."""
         kind = "article" if self.journal else "inproceedings" if self.venue else "misc"
         fields = {
             "title": f"{{{self.title}}}",
@@ -57,7 +61,8 @@ ORIGIN = Paper(
     "NAS-Bench-Zero: A Large Scale Dataset for Understanding Zero-Shot Neural Architecture Search",
     "Chen, Hanlin and Lin, Ming and Sun, Xiuyu and Li, Hao",
     2021,
-    note="OpenReview hP-SILoczR, withdrawn. Defines the spaces' block families and mBR; its data were not released",
+    note="OpenReview hP-SILoczR, withdrawn. Defines the spaces' block families and mBR; "
+    "its data were not released",
 )
 PAPERS = (
     Paper(
@@ -143,7 +148,8 @@ PAPERS = (
     Paper(
         "lin2021zennas",
         "Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition",
-        "Lin, Ming and Wang, Pichao and Sun, Zhenhong and Chen, Hesen and Sun, Xiuyu and Qian, Qi and Li, Hao and Jin, Rong",
+        "Lin, Ming and Wang, Pichao and Sun, Zhenhong and Chen, Hesen and Sun, Xiuyu and Qian, Qi and "
+        "Li, Hao and Jin, Rong",
         2021,
         "International Conference on Computer Vision (ICCV)",
         "2102.01063",
@@ -217,8 +223,10 @@ PAPERS = (
 
 _TRANSNAS = Paper(
     "duan2021transnas",
-    "TransNAS-Bench-101: Improving Transferability and Generalizability of Cross-Task Neural Architecture Search",
-    "Duan, Yawen and Chen, Xin and Xu, Hang and Chen, Zewei and Liang, Xiaodan and Zhang, Tong and Li, Zhenguo",
+    "TransNAS-Bench-101: Improving Transferability and Generalizability of Cross-Task Neural "
+    "Architecture Search",
+    "Duan, Yawen and Chen, Xin and Xu, Hang and Chen, Zewei and Liang, Xiaodan and Zhang, Tong and "
+    "Li, Zhenguo",
     2021,
     "Conference on Computer Vision and Pattern Recognition (CVPR)",
     "2105.11871",
@@ -235,7 +243,8 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
     "nbmacro": Paper(
         "su2021nasbenchmacro",
         "Prioritized Architecture Sampling with Monto-Carlo Tree Search",
-        "Su, Xiu and Huang, Tao and Li, Yanxi and You, Shan and Wang, Fei and Qian, Chen and Zhang, Changshui and Xu, Chang",
+        "Su, Xiu and Huang, Tao and Li, Yanxi and You, Shan and Wang, Fei and Qian, Chen and "
+        "Zhang, Changshui and Xu, Chang",
         2021,
         "Conference on Computer Vision and Pattern Recognition (CVPR)",
         "2103.11922",
@@ -262,31 +271,27 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
 
 
 def benchmark(data_version: str, sha256: str, imported_from: Iterable[str] = ()) -> Paper:
-    """The entry of one release: its data version, and the SHA-256 of its manifest, which fixes every byte of it.
+    """The entry of one release: its data version, and the SHA-256 of its manifest.
+
+    The latter fixes every byte of it.
 
     Args:
         imported_from: the benchmarks that it consists of, where none of its tables are nbzero's own.
     """
-    title = "nbzero: a benchmark of trained ResNet and MobileNet macro-space networks with every training-free proxy score"
+    networks = "trained ResNet and MobileNet macro-space networks"
+    title = f"nbzero: a benchmark of {networks} with every training-free proxy score"
+    note = f"Data version {data_version}, manifest SHA-256 {sha256}"
     titles = ", ".join(imported_from)
-    said = (
-        f". All its tables are imported: {titles}; the release was made and read with nbzero"
-        if titles
-        else ""
-    )
-    return Paper(
-        "nbzero",
-        title,
-        "{The nbzero maintainers}",
-        2026,
-        note=f"Data version {data_version}, manifest SHA-256 {sha256}{said}",
-    )
+    if titles:
+        note += f". All its tables are imported: {titles}; the release was made and read with nbzero"
+    return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=note)
 
 
 def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
-    """The papers of the benchmarks of some imported spaces, each once, with a note where the release's tables of them were found, and their licence.
+    """The papers of the benchmarks of some imported spaces, each once.
 
-    The note is what the tables say in their metadata: repository, commit and path; needs pyarrow.
+    A note says where the release's tables of them were found, and their licence. It is what the tables say in
+    their metadata: repository, commit and path. This needs pyarrow.
 
     Raises:
         ReleaseError: a table that cannot be read or does not say where it is from.
@@ -295,35 +300,35 @@ def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
     for space in spaces:
         kinds: dict[str, list[str]] = {}
         for kind, dataset in _kinds(bench, space):
-            said = {
-                key.decode(): value.decode()
-                for key, value in (bench.arrow(kind, space, dataset).schema.metadata or {}).items()
-            }
-            lacking = [name for name in ("nbzero.source", "nbzero.licence") if name not in said]
-            if lacking:
-                raise ReleaseError(
-                    f"the {kind} table of {space} has no {lacking[0]} in its metadata; import it again with builders.import_bench"
-                )
-            kinds.setdefault(f"{said['nbzero.source']}. Licence: {said['nbzero.licence']}", []).append(kind)
+            kinds.setdefault(_source(bench, kind, space, dataset), []).append(kind)
         tables = "; ".join(f"{', '.join(named)}: {text}" for text, named in kinds.items())
-        notes.setdefault(BENCHMARKS[space], []).append(
-            f"{IMPORTED[space].title}, imported as {space}: {tables}"
-        )
-    return [replace(paper, note=_escaped(". ".join(parts))) for paper, parts in notes.items()]
+        of_space = f"{IMPORTED[space].title}, imported as {space}: {tables}"
+        notes.setdefault(BENCHMARKS[space], []).append(of_space)
+    return [replace(paper, note=escaped(". ".join(parts))) for paper, parts in notes.items()]
+
+
+def _source(bench: Bench, kind: Table, space: str, dataset: str | None) -> str:
+    """Where an imported table was found, and its licence, as its metadata say."""
+    said = bench.arrow(kind, space, dataset).schema.metadata or {}
+    for key in (b"nbzero.source", b"nbzero.licence"):
+        if key not in said:
+            lacks = f"the {kind} table of {space} has no {key.decode()} in its metadata"
+            raise ReleaseError(f"{lacks}; import it again with builders.import_bench")
+    return f"{said[b'nbzero.source'].decode()}. Licence: {said[b'nbzero.licence'].decode()}"
 
 
 def _kinds(bench: Bench, space: str) -> list[tuple[Table, str | None]]:
     """One table of each kind that the release has of a space: those of a kind share their source."""
     found: list[tuple[Table, str | None]] = [("archs", None)]
     for kind in ("runs", "scores"):
-        found += [(kind, dataset) for dataset in bench._space(space).datasets(kind)[:1]]
+        found += [(kind, dataset) for dataset in bench.release.space(space).datasets(kind)[:1]]
     return found
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text for LaTeX, which reads some characters as commands.
 
-    >>> print(_escaped("nb201_zen.zip & 100 %"))
+    >>> print(escaped("nb201_zen.zip & 100 %"))
     nb201\\_zen.zip \\& 100 \\%
     """
     return re.sub(r"([&%$#_])", r"\\\1", text)

@@ -1,13 +1,15 @@
 """The exceptions of nbzero, and the messages that are needed more than once.
 
-Every message says what was given, what is allowed and what to do. A command catches `NBZeroError` alone, so that a bug of ours
-shows its traceback.
+Every message says what was given, what is allowed and what to do. A command catches `NBZeroError` alone, so
+that a bug of ours shows its traceback.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import operator
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -17,15 +19,25 @@ class NBZeroError(Exception):
 
 
 class UsageError(NBZeroError, ValueError):
-    """Malformed input: an option, a number or a string that is not what is allowed. Another input can be right."""
+    """Malformed input: an option, a number or a string that is not what is allowed.
+
+    Another input can be right.
+    """
 
 
 class UnknownNameError(NBZeroError, LookupError):
-    """A space, dataset, recipe, protocol, proxy or column that does not exist; the message names near matches."""
+    """A space, dataset, recipe, protocol, proxy or column that does not exist.
+
+    The message names near matches.
+    """
 
 
 class NotAMemberError(NBZeroError, LookupError):
-    """An arch of the grid that is no member of its space, so no table has a row for it; `nearest` lists members."""
+    """An arch of the grid that is no member of its space, so no table has a row for it.
+
+    Attributes:
+        nearest: members near it.
+    """
 
     def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -39,13 +51,13 @@ class NoSuchArchIdError(NBZeroError, IndexError):
 class NothingFoundError(NBZeroError, ValueError):
     """A request that is well-formed, of names that exist, to which the release has nothing.
 
-    No arch meets a condition or a budget; there are no runs, or no scores. Another release, split, seed or condition can have
-    them. What is malformed is a `UsageError`.
+    No arch meets a condition or a budget; there are no runs, or no scores. Another release, split, seed or
+    condition can have them. What is malformed is a `UsageError`.
     """
 
 
 class ReleaseError(NBZeroError):
-    """A release or a shard that cannot be trusted: missing, truncated, corrupted, foreign or contradictory."""
+    """A release or shard that cannot be trusted: missing, truncated, corrupted, foreign or contradictory."""
 
 
 class OutputError(NBZeroError):
@@ -57,26 +69,30 @@ class ImagesError(NBZeroError):
 
 
 class OutOfBudgetError(NBZeroError):
-    """A training or scoring that a simulated search has no time left for; nothing of it was charged."""
+    """A training or scoring that a simulated search has no time left for. Nothing of it was charged."""
 
 
 class ProxyError(NBZeroError):
-    """A score that cannot be computed for this network; the reason becomes the null's reason."""
+    """A score that cannot be computed for this network. The reason becomes the null's reason."""
 
 
 class MissingPackageError(NBZeroError, ImportError):
-    """A package that is needed here and cannot be imported; the message says what to install."""
+    """A package that is needed here and cannot be imported. The message says what to install."""
 
 
 # What brings a package that nbzero does not always need.
 INSTALL = {
+    "PIL": "'nbzero[torch]'",
     "fsspec": "fsspec",
+    "h5py": "'nbzero[torch]'",
     "matplotlib": "'nbzero[plots]'",
     "numba": "'nbzero[fast]'",
     "pandas": "'nbzero[analysis]'",
     "polars": "polars",
+    "pooch": "'nbzero[torch]'",
     "pyarrow": "pyarrow",
     "rich": "'nbzero[cli]'",
+    "sklearn": "'nbzero[torch]'",
     "torch": "'nbzero[torch]'",
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",
@@ -85,7 +101,7 @@ INSTALL = {
 
 
 def needs(asked_by: str, package: str) -> Any:
-    """The module `package`, of `INSTALL`.
+    """The module `package`: a package of `INSTALL`, or a module inside one.
 
     Args:
         asked_by: who needs it, in words.
@@ -96,7 +112,7 @@ def needs(asked_by: str, package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        install = f"pip install {INSTALL[package]}"
+        install = f"pip install {INSTALL[package.partition('.')[0]]}"
         raise MissingPackageError(
             f"{asked_by} needs {package}, which cannot be imported ({error}): {install}"
         ) from error
@@ -111,9 +127,12 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
     >>> whole("seed", 3)
     3
     """
-    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if is_whole and value >= least and (most is None or value <= most):
-        return int(value)
+    number = None
+    if not isinstance(value, bool):
+        with contextlib.suppress(TypeError):
+            number = operator.index(value)
+    if number is not None and number >= least and (most is None or number <= most):
+        return number
     upto = "" if most is None else f" to {most}"
     raise UsageError(f"{name} {value!r}; it is a whole number from {least}{upto}")
 
@@ -136,7 +155,10 @@ def names(what: str, given: Iterable[str] | None, default: Iterable[str] = ()) -
 
 
 def count_of(number: int, one: str, many: str = "") -> str:
-    """A number with what it counts, in words; `many` where another word than `one` with an s is meant.
+    """A number with what it counts, in words.
+
+    Args:
+        many: the word of several, where it is not `one` with an s.
 
     >>> count_of(1, "arch"), count_of(1024, "arch"), count_of(0, "proxy", "proxies")
     ('1 arch', '1,024 archs', '0 proxies')
@@ -160,7 +182,7 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
 
 
 def check_known(kind: str, given: Iterable[str], known: Collection[str]) -> None:
-    """UnknownNameError for the first of some names that is not known."""
+    """UnknownNameError for the first name that is not known."""
     for name in given:
         if name not in known:
             raise unknown_name(kind, name, known)

@@ -1,7 +1,8 @@
 """The face of a package: its public names, each loaded from its module when it is first asked for.
 
-So importing a package imports neither numpy nor torch. A public name may be that of its module (`nbzero.judge.factors`): the name
-on the face is the function, as it is where a package imports all its names at once.
+So importing a package imports neither numpy nor torch. A function may share the name of its module, as
+`nbzero.metrics.picks` does. The name on the face is then the function, as it is where a package imports all
+its names at once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from nbzero.errors import INSTALL, needs
 
 
 class _Face(ModuleType):
@@ -21,9 +24,18 @@ class _Face(ModuleType):
         home = self._homes.get(name)
         if home is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{self.__name__}.{home}"), name)
+        value = getattr(self._module(home, name), name)
         self.__dict__[name] = value
         return value
+
+    def _module(self, home: str, name: str) -> ModuleType:
+        """The module of a name; MissingPackageError where it needs a package that is not there."""
+        try:
+            return import_module(f"{self.__name__}.{home}")
+        except ImportError as error:
+            if error.name in INSTALL:
+                needs(f"{self.__name__}.{name}", error.name)
+            raise
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Python sets a module that was imported on its package; a public name of that spelling stays."""

@@ -15,14 +15,14 @@ GO_ON = "run the same command again: what is finished is kept"
 def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
     """Make a local file that appears whole or not at all.
 
-    It is written as `<name>.<process>.part`, flushed to the disk, then renamed.
+    It is written as `<name>.<process>-<thread>.part`, flushed to the disk, then renamed.
 
     Args:
         advice: what to do where it cannot be written.
 
     Raises:
-        OutputError: the disk is full or the folder cannot be written. Nothing of the file is left, and what was there before
-            is untouched.
+        OutputError: the disk is full or the folder cannot be written. Nothing of the file is left, and what
+            was there before is untouched.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:

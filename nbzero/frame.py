@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+WIDTH = 120  # characters of a line of a repr
 SHOWN = 20  # rows of a frame's repr
 
 
 class Frame:
     """Columns of equal length under a title, with notes on what the reader must know.
 
-    Iteration gives rows. `frame["macs"]` is a numpy array; of a table of archs it is read-only, and a view of the mapped file
-    where no row was left out.
+    Iteration gives rows. `frame["macs"]` is a numpy array. Of a table of archs it is read-only, and a view of
+    the mapped file where no row was left out.
 
     Args:
         columns: name -> sequence of numbers or strings. NaN and None are absent values.
@@ -55,9 +56,12 @@ class Frame:
         selected: Mapping[str, Any] | None = None,
         schema: Callable[[], pa.Schema] | None = None,
     ) -> None:
-        self._columns = {name: _as_array(values) for name, values in columns.items()}
-        lengths = {name: len(values) for name, values in self._columns.items()}
-        if not lengths or len(set(lengths.values())) > 1:
+        self._columns: dict[str, npt.NDArray[Any]] = {}
+        lengths = {}
+        for name, values in columns.items():
+            self._columns[name] = _as_array(values)
+            lengths[name] = len(self._columns[name])
+        if len(set(lengths.values())) != 1:
             raise UsageError(f"columns of lengths {lengths}; give at least one, all of the same length")
         self.title = title
         self.notes = tuple(notes)
@@ -67,12 +71,26 @@ class Frame:
 
     @classmethod
     def of(
-        cls, rows: Iterable[text.Row], title: str = "", notes: Iterable[str] = (), columns: Sequence[str] = ()
+        cls,
+        rows: Iterable[text.Row],
+        title: str = "",
+        notes: Iterable[str] = (),
+        columns: Sequence[str] = (),
+        texts: Sequence[str] = (),
     ) -> Frame:
-        """A frame of rows, in the columns of the first one; of no rows, in `columns`."""
+        """A frame of rows, in the columns of the first one; of no rows, in `columns`.
+
+        The columns `texts` are text where every value is absent too, and then hold None, not NaN.
+        """
         listed = list(rows)
-        names = list(listed[0]) if listed else columns
-        return cls({name: [row[name] for row in listed] for name in names}, title, notes)
+        held: dict[str, list[Any]] = {name: [] for name in (listed[0] if listed else columns)}
+        for row in listed:
+            for name, values in held.items():
+                values.append(row[name])
+        made: dict[str, Iterable[Any]] = {}
+        for name, values in held.items():
+            made[name] = _as_objects(values) if name in texts else values
+        return cls(made, title, notes)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -100,8 +118,8 @@ class Frame:
 
     def only(self, keep: npt.NDArray[Any]) -> Frame:
         """Some of the rows, by mask or by positions."""
-        ids = None if self.arch_ids is None else self.arch_ids[keep]
         columns = {name: values[keep] for name, values in self._columns.items()}
+        ids = None if self.arch_ids is None else self.arch_ids[keep]
         return Frame(
             columns, self.title, self.notes, arch_ids=ids, selected=self.selected, schema=self._schema
         )
@@ -109,10 +127,12 @@ class Frame:
     def sorted(self, column: str, descending: bool = False) -> Frame:
         """The rows by one column, absent values last, equal ones in their order."""
         values = _plain_list(self[column])
-        there = [row for row, value in enumerate(values) if value is not None]
-        absent = [row for row, value in enumerate(values) if value is None]
+        there: list[int] = []
+        absent: list[int] = []
+        for row, value in enumerate(values):
+            (absent if value is None else there).append(row)
         there.sort(key=values.__getitem__, reverse=descending)
-        return self.only(np.array([*there, *absent], dtype=np.int64))
+        return self.only(np.array(there + absent, dtype=np.int64))
 
     def with_notes(self, *notes: str, title: str | None = None) -> Frame:
         """The same rows with more notes, or under another title."""
@@ -134,8 +154,8 @@ class Frame:
         """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release."""
         arrow = needs("to_arrow", "pyarrow")
         if self._schema is None:
-            made = {name: arrow.array(_plain_list(values)) for name, values in self._columns.items()}
-            return arrow.table(made)
+            lists = [arrow.array(_plain_list(values)) for values in self._columns.values()]
+            return arrow.table(lists, names=list(self._columns))
         schema = self._schema()
         arrays = [arrow.array(self[field.name], field.type, from_pandas=True) for field in schema]
         return arrow.Table.from_arrays(arrays, schema=schema)
@@ -168,13 +188,20 @@ class Frame:
         return text.json_text(self.title, self.notes, self)
 
     def to_text(self, rows: int | None = None) -> str:
-        """The table as aligned text, numbers to four digits: the first `rows`, and how many there are; None: all."""
-        shown = len(self) if rows is None else rows
-        return text.aligned_text(self.columns, self._rows(shown), self.title, self._notes_of(shown))
+        """The table as aligned text, numbers to four digits.
+
+        Args:
+            rows: how many at most, from the first on; a note then says how many there are. None: all.
+        """
+        return self._text(len(self) if rows is None else rows)
+
+    def _text(self, rows: int, width: float = math.inf) -> str:
+        notes = self._notes_of(rows)
+        return text.aligned_text(self.columns, self._rows(rows), self.title, notes, width)
 
     def __repr__(self) -> str:
-        """`to_text` of at most 20 rows."""
-        return self.to_text(SHOWN)
+        """`to_text` of at most 20 rows, in blocks of columns where they are wider than 120 characters."""
+        return self._text(SHOWN, WIDTH)
 
     def _repr_html_(self) -> str:
         """The same as notebooks show it."""
@@ -196,9 +223,13 @@ def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
     if there and _all_are(there, (int, np.integer)):
         return np.array(there, dtype=np.int64)
     if _all_are(there, (int, float, np.number, type(None))):
-        return np.array([math.nan if value is None else float(value) for value in there], dtype=np.float64)
-    array = np.empty(len(there), dtype=object)
-    array[:] = there
+        return np.array(there, dtype=np.float64)  # None becomes NaN
+    return _as_objects(there)
+
+
+def _as_objects(values: Sequence[Any]) -> npt.NDArray[Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
     return array
 
 
@@ -208,7 +239,9 @@ def _all_are(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
 
 def _plain_list(values: npt.NDArray[Any]) -> list[Any]:
     """Python values, None for NaN."""
-    listed = values.tolist()
-    if values.dtype.kind not in "fO":
-        return listed  # type: ignore[no-any-return]
-    return [None if isinstance(value, float) and math.isnan(value) else value for value in listed]
+    listed: list[Any] = values.tolist()
+    if values.dtype.kind in "fO":
+        for row, value in enumerate(listed):
+            if isinstance(value, float) and math.isnan(value):
+                listed[row] = None
+    return listed

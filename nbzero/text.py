@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import html
 import io
+import itertools
 import json
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,37 +45,39 @@ def json_text(
     >>> json_text("mBR", [], [{"proxy": "zen", "mbr": -math.inf}])
     '{"title": "mBR", "notes": [], "rows": [{"proxy": "zen", "mbr": "-inf"}]}'
     """
-    listed = [{name: _for_json(value) for name, value in row.items()} for row in rows]
-    content = {"title": title, "notes": list(notes), **(more or {}), "rows": listed}
+    content: dict[str, Any] = {"title": title, "notes": list(notes)}
+    content.update(more or {})
+    content["rows"] = list(map(_for_json, rows))
     return json.dumps(content, allow_nan=False)
 
 
-def _for_json(value: Any) -> Any:
-    if isinstance(value, float) and math.isinf(value):
-        return str(value)
-    return value
+def _for_json(row: Row) -> dict[str, Any]:
+    made = dict(row)
+    for name, value in made.items():
+        if isinstance(value, float) and math.isinf(value):
+            made[name] = str(value)
+    return made
 
 
-def html_text(
-    columns: Sequence[str],
-    rows: Iterable[Row],
-    title: str = "",
-    notes: Iterable[str] = (),
-    left_out: str = "",
-) -> str:
-    """A table element, as notebooks show it; what is absent is "-".
+def html_text(columns: Sequence[str], rows: Iterable[Row], title: str = "", notes: Iterable[str] = ()) -> str:
+    """A table element, as notebooks show it, and a paragraph for each note. What is absent is "-".
 
     >>> html_text(["proxy"], [{"proxy": "a<b"}])
     '<table><thead><tr><th>proxy</th></tr></thead><tbody><tr><td>a&lt;b</td></tr></tbody></table>'
     """
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    caption = _elements("caption", [title] if title else [])
+    head = _elements("th", columns)
     body = ""
     for row in rows:
-        cells = "".join(f"<td>{html.escape(short(row[name]))}</td>" for name in columns)
+        cells = _elements("td", (short(row[name]) for name in columns))
         body += f"<tr>{cells}</tr>"
-    caption = f"<caption>{html.escape(title)}</caption>" if title else ""
-    below = "".join(f"<p>{html.escape(note)}</p>" for note in (left_out, *notes) if note)
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return table + _elements("p", notes)
+
+
+def _elements(tag: str, texts: Iterable[str]) -> str:
+    """Texts as HTML elements, escaped."""
+    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
 
 
 @dataclass(frozen=True)
@@ -110,33 +113,42 @@ def layout(
     >>> fitted.blocks, fitted.heads["mbr_union"], fitted.same
     ([['proxy', 'mbr_union']], ['mbr', '_union'], {'missing': '0'})
     """
-    longest = {name: max(map(len, column), default=0) for name, column in cells.items()}
     heads = {name: [name] for name in cells}
     same: dict[str, str] = {}
-    if _excess(widths_of(heads, longest), width, gap) > 0:
-        heads = {name: _broken(name, longest[name]) for name in cells}
-    if _excess(widths_of(heads, longest), width, gap) > 0:
+    widths = _widths(heads, cells)
+    if _excess(widths.values(), width, gap) > 0:
+        for name, column in cells.items():
+            heads[name] = _broken(name, _longest(column))
+        widths = _widths(heads, cells)
+    if _excess(widths.values(), width, gap) > 0:
         same = _same_columns(cells, keys)
-        heads = {name: lines for name, lines in heads.items() if name not in same}
-    widths = widths_of(heads, longest)
-    excess = _excess(widths, width, gap)
+        for name in same:
+            del heads[name], widths[name]
+    excess = _excess(widths.values(), width, gap)
     if excess > 0:
         _narrow_words(widths, cells, excess)
     names = list(heads)
-    room = width - sum(widths[name] + gap for name in names[:keys])
+    room = -_excess([widths[name] for name in names[:keys]], width, gap) - gap
     for name in names[keys:]:
         widths[name] = int(min(widths[name], max(room, LEAST)))
     return Layout(_blocks(names, widths, width, keys, gap), heads, widths, same)
 
 
-def widths_of(heads: Mapping[str, Sequence[str]], longest: Mapping[str, int]) -> dict[str, int]:
+def _longest(column: Iterable[str]) -> int:
+    return max(map(len, column), default=0)
+
+
+def _widths(heads: Mapping[str, Sequence[str]], cells: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Column -> the characters of its widest line, name or cell."""
-    return {name: max(longest[name], *map(len, lines)) for name, lines in heads.items()}
+    widths = {}
+    for name, lines in heads.items():
+        widths[name] = max(_longest(lines), _longest(cells[name]))
+    return widths
 
 
-def _excess(widths: Mapping[str, int], width: float, gap: int) -> float:
-    """Characters by which a table of these columns is too wide."""
-    return sum(widths.values()) + gap * (len(widths) - 1) - width
+def _excess(widths: Collection[int], width: float, gap: int) -> float:
+    """Characters by which a table of columns so wide is too wide."""
+    return sum(widths) + gap * (len(widths) - 1) - width
 
 
 def _same_columns(cells: Mapping[str, Sequence[str]], keys: int) -> dict[str, str]:
@@ -150,21 +162,21 @@ def _same_columns(cells: Mapping[str, Sequence[str]], keys: int) -> dict[str, st
 
 def _narrow_words(widths: dict[str, int], cells: Mapping[str, Sequence[str]], excess: float) -> None:
     """Take `excess` characters off the widest column of words, as far as it goes."""
-    worded = [name for name in widths if any(" " in cell for cell in cells[name])]
+    worded = [name for name in widths if " " in "".join(cells[name])]
     if worded:
-        widest = max(worded, key=lambda name: widths[name])
-        widths[widest] = max(min(WRAPPED, widths[widest]), widths[widest] - int(excess))
+        widest = max(worded, key=widths.__getitem__)
+        least = min(WRAPPED, widths[widest])
+        widths[widest] = max(least, widths[widest] - int(excess))
 
 
 def _blocks(
     names: Sequence[str], widths: Mapping[str, int], width: float, keys: int, gap: int
 ) -> list[list[str]]:
-    head = [*names[:keys]]
-    blocks = [[*head]]
+    blocks = [[*names[:keys]]]
     for name in names[keys:]:
-        wider = {one: widths[one] for one in (*blocks[-1], name)}
+        wider = [widths[one] for one in (*blocks[-1], name)]
         if len(blocks[-1]) > keys and _excess(wider, width, gap) > 0:
-            blocks.append([*head])
+            blocks.append([*names[:keys]])
         blocks[-1].append(name)
     return blocks
 
@@ -182,7 +194,7 @@ def _broken(name: str, width: int) -> list[str]:
 
 
 def same_text(same: Mapping[str, str]) -> list[str]:
-    """The note on columns that a table leaves out because all its rows are the same; none where there are none."""
+    """The note on columns that are left out because all rows have the same in them; an empty list without."""
     if not same:
         return []
     pairs = ", ".join(f"{name} = {cell}" for name, cell in same.items())
@@ -206,42 +218,58 @@ def aligned_text(
     zen    0.1235
     """
     listed = list(rows)
-    cells = {name: [short(row[name]) for row in listed] for name in columns}
+    cells = {}
+    for name in columns:
+        cells[name] = [short(row[name]) for row in listed]
     fitted = layout(cells, width, keys)
-    lines = [] if not title else _wrapped(title, width)
-    for number, block in enumerate(fitted.blocks):
-        if number:
-            lines.append("")
-        widths = [fitted.widths[name] for name in block]
-        lines += _lines([fitted.heads[name] for name in block], widths)
-        for row in range(len(listed)):
-            lines += _lines([_wrapped(cells[name][row], fitted.widths[name]) for name in block], widths)
+    blocks = []
+    for block in fitted.blocks:
+        lines = _block_lines(block, fitted, cells, len(listed))
+        blocks.append("\n".join(lines))
+    above = _wrapped(title, width) if title else []
+    below = []
     for note in (*same_text(fitted.same), *notes):
-        lines += _wrapped(note, width)
-    return "\n".join(lines)
+        below += _wrapped(note, width)
+    return "\n".join([*above, "\n\n".join(blocks), *below])
 
 
-def _lines(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
+def _block_lines(
+    block: Sequence[str], fitted: Layout, cells: Mapping[str, Sequence[str]], num_rows: int
+) -> list[str]:
+    """The lines of one block of columns: their names, then the rows."""
+    widths = [fitted.widths[name] for name in block]
+    lines = _row_lines([fitted.heads[name] for name in block], widths)
+    for row in range(num_rows):
+        wrapped = [_wrapped(cells[name][row], fitted.widths[name]) for name in block]
+        lines += _row_lines(wrapped, widths)
+    return lines
+
+
+def _row_lines(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
     """One row of cells that have several lines."""
     lines = []
-    for number in range(max(map(len, cells))):
-        line = ""
-        for cell, width in zip(cells, widths, strict=True):
-            part = cell[number] if number < len(cell) else ""
-            line += part.ljust(width) + "  "
+    for parts in itertools.zip_longest(*cells, fillvalue=""):
+        line = "  ".join(map(str.ljust, parts, widths))
         lines.append(line.rstrip())
     return lines
 
 
 def _wrapped(text: str, width: float) -> list[str]:
+    """A text in lines that are no wider than `width`, broken between words where that goes."""
     lines = []
     for part in text.split("\n"):
-        lines += [part] if len(part) <= width else textwrap.wrap(part, int(width), break_on_hyphens=False)
+        if len(part) <= width:
+            lines.append(part)
+        else:
+            lines += textwrap.wrap(part, int(width), break_on_hyphens=False)
     return lines
 
 
 def short(value: Any) -> str:
-    """One value for a reader: a number to four digits, "-" where there is none, a list's values one after the other."""
+    """One value for a reader.
+
+    A number has four digits. "-" is where there is none. A list's values come one after the other.
+    """
     if value is None:
         return "-"
     if isinstance(value, (list, tuple)):

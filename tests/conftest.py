@@ -1,10 +1,14 @@
-"""A small release with made numbers, and the makers of its rows, for the tests of what reads, merges and checks releases.
+"""A small release with made numbers, and the makers of its rows.
 
-r1-mini on cifar10 has runs of two recipes: cpu-16px-4 with seed 0 for the first 60 archs and seed 1 for the first 20, and cpu-16px-12 for four
-archs that are no prefix of the build order. On digits the first 30 archs have the seeds 0 and 1. Scores: seed 0 for all 1,000 archs, seeds 1
-and 2 for the first 50, and four archs under another protocol. mb-mini has ten runs, r2-mini its archs alone.
+For the tests of what reads, merges and checks releases.
+
+r1-mini on cifar10 has runs of two recipes: cpu-16px-4 with seed 0 for the first 60 archs and seed 1 for the
+first 20, and cpu-16px-12 for four archs that are no prefix of the build order. On digits the first 30 archs
+have the seeds 0 and 1. Scores: seed 0 for all 1,000 archs, seeds 1 and 2 for the first 50, and four archs
+under another protocol. mb-mini has ten runs, r2-mini its archs alone.
 """
 
+import dataclasses
 import json
 import os
 import zlib
@@ -22,11 +26,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from builders.releases import TableKey, commit_release
+from builders.work.commit import commit_release
 from nbzero import Bench
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
-from nbzero.release.schema import PASSES, arrow_schema
+from nbzero.release.schema import PASSES, TableKey, arrow_schema
+from nbzero.spaces.published import IMPORTED
+from tests.importers.made import NUM
 
 # The same examples in every run, and none judged by how long it takes.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
@@ -105,7 +111,10 @@ def made_rows() -> dict[TableKey, list[Row]]:
 
 
 def as_tables(rows: dict[TableKey, list[Row]], spaces: Iterable[str] = SPACES) -> dict[TableKey, pa.Table]:
-    """Arrow tables of the rows, and the archs tables of the spaces from the release that ships with nbzero."""
+    """Arrow tables of the rows.
+
+    The archs tables are those of the release that ships with nbzero.
+    """
     embedded = Release.open()
     archs: dict[TableKey, pa.Table] = {
         ("archs", space, None): embedded.table(f"archs/{space}.parquet") for space in spaces
@@ -115,7 +124,10 @@ def as_tables(rows: dict[TableKey, list[Row]], spaces: Iterable[str] = SPACES) -
 
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
-    """The makers: `run_row`, `diverged_row`, `score_row`, `as_tables`; and `rows`, every row of the made release by table."""
+    """The makers: `run_row`, `diverged_row`, `score_row`, `as_tables`.
+
+    And `rows`, every row of the made release by table.
+    """
     return SimpleNamespace(
         run_row=run_row,
         diverged_row=diverged_row,
@@ -157,3 +169,10 @@ def small(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def few_archs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The definitions of imported spaces expect as many archs as made sources have."""
+    for name, definition in IMPORTED.items():
+        monkeypatch.setitem(IMPORTED, name, dataclasses.replace(definition, num_members=NUM))

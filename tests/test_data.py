@@ -1,4 +1,7 @@
-"""The release that ships with nbzero: every file, every reader, costs counted again by hand, and what must hold of every run and score."""
+"""The release that ships with nbzero: every file and every reader.
+
+Costs are counted again by hand. What must hold of every run and score does.
+"""
 
 import configparser
 import fnmatch
@@ -22,16 +25,17 @@ import torch
 
 from builders import score_shard
 from builders.enumerate_archs import archs_table
-from builders.proxies import COMPUTE, score
 from builders.verify import verify
 from nbzero import Bench, macs, params
+from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.protocol import by_batch
+from nbzero.proxies.score import COMPUTE, score
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
 from nbzero.release.schema import DATASETS, PROTOCOLS
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import standard_protocol
 from tests.places import DATA as STRIPS, ROOT
-from train.networks import build_net
 from train.recipe import RECIPES
 
 Row = dict[str, Any]
@@ -46,8 +50,8 @@ SCORED = sorted(
         if name.startswith("scores/") and name.endswith("/cifar10.parquet")
     }
 )
-# The order of additions differs from one processor to the next, and a ReLU whose input is about 0 then switches. These feel it most: they look at
-# single images or at what differs between nearly equal gradients.
+# The order of additions differs from one processor to the next, and a ReLU whose input is about 0 then
+# switches. These feel it most: they look at single images or at what differs between nearly equal gradients.
 DELICATE = {"epe_nas", "gradsign", "jacob_cov", "ntk", "zico"}
 NUM_IMAGES = {"cifar10": (5_000, 10_000), "cifar100": (5_000, 10_000)}  # val, test
 
@@ -183,7 +187,10 @@ def test_the_definition_gives_the_released_archs(embedded: Bench, space: str) ->
 
 
 def check_runs(rows: list[Row], dataset: str) -> None:
-    """What the schema cannot say: known recipes, seeds without gaps, accuracies that are counts of images, curves of all epochs."""
+    """What the schema cannot say.
+
+    Known recipes, seeds without gaps, accuracies that are counts of images, curves of all epochs.
+    """
     assert dataset in DATASETS
     seeds: dict[str, dict[int, set[int]]] = {}
     for row in rows:
@@ -214,7 +221,10 @@ def check_runs(rows: list[Row], dataset: str) -> None:
 
 
 def check_scores(rows: list[Row], archs: list[str], space: str, dataset: str) -> None:
-    """Known protocols, a reason for every null of the standard one, and counts that agree with the closed forms."""
+    """Known protocols, a reason for every null of the standard one.
+
+    And counts that agree with the closed forms.
+    """
     for row in rows:
         key = (row["protocol"], row["arch_id"], row["seed"])
         assert row["protocol"] in PROTOCOLS, key
@@ -260,7 +270,10 @@ def smallest_scored(bench: Bench, space: str) -> Row:
 
 
 def check_again(row: Row, again: dict[str, Any], names: list[str]) -> None:
-    """Null for null; equal to 1 part in 1,000, the delicate ones to 1 in 10. netsens is left out where it is a sum that cancels to rounding."""
+    """Null for null; equal to 1 part in 1,000, the delicate ones to 1 in 10.
+
+    netsens is left out where it is a sum that cancels to rounding.
+    """
     for name in names:
         released, computed = row[name], again[name]
         assert (released is None) == (computed is None), (row["arch_id"], name, released, computed)
@@ -282,7 +295,7 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
         build_net(embedded.query((space, row["arch_id"])).arch, 10, 0),
     )
     again = {}
-    for size, some in score_shard.by_batch(names, 64).items():
+    for size, some in by_batch(names, 64).items():
         again |= score(net, shape[:size], torch.zeros(size, dtype=torch.int64), some, seed=0)
     check_again(row, again, names)
 
@@ -290,7 +303,7 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
 @pytest.fixture(scope="module")
 def images_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(score_shard.images, "load", functools.cache(score_shard.images.load))
+        patch.setattr(score_shard, "load", functools.cache(score_shard.load))
         yield
 
 
@@ -300,7 +313,8 @@ def test_released_scores_come_out_again(embedded: Bench, space: str) -> None:
     source = os.environ.get("NBZERO_IMAGES") or (str(STRIPS) if STRIPS.is_dir() else None)
     if source is None:
         pytest.skip(
-            "needs the images of CIFAR-10: set NBZERO_IMAGES to the folder that `python -m train.images prepare` wrote"
+            "needs the images of CIFAR-10: "
+            "set NBZERO_IMAGES to the folder that `python -m nbzero.images prepare` wrote"
         )
     row = smallest_scored(embedded, space)
     compute = score_shard.start(

@@ -1,4 +1,7 @@
-"""README, card and changelog: the quick start runs, the generated parts are current, what they name exists."""
+"""README, card and changelog.
+
+The quick start runs, the generated parts are current, what they name exists.
+"""
 
 import re
 import subprocess
@@ -35,9 +38,9 @@ def snippets(text: str) -> list[str]:
 def test_the_readmes_python_runs_and_says_what_is_true():
     import torch
 
-    from train.networks import build_net
+    from nbzero.networks import build_net
 
-    first, second, judge, third = snippets(README)
+    first, second, judge, pools, third = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -48,6 +51,8 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     assert len(names["t"]["macs"]) > 1000
     exec(judge, names)
     assert names["report"].place()[1] > len(PROXIES)
+    exec(pools, names)
+    assert len(names["pool"]) > 50 and set(names["pool"].scores) == {"zen", "synflow"}
     names |= {
         "net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0),
         "images": torch.randn(8, 3, 16, 16),
@@ -58,13 +63,13 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
 
 @pytest.mark.parametrize(
-    "job", sorted(set(re.findall(r"python -m ((?:builders|train)\.\w+)", README + CARD)))
+    "job", sorted(set(re.findall(r"python -m ((?:builders|nbzero)\.\w+)", README + CARD)))
 )
 def test_every_job_that_the_readme_names_has_help_and_the_options_it_shows(job):
     help_text = subprocess.run(
         [sys.executable, "-m", job, "--help"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    if job == "train.images":
+    if job == "nbzero.images":
         help_text += subprocess.run(
             [sys.executable, "-m", job, "prepare", "--help"],
             cwd=ROOT,

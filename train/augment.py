@@ -1,20 +1,14 @@
-"""A batch in, a batch out: crop, flip, AutoAugment, mixup, label smoothing, normalisation.
+"""A batch in, a batch out: crop, flip, mixup, label smoothing.
 
-B images, C channels (red, green, blue) of H rows and W columns; N images that get one operation. In targets C counts
-classes. Images are uint8 (B, 3, H, W) until `normalise` makes them float32. Every function works on the whole batch, on
-the device where the images are, and never writes into its input.
+B images, C channels (red, green, blue) of H rows and W columns. In targets C counts classes. Images are uint8
+(B, 3, H, W) until they are normalised to float32. Every function works on the whole batch, on the device
+where the images are, and never writes into its input.
 
-Random numbers come from the CPU generator handed in and are then moved to the device. What follows is integer
-arithmetic, or floating point in steps that IEEE 754 fixes (no sums of rounded terms, no fused multiply-add, no division
-by a scalar, which CUDA turns into a product), so the same draws give the same result on every device.
-
-The image operations equal Pillow's, byte for byte; `affine` says where it may not. Pillow's own code (ImageOps,
-ImageEnhance, Blend.c, Filter.c, Geometry.c) is the definition they follow.
+Random numbers come from the CPU generator handed in and are then moved to the device. So the same draws give
+the same result on every device.
 """
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
 import numpy as np
 import torch
@@ -22,54 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nbzero.errors import UsageError
-
-Operation = tuple[str, float, int]  # name, probability, magnitude 0-9
-
-AUTOAUGMENT_CIFAR10: tuple[tuple[Operation, Operation], ...] = (
-    (("Invert", 0.1, 7), ("Contrast", 0.2, 6)),
-    (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
-    (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),
-    (("ShearY", 0.5, 8), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.5, 8), ("Equalize", 0.9, 2)),
-    (("ShearY", 0.2, 7), ("Posterize", 0.3, 7)),
-    (("Color", 0.4, 3), ("Brightness", 0.6, 7)),
-    (("Sharpness", 0.3, 9), ("Brightness", 0.7, 9)),
-    (("Equalize", 0.6, 5), ("Equalize", 0.5, 1)),
-    (("Contrast", 0.6, 7), ("Sharpness", 0.6, 5)),
-    (("Color", 0.7, 7), ("TranslateX", 0.5, 8)),
-    (("Equalize", 0.3, 7), ("AutoContrast", 0.4, 8)),
-    (("TranslateY", 0.4, 3), ("Sharpness", 0.2, 6)),
-    (("Brightness", 0.9, 6), ("Color", 0.2, 8)),
-    (("Solarize", 0.5, 2), ("Invert", 0.0, 3)),
-    (("Equalize", 0.2, 0), ("AutoContrast", 0.6, 0)),
-    (("Equalize", 0.2, 8), ("Equalize", 0.6, 4)),
-    (("Color", 0.9, 9), ("Equalize", 0.6, 6)),
-    (("AutoContrast", 0.8, 4), ("Solarize", 0.2, 8)),
-    (("Brightness", 0.1, 3), ("Color", 0.7, 0)),
-    (("Solarize", 0.4, 5), ("AutoContrast", 0.9, 3)),
-    (("TranslateY", 0.9, 9), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.9, 2), ("Solarize", 0.8, 3)),
-    (("Equalize", 0.8, 8), ("Invert", 0.1, 3)),
-    (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, 1)),
-)
-"""The 25 sub-policies found on CIFAR-10: two operations each, the first applied before the second.
-
-Source: Cubuk et al., AutoAugment, CVPR 2019, arXiv:1805.09501, appendix.
-"""
-
-
-class SubPolicyDraws(NamedTuple):
-    """Everything random about AutoAugment on one batch, as CPU tensors.
-
-    Attributes:
-        policy_B: int64, row of `AUTOAUGMENT_CIFAR10`.
-        applied_B2: bool, whether the first and the second operation are applied.
-        negative_B2: bool, whether their magnitude is negative; drawn for every operation, read by the signed ones.
-    """
-
-    policy_B: Tensor
-    applied_B2: Tensor
-    negative_B2: Tensor
+from nbzero.images.tensors import check_images, described
 
 
 def crop_flip(images_BCHW: Tensor, padding: int, generator: torch.Generator) -> Tensor:
@@ -83,13 +30,12 @@ def crop_flip(images_BCHW: Tensor, padding: int, generator: torch.Generator) -> 
         generator: CPU; draws dy and dx, uniform on 0 .. 2 padding, then the flips.
 
     Returns:
-        uint8 (B, 3, H, W). One gather does crop and flip: on one core 0.2 ms for 128 images of 16 x 16 and 0.8 ms for
-        256 of 32 x 32, where indexing with four broadcast index tensors takes 0.7 and 5.2 ms.
+        uint8 (B, 3, H, W).
 
     Raises:
         UsageError: other images, or a negative padding.
     """
-    _check_images(images_BCHW)
+    check_images(images_BCHW)
     if padding < 0:
         raise UsageError(f"padding: {padding} given; allowed are 0 and more pixels")
     num_images, _, height, width = images_BCHW.shape
@@ -100,321 +46,17 @@ def crop_flip(images_BCHW: Tensor, padding: int, generator: torch.Generator) -> 
     column_W = torch.arange(width, device=images_BCHW.device)
     column_BW = torch.where(flip_B1 == 1, width - 1 - column_W, column_W) + dx_B1
     padded_BCYX = F.pad(images_BCHW, (padding,) * 4)
-    return _gather_pixels(padded_BCYX, row_BH.unsqueeze(2) * (width + 2 * padding) + column_BW.unsqueeze(1))
-
-
-def auto_augment(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-    """AutoAugment with the CIFAR-10 policy: for each image one of the 25 sub-policies, drawn uniformly.
-
-    With m the magnitude, 0-9, and s = +1 or -1 with probability 1/2 each:
-
-    | operation | argument |
-    |---|---|
-    | ShearX, ShearY | x (or y) is read at x + 0.3 s m/9 y, about the upper left corner |
-    | TranslateX, TranslateY | x (or y) is read 150/331 s m/9 of the width (or height) further |
-    | Rotate | 30 s m/9 degrees about the centre |
-    | Color, Contrast, Brightness, Sharpness | factor 1 + 0.9 s m/9 |
-    | Posterize | 8 - round(4 m/9) bits |
-    | Solarize | threshold 256 (1 - m/9) |
-    | AutoContrast, Equalize, Invert | none: m is not used |
-
-    Geometric operations take the nearest pixel and fill with grey 128.
-
-    Args:
-        images_BCHW: uint8 (B, 3, H, W).
-        generator: CPU; see `draw_sub_policies`.
-
-    Returns:
-        uint8 (B, 3, H, W).
-
-    Raises:
-        UsageError: other images.
-
-    Source: Cubuk et al., CVPR 2019, arXiv:1805.09501; ranges of its table of operations. The public implementations
-        differ, so these are choices: ten magnitudes 0 to 9 evenly over the range (the authors' TensorFlow code divides
-        by 10); random signs for the four enhancements too (theirs: factor 0.1 + 1.8 m/10, no sign); posterising to
-        8 .. 4 bits (theirs 4 .. 0); translation scaled to the image as 150 to 331 pixels (theirs up to 10 pixels of 32)
-        and rounded by the nearest sampling, not truncated; grey 128 where nothing is known (theirs the mean colour).
-    """
-    _check_images(images_BCHW)
-    return apply_sub_policies(images_BCHW, draw_sub_policies(len(images_BCHW), generator))
-
-
-def draw_sub_policies(num_images: int, generator: torch.Generator) -> SubPolicyDraws:
-    """The draws of `auto_augment`, always five numbers an image: the row, two applications, two signs."""
-    policy_B = torch.randint(0, len(AUTOAUGMENT_CIFAR10), (num_images,), generator=generator)
-    probability_P2 = torch.tensor(
-        [[probability for _, probability, _ in pair] for pair in AUTOAUGMENT_CIFAR10]
-    )
-    applied_B2 = torch.rand(num_images, 2, generator=generator) < probability_P2[policy_B]
-    negative_B2 = torch.randint(0, 2, (num_images, 2), generator=generator) == 1
-    return SubPolicyDraws(policy_B, applied_B2, negative_B2)
-
-
-def apply_sub_policies(images_BCHW: Tensor, draws: SubPolicyDraws) -> Tensor:
-    """`auto_augment` with given draws: each operation is called once, on all images that get it, then the second ones.
-
-    An image's result depends on the image and its own draws alone.
-
-    Raises:
-        UsageError: other images, or draws for another number of them.
-    """
-    _check_images(images_BCHW)
-    if len(draws.policy_B) != len(images_BCHW):
-        raise UsageError(
-            f"draws: for {len(draws.policy_B)} images; allowed are draws for the {len(images_BCHW)} given"
-        )
-    out_BCHW = images_BCHW.clone()
-    for step in range(2):
-        magnitude_P = torch.tensor([pair[step][2] for pair in AUTOAUGMENT_CIFAR10], dtype=torch.float64)
-        fraction_B = magnitude_P[draws.policy_B] / 9
-        sign_B = 1.0 - 2.0 * draws.negative_B2[:, step].double()
-        for name in sorted({pair[step][0] for pair in AUTOAUGMENT_CIFAR10}):
-            named_P = torch.tensor([pair[step][0] == name for pair in AUTOAUGMENT_CIFAR10])
-            bucket_N = (named_P[draws.policy_B] & draws.applied_B2[:, step]).nonzero().squeeze(1)
-            if len(bucket_N):
-                on_device_N = bucket_N.to(images_BCHW.device)
-                result_NCHW = _operate(name, out_BCHW[on_device_N], fraction_B[bucket_N], sign_B[bucket_N])
-                out_BCHW.index_copy_(0, on_device_N, result_NCHW)
-    return out_BCHW
-
-
-def _operate(name: str, images_NCHW: Tensor, fraction_N: Tensor, sign_N: Tensor) -> Tensor:
-    """One operation of AutoAugment; fraction_N is m/9, sign_N is s, both float64 on the CPU."""
-    height, width = images_NCHW.shape[2:]
-    signed_N = sign_N * fraction_N
-    matrices: list[tuple[float, ...]]
-    match name:
-        case "ShearX":
-            matrices = [(1, 0.3 * amount, 0, 0, 1, 0) for amount in signed_N.tolist()]
-        case "ShearY":
-            matrices = [(1, 0, 0, 0.3 * amount, 1, 0) for amount in signed_N.tolist()]
-        case "TranslateX":
-            matrices = [(1, 0, 150 / 331 * amount * width, 0, 1, 0) for amount in signed_N.tolist()]
-        case "TranslateY":
-            matrices = [(1, 0, 0, 0, 1, 150 / 331 * amount * height) for amount in signed_N.tolist()]
-        case "Rotate":
-            matrices = [rotation(30 * amount, height, width) for amount in signed_N.tolist()]
-        case "Color":
-            return color(images_NCHW, 1 + 0.9 * signed_N)
-        case "Contrast":
-            return contrast(images_NCHW, 1 + 0.9 * signed_N)
-        case "Brightness":
-            return brightness(images_NCHW, 1 + 0.9 * signed_N)
-        case "Sharpness":
-            return sharpness(images_NCHW, 1 + 0.9 * signed_N)
-        case "Posterize":
-            return posterize(images_NCHW, 8 - (4 * fraction_N).round().long())
-        case "Solarize":
-            return solarize(images_NCHW, 256 - 256 * fraction_N)
-        case "AutoContrast":
-            return autocontrast(images_NCHW)
-        case "Equalize":
-            return equalize(images_NCHW)
-        case "Invert":
-            return invert(images_NCHW)
-        case _:
-            raise AssertionError(f"AUTOAUGMENT_CIFAR10 names {name!r}, which is no operation")
-    return affine(images_NCHW, torch.tensor(matrices, dtype=torch.float64))
-
-
-def invert(images_BCHW: Tensor) -> Tensor:
-    """255 - v for every value v, as PIL.ImageOps.invert. uint8 (B, 3, H, W) in and out; ValueError for other images."""
-    _check_images(images_BCHW)
-    return ~images_BCHW
-
-
-def solarize(images_BCHW: Tensor, threshold: float | Tensor) -> Tensor:
-    """255 - v where v >= threshold, else v, as PIL.ImageOps.solarize.
-
-    Args:
-        images_BCHW: uint8 (B, 3, H, W).
-        threshold: 0 inverts all, 256 nothing; one number or a (B,) tensor, compared as float32.
-
-    Returns:
-        uint8 (B, 3, H, W).
-
-    Raises:
-        UsageError: other images or another number of thresholds.
-    """
-    _check_images(images_BCHW)
-    below_BCHW = images_BCHW < _per_image("threshold", threshold, images_BCHW, torch.float32)
-    return torch.where(below_BCHW, images_BCHW, ~images_BCHW)
-
-
-def posterize(images_BCHW: Tensor, bits: int | Tensor) -> Tensor:
-    """Every value with all but its highest bits set to zero, as PIL.ImageOps.posterize.
-
-    Args:
-        images_BCHW: uint8 (B, 3, H, W).
-        bits: how many bits are kept, 1 to 8; one number or an integer (B,) tensor.
-
-    Returns:
-        uint8 (B, 3, H, W).
-
-    Raises:
-        UsageError: other images, another number of bits, or bits outside 1 .. 8.
-    """
-    _check_images(images_BCHW)
-    bits = torch.as_tensor(bits)
-    if ((bits < 1) | (bits > 8)).any():
-        raise UsageError(f"bits: {bits.tolist()} given; allowed are 1 to 8")
-    return torch.bitwise_and(images_BCHW, _per_image("bits", 256 - 2 ** (8 - bits), images_BCHW, torch.uint8))
-
-
-def autocontrast(images_BCHW: Tensor) -> Tensor:
-    """Each channel of each image stretched linearly to 0 .. 255, as PIL.ImageOps.autocontrast without cutoff.
-
-        out = int(v * scale - lo * scale),   scale = 255 / (hi - lo);   v where hi = lo
-
-    lo and hi are the channel's extremes. uint8 (B, 3, H, W) in and out; ValueError for other images.
-    """
-    _check_images(images_BCHW)
-    low_BC1 = images_BCHW.amin((2, 3)).double().unsqueeze(2)
-    span_BC1 = images_BCHW.amax((2, 3)).double().unsqueeze(2) - low_BC1
-    # tensor / tensor: 255 / tensor would be the rounded reciprocal times 255, another number for 54 of the 255 spans
-    scale_BC1 = torch.full_like(span_BC1, 255) / span_BC1.clamp_min(1)
-    values_V = torch.arange(256, dtype=torch.float64, device=images_BCHW.device)
-    stretched_BCV = (values_V * scale_BC1 - low_BC1 * scale_BC1).clamp_(0, 255)
-    return _look_up(torch.where(span_BC1 > 0, stretched_BCV, values_V).to(torch.uint8), images_BCHW)
-
-
-def equalize(images_BCHW: Tensor) -> Tensor:
-    """Each channel of each image mapped through its cumulative histogram, as PIL.ImageOps.equalize.
-
-        out = min(255, (step // 2 + number of pixels below v) // step),   step = (H W - pixels at the maximum) // 255
-
-    and v itself where step is 0, as in a 16 x 16 channel with more than one pixel at its maximum.
-    uint8 (B, 3, H, W) in and out; ValueError for other images.
-    """
-    _check_images(images_BCHW)
-    values_BCS = images_BCHW.flatten(2).long()
-    counts_BCV = values_BCS.new_zeros(*values_BCS.shape[:2], 256)
-    counts_BCV.scatter_add_(2, values_BCS, torch.ones_like(values_BCS))
-    at_maximum_BC1 = counts_BCV.gather(2, values_BCS.amax(2, keepdim=True))
-    step_BC1 = (values_BCS.shape[2] - at_maximum_BC1) // 255
-    below_BCV = counts_BCV.cumsum(2) - counts_BCV
-    mapped_BCV = ((step_BC1 // 2 + below_BCV) // step_BC1.clamp_min(1)).clamp_max_(255)
-    values_V = torch.arange(256, device=images_BCHW.device)
-    return _look_up(torch.where(step_BC1 > 0, mapped_BCV, values_V).to(torch.uint8), images_BCHW)
-
-
-def brightness(images_BCHW: Tensor, factor: float | Tensor) -> Tensor:
-    """Black blended with the image, as PIL.ImageEnhance.Brightness: 0 is black, 1 the image. See `_blend`."""
-    _check_images(images_BCHW)
-    return _blend(torch.zeros((), device=images_BCHW.device), images_BCHW, factor)
-
-
-def contrast(images_BCHW: Tensor, factor: float | Tensor) -> Tensor:
-    """The image's mean grey blended with it, as PIL.ImageEnhance.Contrast: 0 is grey, 1 the image. See `_blend`.
-
-    The mean is that of the luma (`_luma`), rounded half up to an integer.
-    """
-    _check_images(images_BCHW)
-    num_pixels = images_BCHW.shape[2] * images_BCHW.shape[3]
-    total_B111 = _luma(images_BCHW).sum((1, 2, 3), keepdim=True)
-    return _blend((2 * total_B111 + num_pixels) // (2 * num_pixels), images_BCHW, factor)
-
-
-def color(images_BCHW: Tensor, factor: float | Tensor) -> Tensor:
-    """The image's luma blended with it, as PIL.ImageEnhance.Color: 0 is black and white, 1 the image. See `_blend`."""
-    _check_images(images_BCHW)
-    return _blend(_luma(images_BCHW), images_BCHW, factor)
-
-
-def sharpness(images_BCHW: Tensor, factor: float | Tensor) -> Tensor:
-    """The smoothed image blended with it, as PIL.ImageEnhance.Sharpness: 0 is smooth, 1 the image. See `_blend`.
-
-    Smooth is (the sum of the 3 x 3 pixels around + 4 times the pixel) / 13, rounded; the outermost pixels stay.
-    """
-    _check_images(images_BCHW)
-    smooth_BCHW = images_BCHW.float()
-    if min(images_BCHW.shape[2:]) > 2:
-        rows_BCHX = smooth_BCHW[..., :-2] + smooth_BCHW[..., 1:-1] + smooth_BCHW[..., 2:]
-        sum_BCYX = rows_BCHX[:, :, :-2] + rows_BCHX[:, :, 1:-1] + rows_BCHX[:, :, 2:]
-        sum_BCYX += 4 * smooth_BCHW[:, :, 1:-1, 1:-1]
-        # sum / 13 + 0.5 is never nearer than 1/26 to an integer, so float32 rounding cannot change the result
-        smooth_BCHW[:, :, 1:-1, 1:-1] = (sum_BCYX * (1 / 13) + 0.5).floor_()
-    return _blend(smooth_BCHW, images_BCHW, factor)
-
-
-def affine(images_BCHW: Tensor, matrices: Tensor, fill: int = 128) -> Tensor:
-    """Each output pixel read from where its matrix says, nearest pixel, as PIL's transform(AFFINE, NEAREST, fillcolor).
-
-        (x', y') = (a (x + 1/2) + b (y + 1/2) + c, d (x + 1/2) + e (y + 1/2) + f);   out[y, x] = in[floor y', floor x']
-
-    in 16.16 fixed point: b, d, the starting point and so on are rounded to 1/65536 pixel first.
-
-    Args:
-        images_BCHW: uint8 (B, 3, H, W).
-        matrices: (a, b, c, d, e, f) from output to input pixels; (6,) for all images or (B, 6); float64 on the CPU.
-        fill: value of the pixels read from outside the image.
-
-    Returns:
-        uint8 (B, 3, H, W). Equal to Pillow in every pixel where b or d is not 0 and coordinates stay under 32,768.
-        Otherwise Pillow adds up unrounded numbers, and pixels read within W/65536 of a pixel's edge may differ.
-
-    Raises:
-        UsageError: other images or matrices of another shape.
-    """
-    _check_images(images_BCHW)
-    num_images, _, height, width = images_BCHW.shape
-    if matrices.shape not in ((6,), (num_images, 6)):
-        raise UsageError(
-            f"matrices: shape {tuple(matrices.shape)} given; allowed are (6,) and ({num_images}, 6)"
-        )
-    a_B, b_B, c_B, d_B, e_B, f_B = matrices.double().expand(num_images, 6).unbind(1)
-    start_x_B, start_y_B = c_B + a_B * 0.5 + b_B * 0.5, f_B + d_B * 0.5 + e_B * 0.5
-    coefficients_6B = torch.stack([a_B, b_B, start_x_B, d_B, e_B, start_y_B])
-    fixed_6B = torch.floor(coefficients_6B * 65536 + 0.5).long().to(images_BCHW.device)
-    ax, bx, x0, dy, ey, y0 = fixed_6B.view(6, num_images, 1, 1)
-    y_H1 = torch.arange(height, device=images_BCHW.device).unsqueeze(1)
-    x_W = torch.arange(width, device=images_BCHW.device)
-    column_BHW = (x0 + bx * y_H1 + ax * x_W) >> 16
-    row_BHW = (y0 + ey * y_H1 + dy * x_W) >> 16
-    inside_BHW = (column_BHW >= 0) & (column_BHW < width) & (row_BHW >= 0) & (row_BHW < height)
-    read_BCHW = _gather_pixels(images_BCHW, torch.where(inside_BHW, row_BHW * width + column_BHW, 0))
-    return torch.where(inside_BHW.unsqueeze(1), read_BCHW, torch.full_like(read_BCHW[:1, :1, :1, :1], fill))
-
-
-def rotation(degrees: float, height: int, width: int) -> tuple[float, float, float, float, float, float]:
-    """The `affine` matrix that turns an image counter-clockwise about its centre, rounded as PIL's Image.rotate does.
-
-    >>> rotation(90, height=4, width=4)
-    (0.0, -1.0, 4.0, 1.0, 0.0, 0.0)
-    """
-    radians = -math.radians(degrees)
-    cos, sin = round(math.cos(radians), 15), round(math.sin(radians), 15)
-    x, y = width / 2, height / 2
-    return cos, sin, cos * -x + sin * -y + x, -sin, cos, -sin * -x + cos * -y + y
-
-
-def normalise(images_BCHW: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """(v / 255 - mean) / std per channel, computed as v * scale + shift.
-
-    Args:
-        images_BCHW: uint8 (B, 3, H, W), in any memory format; the result keeps it.
-        mean, std: three numbers each, of values scaled to 0 .. 1; std > 0.
-
-    Returns:
-        float32 (B, 3, H, W).
-
-    Raises:
-        UsageError: other images, means or deviations.
-    """
-    _check_images(images_BCHW)
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise UsageError(f"mean, std: {mean}, {std} given; allowed are three numbers each, std above 0")
-    scale_and_shift = [[1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]]
-    scale_C11, shift_C11 = torch.tensor(scale_and_shift).view(2, 3, 1, 1).to(images_BCHW.device)
-    return torch.mul(images_BCHW, scale_C11).add_(shift_C11)
+    # One gather for crop and flip: on one core 0.2 ms for 128 images of 16 x 16, 0.8 ms for 256 of 32 x 32.
+    # Indexing with four broadcast index tensors takes 0.7 and 5.2 ms.
+    return gather_pixels(padded_BCYX, row_BH.unsqueeze(2) * (width + 2 * padding) + column_BW.unsqueeze(1))
 
 
 def smooth_targets(labels_B: Tensor, num_classes: int, smoothing: float) -> Tensor:
     """Label smoothing: 1 - smoothing + smoothing / C at the label's class, smoothing / C elsewhere.
 
     Args:
-        labels_B: int64 (B,), classes 0 .. C - 1. (PyTorch itself stops on others, on a GPU by a device-side assertion.)
+        labels_B: int64 (B,), classes 0 .. C - 1. (PyTorch itself stops on others, on a GPU by a device-side
+            assertion.)
         num_classes: C.
         smoothing: in [0, 1).
 
@@ -427,7 +69,7 @@ def smooth_targets(labels_B: Tensor, num_classes: int, smoothing: float) -> Tens
     Source: Szegedy et al., CVPR 2016, arXiv:1512.00567.
     """
     if labels_B.dtype != torch.int64 or labels_B.ndim != 1:
-        raise UsageError(f"labels: {_described(labels_B)} given; allowed is int64 of shape (B,)")
+        raise UsageError(f"labels: {described(labels_B)} given; allowed is int64 of shape (B,)")
     if not 0 <= smoothing < 1:
         raise UsageError(f"smoothing: {smoothing} given; allowed is 0 <= smoothing < 1")
     rest = smoothing / num_classes
@@ -440,7 +82,8 @@ def mixup(
 ) -> tuple[Tensor, Tensor]:
     """Every image and its target mixed with another one's, all in the same proportion.
 
-        out[b] = lambda in[b] + (1 - lambda) in[partner_b],   lambda ~ Beta(alpha, alpha),   partner a permutation
+        out[b] = lambda in[b] + (1 - lambda) in[partner_b]
+        lambda ~ Beta(alpha, alpha),   partner a permutation
 
     Args:
         images_BCHW: floating point (B, ...), as from `normalise`.
@@ -458,14 +101,15 @@ def mixup(
     """
     if not images_BCHW.is_floating_point():
         raise UsageError(
-            f"images: {_described(images_BCHW)} given; allowed is floating point: normalise them first"
+            f"images: {described(images_BCHW)} given; allowed is floating point: normalise them first"
         )
     if not targets_BC.is_floating_point() or targets_BC.ndim != 2 or len(targets_BC) != len(images_BCHW):
         allowed = f"floating point of shape ({len(images_BCHW)}, C), as smooth_targets makes them"
-        raise UsageError(f"targets: {_described(targets_BC)} given; allowed is {allowed}")
+        raise UsageError(f"targets: {described(targets_BC)} given; allowed is {allowed}")
     if not alpha > 0:
         raise UsageError(f"alpha: {alpha} given; allowed is above 0; leave mixup out instead")
-    # torch's public Beta sampler takes no generator; RandomState is numpy's one stream that no version may change
+    # torch's public Beta sampler takes no generator. RandomState is numpy's one stream that no version may
+    # change.
     seed = int(torch.randint(0, 2**32, (), generator=generator))
     own = float(np.random.RandomState(seed).beta(alpha, alpha))
     partner_B = torch.randperm(len(images_BCHW), generator=generator).to(images_BCHW.device)
@@ -476,52 +120,8 @@ def mixup(
     return mixed(images_BCHW), mixed(targets_BC)
 
 
-def _blend(degenerate: Tensor, images_BCHW: Tensor, factor: float | Tensor) -> Tensor:
-    """degenerate + factor (image - degenerate) in float32, cut to 0 .. 255 and truncated, as PIL.Image.blend.
-
-    Args:
-        degenerate: grey values 0 .. 255 that broadcast to the images.
-        images_BCHW: uint8 (B, 3, H, W).
-        factor: one number or a (B,) tensor; above 1 it exaggerates. ValueError for another number of factors.
-    """
-    factor_B111 = _per_image("factor", factor, images_BCHW, torch.float32)
-    degenerate = degenerate.float()
-    difference_BCHW = images_BCHW.float() - degenerate
-    return difference_BCHW.mul_(factor_B111).add_(degenerate).clamp_(0, 255).to(torch.uint8)
-
-
-def _luma(images_BCHW: Tensor) -> Tensor:
-    """ITU-R 601 grey, (19595 R + 38470 G + 7471 B + 2**15) >> 16, as PIL's convert("L"); int32 (B, 1, H, W)."""
-    values_BCHW = images_BCHW.int()
-    red, green, blue = values_BCHW[:, 0:1], values_BCHW[:, 1:2], values_BCHW[:, 2:3]
-    return (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16
-
-
-def _look_up(table_BCV: Tensor, images_BCHW: Tensor) -> Tensor:
-    """out[b, c, h, w] = table[b, c, images[b, c, h, w]], 256 values V a channel."""
-    return table_BCV.gather(2, images_BCHW.flatten(2).long()).view(images_BCHW.shape)
-
-
-def _gather_pixels(images_BCYX: Tensor, index_BHW: Tensor) -> Tensor:
-    """out[b, c, h, w] = images[b, c].flatten()[index[b, h, w]]: one index per pixel, shared by the channels."""
+def gather_pixels(images_BCYX: Tensor, index_BHW: Tensor) -> Tensor:
+    """out[b, c, h, w] = images[b, c].flatten()[index[b, h, w]]: one index a pixel, shared by the channels."""
     num_images, channels = images_BCYX.shape[:2]
     index_BCS = index_BHW.flatten(1).unsqueeze(1).expand(-1, channels, -1)
     return images_BCYX.flatten(2).gather(2, index_BCS).view(num_images, channels, *index_BHW.shape[1:])
-
-
-def _per_image(name: str, value: float | Tensor, images_BCHW: Tensor, dtype: torch.dtype) -> Tensor:
-    """One number, or one per image, as a (B or 1, 1, 1, 1) tensor on the images' device."""
-    tensor = torch.as_tensor(value, dtype=dtype)
-    if tensor.shape not in ((), (len(images_BCHW),)):
-        allowed = f"one number and shape ({len(images_BCHW)},), one per image"
-        raise UsageError(f"{name}: shape {tuple(tensor.shape)} given; allowed are {allowed}")
-    return tensor.to(images_BCHW.device).view(-1, 1, 1, 1)
-
-
-def _check_images(images_BCHW: Tensor) -> None:
-    if images_BCHW.dtype != torch.uint8 or images_BCHW.ndim != 4 or images_BCHW.shape[1] != 3:
-        raise UsageError(f"images: {_described(images_BCHW)} given; allowed is uint8 of shape (B, 3, H, W)")
-
-
-def _described(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

@@ -1,8 +1,11 @@
 """From initial weights to one row of results: one training of one arch with one recipe and one seed.
 
-The weights follow from (arch, seed), the stream of augmented batches from (dataset, recipe, seed): it is the same for every arch. On one
-type of CPU and one version of torch, with one thread, the same arguments give the same row bit for bit.
+The weights follow from (arch, seed). The stream of augmented batches follows from (dataset, recipe, seed): it
+is the same for every arch. On one type of CPU and one version of torch, with one thread, the same arguments
+give the same row bit for bit.
 """
+
+from __future__ import annotations
 
 import math
 import time
@@ -14,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from nbzero.errors import UsageError, count_of
+from nbzero.images.facts import dataset
+from nbzero.images.tensors import ImageData, normalise
+from nbzero.networks.build import build_net, seed_of
 from nbzero.spaces.macro import CHOICES, Arch, as_arch
-from train.augment import auto_augment, crop_flip, mixup, normalise, smooth_targets
-from train.images import ImageData, dataset
-from train.networks import build_net, seed_of
+from train.augment import crop_flip, mixup, smooth_targets
+from train.auto_augment import auto_augment
 from train.recipe import Precision, Recipe
 
 EVAL_BATCH = 500  # images; evaluation does not depend on it
@@ -28,7 +33,8 @@ class Result:
     """What a run measured.
 
     Attributes:
-        status: "ok", or "diverged" where the loss or the logits stopped being finite; then every accuracy and the loss is None.
+        status: "ok", or "diverged" where the loss or the logits stopped being finite. Then every accuracy and
+            the loss is None.
         val_acc, test_acc: fractions after the last epoch.
         train_loss: mean loss of the last epoch's steps, with label smoothing (and mixup), in nats.
         curve: val accuracy after each epoch; of a diverged run, after those it finished.
@@ -50,7 +56,7 @@ def train(
 
     Args:
         arch: a grid arch, member or not.
-        data: `train.images.load` of the recipe's resolution and number of training images.
+        data: `nbzero.images.load` of the recipe's resolution and number of training images.
         recipe: one of `train.recipe.RECIPES`.
         seed: of the weights and of the batch stream.
         device: where to train; `data` is moved there.
@@ -63,8 +69,8 @@ def train(
     data = data.to(device)
     started = time.perf_counter()
     precision = recipe.precision[CHOICES[arch.space].family]
-    num_classes = dataset(data.dataset).num_classes
-    net = build_net(arch, num_classes, seed).to(device, memory_format=torch.channels_last)
+    net = build_net(arch, dataset(data.dataset).num_classes, seed)
+    net = net.to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(
         net.parameters(),
         lr=recipe.lr,
@@ -73,20 +79,25 @@ def train(
         nesterov=recipe.nesterov,
         fused=True,
     )
-    steps_per_epoch = len(data.train_labels) // recipe.batch
+    num_images = len(data.train_labels)
+    steps_per_epoch = num_images // recipe.batch
     if steps_per_epoch == 0:
-        raise UsageError(
-            f"{count_of(len(data.train_labels), 'training image is', 'training images are')} fewer than one batch of {recipe.batch}"
-        )
+        counted = count_of(num_images, "training image is", "training images are")
+        raise UsageError(f"{counted} fewer than one batch of {recipe.batch}")
+    num_steps = recipe.epochs * steps_per_epoch
     batches = batch_stream(data, recipe, seed)
     curve: list[float] = []
     mean_loss = math.nan
+
+    def diverged() -> Result:
+        return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
+
     for epoch in range(recipe.epochs):
         net.train()
         loss_sum = torch.zeros((), device=device, dtype=torch.float64)
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step, recipe.epochs * steps_per_epoch)
+                group["lr"] = learning_rate(recipe, step, num_steps)
             images, targets = next(batches)
             with autocast(device, precision):
                 logits = net(images)
@@ -96,24 +107,24 @@ def train(
             optimiser.step()
             loss_sum += loss.detach()
         mean_loss = loss_sum.item() / steps_per_epoch
-        val_acc = (
-            accuracy(net, data.val_images, data.val_labels, data, precision)
-            if math.isfinite(mean_loss)
-            else None
-        )
+        if not math.isfinite(mean_loss):
+            return diverged()
+        val_acc = accuracy(net, data.val_images, data.val_labels, data, precision)
         if val_acc is None:
-            return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
+            return diverged()
         curve.append(val_acc)
     test_acc = accuracy(net, data.test_images, data.test_labels, data, precision)
     if test_acc is None:
-        return Result("diverged", None, None, None, tuple(curve), time.perf_counter() - started)
+        return diverged()
     return Result("ok", curve[-1], test_acc, mean_loss, tuple(curve), time.perf_counter() - started)
 
 
 def batch_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The augmented batches of one run: (B, 3, H, W) float32 channels_last and (B, C) target probabilities, without end.
+    """The augmented batches of one run, without end.
 
-    Every draw comes from one CPU generator seeded by SHA-256 of `"{dataset}|{recipe}|{seed}"`, so all archs, on all devices, see one stream.
+    A batch is (B, 3, H, W) float32 channels_last and (B, C) target probabilities. Every draw comes from one
+    CPU generator seeded by SHA-256 of `"{dataset}|{recipe}|{seed}"`. So all archs, on all devices, see one
+    stream.
     """
     generator = torch.Generator().manual_seed(seed_of(f"{data.dataset}|{recipe.name}|{seed}"))
     spec = dataset(data.dataset)
@@ -132,9 +143,13 @@ def batch_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[tuple[T
 
 
 def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
-    """The rate of step 0 .. num_steps - 1: linear from 0 to `lr` over the warm-up, then cosine to 0 (the step after the last has 0).
+    """The rate of step 0 .. num_steps - 1: linear from 0 to `lr` over the warm-up, then cosine to 0.
 
-    step < W: lr (step + 1) / W        else: lr/2 (1 + cos(pi (step - W) / (num_steps - W))),   W = warmup num_steps
+        step < W    lr (step + 1) / W
+        else        lr/2 (1 + cos(pi (step - W) / (num_steps - W)))
+        W = warmup num_steps
+
+    The step after the last has 0.
     """
     warm = recipe.warmup * num_steps
     if step < warm:
@@ -145,7 +160,10 @@ def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
 def accuracy(
     net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, precision: Precision
 ) -> float | None:
-    """The fraction of (N, 3, H, W) uint8 images that the net classifies right in eval mode; None where a logit is not finite."""
+    """The fraction of (N, 3, H, W) uint8 images that the net classifies right in eval mode.
+
+    None where a logit is not finite.
+    """
     net.eval()
     spec = dataset(data.dataset)
     right = torch.zeros((), device=labels.device, dtype=torch.int64)

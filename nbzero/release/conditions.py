@@ -1,7 +1,15 @@
-"""Conditions on columns: `"macs < 1e8 and s1_depth >= 2"` to a boolean mask. Own evaluator over Python's parsed syntax, no eval.
+"""Conditions on columns: `"macs < 1e8 and s1_depth >= 2"` to a boolean mask.
 
-Allowed: column names (also qualified, `scores.macs`), numbers, texts, + - * /, < <= > >= == !=, chained comparisons, `is None`, `is not None`,
-and, or, not, parentheses. Null follows SQL's three values: a comparison with null is neither true nor false, and only what is true is kept.
+Own evaluator over Python's parsed syntax, no eval. Allowed are:
+
+    column names    also qualified, `scores.macs`
+    values          numbers and texts
+    arithmetic      + - * /
+    comparisons     < <= > >= == !=, also chained; `is None`, `is not None`
+    logic           and, or, not, parentheses
+
+Null follows SQL's three values. A comparison with null is neither true nor false, and only what is true is
+kept.
 """
 
 import ast
@@ -32,13 +40,6 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _HELP = 'conditions are like "macs < 1e8 and s1_depth >= 2"'
 
 
-class _Truth(NamedTuple):
-    """Where a condition is true and where it is false; where neither, it is unknown."""
-
-    true: Mask
-    false: Mask
-
-
 def names_in(text: str) -> list[str]:
     """The columns a condition reads, in order; UsageError where the text is no condition."""
     names: dict[str, None] = {}
@@ -60,83 +61,110 @@ def mask(text: str, column: Callable[[str], npt.NDArray[Any]], num_rows: int) ->
 
     Args:
         text: the condition.
-        column: gives a column's values by name, (num_rows,): numbers with NaN for null, or objects with None for null.
+        column: gives a column's values by name, (num_rows,): numbers with NaN for null, or objects with None
+            for null.
 
     Raises:
         UsageError: syntax that is not allowed, naming the part.
         UnknownNameError: as `column` raises it.
     """
+    return _Evaluation(text, column, num_rows).truth(_parsed(text)).true
 
-    def truth(node: ast.expr) -> _Truth:
+
+class _Truth(NamedTuple):
+    """Where a condition is true and where it is false; where neither, it is unknown."""
+
+    true: Mask
+    false: Mask
+
+    def both(self, other: "_Truth") -> "_Truth":
+        return _Truth(self.true & other.true, self.false | other.false)
+
+    def either(self, other: "_Truth") -> "_Truth":
+        return _Truth(self.true | other.true, self.false & other.false)
+
+    def negated(self) -> "_Truth":
+        return _Truth(self.false, self.true)
+
+
+class _Evaluation(NamedTuple):
+    """One condition on the columns of one table; arguments as of `mask`."""
+
+    text: str
+    column: Callable[[str], npt.NDArray[Any]]
+    num_rows: int
+
+    def truth(self, node: ast.expr) -> _Truth:
+        """What is worth true, false or null."""
         if isinstance(node, ast.BoolOp):
-            parts = [truth(value) for value in node.values]
-            true, false = parts[0]
-            for part in parts[1:]:
-                if isinstance(node.op, ast.And):
-                    true, false = true & part.true, false | part.false
-                else:
-                    true, false = true | part.true, false & part.false
-            return _Truth(true, false)
+            return self._joined(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = truth(node.operand)
-            return _Truth(inner.false, inner.true)
+            return self.truth(node.operand).negated()
         if isinstance(node, ast.Compare):
-            true, false = np.ones(num_rows, bool), np.zeros(num_rows, bool)
-            left = node.left
-            for compare, right in zip(node.ops, node.comparators, strict=True):
-                part = _compared(compare, left, right)
-                true, false, left = true & part.true, false | part.false, right
-            return _Truth(true, false)
-        raise UsageError(f"{ast.unparse(node)!r} in {text!r} is no comparison; {_HELP}")
+            return self._chained(node)
+        raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is no comparison; {_HELP}")
 
-    def _compared(compare: ast.cmpop, left: ast.expr, right: ast.expr) -> _Truth:
+    def _joined(self, node: ast.BoolOp) -> _Truth:
+        """Parts with `and` or `or` between them."""
+        found, *parts = map(self.truth, node.values)
+        for part in parts:
+            found = found.both(part) if isinstance(node.op, ast.And) else found.either(part)
+        return found
+
+    def _chained(self, node: ast.Compare) -> _Truth:
+        """One comparison or several: a < b < c is a < b and b < c."""
+        values = [node.left, *node.comparators]
+        found, *parts = map(self._compared, node.ops, values[:-1], values[1:])
+        for part in parts:
+            found = found.both(part)
+        return found
+
+    def _compared(self, compare: ast.cmpop, left: ast.expr, right: ast.expr) -> _Truth:
         if isinstance(compare, (ast.Is, ast.IsNot)):
-            if not (isinstance(right, ast.Constant) and right.value is None):
-                raise UsageError(f"'is' in {text!r} goes with None only: 's4_depth is None'")
-            null = _null(value(left))
-            return _Truth(null, ~null) if isinstance(compare, ast.Is) else _Truth(~null, null)
-        if type(compare) not in _COMPARE:
-            raise UsageError(
-                f"{ast.unparse(left)!r} in {text!r}: only < <= > >= == != and 'is None' compare; {_HELP}"
-            )
-        a, b = value(left), value(right)
-        if _is_text(a) != _is_text(b) or (_is_text(a) and not isinstance(compare, (ast.Eq, ast.NotEq))):
-            raise UsageError(
-                f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {text!r}: numbers compare with numbers, texts by == and !="
-            )
+            return self._is_null(compare, left, right)
+        apply = _COMPARE.get(type(compare))
+        if apply is None:
+            allowed = "only < <= > >= == != and 'is None' compare"
+            raise UsageError(f"{ast.unparse(left)!r} in {self.text!r}: {allowed}; {_HELP}")
+        a, b = self._value(left), self._value(right)
+        if not _are_comparable(compare, a, b):
+            both = f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {self.text!r}"
+            raise UsageError(f"{both}: numbers compare with numbers, texts by == and !=")
         known = ~(_null(a) | _null(b))
         with np.errstate(invalid="ignore"):
-            holds = np.broadcast_to(np.asarray(_COMPARE[type(compare)](a, b), bool), (num_rows,))
+            holds = np.broadcast_to(np.asarray(apply(a, b), bool), (self.num_rows,))
         return _Truth(holds & known, ~holds & known)
 
-    def value(node: ast.expr) -> Any:
+    def _is_null(self, compare: ast.cmpop, left: ast.expr, right: ast.expr) -> _Truth:
+        """Of `is None` and `is not None`."""
+        if not _is_none(right):
+            raise UsageError(f"'is' in {self.text!r} goes with None only: 's4_depth is None'")
+        null = np.zeros(self.num_rows, bool) | _null(self._value(left))
+        truth = _Truth(null, ~null)
+        return truth if isinstance(compare, ast.Is) else truth.negated()
+
+    def _value(self, node: ast.expr) -> Any:
+        """A column, a constant, or what is computed of them."""
         name = _name(node)
         if name is not None:
-            return column(name)
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, (int, float, str))
-            and not isinstance(node.value, bool)
-        ):
+            return self.column(name)
+        if _is_none(node):
+            instead = "write 'is None' or 'is not None'"
+            raise UsageError(f"{self.text!r} compares with None, which is never true; {instead}")
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
             return node.value
-        if isinstance(node, ast.Constant) and node.value is None:
-            raise UsageError(
-                f"{text!r} compares with None, which is never true; write 'is None' or 'is not None'"
-            )
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return -_number(node.operand)
+            return -self._number(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             with np.errstate(divide="ignore", invalid="ignore"):
-                return _ARITHMETIC[type(node.op)](_number(node.left), _number(node.right))
-        raise UsageError(f"{ast.unparse(node)!r} in {text!r} is not allowed; {_HELP}")
+                return _ARITHMETIC[type(node.op)](self._number(node.left), self._number(node.right))
+        raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is not allowed; {_HELP}")
 
-    def _number(node: ast.expr) -> Any:
-        found = value(node)
+    def _number(self, node: ast.expr) -> Any:
+        found = self._value(node)
         if _is_text(found):
-            raise UsageError(f"{ast.unparse(node)!r} in {text!r} is text, not a number")
+            raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is text, not a number")
         return np.asarray(found, np.float64)
-
-    return truth(_parsed(text)).true
 
 
 def _parsed(text: str) -> ast.expr:
@@ -150,6 +178,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _name(node: ast.AST) -> str | None:
+    """The column that a node names, if it names one."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -157,11 +186,23 @@ def _name(node: ast.AST) -> str | None:
     return None
 
 
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def _is_text(values: Any) -> bool:
     return isinstance(values, str) or (isinstance(values, np.ndarray) and values.dtype == object)
 
 
+def _are_comparable(compare: ast.cmpop, a: Any, b: Any) -> bool:
+    """Two numbers are; two texts only by == and !=."""
+    if _is_text(a) != _is_text(b):
+        return False
+    return not _is_text(a) or isinstance(compare, (ast.Eq, ast.NotEq))
+
+
 def _null(values: Any) -> Any:
+    """Where values are null, or that none is."""
     if isinstance(values, np.ndarray) and values.dtype == object:
         return np.array([one is None for one in values], bool)
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":

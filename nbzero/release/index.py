@@ -1,24 +1,29 @@
-"""The memory-mappable copy of one space's tables that look-ups read; derived from the Parquet files, which are the truth.
+"""The memory-mappable copy of one space's tables that look-ups read.
 
-Byte layout, little-endian throughout:
+It is derived from the Parquet files, which are the truth. Byte layout, little-endian throughout:
 
     0   8 bytes   magic b"NBZIDX1\\n"
     8   uint64    length H of the header
     16  H bytes   header, JSON in UTF-8
     then          arrays, each at an offset from the file's start that is a multiple of 64, zeros between
 
-The header is {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}. A table's name is "archs",
-"runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol, then seed, then arch_id; "groups" lists [recipe or
-protocol, seed, first row, row after the last] of each run of equal keys. A column is one of
+The header is
 
-    {"dtype", "offset", "count"}                 numbers, NaN for null; a nullable integer is stored as float32
-    {"texts", "codes": {numbers}}                texts by position in a list; -1 for null
-    {"bytes": {numbers, uint8}}                  texts that hardly repeat (arch): UTF-8 joined by newlines
-    {"ends": {numbers}, "values": {numbers}}     lists: row i holds values[ends[i - 1] : ends[i]]
+    {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}
+
+A table's name is "archs", "runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol,
+then seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run
+of equal keys. A column is one of
+
+    {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
+    {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
+    {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines
+    {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import struct
@@ -60,61 +65,73 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
         tables: by name ("archs", "runs/cifar10"), sorted as in the release.
         sources: SHA-256 of the Parquet file of each table, by its path in the release.
     """
-    import numpy as np
+    arrays = _Arrays()
+    described = {}
+    for name, table in tables.items():
+        columns = {field.name: _column(arrays, table, field) for field in table.schema}
+        described[name] = {"rows": table.num_rows, "groups": _groups(name, table), "columns": columns}
+    header = {"space": space, "sources": dict(sources), "tables": described}
+    return _with_header(header, b"".join(arrays.chunks))
 
-    chunks: list[bytes] = []
-    size = 0
 
-    def put(values: npt.NDArray[Any], dtype: str) -> dict[str, Any]:
-        nonlocal size
-        data = np.ascontiguousarray(values, dtype=dtype).tobytes()
-        place = {"dtype": dtype, "offset": size, "count": len(values)}
-        chunks.append(data + bytes(-len(data) % ALIGN))
-        size += len(chunks[-1])
+class _Arrays:
+    """The bytes of the arrays, one after the other."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.size = 0
+
+    def put(self, values: npt.ArrayLike, dtype: str) -> dict[str, Any]:
+        """Add an array; where it lies, counted from the first one."""
+        import numpy as np
+
+        array = np.ascontiguousarray(values, dtype=dtype)
+        data = array.tobytes()
+        chunk = data + bytes(-len(data) % ALIGN)
+        place = {"dtype": dtype, "offset": self.size, "count": len(array)}
+        self.chunks.append(chunk)
+        self.size += len(chunk)
         return place
 
-    described: dict[str, Any] = {}
-    for name, table in tables.items():
-        kind: Any = name.split("/")[0]
-        columns: dict[str, Any] = {}
-        for field in table.schema:
-            values, kind_of = table.column(field.name), str(field.type)
-            if kind_of == "string" and field.name == "arch":
-                columns[field.name] = {
-                    "bytes": put(np.frombuffer("\n".join(values.to_pylist()).encode(), np.uint8), "<u1")
-                }
-            elif kind_of == "string":
-                listed = values.to_pylist()
-                texts = sorted({text for text in listed if text is not None})
-                place = {text: code for code, text in enumerate(texts)} | {None: -1}
-                columns[field.name] = {
-                    "texts": texts,
-                    "codes": put(np.array([place[text] for text in listed], np.int32), "<i4"),
-                }
-            elif kind_of.startswith("list"):
-                lists = values.to_pylist()
-                ends = np.cumsum([len(one) for one in lists], dtype=np.int64)
-                columns[field.name] = {
-                    "ends": put(ends, "<i8"),
-                    "values": put(np.array([x for one in lists for x in one]), "<f8"),
-                }
-            elif field.nullable and kind_of.startswith("int"):
-                columns[field.name] = put(values.to_numpy(), "<f4")
-            else:
-                columns[field.name] = put(values.to_numpy(), _DTYPES[kind_of])
-        described[name] = {"rows": table.num_rows, "groups": _groups(kind, table), "columns": columns}
-    header = {"space": space, "sources": dict(sources), "tables": described}
-    return _with_header(header, b"".join(chunks))
+
+def _column(arrays: _Arrays, table: pa.Table, field: pa.Field) -> dict[str, Any]:
+    """Put one column among the arrays and describe it, as the module says."""
+    import numpy as np
+
+    values, kind = table.column(field.name), str(field.type)
+    if field.name == "arch":
+        lines = "\n".join(values.to_pylist()).encode()
+        return {"bytes": arrays.put(np.frombuffer(lines, np.uint8), "<u1")}
+    if kind == "string":
+        texts, codes = _coded(values.to_pylist())
+        return {"texts": texts, "codes": arrays.put(codes, "<i4")}
+    if kind.startswith("list"):
+        lists = values.to_pylist()
+        ends = np.cumsum(list(map(len, lists)), dtype=np.int64)
+        joined = list(itertools.chain.from_iterable(lists))
+        return {"ends": arrays.put(ends, "<i8"), "values": arrays.put(joined, "<f8")}
+    if field.nullable and kind.startswith("int"):
+        return arrays.put(values.to_numpy(), "<f4")
+    return arrays.put(values.to_numpy(), _DTYPES[kind])
 
 
-def _groups(kind: Table, table: pa.Table) -> list[list[Any]]:
+def _coded(listed: list[str | None]) -> tuple[list[str], list[int]]:
+    """The distinct texts, sorted, and each text's position among them; -1 for null."""
+    texts = sorted({text for text in listed if text is not None})
+    places: dict[str | None, int] = {None: -1}
+    for place, text in enumerate(texts):
+        places[text] = place
+    return texts, list(map(places.__getitem__, listed))
+
+
+def _groups(name: str, table: pa.Table) -> list[list[Any]]:
+    """The header's "groups" of a table; none of archs."""
+    kind: Any = name.split("/")[0]
     if kind == "archs":
         return []
-    first, second = KEYS[kind][1:]
+    first, second = (table.column(key).to_pylist() for key in KEYS[kind][1:])
     groups: list[list[Any]] = []
-    for row, key in enumerate(
-        zip(table.column(first).to_pylist(), table.column(second).to_pylist(), strict=True)
-    ):
+    for row, key in enumerate(zip(first, second, strict=True)):
         if not groups or tuple(groups[-1][:2]) != key:
             groups.append([*key, row, row])
         groups[-1][3] = row + 1
@@ -122,17 +139,25 @@ def _groups(kind: Table, table: pa.Table) -> list[list[Any]]:
 
 
 def _with_header(header: dict[str, Any], arrays: bytes) -> bytes:
-    """Offsets in the header count from the first array while it is built; here they come to count from the file's start."""
+    """The bytes of an index.
+
+    Offsets in the header count from the first array while it is built. Here they come to count from the
+    file's start.
+    """
     length = len(json.dumps(header)) + 24 * str(header).count("'offset'")  # room for the larger offsets
     start = (16 + length + ALIGN - 1) // ALIGN * ALIGN
-
-    def moved(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {k: node[k] + start if k == "offset" else moved(node[k]) for k in node}
-        return node
-
-    text = json.dumps(moved(header)).encode()
+    text = json.dumps(_moved(header, start)).encode()
     return MAGIC + struct.pack("<Q", start - 16) + text.ljust(start - 16) + arrays
+
+
+def _moved(node: Any, start: int) -> Any:
+    """A header, or a part of it, with every offset larger by `start`."""
+    if not isinstance(node, dict):
+        return node
+    moved = {}
+    for key, value in node.items():
+        moved[key] = value + start if key == "offset" else _moved(value, start)
+    return moved
 
 
 class Index:
@@ -157,9 +182,9 @@ class Index:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, why: str) -> ReleaseError:
+        advice = "remove it where it lies in the cache, else run builders.merge_shards again"
         return ReleaseError(
-            f"{self.path} is no index of this version ({why}); remove it where it lies in the cache, else run builders.merge_shards again "
-            "or fetch the release anew"
+            f"{self.path} is no index of this version ({why}); {advice} or fetch the release anew"
         )
 
     def _array(self, place: dict[str, Any]) -> memoryview:

@@ -1,8 +1,9 @@
 """The files of a release: its manifest, and every file checked against it before it is read.
 
-A release is a directory, local or at any fsspec URL. `manifest.json` names the data version, the schema version, and each file's bytes, rows
-and SHA-256; it is written last. Nothing is ever pickled, and no path leaves the directory. While a merge renames its files there is a
-`manifest.next.json` beside it (see `builders.releases`), and the release is not read.
+A release is a directory, local or at any fsspec URL. `manifest.json` names the data version, the schema
+version, and each file's bytes, rows and SHA-256. It is written last. Nothing is ever pickled, and no path
+leaves the directory. While a merge renames its files there is a `manifest.next.json` beside it (see
+`builders.work.commit`). Then the release is not read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,13 @@ FORMAT = "nbzero release"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What the manifest says of one file: its size, its table's rows (0 for an index), and its SHA-256 in hex."""
+    """What the manifest says of one file.
+
+    Attributes:
+        bytes: its size.
+        rows: of its table; 0 for an index.
+        sha256: in hex.
+    """
 
     bytes: int
     rows: int
@@ -55,17 +62,14 @@ class Manifest:
     files: dict[str, File]
 
     def to_json(self) -> bytes:
-        files = {
-            path: {"bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
-            for path, file in sorted(self.files.items())
-        }
-        head = {
+        """The bytes of manifest.json."""
+        content = {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
             "data_version": self.data_version,
-            "files": files,
+            "files": {path: asdict(self.files[path]) for path in sorted(self.files)},
         }
-        return (json.dumps(head, indent=1) + "\n").encode()
+        return (json.dumps(content, indent=1) + "\n").encode()
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> Manifest:
@@ -73,24 +77,21 @@ class Manifest:
         try:
             content: Any = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ReleaseError(
-                f"{where} is truncated or corrupted ({error}); fetch the release anew"
-            ) from error
+            why = f"truncated or corrupted ({error})"
+            raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ReleaseError(
-                f'{where} is no manifest of this project (it lacks "format": "{FORMAT}"); name a release directory'
-            )
-        if content.get("schema_version") != SCHEMA_VERSION:
-            raise ReleaseError(
-                f"{where} has schema version {content.get('schema_version')!r}, this nbzero reads {SCHEMA_VERSION}; install the nbzero that made it"
-            )
+            why = f'it lacks "format": "{FORMAT}"'
+            raise ReleaseError(f"{where} is no manifest of this project ({why}); name a release directory")
+        given = content.get("schema_version")
+        if given != SCHEMA_VERSION:
+            why = f"has schema version {given!r}, this nbzero reads {SCHEMA_VERSION}"
+            raise ReleaseError(f"{where} {why}; install the nbzero that made it")
         try:
             version = parse_version(content["data_version"])
             files = {safe_path(path): File.parse(said) for path, said in content["files"].items()}
         except (KeyError, TypeError, AttributeError, ValueError, ReleaseError) as error:
-            raise ReleaseError(
-                f"{where} is malformed ({type(error).__name__}: {error}); fetch the release anew"
-            ) from error
+            why = f"malformed ({type(error).__name__}: {error})"
+            raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
         return cls(".".join(map(str, version)), files)
 
 
@@ -112,9 +113,8 @@ def embedded_folder() -> Path:
     for folder in (here / "data", here.parent / "data"):
         if (folder / MANIFEST).exists():
             return folder
-    raise ReleaseError(
-        f"no embedded release beside {here}; reinstall nbzero, or name a release: Bench(PATH_OR_URL)"
-    )
+    advice = "reinstall nbzero, or name a release: Bench(PATH_OR_URL)"
+    raise ReleaseError(f"no embedded release beside {here}; {advice}")
 
 
 @dataclass
@@ -138,40 +138,34 @@ class Release:
         """The release in a directory or at a URL; None: the embedded one.
 
         Raises:
-            ReleaseError: no manifest there, one that is damaged or of another project or schema, or a merge that was cut off.
+            ReleaseError: no manifest there, one that is damaged or of another project or schema, or a merge
+                that was cut off.
         """
-        url = os.fspath(embedded_folder() if path_or_url is None else path_or_url)
-        if "://" in url:
-            url, folder = url.rstrip("/"), None
+        given = os.fspath(embedded_folder() if path_or_url is None else path_or_url)
+        if "://" in given:
+            folder = None
+            url = given.rstrip("/")
             where = f"{url}/{MANIFEST}"
             data = _fetched(where)
         else:
-            folder = Path(url).absolute()  # files are read later, perhaps from another working directory
-            url, where = str(folder), str(folder / MANIFEST)
-            try:
-                if (folder / NEXT).exists():
-                    raise ReleaseError(
-                        f"{folder} is in the middle of a merge ({NEXT}); if none runs it was cut off: run the same merge again"
-                    )
-                data = Path(where).read_bytes()
-            except OSError as error:
-                raise ReleaseError(
-                    f"no release in {folder}: {where} cannot be read ({error.strerror}); name a directory, or a URL, with a manifest.json, as "
-                    "builders.merge_shards and builders.import_bench make it"
-                ) from error
+            folder = Path(given).absolute()  # files are read later, perhaps from another working directory
+            url = str(folder)
+            where = str(folder / MANIFEST)
+            data = _manifest_in(folder)
         return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder)
 
     def path(self, name: str) -> Path:
-        """A local file that holds exactly what the manifest promises, fetched into the cache where the release is remote.
+        """A local file that holds exactly what the manifest promises.
+
+        Of a remote release it is fetched into the cache.
 
         Raises:
             ReleaseError: no such file in the manifest, or it is missing, truncated or changed.
         """
         if name not in self._checked:
             if name not in self.manifest.files:
-                raise ReleaseError(
-                    f"{self.url} has no {name}; its manifest names {', '.join(sorted(self.manifest.files))}"
-                )
+                there = ", ".join(sorted(self.manifest.files))
+                raise ReleaseError(f"{self.url} has no {name}; its manifest names {there}")
             self._checked[name] = self._checked_file(name, self.manifest.files[name])
         return self._checked[name]
 
@@ -184,27 +178,35 @@ class Release:
         try:
             return pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
-            raise ReleaseError(
-                f"{path} is no Parquet file that can be read ({error}); fetch the release anew"
-            ) from error
+            why = f"no Parquet file that can be read ({error})"
+            raise ReleaseError(f"{path} is {why}; fetch the release anew") from error
 
     def tables(self) -> dict[TableKey, pa.Table]:
-        """Every Parquet table, checked against the manifest; ReleaseError naming a file that is not what it should be."""
-        return {
-            parse_path(path): self.table(path) for path in self.manifest.files if path.endswith(".parquet")
-        }
+        """Every Parquet table, checked against the manifest.
+
+        Raises:
+            ReleaseError: naming a file that is not what it should be.
+        """
+        found = {}
+        for path in self.manifest.files:
+            if path.endswith(".parquet"):
+                found[parse_path(path)] = self.table(path)
+        return found
 
     def _checked_file(self, name: str, promised: File) -> Path:
-        if self.folder is not None:
-            path = self.folder / name
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise ReleaseError(
-                    f"{path} cannot be read ({error.strerror}); fetch the release anew"
-                ) from error
-            check_bytes(data, promised, str(path))
-            return path
+        if self.folder is None:
+            return self._cached_file(name, promised)
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            why = f"cannot be read ({error.strerror})"
+            raise ReleaseError(f"{path} {why}; fetch the release anew") from error
+        check_bytes(data, promised, str(path))
+        return path
+
+    def _cached_file(self, name: str, promised: File) -> Path:
+        """A file of a remote release, in the cache."""
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
         if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == promised.sha256:
             return path
@@ -217,13 +219,26 @@ class Release:
 def check_bytes(data: bytes, promised: File, where: str) -> None:
     """ReleaseError naming the file where its bytes are not those of the manifest."""
     if len(data) != promised.bytes:
-        raise ReleaseError(
-            f"{where} has {len(data)} bytes, its manifest says {promised.bytes}: truncated or of another version; fetch it anew"
-        )
+        why = f"has {len(data)} bytes, its manifest says {promised.bytes}: truncated or of another version"
+        raise ReleaseError(f"{where} {why}; fetch it anew")
     if hashlib.sha256(data).hexdigest() != promised.sha256:
-        raise ReleaseError(
-            f"{where} does not have the checksum in its manifest: corrupted or edited; fetch it anew"
-        )
+        why = "does not have the checksum in its manifest: corrupted or edited"
+        raise ReleaseError(f"{where} {why}; fetch it anew")
+
+
+def _manifest_in(folder: Path) -> bytes:
+    """manifest.json of a local folder in which no merge is under way."""
+    where = folder / MANIFEST
+    try:
+        if (folder / NEXT).exists():
+            advice = "if none runs it was cut off: run the same merge again"
+            raise ReleaseError(f"{folder} is in the middle of a merge ({NEXT}); {advice}")
+        return where.read_bytes()
+    except OSError as error:
+        why = f"{where} cannot be read ({error.strerror})"
+        wanted = "a directory, or a URL, with a manifest.json"
+        makers = "builders.merge_shards and builders.import_bench"
+        raise ReleaseError(f"no release in {folder}: {why}; name {wanted}, as {makers} make it") from error
 
 
 def _fetched(url: str) -> bytes:
@@ -235,22 +250,19 @@ def _fetched(url: str) -> bytes:
         files, path = url_to_fs(url)
         data: bytes = files.cat_file(path)
     except _transport_errors() as error:
-        raise ReleaseError(
-            f"{url} cannot be fetched ({type(error).__name__}: {error}); check the address and the network"
-        ) from error
+        why = f"cannot be fetched ({type(error).__name__}: {error})"
+        raise ReleaseError(f"{url} {why}; check the address and the network") from error
     return data
 
 
+# Errors of libraries that fsspec's file systems let through and that are no OSError.
+_LET_THROUGH = {"aiohttp": "ClientError", "botocore.exceptions": "BotoCoreError", "gcsfs.retry": "HttpError"}
+
+
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """What fsspec's file systems raise; some let errors of a library through that are no OSError, which only matters where it is loaded."""
-    named = (
-        ("aiohttp", "ClientError"),
-        ("botocore.exceptions", "BotoCoreError"),
-        ("gcsfs.retry", "HttpError"),
-    )
-    return (
-        OSError,
-        ValueError,
-        ImportError,
-        *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules),
-    )
+    """What fsspec's file systems raise. A library that is not loaded raises nothing."""
+    errors: list[type[Exception]] = [OSError, ValueError, ImportError]
+    for module, name in _LET_THROUGH.items():
+        if module in sys.modules:
+            errors.append(getattr(sys.modules[module], name))
+    return tuple(errors)

@@ -1,12 +1,14 @@
-"""Every column of every table of a release: type, unit, range, meaning. The only place where columns are named.
+"""Every column of every table of a release: type, unit, range, meaning.
+
+It is the only place where columns are named.
 
     archs/{space}.parquet             one row per arch, key arch_id
     runs/{space}/{dataset}.parquet    one row per training run, key arch_id, recipe, seed
     scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
 
-A shard holds rows of a runs or scores table with the space, the data set and the arch string beside them, so that it can be read without
-knowing where it came from. An imported space has its own archs columns, and two more columns in its runs (`columns_of`). Torch-free; pyarrow is
-imported where a table is made.
+A shard holds rows of a runs or scores table. Beside them stand the space, the data set and the arch string,
+so that it can be read without knowing where it came from. An imported space has its own archs columns, and
+two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nbzero.errors import ReleaseError, unknown_name
 from nbzero.proxies.facts import PROXIES
-from nbzero.spaces.choices import said_options
+from nbzero.spaces.choices import Choice, said_options
 from nbzero.spaces.macro import MAX_STAGES, Arch
 from nbzero.spaces.published import IMPORTED, doubts_of
 
@@ -33,7 +35,8 @@ DATA_VERSION = "0.1.0"
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
-# std-32 and std-16 are the spaces' standard ones; the others differ from them in what their ending says (`builders.score_shard` has the settings).
+# std-32 and std-16 are the spaces' standard ones. The others differ from them in what their ending says
+# (`nbzero.proxies.protocol` has the settings).
 PROTOCOLS = tuple(
     base + ending
     for base in ("std-32", "std-16")
@@ -57,9 +60,17 @@ TableKey = tuple[Table, str, str | None]  # table, space, dataset
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: how it is stored, its unit, the values it may take (inclusive), whether it may be null, and what it means.
+    """One column.
 
-    `same` is False for what may differ between two honest repetitions (times, host, device, software, commit): merging ignores it.
+    Attributes:
+        kind: how it is stored.
+        unit: of its numbers; "" where they have none.
+        meaning: what it says.
+        low, high: the numbers that it may hold, inclusive.
+        nullable: whether it may be null.
+        same: whether two honest repetitions agree in it. Times, devices, software and commits need not.
+            Merging ignores these.
+        values: the strings that it may hold; () is any.
     """
 
     name: str
@@ -79,36 +90,32 @@ def _archs() -> tuple[Column, ...]:
         Column("arch", "string", "", "canonical architecture string"),
         Column("stem", "int16", "channels", "output channels of the stem convolution", 1),
     ]
-    for s in range(1, MAX_STAGES + 1):
-        absent = s == MAX_STAGES
-        note = "; null where there is no fourth stage" if absent else ""
-        columns += [
-            Column(f"s{s}_in", "int16", "channels", f"input channels of stage {s}{note}", 1, nullable=absent),
-            Column(
-                f"s{s}_out",
-                "int16",
-                "channels",
-                f"output channels (width) of stage {s}{note}",
-                1,
-                nullable=absent,
-            ),
-            Column(f"s{s}_depth", "int16", "blocks", f"blocks of stage {s}{note}", 1, nullable=absent),
-            Column(
-                f"s{s}_stride", "int16", "", f"stride of stage {s}'s first block{note}", 1, 2, nullable=absent
-            ),
-        ]
+    for number in range(1, MAX_STAGES):
+        columns += _stage(number)
+    for last in _stage(MAX_STAGES):
+        meaning = f"{last.meaning}; null where there is no fourth stage"
+        columns.append(replace(last, meaning=meaning, nullable=True))
+    counted = "of convolutions and linear layers, one 3x32x32 image, 100 classes"
     return (
         *columns,
-        Column(
-            "macs",
-            "int64",
-            "multiply-adds",
-            "of convolutions and linear layers, one 3x32x32 image, 100 classes",
-            1,
-        ),
+        Column("macs", "int64", "multiply-adds", counted, 1),
         Column("params", "int64", "numbers", "trainable numbers with 100 classes", 1),
         Column("depth", "int16", "blocks", "blocks summed over the stages", 1),
     )
+
+
+def _stage(s: int) -> list[Column]:
+    return [
+        Column(f"s{s}_in", "int16", "channels", f"input channels of stage {s}", 1),
+        Column(f"s{s}_out", "int16", "channels", f"output channels (width) of stage {s}", 1),
+        Column(f"s{s}_depth", "int16", "blocks", f"blocks of stage {s}", 1),
+        Column(f"s{s}_stride", "int16", "", f"stride of stage {s}'s first block", 1, 2),
+    ]
+
+
+def _accuracy(split: str) -> Column:
+    meaning = f"{split} accuracy after the last epoch; null where diverged"
+    return Column(f"{split}_acc", "float64", "fraction", meaning, 0, 1, nullable=True)
 
 
 _ARCH_ID = Column("arch_id", "int32", "", "the arch, as in archs/", 0)
@@ -118,40 +125,18 @@ _PROVENANCE = (
     Column("builder_commit", "string", "", "commit of this project's code that computed it", same=False),
 )
 
+_DIVERGED = "ok, or diverged: the loss or a logit stopped being finite"
+_LOSS = "mean training loss of the last epoch; null where diverged"
+_CURVE = "val accuracy after each epoch that was finished"
 _RUNS = (
     _ARCH_ID,
     Column("recipe", "string", "", "versioned name of the training settings"),
     Column("seed", "int32", "", "of the initial weights and of the batch stream", 0),
-    Column(
-        "status", "string", "", "ok, or diverged: the loss or a logit stopped being finite", values=STATUSES
-    ),
-    Column(
-        "val_acc",
-        "float64",
-        "fraction",
-        "val accuracy after the last epoch; null where diverged",
-        0,
-        1,
-        nullable=True,
-    ),
-    Column(
-        "test_acc",
-        "float64",
-        "fraction",
-        "test accuracy after the last epoch; null where diverged",
-        0,
-        1,
-        nullable=True,
-    ),
-    Column(
-        "train_loss",
-        "float64",
-        "nats",
-        "mean training loss of the last epoch; null where diverged",
-        0,
-        nullable=True,
-    ),
-    Column("curve", "list<float64>", "fraction", "val accuracy after each epoch that was finished", 0, 1),
+    Column("status", "string", "", _DIVERGED, values=STATUSES),
+    _accuracy("val"),
+    _accuracy("test"),
+    Column("train_loss", "float64", "nats", _LOSS, 0, nullable=True),
+    Column("curve", "list<float64>", "fraction", _CURVE, 0, 1),
     Column("train_time_s", "float64", "s", "wall time of training and evaluation", 0, same=False),
     _PROVENANCE[0],
     Column("engine", "string", "", "how the runs were spread over the machine", same=False),
@@ -160,40 +145,27 @@ _RUNS = (
 
 
 def _scores() -> tuple[Column, ...]:
-    return (
+    columns = [
         _ARCH_ID,
         Column("protocol", "string", "", "versioned name of the scoring settings"),
         Column("seed", "int32", "", "of the initial weights, the images and the noise", 0),
-        *(Column(row.name, "float64", row.unit, row.meaning, nullable=True) for row in PROXIES.values()),
-        *(
-            Column(
-                f"{name}_s",
-                "float64",
-                "s",
-                f"wall time of the {name} pass and the proxies it serves",
-                0,
-                nullable=True,
-                same=False,
-            )
-            for name in PASSES
-        ),
-        Column(
-            "failures",
-            "string",
-            "",
-            "JSON object of null scores and their reasons; null where none failed",
-            nullable=True,
-        ),
-        *_PROVENANCE,
-    )
+    ]
+    for row in PROXIES.values():
+        columns.append(Column(row.name, "float64", row.unit, row.meaning, nullable=True))
+    for name in PASSES:
+        meaning = f"wall time of the {name} pass and the proxies it serves"
+        columns.append(Column(f"{name}_s", "float64", "s", meaning, 0, nullable=True, same=False))
+    failures = "JSON object of null scores and their reasons; null where none failed"
+    return (*columns, Column("failures", "string", "", failures, nullable=True), *_PROVENANCE)
+
+
+def _added_since() -> frozenset[str]:
+    return frozenset(c.name for c in TABLES["scores"] if c.nullable and c.kind == "float64")
 
 
 TABLES: dict[Table, tuple[Column, ...]] = {"archs": _archs(), "runs": _RUNS, "scores": _scores()}
-# Columns that a table or shard written before they were named may lack: the scores, and the seconds, of proxies that were added since.
-LATER: dict[Table, frozenset[str]] = {
-    table: frozenset(c.name for c in columns if table == "scores" and c.nullable and c.kind == "float64")
-    for table, columns in TABLES.items()
-}
+# Columns that a table or shard may lack which is older than their names: scores and seconds of newer proxies.
+LATER: dict[Table, frozenset[str]] = {"archs": frozenset(), "runs": frozenset(), "scores": _added_since()}
 KEYS: dict[Table, tuple[str, ...]] = {
     "archs": ("arch_id",),
     "runs": ("arch_id", "recipe", "seed"),
@@ -203,99 +175,92 @@ KEYS: dict[Table, tuple[str, ...]] = {
 
 @cache
 def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
-    """The columns of a table of one space: those of TABLES, and for an imported space what it has instead."""
+    """The columns of a table of one space.
+
+    They are those of TABLES, and for an imported space what it has instead.
+    """
     if space not in IMPORTED:
         return TABLES[table]
-    return {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}[table](space)
+    made = {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}
+    return made[table](space)
+
+
+_ORDER = "official index where the benchmark has one, else position in the order of the strings, from 0"
 
 
 def _imported_archs(space: str) -> tuple[Column, ...]:
     definition = IMPORTED[space]
     columns = [
-        Column(
-            "arch_id",
-            "int32",
-            "",
-            "official index where the benchmark has one, else position in the order of the strings, from 0",
-            0,
-        ),
+        Column("arch_id", "int32", "", _ORDER, 0),
         Column("arch", "string", "", f"architecture string of {definition.title}"),
     ]
     if definition.has_classes:
         columns.append(Column("iso_class", "int32", "", "archs with the same number are one network", 0))
-    for choice in definition.choices:
-        absent = choice.low == 0 and choice.options[0].startswith("no ")
-        meaning = said_options(choice._replace(low=int(absent or choice.low))) + (
-            "; null where there is none" if absent else ""
-        )
-        columns.append(
-            Column(
-                choice.column,
-                "int16",
-                "",
-                meaning,
-                int(absent or choice.low),
-                len(choice.options) - 1,
-                nullable=absent,
-            )
-        )
-    costs = {
-        "macs": Column(
-            "macs", "int64", "multiply-adds", f"of convolutions and linear layers, {definition.costs_of}", 1
-        ),
-        "params": Column("params", "int64", "numbers", f"trainable numbers, {definition.costs_of}", 1),
-        "depth": Column(
-            "depth",
-            "int16",
-            "blocks",
-            "residual blocks or encoder layers, layers that are an identity left out",
-            0,
-        ),
+    columns += [_choice_column(choice) for choice in definition.choices]
+    costs = _imported_costs(definition.costs_of)
+    there = definition.costs(definition.parse(definition.example))
+    return (*columns, *(costs[name] for name in there))
+
+
+def _choice_column(choice: Choice) -> Column:
+    """The column of one choice, by the number of its option; null in place of an option "no ..."."""
+    high = len(choice.options) - 1
+    if not _can_be_absent(choice):
+        return Column(choice.column, "int16", "", said_options(choice), choice.low, high)
+    meaning = f"{said_options(choice._replace(low=1))}; null where there is none"
+    return Column(choice.column, "int16", "", meaning, 1, high, nullable=True)
+
+
+def _can_be_absent(choice: Choice) -> bool:
+    return choice.low == 0 and choice.options[0].startswith("no ")
+
+
+def _imported_costs(of: str) -> dict[str, Column]:
+    """The columns of costs, of which a space has some; `of` says for which network they are counted."""
+    counted = f"of convolutions and linear layers, {of}"
+    blocks = "residual blocks or encoder layers, layers that are an identity left out"
+    return {
+        "macs": Column("macs", "int64", "multiply-adds", counted, 1),
+        "params": Column("params", "int64", "numbers", f"trainable numbers, {of}", 1),
+        "depth": Column("depth", "int16", "blocks", blocks, 0),
     }
-    return (*columns, *(costs[name] for name in definition.costs(definition.parse(definition.example))))
 
 
 def _imported_scores(space: str) -> tuple[Column, ...]:
     definition = IMPORTED[space]
+    doubts = doubts_of(space)
     columns = []
     for c in TABLES["scores"]:
         unit, meaning = definition.scores_said.get(c.name, (c.unit, c.meaning))
-        doubt = doubts_of(space).get(c.name)
-        columns.append(replace(c, unit=unit, meaning=f"{meaning}; DOUBTFUL: {doubt}" if doubt else meaning))
+        if c.name in doubts:
+            meaning = f"{meaning}; DOUBTFUL: {doubts[c.name]}"
+        columns.append(replace(c, unit=unit, meaning=meaning))
     return tuple(columns)
 
 
 def _imported_runs(space: str) -> tuple[Column, ...]:
-    changed = {
+    changed: dict[str, dict[str, Any]] = {
         "status": {"meaning": "ok: the source gives a number", "values": STATUSES[:1]},
         "seed": {"meaning": "which of the runs that the source gives, from 0; 0 where it gives one number"},
-        "val_acc": {
-            "unit": "",
-            "meaning": "of the column metric, on the source's validation split; null where it gives none",
-            "low": -math.inf,
-        },
-        "test_acc": {
-            "unit": "",
-            "meaning": "of the column metric, on the source's test split; null where it gives none",
-            "low": -math.inf,
-        },
+        "val_acc": _imported_accuracy("validation"),
+        "test_acc": _imported_accuracy("test"),
         "train_loss": {"meaning": "null: not imported"},
         "curve": {"meaning": "empty: not imported"},
         "train_time_s": {"meaning": "null: not imported", "nullable": True},
     }
-    columns = tuple(replace(c, **changed.get(c.name, {})) for c in _RUNS)  # type: ignore[arg-type]
+    columns = [replace(c, **changed.get(c.name, {})) for c in _RUNS]
+    metric = "what val_acc and test_acc are; higher is better"
+    averaged = "over which runs val_acc and test_acc are means; no where each is of a single run"
     return (
         *columns,
-        Column(
-            "metric", "string", "", "what val_acc and test_acc are; higher is better", values=tuple(METRICS)
-        ),
-        Column(
-            "averaged",
-            "string",
-            "",
-            "over which runs val_acc and test_acc are means; no where each is of a single run",
-        ),
+        Column("metric", "string", "", metric, values=tuple(METRICS)),
+        Column("averaged", "string", "", averaged),
     )
+
+
+def _imported_accuracy(split: str) -> dict[str, Any]:
+    meaning = f"of the column metric, on the source's {split} split; null where it gives none"
+    return {"unit": "", "meaning": meaning, "low": -math.inf}
 
 
 def column(table: Table, name: str) -> Column:
@@ -312,39 +277,41 @@ def path_of(table: Table, space: str, dataset: str | None = None) -> str:
     >>> path_of("runs", "r1-mini", "cifar10")
     'runs/r1-mini/cifar10.parquet'
     """
-    return f"{table}/{space}.parquet" if table == "archs" else f"{table}/{space}/{dataset}.parquet"
+    if table == "archs":
+        return f"archs/{space}.parquet"
+    return f"{table}/{space}/{dataset}.parquet"
 
 
 def parse_path(path: str) -> tuple[Table, str, str | None]:
     """The inverse of `path_of`; ReleaseError for a path that is no table's."""
     match = re.fullmatch(r"(archs)/([^/]+)\.parquet|(runs|scores)/([^/]+)/([^/]+)\.parquet", path)
     if not match:
-        raise ReleaseError(
-            f"{path!r} is no table of a release; tables are archs/SPACE.parquet, runs|scores/SPACE/DATASET.parquet"
-        )
+        tables = "tables are archs/SPACE.parquet, runs|scores/SPACE/DATASET.parquet"
+        raise ReleaseError(f"{path!r} is no table of a release; {tables}")
     archs, space, table, data_space, dataset = match.groups()
-    return ("archs", space, None) if archs else (table, data_space, dataset)  # type: ignore[return-value]
+    if archs:
+        return "archs", space, None
+    return table, data_space, dataset  # type: ignore[return-value]
 
 
 def safe_path(path: str) -> str:
-    """`path` itself where it stays inside the directory it is joined to; ReleaseError for absolute paths, "..", drives, backslashes."""
-    parts = path.split("/")
-    if (
-        not path
-        or any(part in ("", ".", "..") for part in parts)
-        or "\\" in path
-        or ":" in path
-        or "\0" in path
-    ):
-        raise ReleaseError(
-            f"the path {path!r} does not stay inside its directory; do not use this file, fetch it anew"
-        )
+    """`path` itself where it stays inside the directory it is joined to.
+
+    Raises:
+        ReleaseError: it is absolute, or has "..", a drive, a backslash.
+    """
+    is_strange = any(letter in path for letter in ("\\", ":", "\0"))
+    if is_strange or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        leaves = f"the path {path!r} does not stay inside its directory"
+        raise ReleaseError(f"{leaves}; do not use this file, fetch it anew")
     return path
 
 
 def arrow_schema(table: Table, space: str | None = None) -> pa.Schema:
-    """The Arrow schema of a table (of an imported space, where it is named), with unit and meaning in each field's metadata and the
-    schema's version in its own."""
+    """The Arrow schema of a table; `space` says which, where it may be an imported one.
+
+    The metadata of each field are its unit and meaning, those of the schema its table, version and key.
+    """
     import pyarrow as pa
 
     types = {
@@ -355,18 +322,16 @@ def arrow_schema(table: Table, space: str | None = None) -> pa.Schema:
         "string": pa.string(),
         "list<float64>": pa.list_(pa.float64()),
     }
-    fields = [
-        pa.field(c.name, types[c.kind], nullable=c.nullable, metadata={"unit": c.unit, "meaning": c.meaning})
-        for c in columns_of(table, space)
-    ]
-    return pa.schema(
-        fields,
-        metadata={
-            "nbzero.table": table,
-            "nbzero.schema_version": str(SCHEMA_VERSION),
-            "key": " ".join(KEYS[table]),
-        },
-    )
+    fields = []
+    for c in columns_of(table, space):
+        said = {"unit": c.unit, "meaning": c.meaning}
+        fields.append(pa.field(c.name, types[c.kind], nullable=c.nullable, metadata=said))
+    whole = {
+        "nbzero.table": table,
+        "nbzero.schema_version": str(SCHEMA_VERSION),
+        "key": " ".join(KEYS[table]),
+    }
+    return pa.schema(fields, metadata=whole)
 
 
 def archs_row(arch_id: int, text: str) -> dict[str, Any]:
@@ -378,15 +343,18 @@ def archs_row(arch_id: int, text: str) -> dict[str, Any]:
     arch = Arch.parse(text)
     row: dict[str, Any] = {"arch_id": arch_id, "arch": text, "stem": arch.stem}
     width = arch.stem
-    for s in range(MAX_STAGES):
-        stage = arch.stages[s] if s < len(arch.stages) else None
-        values = (width, stage.width, stage.depth, stage.stride) if stage else (None,) * 4
-        row |= {
-            f"s{s + 1}_{name}": value
-            for name, value in zip(("in", "out", "depth", "stride"), values, strict=True)
-        }
-        width = stage.width if stage else width
+    for number, stage in enumerate(arch.stages, 1):
+        values = (width, stage.width, stage.depth, stage.stride)
+        row |= _stage_values(number, values)
+        width = stage.width
+    for number in range(len(arch.stages) + 1, MAX_STAGES + 1):
+        row |= _stage_values(number, (None,) * 4)
     return row | {"macs": arch.macs, "params": arch.params, "depth": arch.depth}
+
+
+def _stage_values(number: int, values: Iterable[int | None]) -> dict[str, int | None]:
+    names = [f"s{number}_{name}" for name in ("in", "out", "depth", "stride")]
+    return dict(zip(names, values, strict=True))
 
 
 def imported_row(space: str, arch_id: int, text: str) -> dict[str, Any]:
@@ -397,60 +365,78 @@ def imported_row(space: str, arch_id: int, text: str) -> dict[str, Any]:
     """
     definition = IMPORTED[space]
     values = definition.parse(text)
-    choices = {
-        choice.column: value if value or not choice.options[0].startswith("no ") else None
-        for choice, value in zip(definition.choices, values, strict=True)
-    }
-    return {"arch_id": arch_id, "arch": text} | choices | definition.costs(values)
+    row: dict[str, Any] = {"arch_id": arch_id, "arch": text}
+    for choice, value in zip(definition.choices, values, strict=True):
+        is_absent = value == 0 and choice.options[0].startswith("no ")
+        row[choice.column] = None if is_absent else value
+    return row | definition.costs(values)
 
 
 def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, space: str | None = None) -> None:
-    """Raise ReleaseError unless every row has the table's columns (it may lack those of LATER) with allowed types and values; `where` names
-    the file, `space` the space where it may be an imported one."""
+    """Every row has the table's columns, with allowed types and values. It may lack those of LATER.
+
+    Args:
+        where: names the file.
+        space: where it may be an imported one.
+
+    Raises:
+        ReleaseError: the first row and column that are wrong, and what is wrong.
+    """
     columns = columns_of(table, space)
     names = {c.name for c in columns}
     for number, row in enumerate(rows):
-        extra, missing = sorted(row.keys() - names), sorted(names - row.keys() - LATER[table])
-        if extra or missing:
-            raise ReleaseError(
-                f"{where}: row {number} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema"
-            )
+        _check_names(table, row, names, f"{where}: row {number}")
         for c in columns:
-            value = row.get(c.name)
-            fault = None if value is None and c.nullable else _value_fault(c, value)
+            fault = _value_fault(c, row.get(c.name))
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
-        if table == "runs" and space in IMPORTED:
-            _check_imported_run(row, f"{where}: row {number}")
-            continue
-        results = [row[name] for name in ("val_acc", "test_acc", "train_loss")] if table == "runs" else []
-        if any((result is None) == (row["status"] == "ok") for result in results):
-            raise ReleaseError(
-                f"{where}: row {number} has status {row['status']!r} but val_acc, test_acc, train_loss {results}"
-            )
-        if table == "scores" and row["failures"] is not None and not _are_failures(row):
-            raise ReleaseError(
-                f"{where}: row {number}: failures {row['failures']!r} is no JSON object of null scores and their reasons"
-            )
+        at = f"{where}: row {number}"
+        if table == "scores":
+            _check_failures(row, at)
+        elif table == "runs" and space in IMPORTED:
+            _check_imported_run(row, at)
+        elif table == "runs":
+            _check_run(row, at)
 
 
-def _check_imported_run(row: Mapping[str, Any], where: str) -> None:
-    low, high = METRICS[row["metric"]]
-    there = [row[name] for name in ("val_acc", "test_acc") if row[name] is not None]
-    if not there or any(not low <= value <= high for value in there):
+def _check_names(table: Table, row: Mapping[str, Any], names: set[str], at: str) -> None:
+    extra, missing = sorted(row.keys() - names), sorted(names - row.keys() - LATER[table])
+    if extra or missing:
         raise ReleaseError(
-            f"{where}: {row['metric']} is {there or 'null on both splits'}; one at least, in [{low:g}, {high:g}]"
+            f"{at} has unknown columns {extra} and lacks {missing}; it is no {table} table of this schema"
         )
 
 
-def _are_failures(row: Mapping[str, Any]) -> bool:
+def _check_run(row: Mapping[str, Any], at: str) -> None:
+    """A run that diverged has no results, any other has all."""
+    results = [row[name] for name in ("val_acc", "test_acc", "train_loss")]
+    is_ok = row["status"] == "ok"
+    if any((result is None) == is_ok for result in results):
+        raise ReleaseError(f"{at} has status {row['status']!r} but val_acc, test_acc, train_loss {results}")
+
+
+def _check_imported_run(row: Mapping[str, Any], at: str) -> None:
+    low, high = METRICS[row["metric"]]
+    there = [row[name] for name in ("val_acc", "test_acc") if row[name] is not None]
+    if not there or not low <= min(there) <= max(there) <= high:
+        found = there or "null on both splits"
+        raise ReleaseError(f"{at}: {row['metric']} is {found}; one at least, in [{low:g}, {high:g}]")
+
+
+def _check_failures(row: Mapping[str, Any], at: str) -> None:
+    said = row["failures"]
+    if said is None:
+        return
     try:
-        reasons = json.loads(row["failures"])
+        reasons = json.loads(said)
     except ValueError:
-        return False
-    return isinstance(reasons, dict) and all(
-        name in PROXIES and row[name] is None and isinstance(reason, str) for name, reason in reasons.items()
-    )
+        reasons = None
+    if not isinstance(reasons, dict) or not all(_is_failure(row, *one) for one in reasons.items()):
+        raise ReleaseError(f"{at}: failures {said!r} is no JSON object of null scores and their reasons")
+
+
+def _is_failure(row: Mapping[str, Any], name: str, reason: Any) -> bool:
+    return name in PROXIES and row[name] is None and isinstance(reason, str)
 
 
 def _value_fault(c: Column, value: Any) -> str | None:
@@ -458,17 +444,29 @@ def _value_fault(c: Column, value: Any) -> str | None:
     if value is None:
         return None if c.nullable else "null where a value is required"
     if c.kind == "string":
-        if not isinstance(value, str):
-            return f"{value!r} is no text"
-        return f"{value!r} is none of {', '.join(c.values)}" if c.values and value not in c.values else None
+        return _text_fault(c, value)
     numbers = value if c.kind == "list<float64>" else [value]
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(
-            number, int if c.kind.startswith("int") else (int, float)
-        ):
-            return f"{number!r} is no {c.kind}"
-        if math.isnan(number):
-            return "NaN; what is absent is null"
-        if not c.low <= number <= c.high:
-            return f"{number!r} outside [{c.low:g}, {c.high:g}] {c.unit}".rstrip()
+        fault = _number_fault(c, number)
+        if fault:
+            return fault
+    return None
+
+
+def _text_fault(c: Column, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"{value!r} is no text"
+    if c.values and value not in c.values:
+        return f"{value!r} is none of {', '.join(c.values)}"
+    return None
+
+
+def _number_fault(c: Column, number: Any) -> str | None:
+    allowed = int if c.kind.startswith("int") else (int, float)
+    if isinstance(number, bool) or not isinstance(number, allowed):
+        return f"{number!r} is no {c.kind}"
+    if math.isnan(number):
+        return "NaN; what is absent is null"
+    if not c.low <= number <= c.high:
+        return f"{number!r} outside [{c.low:g}, {c.high:g}] {c.unit}".rstrip()
     return None

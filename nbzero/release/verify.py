@@ -1,8 +1,13 @@
-"""Check a release: every file against its manifest, the schema, the definitions of the spaces, and each other. Reads, and writes nothing.
+"""Check a release: its files against the manifest, the schema, the spaces, and each other.
 
-Every file against the manifest; every table against the schema (columns, types, ranges, keys unique and sorted); every arch against the closed forms
-and the build order, in an imported space against its definition; that imported tables name their source; every run and score against the
-archs; every index against its Parquet files, value by value.
+It reads, and writes nothing.
+
+    Every file      against the manifest.
+    Every table     against the schema: columns, types, ranges, keys unique and sorted.
+    Every arch      against the closed forms and the build order; in an imported space against its definition.
+    Imported tables name their source.
+    Runs, scores    against the archs.
+    Every index     against the Parquet files that it is made of, value by value.
 """
 
 from __future__ import annotations
@@ -10,14 +15,31 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, count_of
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
-from nbzero.release.schema import LATER, Table, archs_row, arrow_schema, check_rows, imported_row, path_of
+from nbzero.release.schema import (
+    LATER,
+    Table,
+    TableKey,
+    archs_row,
+    arrow_schema,
+    check_rows,
+    imported_row,
+    path_of,
+)
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Rows = list[dict[str, Any]]
+AGAIN = "run builders.merge_shards again"
+SOURCE = (b"nbzero.source", b"nbzero.source_commit", b"nbzero.licence")  # what an imported table says of it
 
 
 def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
@@ -27,113 +49,132 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
         ReleaseError: naming the file and what is wrong with it.
     """
     release = Release.open(path_or_url)
-    lines = []
     if release.folder is not None:
         _check_no_strangers(release)
     tables = release.tables()
-    num_archs = {key[1]: table.num_rows for key, table in tables.items() if key[0] == "archs"}
-    for (kind, space, dataset), table in tables.items():
-        path = path_of(kind, space, dataset)
-        if release.manifest.files[path].rows != table.num_rows:
-            raise ReleaseError(
-                f"{path} has {count_of(table.num_rows, 'row')}, its manifest says {release.manifest.files[path].rows}"
-            )
-        _check_schema(table, kind, path, space)
-        rows = table.to_pylist()
-        check_rows(kind, rows, path, space)
-        keys = [tuple(row[name] for name in sort_keys(kind)) for row in rows]
-        if any(a >= b for a, b in itertools.pairwise(keys)):
-            raise ReleaseError(
-                f"{path}: its keys ({', '.join(sort_keys(kind))}) are not sorted or not unique"
-            )
-        if space in IMPORTED:
-            _check_source(table, path)
+    num_archs = {}
+    for (kind, space, _), table in tables.items():
         if kind == "archs":
-            (_check_imported_archs if space in IMPORTED else _check_archs)(rows, space, path)
-        elif space not in num_archs or any(row["arch_id"] >= num_archs[space] for row in rows):
-            raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
-        lines.append(f"{path}: {count_of(table.num_rows, 'row')}")
+            num_archs[space] = table.num_rows
+    lines = [_check_table(release, key, table, num_archs) for key, table in tables.items()]
     for space in num_archs:
-        named = {f"{kind}/{ds}" if ds else kind: t for (kind, of, ds), t in tables.items() if of == space}
-        sources = {
-            path_of(kind, of, ds): release.manifest.files[path_of(kind, of, ds)].sha256
-            for kind, of, ds in tables
-            if of == space
-        }
-        if index_path(space) in release.manifest.files:
-            opened = Index(release.path(index_path(space)))
-            if opened.path.read_bytes() != build_index(space, named, sources):
-                raise ReleaseError(
-                    f"{index_path(space)} differs from the Parquet files it is derived from; run builders.merge_shards again"
-                )
-            lines.append(f"{index_path(space)}: equals its {count_of(len(named), 'table')}")
+        lines += _check_index(release, space, tables)
     return lines
 
 
+def _check_table(release: Release, key: TableKey, table: pa.Table, num_archs: Mapping[str, int]) -> str:
+    kind, space, dataset = key
+    path = path_of(kind, space, dataset)
+    said = release.manifest.files[path].rows
+    if said != table.num_rows:
+        raise ReleaseError(f"{path} has {count_of(table.num_rows, 'row')}, its manifest says {said}")
+    _check_schema(table, kind, path, space)
+    rows: Rows = table.to_pylist()
+    check_rows(kind, rows, path, space)
+    _check_keys(rows, kind, path)
+    if space in IMPORTED:
+        _check_source(table, path)
+    if kind != "archs":
+        _check_arch_ids(rows, space, path, num_archs)
+    elif space in IMPORTED:
+        _check_imported_archs(rows, space, path)
+    else:
+        _check_archs(rows, space, path)
+    return f"{path}: {count_of(table.num_rows, 'row')}"
+
+
+def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Table]) -> list[str]:
+    """The line of a space's index; none where the release has no index of it."""
+    path = index_path(space)
+    if path not in release.manifest.files:
+        return []
+    named: dict[str, pa.Table] = {}
+    sources: dict[str, str] = {}
+    for (kind, of, dataset), table in tables.items():
+        if of == space:
+            named[f"{kind}/{dataset}" if dataset else kind] = table
+            source = path_of(kind, of, dataset)
+            sources[source] = release.manifest.files[source].sha256
+    opened = Index(release.path(path))
+    if opened.path.read_bytes() != build_index(space, named, sources):
+        raise ReleaseError(f"{path} differs from the Parquet files it is derived from; {AGAIN}")
+    return [f"{path}: equals its {count_of(len(named), 'table')}"]
+
+
 def _check_no_strangers(release: Release) -> None:
+    """No file lies in the folders of a release that its manifest does not name."""
     assert release.folder is not None
     known = {*release.manifest.files, MANIFEST}
     for folder in ("archs", "runs", "scores", "index"):
         for path in sorted((release.folder / folder).rglob("*")):
             name = path.relative_to(release.folder).as_posix()
             if path.is_file() and name not in known:
-                raise ReleaseError(
-                    f"{path} is not in the manifest; remove it, or run builders.merge_shards again if it was cut off"
-                )
+                raise ReleaseError(f"{path} is not in the manifest; remove it, or {AGAIN} if it was cut off")
 
 
-def _check_schema(table: Any, kind: Table, path: str, space: str) -> None:
+def _check_schema(table: pa.Table, kind: Table, path: str, space: str) -> None:
     import pyarrow as pa
 
     lacking = LATER[kind] - set(table.schema.names)  # a release may be older than a proxy
     wanted = pa.schema([field for field in arrow_schema(kind, space) if field.name not in lacking])
     if not table.schema.equals(wanted, check_metadata=False):
-        raise ReleaseError(
-            f"{path}: columns {table.schema.names} with types {[str(t) for t in table.schema.types]} are not those of {kind}"
-        )
+        types = [str(kind_of) for kind_of in table.schema.types]
+        given = f"columns {table.schema.names} with types {types}"
+        raise ReleaseError(f"{path}: {given} are not those of {kind}")
 
 
-def _check_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
+def _check_keys(rows: Rows, kind: Table, path: str) -> None:
+    names = sort_keys(kind)
+    keys = [tuple(row[name] for name in names) for row in rows]
+    if not _ascends(keys):
+        raise ReleaseError(f"{path}: its keys ({', '.join(names)}) are not sorted or not unique")
+
+
+def _ascends(keys: Iterable[Any]) -> bool:
+    return all(one < after for one, after in itertools.pairwise(keys))
+
+
+def _check_arch_ids(rows: Rows, space: str, path: str, num_archs: Mapping[str, int]) -> None:
+    there = num_archs.get(space, 0)
+    if any(row["arch_id"] >= there for row in rows) or space not in num_archs:
+        raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
+
+
+def _check_archs(rows: Rows, space: str, path: str) -> None:
     hashes = [hashlib.sha256(f"build:{row['arch']}".encode()).digest() for row in rows]
-    if any(a >= b for a, b in itertools.pairwise(hashes)):
+    if not _ascends(hashes):
         raise ReleaseError(f"{path}: its archs are not in the build order")
     if space in CHOICES and len(rows) != CHOICES[space].num_members:
-        raise ReleaseError(
-            f"{path} has {count_of(len(rows), 'arch')}, the space has {CHOICES[space].num_members}"
-        )
+        has = count_of(len(rows), "arch")
+        raise ReleaseError(f"{path} has {has}, the space has {CHOICES[space].num_members}")
     for number, row in enumerate(rows):
         if row != archs_row(number, row["arch"]):
-            raise ReleaseError(
-                f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}"
-            )
+            raise _not_what_it_says(path, number, row)
 
 
-def _check_source(table: Any, path: str) -> None:
-    said = table.schema.metadata or {}
-    lacking = [
-        key.decode()
-        for key in (b"nbzero.source", b"nbzero.source_commit", b"nbzero.licence")
-        if not said.get(key)
-    ]
-    if lacking:
-        raise ReleaseError(
-            f"{path}: an imported table says where it is from, but its metadata lacks {', '.join(lacking)}; import it anew"
-        )
-
-
-def _check_imported_archs(rows: list[dict[str, Any]], space: str, path: str) -> None:
+def _check_imported_archs(rows: Rows, space: str, path: str) -> None:
     definition = IMPORTED[space]
-    if len(rows) != definition.num_members or len({row["arch"] for row in rows}) != len(rows):
-        different = count_of(len({row["arch"] for row in rows}), "different arch")
-        raise ReleaseError(
-            f"{path} has {different} in {count_of(len(rows), 'row')}, not {definition.num_members}"
-        )
+    num_different = len({row["arch"] for row in rows})
+    if len(rows) != definition.num_members or num_different != len(rows):
+        different = count_of(num_different, "different arch")
+        has = f"{different} in {count_of(len(rows), 'row')}"
+        raise ReleaseError(f"{path} has {has}, not {definition.num_members}")
     for number, row in enumerate(rows):
         try:
             said = imported_row(space, number, row["arch"])
         except ValueError as error:
             raise ReleaseError(f"{path}: row {number}: {error}") from error
         if row != row | said:
-            raise ReleaseError(
-                f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}"
-            )
+            raise _not_what_it_says(path, number, row)
+
+
+def _not_what_it_says(path: str, number: int, row: Mapping[str, Any]) -> ReleaseError:
+    return ReleaseError(f"{path}: row {number} ({row['arch']}) is not what its arch string says: {row}")
+
+
+def _check_source(table: pa.Table, path: str) -> None:
+    said = table.schema.metadata or {}
+    lacking = [key.decode() for key in SOURCE if not said.get(key)]
+    if lacking:
+        needed = f"its metadata lacks {', '.join(lacking)}"
+        raise ReleaseError(f"{path}: an imported table says where it is from, but {needed}; import it anew")

@@ -1,7 +1,7 @@
 """Spaces whose archs are a few nominal choices, as those of published benchmarks are. Read-only.
 
-The arch string is the one of the benchmark's authors. Each choice is a column of the archs table and an entry of
-`ImportedSpace.encode`. Its numbers have no order, so distance is the number of choices that differ.
+The arch string is the one of the benchmark's authors. Each choice is a column of the archs table and an entry
+of `ImportedSpace.encode`. Its numbers have no order, so distance is the number of choices that differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ CIFAR10 = "one 3x32x32 image, 10 classes"  # the setting of a cost
 
 
 class Choice(NamedTuple):
-    """One nominal choice: its column, what its numbers mean (by position), and the smallest number allowed."""
+    """One nominal choice.
+
+    Attributes:
+        column: of the archs table.
+        options: what its numbers mean, by position.
+        low: the smallest number allowed.
+    """
 
     column: str
     options: tuple[str, ...]
@@ -45,7 +51,8 @@ class Imported:
         looks_like: one that also matches what is meant for an arch string of it and is malformed.
         example: an arch string.
         num_members: archs of the published table.
-        pieces: the numbers of an arch string that matches, before what is missing at the end is filled up with 0.
+        pieces: the numbers of an arch string that matches, before what is missing at the end is filled up
+            with 0.
         text: the string of numbers.
         costs: what the definition fixes of macs, params and depth.
         costs_of: the setting of macs and params, for the columns' meanings.
@@ -85,7 +92,9 @@ def no_costs(values: Sequence[int]) -> dict[str, int]:
 
 
 class ImportedSpace(Space):
-    """An imported space: its members in the release's order, moves among them, and vectors. Archs are strings.
+    """An imported space: its members in the release's order, moves among them, and vectors.
+
+    Archs are strings.
 
     Args:
         definition: what its archs are.
@@ -102,10 +111,8 @@ class ImportedSpace(Space):
         if found is not None:
             return found
         nearest = tuple(self._nearest(self.encode(arch), 3))
-        raise NotAMemberError(
-            f"{arch} is written like an arch of {self.name}, but its table has none; nearest are {', '.join(nearest)}",
-            nearest,
-        )
+        said = f"{arch} is written like an arch of {self.name}, but its table has none"
+        raise NotAMemberError(f"{said}; nearest are {', '.join(nearest)}", nearest)
 
     def encode(self, arch: str) -> npt.NDArray[np.int16]:
         """The choices of an arch as numbers, by position in `choices`; 0 where there is no such module."""
@@ -114,7 +121,7 @@ class ImportedSpace(Space):
         return np.array(self.definition.parse(str(arch)), dtype=np.int16)
 
     def decode(self, vector: npt.ArrayLike) -> str:
-        """The arch string that `encode` gives `vector` for, member or not; UsageError for any other vector."""
+        """The arch string that `encode` gives `vector` for, member or not; UsageError for another vector."""
         import numpy as np
 
         values = np.asarray(vector)

@@ -2,7 +2,8 @@
 
     Genotype(normal=[('none', 0), ('sep_conv_3x3', 1), ..
 
-`arch_id` is the position in the order of the strings. Source: Liu, Simonyan and Yang, ICLR 2019, arXiv:1806.09055.
+`arch_id` is the position in the order of the strings. Source: Liu, Simonyan and Yang, ICLR 2019,
+arXiv:1806.09055.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ def _choices() -> tuple[Choice, ...]:
 
 
 def _text(values: Sequence[int]) -> str:
-    pairs = zip(values[::2], values[1::2], strict=True)
-    cell = ", ".join(f"({DARTS_OPERATIONS[operation]!r}, {start})" for operation, start in pairs)
+    pairs = []
+    for operation, start in zip(values[::2], values[1::2], strict=True):
+        pairs.append(f"({DARTS_OPERATIONS[operation]!r}, {start})")
+    cell = ", ".join(pairs)
     normal = f"normal=[{cell}], normal_concat=[2, 3, 4, 5]"
     return f"Genotype({normal}, reduce=[{cell}], reduce_concat=[2, 3, 4, 5])"
 
@@ -51,7 +54,9 @@ def _pieces(text: str) -> list[int]:
 
 def _pattern() -> str:
     operation = f"'({'|'.join(DARTS_OPERATIONS)})'"
-    edges = [rf"\({operation}, [0-{node - 1}]\)" for node in NODES for _ in range(2)]
+    edges = []
+    for node in NODES:
+        edges += 2 * [rf"\({operation}, [0-{node - 1}]\)"]
     normal = rf"normal=\[(?P<cell>{', '.join(edges)})\], normal_concat=\[2, 3, 4, 5\]"
     return rf"Genotype\({normal}, reduce=\[(?P=cell)\], reduce_concat=\[2, 3, 4, 5\]\)"
 

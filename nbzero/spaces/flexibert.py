@@ -1,9 +1,11 @@
-"""FlexiBERT: encoders of two or four layers, 491 of which were trained. The string is ours: its authors have JSON.
+"""FlexiBERT: encoders of two or four layers, 491 of which were trained.
 
     bert-h128-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3
 
-The hidden size; then of each layer its operation, heads, width and number of feed-forward stacks. `arch_id` is the position in the
-order of the strings. Source: Tuli et al., arXiv:2205.11656; the trained encoders Serianni and Kalita, arXiv:2306.00288.
+The hidden size; then of each layer its operation, heads, width and number of feed-forward stacks. The string
+is
+ours: its authors have JSON. `arch_id` is the position in the order of the strings. Source: Tuli et al.,
+arXiv:2205.11656; the trained encoders Serianni and Kalita, arXiv:2306.00288.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def _choices() -> tuple[Choice, ...]:
     choices = [Choice("hidden_size", BERT_WIDTHS)]
     for number in range(1, BERT_LAYERS[1] + 1):
         least = int(number <= BERT_LAYERS[0])
-        choices += [Choice(f"layer_{number}_{part.column}", part.options, least) for part in LAYER]
+        for part in LAYER:
+            choices.append(Choice(f"layer_{number}_{part.column}", part.options, least))
     return tuple(choices)
 
 
@@ -37,8 +40,8 @@ def _text(values: Sequence[int]) -> str:
     text = f"bert-h{BERT_WIDTHS[hidden]}"
     for start in range(0, len(rest), len(LAYER)):
         numbers = rest[start : start + len(LAYER)]
+        said = [part.options[number] for part, number in zip(LAYER, numbers, strict=True)]
         if any(numbers):
-            said = [part.options[number] for part, number in zip(LAYER, numbers, strict=True)]
             text += "-{}.h{}.f{}x{}".format(*said)
     return text
 
@@ -47,9 +50,9 @@ def _pieces(text: str) -> list[int]:
     hidden, *layers = text.removeprefix("bert-h").split("-")
     numbers = [BERT_WIDTHS.index(hidden)]
     for layer in layers:
-        operation, heads, rest = re.split(r"\.h|\.f", layer)
-        said = (operation, heads, *rest.split("x"))
-        numbers += [part.options.index(value) for part, value in zip(LAYER, said, strict=True)]
+        said = re.split(r"\.h|\.f|x", layer)
+        for part, value in zip(LAYER, said, strict=True):
+            numbers.append(part.options.index(value))
     return numbers
 
 
@@ -57,6 +60,11 @@ def _pattern() -> str:
     operations = "|".join(map(re.escape, BERT_OPERATIONS))
     layer = rf"-({operations})\.h[24]\.f(512|1024)x[13]"
     return rf"bert-h(128|256)({layer}){{2}}(({layer}){{2}})?"
+
+
+def _depth(values: Sequence[int]) -> dict[str, int]:
+    operations = values[1 :: len(LAYER)]
+    return {"depth": len(operations) - operations.count(0)}
 
 
 FLEXIBERT = Imported(
@@ -69,5 +77,5 @@ FLEXIBERT = Imported(
     num_members=491,
     pieces=_pieces,
     text=_text,
-    costs=lambda values: {"depth": sum(operation > 0 for operation in values[1::4])},
+    costs=_depth,
 )

@@ -1,15 +1,17 @@
 """The six macro spaces: their choices, architecture strings, closed-form costs, members and moves.
 
-A net is a 3x3 stem convolution, three or four stages of residual blocks, global average pooling and a linear classifier. Exactly
-three stages halve the resolution in their first block. The grid of a space is every combination of its choices. Its members are
-a fixed pseudo-random sample of the grid points within 700 M macs and 14 M params (at 3x32x32 and 100 classes), half of them with
-3 stages. Which grid points are members, and in which order they are built (`arch_id`), follows from SHA-256 alone.
+A net is a 3x3 stem convolution, three or four stages of residual blocks, global average pooling and a linear
+classifier. Exactly three stages halve the resolution in their first block.
+
+The grid of a space is every combination of its choices. Its members are a fixed pseudo-random sample of the
+grid points within 700 M macs and 14 M params (at 3x32x32 and 100 classes). Half of them have 3 stages. Which
+grid points are members, and in which order they are built (`arch_id`), follows from SHA-256 alone.
 
     arch string   r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2
                   space, stem width, then depth, width, stride of each stage
 
-Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which were never published. Its
-counts, its 3-or-4-stage rule and its ranges were.
+Source: the grids stand in for those of NAS-Bench-Zero (Chen et al., OpenReview hP-SILoczR), which were never
+published. Its counts, its 3-or-4-stage rule and its ranges were.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import hashlib
 import itertools
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -89,8 +91,11 @@ CHOICES: dict[str, Choices] = {
 class Arch:
     """One grid point of a space: immutable, hashable, ordered by its fields.
 
-    `Arch.parse` and `str` are inverse to each other, one string per arch. Making an Arch that is not in its space's grid raises
-    UsageError naming the part that is wrong and what is allowed, and TypeError where a number of it is no integer.
+    `Arch.parse` and `str` are inverse to each other, one string per arch.
+
+    Raises:
+        UsageError: an arch that is not in its space's grid; names the part that is wrong and what is allowed.
+        TypeError: a number of it is no integer.
 
     >>> arch = Arch.parse("r1-s32-d2w64s2-d3w128s1-d1w128s2-d2w256s2")
     >>> arch.stages[1]
@@ -131,9 +136,8 @@ class Arch:
             match = re.fullmatch(f"d({_NUMBER})w({_NUMBER})s({_NUMBER})", part)
             if not match:
                 like = f"d2w{choices.widths[-1]}s2"
-                raise UsageError(
-                    f"{text!r}: stage {number} is {part!r}; a stage is like {like!r} (depth, width, stride; no leading zero)"
-                )
+                allowed = f"a stage is like {like!r} (depth, width, stride; no leading zero)"
+                raise UsageError(f"{text!r}: stage {number} is {part!r}; {allowed}")
             stages.append(Stage(*map(int, match.groups())))
         return cls(choices.name, int(parts[0][1:]), tuple(stages))
 
@@ -142,12 +146,12 @@ class Arch:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds at 3x32x32 with 100 classes, as in the tables; `macs(arch, ...)` takes other sizes."""
+        """Multiply-adds at 3x32x32 with 100 classes, as in the tables; for other sizes `macs(arch, ...)`."""
         return macs(self)
 
     @property
     def params(self) -> int:
-        """Trainable numbers with 100 classes, as in the tables; `params(arch, ...)` takes other numbers of classes."""
+        """Trainable numbers with 100 classes, as in the tables; for other numbers `params(arch, ...)`."""
         return params(self)
 
     @property
@@ -164,13 +168,16 @@ class Arch:
             one stage's depth
             one stage's width, where widths stay non-decreasing
             which of four stages keeps the resolution
-            the number of stages: 4 to 3 drops the stage that keeps the resolution; 3 to 4 inserts one of the smallest depth
-                with the width of the stage before it, or after it where it becomes the first
+            the number of stages
+
+        4 to 3 stages drops the one that keeps the resolution. 3 to 4 inserts one of the smallest depth. It
+        has the width of the stage before it, or after it where it becomes the first.
         """
         choices = CHOICES[self.space]
         archs = [Arch(self.space, stem, self.stages) for stem in choices.stems if stem != self.stem]
         for stages in (*_stage_edits(choices, self.stages), *_number_edits(choices, self.stages)):
-            if all(a.width <= b.width for a, b in itertools.pairwise(stages)):
+            widths = [stage.width for stage in stages]
+            if widths == sorted(widths):
                 archs.append(Arch(self.space, self.stem, stages))
         return tuple(archs)
 
@@ -179,9 +186,11 @@ def _stage_edits(choices: Choices, stages: tuple[Stage, ...]) -> list[tuple[Stag
     """The stages with another depth or width of one of them."""
     edits = []
     for s, stage in enumerate(stages):
-        others = [stage._replace(depth=depth) for depth in choices.depths if depth != stage.depth]
-        others += [stage._replace(width=width) for width in choices.widths if width != stage.width]
-        edits += [(*stages[:s], other, *stages[s + 1 :]) for other in others]
+        others = [stage._replace(depth=depth) for depth in choices.depths]
+        others += [stage._replace(width=width) for width in choices.widths]
+        for other in others:
+            if other != stage:
+                edits.append((*stages[:s], other, *stages[s + 1 :]))
     return edits
 
 
@@ -193,20 +202,26 @@ def _number_edits(choices: Choices, stages: tuple[Stage, ...]) -> list[tuple[Sta
             width = stages[max(s - 1, 0)].width
             edits.append((*stages[:s], Stage(choices.depths[0], width, 1), *stages[s:]))
         return edits
-    kept = next(s for s, stage in enumerate(stages) if stage.stride == 1)
+    kept = [stage.stride for stage in stages].index(1)
     for keep in range(MAX_STAGES):
         if keep != kept:
-            strides = [1 if s == keep else 2 for s in range(MAX_STAGES)]
-            pairs = zip(stages, strides, strict=True)
-            edits.append(tuple(stage._replace(stride=stride) for stage, stride in pairs))
-    return [*edits, (*stages[:kept], *stages[kept + 1 :])]
+            edited = list(stages)
+            edited[kept] = edited[kept]._replace(stride=2)
+            edited[keep] = edited[keep]._replace(stride=1)
+            edits.append(tuple(edited))
+    edits.append((*stages[:kept], *stages[kept + 1 :]))
+    return edits
 
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"  # no leading zero: one string per arch; a 0 gets the message of the grid
 
 
 def _text(arch: Arch) -> str:
-    return f"{arch.space}-s{arch.stem}" + "".join(f"-d{d}w{w}s{s}" for d, w, s in arch.stages)
+    return f"{arch.space}-s{arch.stem}" + _stages_text(arch.stages)
+
+
+def _stages_text(stages: Iterable[tuple[int, int, int]]) -> str:
+    return "".join(f"-d{depth}w{width}s{stride}" for depth, width, stride in stages)
 
 
 def _split_name(text: str) -> tuple[Choices, list[str]]:
@@ -228,16 +243,18 @@ def _fault(choices: Choices, stem: int, stages: Sequence[Stage]) -> str | None:
         return f"{len(stages)} stages; an arch has {NUM_HALVINGS} or {MAX_STAGES}"
     for number, (depth, width, stride) in enumerate(stages, start=1):
         if depth not in choices.depths:
-            return f"stage {number} has depth {depth}; the depths of {choices.name} are {_listed(choices.depths)}"
+            allowed = f"the depths of {choices.name} are {_listed(choices.depths)}"
+            return f"stage {number} has depth {depth}; {allowed}"
         if width not in choices.widths:
-            return f"stage {number} has width {width}; the widths of {choices.name} are {_listed(choices.widths)}"
+            allowed = f"the widths of {choices.name} are {_listed(choices.widths)}"
+            return f"stage {number} has width {width}; {allowed}"
         if stride not in (1, 2):
             return f"stage {number} has stride {stride}; a stride is 1 or 2"
     for number, (before, after) in enumerate(itertools.pairwise(stages), start=2):
         if before.width > after.width:
             less = f"stage {number} has width {after.width}, less than {before.width} before it"
             return f"{less}; widths never decrease"
-    halvings = sum(stage.stride == 2 for stage in stages)
+    halvings = [stage.stride for stage in stages].count(2)
     if halvings != NUM_HALVINGS:
         exactly = f"exactly {NUM_HALVINGS} of the {len(stages)} halve the resolution"
         return f"{halvings} stages have stride 2; {exactly}"
@@ -253,14 +270,17 @@ def as_arch(arch: str | Arch) -> Arch:
     return arch if isinstance(arch, Arch) else Arch.parse(arch)
 
 
-# Costs. Every formula is written in operators that ints and integer arrays share, so the six grids' 18 M points and a single
-# arch go through the same lines.
+# Costs. Every formula is written in operators that ints and integer arrays share. So the six grids' 18 M
+# points and a single arch go through the same lines.
 
 
 def _costs(
     family: Family, stem: Any, stages: Sequence[Sequence[Any]], resolution: int, num_classes: int
 ) -> tuple[Any, Any]:
-    """(macs, params) of archs given as ints or as equally long int64 arrays: stem, and (depth, width, stride) per stage."""
+    """(macs, params) of archs: the stem, and (depth, width, stride) of each stage.
+
+    The numbers are ints, or equally long int64 arrays.
+    """
     side, width = resolution, stem
     macs = 9 * 3 * stem * side * side
     params = 9 * 3 * stem + 2 * stem
@@ -295,8 +315,9 @@ def _block_costs(family: Family, width: Any, out: Any, stride: Any, side: Any) -
 
 
 def macs(arch: str | Arch, resolution: int = RESOLUTION, num_classes: int = NUM_CLASSES) -> int:
-    """Multiply-adds of convolutions and linear layers for one 3 x `resolution` x `resolution` image; flops are 2 * macs.
+    """Multiply-adds of convolutions and linear layers for one 3 x `resolution` x `resolution` image.
 
+        flops = 2 * macs
         macs = sum over convolutions of C_in / groups * k^2 * C_out * H_out * W_out  +  C_in * num_classes
 
     Args:
@@ -341,7 +362,10 @@ def _grid_part(
     depths = list(itertools.product(choices.depths, repeat=num_stages))
     strides = []
     for halving in itertools.combinations(range(num_stages), NUM_HALVINGS):
-        strides.append(tuple(2 if s in halving else 1 for s in range(num_stages)))
+        stride = [1] * num_stages
+        for s in halving:
+            stride[s] = 2
+        strides.append(tuple(stride))
     return widths, depths, strides
 
 
@@ -362,30 +386,12 @@ def _choices(name: str) -> Choices:
 
 
 def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
-    """The `count` grid archs of `num_stages` stages within the limits whose strings have the smallest SHA-256."""
-    import numpy as np
-
-    widths, depths, strides = _grid_part(choices, num_stages)
-    depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
-    stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
-    # A string is put together from two halves: the head with the first stages, and the last two stages.
-    cut = num_stages - 2
-    num_tails = len(choices.depths) ** 2
-    head_depths = list(itertools.product(choices.depths, repeat=cut))
-    tail_depths = list(itertools.product(choices.depths, repeat=2))
+    """The `count` grid archs within the limits whose strings have the smallest SHA-256."""
     found: list[tuple[bytes, bytes]] = []
     limit = b"\xff" * 32  # no digest above it can be among the first any more
     sha256 = hashlib.sha256
-    for stem, width in itertools.product(choices.stems, widths):
-        stages = list(zip(depth_columns, width, stride_columns, strict=True))
-        num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
-        depth_index, stride_index = np.nonzero((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS))
-        name = f"{choices.name}-s{stem}"
-        heads = [[name + _stages(d, width[:cut], s[:cut]) for d in head_depths] for s in strides]
-        tails = [[_stages(d, width[cut:], s[cut:]) for d in tail_depths] for s in strides]
-        firsts, lasts = np.divmod(depth_index, num_tails)
-        for s, first, last in zip(stride_index.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
-            text = (heads[s][first] + tails[s][last]).encode()
+    for texts in _texts_within(choices, num_stages):
+        for text in texts:
             digest = sha256(text).digest()
             if digest <= limit:
                 found.append((digest, text))
@@ -398,12 +404,44 @@ def _first_by_hash(choices: Choices, num_stages: int, count: int) -> list[str]:
     return [text.decode() for _, text in found[:count]]
 
 
-def _stages(depths: Sequence[int], widths: Sequence[int], strides: Sequence[int]) -> str:
-    return "".join(f"-d{d}w{w}s{s}" for d, w, s in zip(depths, widths, strides, strict=True))
+def _texts_within(choices: Choices, num_stages: int) -> Iterator[list[bytes]]:
+    """The strings of the grid archs within the limits, a list for each stem and widths.
+
+    A string is put together from two halves: the head with the first stages, and the last two stages.
+    """
+    import numpy as np
+
+    widths, depths, strides = _grid_part(choices, num_stages)
+    depth_columns = [np.array(column)[:, None] for column in zip(*depths, strict=True)]
+    stride_columns = [np.array(column)[None, :] for column in zip(*strides, strict=True)]
+    cut = num_stages - 2
+    head_depths = list(itertools.product(choices.depths, repeat=cut))
+    tail_depths = list(itertools.product(choices.depths, repeat=2))
+    for stem, width in itertools.product(choices.stems, widths):
+        stages = list(zip(depth_columns, width, stride_columns, strict=True))
+        num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
+        depth_index, stride_index = np.nonzero((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS))
+        name = f"{choices.name}-s{stem}"
+        heads, tails = [], []
+        for stride in strides:
+            heads.append([name + text for text in _part_texts(head_depths, width[:cut], stride[:cut])])
+            tails.append(_part_texts(tail_depths, width[cut:], stride[cut:]))
+        firsts, lasts = np.divmod(depth_index, len(tail_depths))
+        texts = []
+        for s, first, last in zip(stride_index.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            texts.append((heads[s][first] + tails[s][last]).encode())
+        yield texts
+
+
+def _part_texts(depths: Sequence[Sequence[int]], widths: Sequence[int], strides: Sequence[int]) -> list[str]:
+    """The strings of some stages, one for each of their depths."""
+    return [_stages_text(zip(depth, widths, strides, strict=True)) for depth in depths]
 
 
 def enumerate_members(name: str) -> list[str]:
-    """The members of a space in build order, from its definition alone (seconds; reading a release is faster).
+    """The members of a space in build order, from its definition alone.
+
+    It takes seconds. Reading a release is faster.
 
     Raises:
         UnknownNameError: no such space.
@@ -451,10 +489,8 @@ class MacroSpace(Space):
             return found
         parsed = self._own(arch)
         nearest = tuple(self._nearest(self.encode(parsed), 3))
-        raise NotAMemberError(
-            f"{parsed} is in the grid of {self.name} but is no member, so no table has it; nearest members: {', '.join(nearest)}",
-            nearest,
-        )
+        said = f"{parsed} is in the grid of {self.name} but is no member, so no table has it"
+        raise NotAMemberError(f"{said}; nearest members: {', '.join(nearest)}", nearest)
 
     def _own(self, arch: str | Arch) -> Arch:
         parsed = as_arch(arch)
@@ -463,7 +499,10 @@ class MacroSpace(Space):
         return parsed
 
     def encode(self, arch: str | Arch) -> npt.NDArray[np.int16]:
-        """The choices of a grid arch as 13 ordinals: the stem's index, then depth, width index from 1, and stride of four stages.
+        """The choices of a grid arch as 13 ordinals.
+
+            1 of the stem       its index, from 0
+            3 of each stage     depth index and width index, from 1, and the stride
 
         A missing fourth stage is three zeros. One unit is one step in one choice's ordered list.
         """
@@ -489,25 +528,21 @@ class MacroSpace(Space):
             )
         choices = self.choices
         stem, *rest = values.tolist()
-        if not 0 <= stem < len(choices.stems):
-            raise UsageError(f"entry 0 (stem) is {stem}; allowed: 0 to {len(choices.stems) - 1}")
+        _check_entry("0 (stem)", stem, 0, len(choices.stems) - 1)
         stages = []
         for s in range(MAX_STAGES):
             depth, width, stride = rest[3 * s : 3 * s + 3]
             if s == MAX_STAGES - 1 and (depth, width, stride) == (0, 0, 0):
                 break
-            for place, what, value, allowed in (
-                (1, "depth", depth, len(choices.depths)),
-                (2, "width", width, len(choices.widths)),
-            ):
-                if not 1 <= value <= allowed:
-                    entry = f"entry {3 * s + place} ({what} of stage {s + 1})"
-                    raise UsageError(f"{entry} is {value}; allowed: 1 to {allowed}")
+            _check_entry(f"{3 * s + 1} (depth of stage {s + 1})", depth, 1, len(choices.depths))
+            _check_entry(f"{3 * s + 2} (width of stage {s + 1})", width, 1, len(choices.widths))
             stages.append(Stage(choices.depths[depth - 1], choices.widths[width - 1], stride))
         return Arch(self.name, choices.stems[stem], tuple(stages))
 
     def neighbours(self, arch: str | Arch, k: int | None = None) -> list[str]:
-        """The `k` members nearest to a grid arch (itself left out) in L1 distance over `encode`; ties by build order.
+        """The `k` members nearest to a grid arch, itself left out, in L1 distance over `encode`.
+
+        Ties by build order.
 
         Args:
             k: how many; None: 8.
@@ -518,10 +553,10 @@ class MacroSpace(Space):
         return self._nearest(self.encode(arch), k, leave_out=str(arch))
 
     def crossover(self, a: str | Arch, b: str | Arch, rng: np.random.Generator) -> str:
-        """The member nearest to a mix of two archs: each of the 13 choices is drawn from one of them by `rng`.
+        """The member nearest to a mix of two archs.
 
-        Whether there is a fourth stage is one draw; where only one parent has it, that parent gives its choices. Ties by build
-        order.
+        Each of the 13 choices is drawn from one of them by `rng`. Whether there is a fourth stage is one
+        draw. Where only one parent has it, that parent gives its choices. Ties by build order.
         """
         import numpy as np
 
@@ -539,7 +574,16 @@ class MacroSpace(Space):
         return distances
 
 
+def _check_entry(entry: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"entry {entry} is {value}; allowed: {least} to {most}")
+
+
 @cache
 def space(name: str) -> MacroSpace:
-    """The space of that name, its members enumerated when first needed, once a process; UnknownNameError for any other."""
+    """The space of that name, its members enumerated when first needed, once a process.
+
+    Raises:
+        UnknownNameError: no such space.
+    """
     return MacroSpace(name)

@@ -1,4 +1,4 @@
-"""NAS-Bench-201, which is NATS-Bench's topology space: a cell of four nodes, an operation on each of six edges.
+"""NAS-Bench-201, which is NATS-Bench's topology space: a cell with an operation on each of six edges.
 
     |nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|
 
@@ -22,9 +22,9 @@ _OPERATION = f"({'|'.join(CELL_OPERATIONS)})"
 def cell_costs(values: Sequence[int]) -> dict[str, int]:
     """macs and params of a network for one 3x32x32 image and 10 classes.
 
-    Three stages of five cells have 16, 32 and 64 channels. Between them a residual block halves the resolution. The params are
-    those published for all 15,625 archs. Published FLOPs are macs + 10, because they count the classifier's biases
-    (D-X-Y/NATS-Bench#24, #36).
+    Three stages of five cells have 16, 32 and 64 channels. Between them a residual block halves the
+    resolution. The params are those published for all 15,625 archs. Published FLOPs are macs + 10: they count
+    the classifier's biases (D-X-Y/NATS-Bench#24, #36).
 
     >>> cell_costs((3, 3, 3, 1, 3, 2))
     {'macs': 153272960, 'params': 1073466}
@@ -57,9 +57,8 @@ def operations_of(cell: str) -> list[str]:
 
 
 def _cell_text(values: Sequence[int]) -> str:
-    named = [f"{CELL_OPERATIONS[value]}~{start}" for value, (start, _) in zip(values, EDGES, strict=True)]
-    nodes = (named[:1], named[1:3], named[3:])
-    return "+".join(f"|{'|'.join(node)}|" for node in nodes)
+    edges = [f"{CELL_OPERATIONS[value]}~{start}" for value, (start, _) in zip(values, EDGES, strict=True)]
+    return "|{}|+|{}|{}|+|{}|{}|{}|".format(*edges)
 
 
 def _cell_pattern() -> str:
@@ -78,7 +77,7 @@ NB201 = Imported(
     looks_like=r"\|.*",
     example="|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|",
     num_members=15_625,
-    pieces=lambda text: [CELL_OPERATIONS.index(name) for name in operations_of(text)],
+    pieces=lambda text: list(map(CELL_OPERATIONS.index, operations_of(text))),
     text=_cell_text,
     costs=cell_costs,
     costs_of=CIFAR10,

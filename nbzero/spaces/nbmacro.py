@@ -31,7 +31,9 @@ def layer_costs(values: Sequence[int]) -> dict[str, int]:
     layers = iter(values)
     for num_layers in MACRO_STAGES:
         for layer in range(num_layers):
-            out, side_out = (width, side) if layer else (2 * width, side // 2)
+            out, side_out = width, side
+            if not layer:
+                out, side_out = 2 * width, side // 2
             kind = next(layers)
             if kind:
                 ratio, kernel = RATIO_AND_KERNEL[kind]
@@ -46,11 +48,13 @@ def layer_costs(values: Sequence[int]) -> dict[str, int]:
             width, side = out, side_out
     macs += width * HEAD * side**2 + HEAD * 10
     params += width * HEAD + 2 * HEAD + HEAD * 10 + 10
-    return {"macs": macs, "params": params, "depth": sum(kind > 0 for kind in values)}
+    return {"macs": macs, "params": params, "depth": len(values) - values.count(0)}
 
 
 def macro_class(values: Sequence[int]) -> str:
-    """The arch that is the same network and was trained for it: identities after a stage's first layer come last.
+    """The arch that is the same network and was trained for it.
+
+    Its identities after a stage's first layer come last.
 
     >>> macro_class((0, 0, 1, 0, 2, 2, 2, 2))
     '00120222'
@@ -58,7 +62,7 @@ def macro_class(values: Sequence[int]) -> str:
     text, start = "", 0
     for num_layers in MACRO_STAGES:
         first, *rest = values[start : start + num_layers]
-        kept = "".join(str(kind) for kind in rest if kind)
+        kept = "".join(map(str, filter(None, rest)))
         text += f"{first}" + kept.ljust(num_layers - 1, "0")
         start += num_layers
     return text
@@ -72,7 +76,7 @@ NBMACRO = Imported(
     looks_like=r"\d+",
     example="02012100",
     num_members=6_561,
-    pieces=lambda text: [int(digit) for digit in text],
+    pieces=lambda text: list(map(int, text)),
     text=lambda values: "".join(map(str, values)),
     costs=layer_costs,
     costs_of=CIFAR10,

@@ -1,7 +1,8 @@
-"""The published benchmarks that nbzero can import, and what is asked of a space of either kind, ours or theirs.
+"""The published benchmarks that nbzero can import, and what is asked of a space of theirs or ours.
 
-Each benchmark is one file here. `builders.import_bench` turns its tables into a release. A cost is there where the source gives
-it or the definition fixes it, and is counted as in `nbzero.spaces.macro`; any other is absent.
+Each benchmark is one file here. `builders.import_bench` turns its tables into a release. A cost is there
+where the source gives it or the definition fixes it, and is counted as in `nbzero.spaces.macro`; any other is
+absent.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def space_with(name: str, members: Sequence[str]) -> Space:
 
 
 def space_of(text: str) -> str | None:
-    """The imported space that a string seems to name an arch of, well formed or not; None where it is none of theirs.
+    """The imported space that a string seems to name an arch of, well formed or not; None else.
 
     >>> space_of("|nor_conv_3x3~0|")
     'nb201'
@@ -61,8 +62,8 @@ def categories_of(space: str) -> dict[str, tuple[str, ...]]:
 def standard_protocol(space: str) -> str:
     """The scoring protocol of a space where the caller names none.
 
-    That is std-16 for the mini spaces and std-32 for the others of ours. For an imported space it is the one that it comes with,
-    "" where that is none.
+    That is std-16 for the mini spaces and std-32 for the others of ours. An imported space has the one that
+    it comes with, "" where that is none.
     """
     if space in IMPORTED:
         return IMPORTED[space].protocol
@@ -70,7 +71,10 @@ def standard_protocol(space: str) -> str:
 
 
 def doubts_of(space: str) -> Mapping[str, str]:
-    """Proxy -> why its scores in a space are not to be trusted, though they are stored as computed or as given."""
+    """Proxy -> why its scores in a space are not to be trusted.
+
+    They are stored all the same, as computed or as given.
+    """
     if space in IMPORTED:
         return IMPORTED[space].doubts
     return DOUBTS.get(space, {})

@@ -1,8 +1,9 @@
-"""sed_reconstructed from an arch, from the columns of a table, or from a NAS-Bench-201 cell: no network, no images, no weights.
+"""sed_reconstructed from an arch, the columns of a table, or a NAS-Bench-201 cell.
 
-The equations of SED (Wu et al., arXiv:2411.06236) are not at hand. What is computed here is our reconstruction from the sentences
-that are. It meets the facts published for NAS-Bench-201, and belongs in no comparison with published SED scores. Formulas are
-written in operators that numbers and arrays share.
+It needs no network, no images and no weights. The equations of SED (Wu et al., arXiv:2411.06236) are not at
+hand. What is computed here is our reconstruction from the sentences that are. It meets the facts published
+for NAS-Bench-201, and belongs in no comparison with published SED scores. Formulas are written in operators
+that numbers and arrays share.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def sed_reconstructed(arch: str | Arch) -> float:
 
         score = log sum over convolutions of rank(k) sqrt(C_in C_out) / stride,   rank 1 for 1x1, 2 for 3x3
 
-    sqrt(N_out / N_in), N the entries per channel, is 1 / stride. The factors for shortcuts and pooling are 1: all blocks of a
-    space have the same. It equals the proxy of that name on the arch's network.
+    sqrt(N_out / N_in), N the entries per channel, is 1 / stride. The factors for shortcuts and pooling are 1:
+    all blocks of a space have the same. It equals the proxy of that name on the arch's network.
 
     Raises:
         UsageError: a malformed arch.
@@ -47,7 +48,8 @@ def sed_of_table(space: str, columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDA
 
     Args:
         space: its name.
-        columns: `stem` and `s1_depth`, `s1_out`, `s1_stride` .. of an archs table; a missing fourth stage is NaN or masked by 0.
+        columns: `stem` and `s1_depth`, `s1_out`, `s1_stride` .. of an archs table; a missing fourth stage is
+            NaN or masked by 0.
 
     Returns:
         float64, one per row.
@@ -95,7 +97,8 @@ def _block(family: Family, width: Any, out: Any, stride: Any) -> Any:
 def sed_of_cell(cell: str) -> float:
     """The score of a NAS-Bench-201 cell: (n_1x1 + 3 n_3x3) * (1 + [it has a skip]).
 
-    Of the count-based forms tried it meets the published facts best: the published top pick is among its tied best.
+    Of the count-based forms tried it meets the published facts best: the published top pick is among its tied
+    best.
 
     Raises:
         UsageError: a string that is no such cell.
@@ -107,5 +110,7 @@ def sed_of_cell(cell: str) -> float:
         like = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
         raise UsageError(f"{cell!r} is no NAS-Bench-201 cell; it has six operations, like {like}")
     operations = operations_of(cell)
-    total = sum(CELL_WEIGHTS.get(operation, 0) for operation in operations)
+    total = 0
+    for operation, weight in CELL_WEIGHTS.items():
+        total += weight * operations.count(operation)
     return float(2 * total if "skip_connect" in operations else total)

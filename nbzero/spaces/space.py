@@ -1,4 +1,7 @@
-"""Space: the members of a search space, moves among them, and vectors. What an arch may choose is its kind's to say."""
+"""Space: the members of a search space, moves among them, and vectors.
+
+What an arch may choose is its kind's to say.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ if TYPE_CHECKING:  # numpy takes longer to import than a query to answer
 class Space(ABC):
     """A search space: its members in build order, moves among them, and vectors.
 
-    `Bench.space` gives a space whose members come from the release. `arch in space` means member. `space[i]` is the arch string
-    with `arch_id` i.
+    `Bench.space` gives a space whose members come from the release. `arch in space` means member. `space[i]`
+    is the arch string with `arch_id` i.
 
     Attributes:
         name: of the space.
@@ -68,7 +71,10 @@ class Space(ABC):
 
     @abstractmethod
     def crossover(self, a: Any, b: Any, rng: np.random.Generator) -> str:
-        """The member nearest to a mix of two archs, each choice drawn from one of them by `rng`; ties by build order."""
+        """The member nearest to a mix of two archs. Each choice is drawn from one of them by `rng`.
+
+        Ties by build order.
+        """
 
     @abstractmethod
     def _distances(self, vector: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -102,7 +108,8 @@ class Space(ABC):
     def sample(self, n: int, seed: int) -> list[str]:
         """`n` distinct members, the same for the same seed on every machine and version.
 
-        They are those with the smallest SHA-256 of "sample:{seed}:{arch}". The first k of a larger sample are the sample of k.
+        They are those with the smallest SHA-256 of "sample:{seed}:{arch}". The first k of a larger sample are
+        the sample of k.
 
         Raises:
             UsageError: n below 0 or above the number of members.

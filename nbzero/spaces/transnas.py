@@ -25,14 +25,23 @@ LOG_SYNFLOW = {
     "synflow": ("", "natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0")
 }
 EPE_NAS_DOUBT = (
-    "these values do not seem to belong to these archs: on the four tasks that have them the archs' modules explain (least "
-    "squares, one-hot) 1 to 8 % of the variance of their ranks, and 75 to 95 % of that of zen's, synflow's and fisher's; any "
-    "two tasks' values agree with Spearman -0.01 to 0.10 (of micro, jigsaw aside, 0.53 to 0.60)"
+    "these values do not seem to belong to these archs: on the four tasks that have them the archs' modules "
+    "explain (least squares, one-hot) 1 to 8 % of the variance of their ranks, and 75 to 95 % of that of "
+    "zen's, synflow's and fisher's; any two tasks' values agree with Spearman -0.01 to 0.10 (of micro, "
+    "jigsaw aside, 0.53 to 0.60)"
 )
 
 
+def _macro_choices() -> tuple[Choice, ...]:
+    choices = []
+    for number in range(1, MAX_MODULES + 1):
+        least = int(number <= MIN_MODULES)
+        choices.append(Choice(f"module_{number}", MODULE_KINDS, least))
+    return tuple(choices)
+
+
 def _macro_text(values: Sequence[int]) -> str:
-    kinds = "".join(str(value) for value in values if value)
+    kinds = "".join(map(str, filter(None, values)))
     return f"64-{kinds}-basic"
 
 
@@ -44,17 +53,14 @@ def _micro_text(values: Sequence[int]) -> str:
 TRANSNAS_MACRO = Imported(
     name="transnas-macro",
     title="TransNAS-Bench-101 macro",
-    choices=tuple(
-        Choice(f"module_{number}", MODULE_KINDS, low=int(number <= MIN_MODULES))
-        for number in range(1, MAX_MODULES + 1)
-    ),
+    choices=_macro_choices(),
     pattern="64-[1-4]{4,6}-basic",
     looks_like=r"\d+-(?!\d+-[^-]*_).*",
     example="64-1234-basic",
     num_members=3_256,
-    pieces=lambda text: [int(digit) for digit in text[3:-6]],
+    pieces=lambda text: list(map(int, text[3:-6])),
     text=_macro_text,
-    costs=lambda values: {"depth": 2 * sum(value > 0 for value in values)},
+    costs=lambda values: {"depth": 2 * (len(values) - values.count(0))},
     protocol="naslib",
     scores_said=LOG_SYNFLOW,
     doubts={"epe_nas": EPE_NAS_DOUBT},
@@ -67,7 +73,7 @@ TRANSNAS_MICRO = Imported(
     looks_like=r"\d+-\d+-[^-]*_.*",
     example="64-41414-1_02_333",
     num_members=4_096,
-    pieces=lambda text: [int(digit) for digit in text[9:].replace("_", "")],
+    pieces=lambda text: list(map(int, text[9:].replace("_", ""))),
     text=_micro_text,
     costs=no_costs,
     protocol="naslib",

@@ -1,1 +1,4 @@
-"""Benchmarks: `make bench` runs all of them, `python -m tests.bench.query` one. They print what they measure; nothing here is a test."""
+"""Benchmarks: `make bench` runs all, `python -m tests.bench.query` one.
+
+They print what they measure. Nothing here is a test.
+"""

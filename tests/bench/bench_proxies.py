@@ -1,11 +1,15 @@
-"""How long proxies take, beside code that computes one at a time: python -m tests.bench.bench_proxies [--quick]
+"""How long proxies take: python -m tests.bench.bench_proxies [--quick]
 
-The plain code follows the published ones: for every proxy a deep copy of the network, passes of its own, stored activations, correlations by
-numpy in float64. One core, batch 64, 32 x 32; both sides in turn, medians of the rounds; the scores of both are compared. Seconds are of the
-processes (CPU), one thread each, because a shared machine makes the wall clock noisy; those of the whole suite's parts are of the clock.
+Beside it stands code that computes one at a time.
+
+The plain code follows the published ones: for every proxy a deep copy of the network, passes of its own,
+stored activations, correlations by numpy in float64. One core, batch 64, 32 x 32; both sides in turn, medians
+of the rounds; the scores of both are compared. Seconds are of the processes (CPU), one thread each, because a
+shared machine makes the wall clock noisy; those of the whole suite's parts are of the clock.
 """
 
 import copy
+import functools
 import gc
 import json
 import math
@@ -21,27 +25,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.proxies import COMPUTE, score
-from builders.score_shard import by_batch, mean_of_draws
-from builders.shards import tune_process
+from builders.work.local import tune_process
+from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.protocol import by_batch, mean_of_draws
+from nbzero.proxies.score import COMPUTE, score
 from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, space
 from nbzero.spaces.sed import sed_of_table, sed_reconstructed
-from train.networks import build_net
 
 NETS = {
     "11 M r1": "r1-s16-d1w32s2-d1w64s2-d1w128s2",
     "66 M r1": "r1-s32-d6w32s2-d5w48s2-d6w96s2-d1w192s1",
     "6 M mb": "mb-s16-d2w16s2-d3w24s2-d2w48s2",
 }
-# Convolutions a layer that our way of computing the ten proxies takes at least: three of the loss; zico's two halves, as many; for grasp's W^T H g
-# four; for jacob_cov's input gradients one. Two bounds follow, which every line prints.
-# By multiplications: the plain time over as many convolutions, padding not multiplied, and half of naswot's and wrcor's symmetric matrices, at the
-# speed of this core's fastest large matrix product. It holds for every kernel that multiplies in float32 and saves no multiplications as Winograd's
-# does; all else would have to take no time.
-# By torch's passes: the plain time over as many convolutions at three a pass, the rest of a pass with them, the fastest of a few, in a memory layout.
-# channels_last is faster, 1.07 to 1.35 times, but torch's batch norm then adds up a channel's 10^5 numbers one by one in float32: means off by 1e-5,
-# ReLUs that switch, and scores beyond the tolerance of the reference ones (jacob_cov 5e-4, fisher 7e-5).
+# Convolutions a layer that our way of computing the ten proxies takes at least: three of the loss; zico's two
+# halves, as many; for grasp's W^T H g four; for jacob_cov's input gradients one. Two bounds follow, which
+# every line prints. By multiplications: the plain time over as many convolutions, padding not multiplied, and
+# half of naswot's and wrcor's symmetric matrices, at the speed of this core's fastest large matrix product.
+# It holds for every kernel that multiplies in float32 and saves no multiplications as Winograd's does; all
+# else would have to take no time. By torch's passes: the plain time over as many convolutions at three a
+# pass, the rest of a pass with them, the fastest of a few, in a memory layout. channels_last is faster, 1.07
+# to 1.35 times, but torch's batch norm then adds up a channel's 10^5 numbers one by one in float32: means off
+# by 1e-5, ReLUs that switch, and scores beyond the tolerance of the reference ones (jacob_cov 5e-4, fisher
+# 7e-5).
 LEAST_CONVOLUTIONS = 3 + 3 + 4 + 1
 TEN = ("grad_norm", "snip", "plain", "fisher", "synflow", "jacob_cov", "grasp", "naswot", "wrcor", "zico")
 
@@ -205,14 +211,20 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def flops_per_second() -> float:
-    """Of float32 matrix products of this process, the fastest of a few, by torch and by numpy: their libraries differ on one processor."""
+    """Of float32 matrix products of this process, the fastest of a few, by torch and by numpy.
+
+    Their libraries differ on one processor.
+    """
     a, b = torch.randn(2, 2048, 2048).unbind()
     x, y = a.numpy(), b.numpy()
     return 2 * 2048**3 / min(timed(work) for work in (lambda: a @ b, lambda: x @ y) for _ in range(5))
 
 
 def least_multiplications(net: nn.Module, x: Tensor) -> float:
-    """Of the ten proxies: `LEAST_CONVOLUTIONS` of each layer, padding left out, and half of the three Gram matrices of each ReLU's units."""
+    """Of the ten proxies: `LEAST_CONVOLUTIONS` of each layer, padding left out.
+
+    And half of the three Gram matrices of each ReLU's units.
+    """
     counts: list[float] = []
 
     def convolution(conv: nn.Conv2d, inputs: tuple[Tensor, ...], _: Tensor) -> None:
@@ -238,7 +250,10 @@ def least_multiplications(net: nn.Module, x: Tensor) -> float:
 
 
 def run_rounds(arch: str, ours: bool) -> None:
-    """Print the ten scores, then the seconds of each round; a round starts when a line comes in on standard input."""
+    """Print the ten scores, then the seconds of each round.
+
+    A round starts when a line comes in on standard input.
+    """
     torch.set_num_threads(1)
     if ours:
         tune_process()
@@ -254,7 +269,10 @@ def run_rounds(arch: str, ours: bool) -> None:
 
 
 def ten_proxies(rounds: int) -> None:
-    """Two processes that take turns: the suite as the job runs it, and the plain code; our malloc settings made no difference to that one."""
+    """Two processes that take turns: the suite as the job runs it, and the plain code.
+
+    Our malloc settings made no difference to that one.
+    """
     for label, arch in NETS.items():
         call = "from tests.bench.bench_proxies import run_rounds; run_rounds({!r}, {})"
         sides = [
@@ -285,9 +303,13 @@ def ten_proxies(rounds: int) -> None:
         by_passes = [f"{one:.2f} s {plain / (LEAST_CONVOLUTIONS / 3 * one):.1f}" for one in passes]
         multiplying = 2 * least_multiplications(build_net(arch, 10, 0), x) / flops_per_second()
         ratio = statistics.median(b / a for a, b in zip(*took, strict=True))
-        print(f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {here:5.2f} s  ratio {ratio:4.1f}"
-              f"  largest difference {worst:.0e}  bounds: by multiplications {plain / multiplying:.1f},"
-              f" by torch's passes of {by_passes[0]}, with channels_last of {by_passes[1]}", flush=True)  # fmt: skip
+        print(
+            f"ten proxies, {label:8} ({macs(arch) / 1e6:5.1f} M)  plain {plain:6.2f} s  here {here:5.2f} s  "
+            f"ratio {ratio:4.1f}"
+            f"  largest difference {worst:.0e}  bounds: by multiplications {plain / multiplying:.1f},"
+            f" by torch's passes of {by_passes[0]}, with channels_last of {by_passes[1]}",
+            flush=True,
+        )
 
 
 def one_pass(net: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
@@ -312,7 +334,8 @@ def single_passes(rounds: int) -> None:
     for arch in (NETS["11 M r1"], "r1-s16-d6w16s2-d1w16s1-d5w32s2-d1w48s2"):
         net = build_net(arch, 10, 0)
         for name, size in (("ntk", 16), ("dyniso", 8)):
-            took = min(timed(lambda: score(net, x[:size], y[:size], (name,))) for _ in range(rounds))  # noqa: B023
+            scored = functools.partial(score, net, x[:size], y[:size], (name,))
+            took = min(timed(scored) for _ in range(rounds))
             logits = net.train()(x[:size])
             weights = list(net.parameters())
             once = min(one_gradient(logits[0].sum(), weights) for _ in range(2 * rounds))
@@ -345,7 +368,8 @@ def whole_suite() -> None:
     net = build_net(large, 10, 0)
     suite()
     print(
-        f"peak memory after the suite on {macs(large) / 1e6:.0f} M macs: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
+        f"peak memory after the suite on {macs(large) / 1e6:.0f} M macs: "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
     )
 
 
@@ -354,7 +378,8 @@ def without_a_network() -> None:
     rounds = 2000
     took = timed(lambda: [sed_reconstructed(arch) for _ in range(rounds)]) / rounds
     print(
-        f"sed_reconstructed: {took * 1e6:.1f} us an arch, macs {timed(lambda: [macs(arch) for _ in range(rounds)]) / rounds * 1e6:.1f} us"
+        f"sed_reconstructed: {took * 1e6:.1f} us an arch, macs "
+        f"{timed(lambda: [macs(arch) for _ in range(rounds)]) / rounds * 1e6:.1f} us"
     )
     columns = {"stem": np.full(200_000, 16)}
     for s in range(4):

@@ -1,7 +1,8 @@
 """How long factor models take, in seconds of CPU time: python -m tests.bench.factors
 
-15 targets on all 14,964 archs of r1, on one thread: for each a model of all inputs, one without the repeated ones, five of the folds, and the
-permutations of every quantity on held-out archs. Beside it 15 plain models of XGBoost's defaults, without any of that, and the bias report.
+15 targets on all 14,964 archs of r1, on one thread: for each a model of all inputs, one without the repeated
+ones, five of the folds, and the permutations of every quantity on held-out archs. Beside it 15 plain models
+of XGBoost's defaults, without any of that, and the bias report.
 """
 
 import statistics
@@ -15,9 +16,10 @@ def main() -> None:
     import xgboost
 
     from nbzero import Bench
-    from nbzero.factors import bias, factors, sample_of
+    from nbzero.judge.bias import bias
+    from nbzero.judge.factors import factors
 
-    sample = sample_of(Bench(), "r1", "cifar10", ["macs", "params", "depth"])
+    sample = Bench().sample("r1", "cifar10", targets=["macs", "params", "depth"])
     rng = np.random.default_rng(0)
     costs = np.stack([np.log(values) for values in sample.costs.values()])
     for number in range(12):  # mixtures of the costs with noise: as hard to learn as a proxy
@@ -52,10 +54,12 @@ def main() -> None:
         seconds(lambda: bias(sample)),
     )
     print(
-        f"factors, {len(sample.targets)} targets x {len(sample):,} archs, 7 models each and permutations   {ours:.2f} s  (target 8 s)"
+        f"factors, {len(sample.targets)} targets x {len(sample):,} archs, 7 models each and permutations   "
+        f"{ours:.2f} s  (target 8 s)"
     )
     print(
-        f"one model of XGBoost's defaults each: hist {models:.2f} s, exact {slow:.2f} s; per model ours takes {ours / models / 7:.2f} of hist"
+        f"one model of XGBoost's defaults each: hist {models:.2f} s, exact {slow:.2f} s; "
+        f"per model ours takes {ours / models / 7:.2f} of hist"
     )
     print(f"bias report of the same                {report:.3f} s")
 

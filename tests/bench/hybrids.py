@@ -1,8 +1,9 @@
 """How many combinations of proxies a second are judged: python -m tests.bench.hybrids
 
-Made scores of 14,964 archs that correlate as proxies do, five even budgets of a skewed cost. `search` is everything from the ranks on: the archs
-that may win, every subset's pick under every budget, its mBR. Ranking the scores is timed beside it. The plain versions do a sample of subsets.
-CPU seconds of one thread, so that a shared machine's other work counts less; the median of the rounds.
+Made scores of 14,964 archs that correlate as proxies do. Five budgets of a skewed cost: even, and by
+quantiles. The search is everything from the ranks on: the archs that may win, every subset's pick under every
+budget, its mBR. Ranking the scores is timed beside it. The plain versions do a sample of subsets. Seconds are
+of one thread's CPU, because others share the machine: the median of rounds.
 """
 
 import importlib.util
@@ -10,6 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -17,7 +19,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from nbzero import _subsets, hybrid, metrics
+from nbzero import metrics
+from nbzero.judge import subsets
+from nbzero.judge.hybrid_search import mbr_of_subsets
 
 NUM_ARCHS, BUDGETS, ROUNDS = 14_964, 5, 31
 
@@ -47,7 +51,7 @@ def took(work: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 
 def by_pandas(frame: pd.DataFrame, names: list[str], limits: np.ndarray) -> float:
-    """As one would write it: rank, add up, and for each budget filter, sort out the winner, count who is more accurate."""
+    """As one would write it: rank, add up, and for each budget filter, find the winner; then count."""
     total = frame[names].rank().sum(axis=1)
     ranks = []
     for limit in limits:
@@ -59,7 +63,7 @@ def by_pandas(frame: pd.DataFrame, names: list[str], limits: np.ndarray) -> floa
 
 
 def by_numpy(ranks: np.ndarray, chosen: list[int], pools: list[np.ndarray], true: list[np.ndarray]) -> float:
-    """Ranks taken once, pools and true ranks worked out before: a sum, a maximum and a mean for each budget."""
+    """Ranks, pools and true ranks worked out before: a sum, a maximum and a mean for each budget."""
     total = 0.0
     scores = ranks[chosen].sum(0)
     for inside, rank in zip(pools, true, strict=True):
@@ -72,74 +76,74 @@ def nothing(*_: object) -> None:
     """In place of the search, to time what comes before it."""
 
 
+def search(engine: str, ranks: np.ndarray, pools: list[np.ndarray], accuracy: np.ndarray) -> np.ndarray:
+    return mbr_of_subsets(subsets.picks(ranks, pools, engine), pools, accuracy, "total")
+
+
+def print_engine(engine: str, ranks: np.ndarray, pools: list[np.ndarray], accuracy: np.ndarray) -> None:
+    num_masks = 1 << len(ranks)
+    whole = took(partial(search, engine, ranks, pools, accuracy))
+    picking = took(partial(subsets.picks, ranks, pools, engine))
+    with mock.patch.object(subsets.Search, "fill", nothing):
+        fixed = took(partial(subsets.picks, ranks, pools, engine))
+    print(f"  nbzero, {engine:24} {num_masks / whole:12,.0f} combinations/s", end=" ")
+    print(f"({whole * 1e3:.1f} ms for all);", end="")
+    print(f" {num_masks / (picking - fixed):,.0f} beyond the {fixed * 1e3:.1f} ms", end="")
+    print(" that find which archs may win  (target 1,000,000)")
+
+
+def measure(num_proxies: int, engines: list[str], spacing: str) -> None:
+    scores, cost, accuracy = made_scores(num_proxies)
+    ranking = took(partial(metrics.ranks, scores), 3)
+    ranks = (2 * metrics.ranks(scores)).astype(np.int64)
+    limits = metrics.budget_limits(cost, BUDGETS, spacing)
+    pools = [cost <= limit for limit in limits]
+    inside = [np.flatnonzero(pool) for pool in pools]
+    true = [metrics.true_ranks(accuracy[pool]) for pool in inside]
+    rho = np.corrcoef(ranks)[np.triu_indices(num_proxies, 1)]
+    print(f"{num_proxies} proxies, {(1 << num_proxies) - 1:,} combinations, {spacing} limits", end="; ")
+    print("rank correlations", end=" ")
+    print(f"{rho.min():.2f} to {rho.max():.2f}, median {np.median(rho):.2f}", end="; ")
+    print(f"ranking the scores {ranking * 1e3:.0f} ms")
+
+    rng = np.random.default_rng(1)
+    sample = [np.flatnonzero(rng.random(num_proxies) < 0.5).tolist() or [0] for _ in range(200)]
+    names = [[f"p{p}" for p in chosen] for chosen in sample[:10]]
+    frame = pd.DataFrame(scores.T, columns=[f"p{p}" for p in range(num_proxies)])
+    frame = frame.assign(cost=cost, accuracy=accuracy)
+
+    def pandas_sample() -> None:
+        for one in names:
+            by_pandas(frame, one, limits)
+
+    def numpy_sample() -> None:
+        for chosen in sample:
+            by_numpy(ranks, chosen, inside, true)
+
+    for name, work, count in (
+        ("pandas, as one would write it", pandas_sample, len(names)),
+        ("numpy, ranks taken once", numpy_sample, len(sample)),
+    ):
+        print(f"  {name:32} {count / took(work, 3):12,.0f} combinations/s (a sample of {count})")
+    values = [search(engine, ranks, pools, accuracy) for engine in engines]  # numba compiles or loads here
+    for engine in engines:
+        print_engine(engine, ranks, pools, accuracy)
+    for chosen in sample:
+        mask = sum(1 << p for p in chosen)
+        plain = by_numpy(ranks, chosen, inside, true)
+        for found in values:
+            assert abs(found[mask] - plain) < 1e-12
+    for found in values:
+        np.testing.assert_array_equal(found, values[0])
+
+
 def main() -> None:
-    engines = ["numpy", *(["numba"] if importlib.util.find_spec("numba") else [])]
+    engines = ["numpy"]
+    if importlib.util.find_spec("numba"):
+        engines.append("numba")
     for num_proxies in (12, 16, 20):
-        scores, cost, accuracy = made_scores(num_proxies)
-        rank = took(lambda scores=scores: metrics.ranks(scores), 3)
-        ranks = (2 * metrics.ranks(scores)).astype(np.int64)
-        limits = metrics.budget_limits(cost, BUDGETS, "even")
-        limited = [cost <= limit for limit in limits]
-        inside = [np.flatnonzero(pool) for pool in limited]
-        true = [metrics.true_ranks(accuracy[pool]) for pool in inside]
-        rho = np.corrcoef(ranks)[np.triu_indices(num_proxies, 1)]
-        print(
-            f"{num_proxies} proxies, {(1 << num_proxies) - 1:,} combinations; rank correlations {rho.min():.2f} to {rho.max():.2f}, ",
-            end="",
-        )
-        print(f"median {np.median(rho):.2f}; ranking the scores {rank * 1e3:.0f} ms")
-
-        rng = np.random.default_rng(1)
-        sample = [np.flatnonzero(rng.random(num_proxies) < 0.5).tolist() or [0] for _ in range(200)]
-        frame = pd.DataFrame(scores.T, columns=[f"p{p}" for p in range(num_proxies)]).assign(
-            cost=cost, accuracy=accuracy
-        )
-        plain = {
-            "pandas, as one would write it": (
-                took(
-                    lambda f=frame, s=sample, x=limits: [
-                        by_pandas(f, [f"p{p}" for p in c], x) for c in s[:10]
-                    ],
-                    3,
-                ),
-                10,
-            ),
-            "numpy, ranks taken once": (
-                took(lambda r=ranks, s=sample, i=inside, t=true: [by_numpy(r, c, i, t) for c in s], 3),
-                len(sample),
-            ),
-        }
-        for name, (seconds, count) in plain.items():
-            print(f"  {name:32} {count / seconds:12,.0f} combinations/s (a sample of {count})")
-        values = {}
-        for engine in engines:
-
-            def search(
-                engine: str = engine,
-                ranks: np.ndarray = ranks,
-                pools: list = limited,
-                accuracy: np.ndarray = accuracy,
-            ) -> np.ndarray:
-                return hybrid._values(_subsets.picks(ranks, pools, engine), pools, accuracy, "total")
-
-            values[engine] = search()  # numba's first call compiles or loads
-            seconds, picking = (
-                took(search),
-                took(lambda e=engine, r=ranks, p=limited: _subsets.picks(r, p, e)),
-            )
-            with mock.patch.multiple(_subsets._Search, _descend=nothing, _by_loop=nothing):
-                fixed = took(lambda e=engine, r=ranks, p=limited: _subsets.picks(r, p, e))
-            print(
-                f"  nbzero, {engine:24} {(1 << num_proxies) / seconds:12,.0f} combinations/s ({seconds * 1e3:.1f} ms for all);"
-                f" {(1 << num_proxies) / (picking - fixed):,.0f} beyond the {fixed * 1e3:.1f} ms that find which archs may win  (target 1,000,000)"
-            )
-        for mask_of in sample:
-            mask = sum(1 << p for p in mask_of)
-            assert all(
-                abs(found[mask] - by_numpy(ranks, mask_of, inside, true)) < 1e-12 for found in values.values()
-            )
-        if len(engines) == 2:
-            np.testing.assert_array_equal(values["numpy"], values["numba"])
+        for spacing in metrics.SPACINGS:
+            measure(num_proxies, engines, spacing)
 
 
 if __name__ == "__main__":

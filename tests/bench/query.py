@@ -1,6 +1,7 @@
 """How long answers take: python -m tests.bench.query
 
-A cold process (import, open, first query) and its memory, one further query, one bulk column; beside them pandas on the same Parquet file.
+A cold process (import, open, first query) and its memory, one further query, one bulk column; beside them
+pandas on the same Parquet file.
 """
 
 import resource
@@ -19,7 +20,8 @@ record = bench.query("r1-s32-d4w32s1-d1w256s2-d2w256s2-d5w256s2")
 answer = (record.macs, record.params)
 took = time.perf_counter() - start
 import resource, sys
-print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, sorted({"pyarrow", "pandas", "torch"} & set(sys.modules)))
+heavy = sorted({"pyarrow", "pandas", "torch"} & set(sys.modules))
+print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, heavy)
 """
 PANDAS = """
 import time
@@ -47,13 +49,16 @@ def main() -> None:
     seconds, memory = ([float(run[i]) for run in ours] for i in (0, 1))
     pandas = [float(run[0]) for run in cold(PANDAS)]
     print(
-        f"cold: import, Bench(), first query   median {statistics.median(seconds):.3f} s, best {min(seconds):.3f} s  (target 0.30 s)"
+        f"cold: import, Bench(), first query   median {statistics.median(seconds):.3f} s, best "
+        f"{min(seconds):.3f} s  (target 0.30 s)"
     )
     print(
-        f"      the same by pandas             median {statistics.median(pandas):.3f} s, best {min(pandas):.3f} s"
+        f"      the same by pandas             median {statistics.median(pandas):.3f} s, best "
+        f"{min(pandas):.3f} s"
     )
     print(
-        f"      memory of the process          {max(memory):.0f} MB (target 150 MB); heavy modules imported: {' '.join(ours[0][2:])}"
+        f"      memory of the process          {max(memory):.0f} MB (target 150 MB); heavy modules "
+        f"imported: {' '.join(ours[0][2:])}"
     )
 
     from nbzero import Bench
@@ -65,34 +70,40 @@ def main() -> None:
         return min(timeit.repeat(statement, number=number, repeat=7)) / number  # type: ignore[arg-type]
 
     print(
-        f"query(arch)                          {best(lambda: bench.query(arch), 100_000) * 1e6:.2f} us  (target 5 us)"
+        f"query(arch)                          {best(lambda: bench.query(arch), 100_000) * 1e6:.2f} us  "
+        f"(target 5 us)"
     )
     print(
         f"query(arch).macs                     {best(lambda: bench.query(arch).macs, 100_000) * 1e6:.2f} us"
     )
     mini = bench.query(("r1-mini", 0))
     print(
-        f"record.accuracy(dataset, recipe)     {best(lambda: mini.accuracy('cifar10', 'cpu-16px-4'), 20_000) * 1e6:.2f} us"
+        f"record.accuracy(dataset, recipe)     "
+        f"{best(lambda: mini.accuracy('cifar10', 'cpu-16px-4'), 20_000) * 1e6:.2f} us"
     )
     print(
-        f"record.score(proxy, dataset)         {best(lambda: mini.score('synflow', 'cifar10'), 20_000) * 1e6:.2f} us"
+        f"record.score(proxy, dataset)         "
+        f"{best(lambda: mini.score('synflow', 'cifar10'), 20_000) * 1e6:.2f} us"
     )
     start = time.perf_counter()
     for one in archs:
         bench.query(one)
     print(f"all {len(archs):,} archs of r1, one by one    {(time.perf_counter() - start) * 1e3:.1f} ms")
     print(
-        f"table('r1', ['macs'])                {best(lambda: bench.table('r1', ['macs'])['macs'], 2_000) * 1e6:.1f} us  (target 1,000 us)"
+        f"table('r1', ['macs'])                "
+        f"{best(lambda: bench.table('r1', ['macs'])['macs'], 2_000) * 1e6:.1f} us  (target 1,000 us)"
     )
     print(
-        f"table with where (two conditions)    {best(lambda: bench.table('r1', ['macs'], where='macs < 1e8 and s1_depth >= 2'), 200) * 1e6:.1f} us"
+        f"table with where (two conditions)    "
+        f"{best(lambda: bench.table('r1', ['macs'], where='macs < 1e8 and s1_depth >= 2'), 200) * 1e6:.1f} us"
     )
     import pandas as pd
 
     frame = pd.read_parquet("data/archs/r1.parquet").set_index("arch")
     print(f"pandas .loc[arch, 'macs']            {best(lambda: frame.loc[arch, 'macs'], 5_000) * 1e6:.2f} us")
     print(
-        f"memory at the end, pandas and all    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+        f"memory at the end, pandas and all    "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
     )
 
 

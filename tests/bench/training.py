@@ -1,7 +1,8 @@
 """Images trained on per second, one core, our loop beside the plain one: python -m tests.bench.training
 
-The plain loop is float32, NCHW, no malloc settings and PyTorch's default SGD. Both take steps of 128 random images of 32x32 in turn, in processes
-of their own that swap after every round, so that a drift of the machine hits both; the ratio is that of each round, and its median is quoted.
+The plain loop is float32, NCHW, no malloc settings and PyTorch's default SGD. Both take steps of 128 random
+images of 32x32 in turn, in processes of their own that swap after every round, so that a drift of the machine
+hits both; the ratio is that of each round, and its median is quoted.
 """
 
 import statistics
@@ -12,10 +13,10 @@ import time
 import torch
 from torch import nn
 
-from builders.shards import tune_process
+from builders.work.local import tune_process
+from nbzero.networks.build import build_net
 from nbzero.spaces.macro import CHOICES, Arch
 from train.loop import autocast
-from train.networks import build_net
 from train.recipe import recipe
 
 NETS = ("r1-s16-d1w32s2-d1w64s2-d1w128s2", "mb-s16-d2w16s2-d3w24s2-d2w48s2")  # 11.5 M and 6.1 M macs
@@ -79,11 +80,13 @@ def main() -> None:
         ratios = [a / b for a, b in zip(*rates, strict=True)]
         ours, plain = map(statistics.median, rates)
         print(
-            f"{arch} ({Arch.parse(arch).macs / 1e6:.1f} M macs): ours {ours:,.0f} images/s, plain {plain:,.0f} images/s",
+            f"{arch} ({Arch.parse(arch).macs / 1e6:.1f} M macs): ours {ours:,.0f} images/s, plain "
+            f"{plain:,.0f} images/s",
             end="; ",
         )
         print(
-            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} over {ROUNDS} rounds)"
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} over {ROUNDS} "
+            f"rounds)"
         )
 
 

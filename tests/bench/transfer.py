@@ -1,15 +1,16 @@
 """How long the transfer tables take: python -m tests.bench.transfer
 
-Made numbers: six pools of 2,000 archs (as many as two mini spaces have) with as many proxies as the registry has; and two of 14,964 archs.
-Beside it scipy the straightforward way. Seconds are of this process (CPU), medians of a few rounds.
+Made numbers: six pools of 2,000 archs (as many as two mini spaces have) with as many proxies as the registry
+has; and two of 14,964 archs. Beside it scipy the straightforward way. Seconds are of this process (CPU),
+medians of a few rounds.
 """
 
 import itertools
 
 import scipy.stats
 
-from nbzero.pool import Pool
-from nbzero.transfer import transfer
+from nbzero.judge.pool import Pool
+from nbzero.judge.transfer import transfer
 from tests.bench.judging import made_pool, seconds
 
 
@@ -38,9 +39,10 @@ def main() -> None:
             seconds(lambda pools=pools: by_scipy(pools), 3),
         )
         print(
-            f"{size}, by kendall: {ours:.3f} s; scipy {theirs:.3f} s, without the table of archs: {theirs / ours:.1f} times"
+            f"{size}, by kendall: {ours:.3f} s; scipy {theirs:.3f} s, without the table of archs: "
+            f"{theirs / ours:.1f} times"
         )
-        print(f"{size}, by mbr: {seconds(lambda pools=pools: transfer(pools, 'mbr'), 3):.3f} s")
+        print(f"{size}, by mbr: {seconds(lambda pools=pools: transfer(pools, metric='mbr'), 3):.3f} s")
         took = seconds(lambda pools=pools: transfer(pools, resamples=10), 1)
         print(f"{size}, by kendall, 10 resamples: {took:.2f} s, so {took * 20:.0f} s for 200")
 

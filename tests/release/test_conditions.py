@@ -1,4 +1,7 @@
-"""Conditions: random ones against a slow three-valued evaluator, then each part of the syntax, then what is refused."""
+"""Conditions: random ones against a slow three-valued evaluator.
+
+Then each part of the syntax, then what is refused.
+"""
 
 import itertools
 import operator

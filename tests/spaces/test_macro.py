@@ -1,4 +1,7 @@
-"""nbzero.spaces: strings, grids, costs, members and moves, against slow versions written from the definition of the spaces."""
+"""Our spaces: strings, grids, costs, members and moves.
+
+Each against a slow version written from the definition.
+"""
 
 import contextlib
 import copy
@@ -48,7 +51,8 @@ GRID = {
     "mb-mini": ((8, 16), (4, 8, 12, 16, 24, 32, 48), 4, 1_000),
 }
 MINI = [name for name in GRID if name.endswith("-mini")]
-# SHA-256 over the members in build order of "{arch} {macs} {params}\n", from an enumeration that shares no code with this one.
+# SHA-256 over the members in build order of "{arch} {macs} {params}\n", from an enumeration that shares no
+# code with this one.
 DIGESTS = {
     "r1": "ff2bd5209dcd8801f3871f0e41db86d1f3057eeef0fe73305d4497392ddbe9b7",
     "r2": "fc916c965ec2a7d30cd2cca480c28008bab3b275d98681d0bbe05b1eb6bca182",
@@ -83,7 +87,10 @@ def choices_of(text):
 
 
 def convolutions(text):
-    """Every convolution of a net in order, as (input channels, output channels, kernel, stride, groups, on the shortcut)."""
+    """Every convolution of a net in order.
+
+    As (input channels, output channels, kernel, stride, groups, on the shortcut).
+    """
     family = {"tiny": "r1"}.get(text.split("-")[0], text.split("-")[0])
     width, stages = choices_of(text)
     yield 3, width, 3, 1, 1, False
@@ -279,7 +286,8 @@ def test_a_space_is_made_once():
 
 
 def test_spaces_need_no_torch():
-    code = "import sys, nbzero.spaces as s; s.macs('r1-s16-d1w16s2-d1w16s2-d1w16s2'); sys.exit('torch' in sys.modules)"
+    code = "import sys, nbzero.spaces as s; s.macs('r1-s16-d1w16s2-d1w16s2-d1w16s2')\n"
+    code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 
 
@@ -338,7 +346,8 @@ BAD = {
     "r1-s32": "0 stages; an arch has 3 or 4",
     "r1-s32-d2w64s2-d1w64s2": "2 stages; an arch has 3 or 4",
     "r1-s32-d2w64s2-d1w64s2-d1w64s2-d1w64s2-d1w64s1": "5 stages; an arch has 3 or 4",
-    "r1-s32-d02w64s2-d1w64s2-d1w64s2": "stage 1 is 'd02w64s2'; a stage is like 'd2w256s2' (depth, width, stride; no leading zero)",
+    "r1-s32-d02w64s2-d1w64s2-d1w64s2": "stage 1 is 'd02w64s2'; a stage is like 'd2w256s2' (depth, width, "
+    "stride; no leading zero)",
     "mb-mini-s8-d1w4s2-d1w4-d1w4s2": "stage 2 is 'd1w4'; a stage is like 'd2w48s2'",
     "r1-s32-d2w64s2-d1w64s2-d1w064s2": "stage 3 is 'd1w064s2'",
     "r1-s32-d2w64s2-d1w64s2-d1w64s02": "stage 3 is 'd1w64s02'",
@@ -354,14 +363,18 @@ BAD = {
     "r1-s32-d0w64s2-d1w64s2-d1w64s2": "stage 1 has depth 0; the depths of r1 are 1 2 3 4 5 6",
     "r1-s32-d2w64s2-d7w64s2-d1w64s2": "stage 2 has depth 7; the depths of r1 are 1 2 3 4 5 6",
     "r1-mini-s4-d1w4s2-d1w4s2-d5w4s2": "stage 3 has depth 5; the depths of r1-mini are 1 2 3 4",
-    "r1-s32-d2w64s2-d1w65s2-d1w128s2": "stage 2 has width 65; the widths of r1 are 16 32 48 64 96 128 192 256",
-    "mb-s16-d2w4s2-d1w8s2-d1w8s2": "stage 1 has width 4; the widths of mb are 8 16 24 32 48 64 96 128 160 192",
+    "r1-s32-d2w64s2-d1w65s2-d1w128s2": "stage 2 has width 65; the widths of r1 are 16 32 48 64 96 128 192 "
+    "256",
+    "mb-s16-d2w4s2-d1w8s2-d1w8s2": "stage 1 has width 4; the widths of mb are 8 16 24 32 48 64 96 128 160 "
+    "192",
     "r1-s32-d2w64s2-d1w128s2-d1w96s2": "stage 3 has width 96, less than 128 before it; widths never decrease",
     "r1-s32-d2w64s3-d1w64s2-d1w64s2": "stage 1 has stride 3; a stride is 1 or 2",
     "r1-s32-d2w64s2-d1w64s0-d1w64s2": "stage 2 has stride 0; a stride is 1 or 2",
     "r1-s32-d2w64s2-d1w64s1-d1w64s2": "2 stages have stride 2; exactly 3 of the 3 halve the resolution",
-    "r1-s32-d2w64s2-d1w64s2-d1w64s2-d1w64s2": "4 stages have stride 2; exactly 3 of the 4 halve the resolution",
-    "r1-s32-d2w64s1-d1w64s2-d1w64s2-d1w64s1": "2 stages have stride 2; exactly 3 of the 4 halve the resolution",
+    "r1-s32-d2w64s2-d1w64s2-d1w64s2-d1w64s2": "4 stages have stride 2; exactly 3 of the 4 halve the "
+    "resolution",
+    "r1-s32-d2w64s1-d1w64s2-d1w64s2-d1w64s1": "2 stages have stride 2; exactly 3 of the 4 halve the "
+    "resolution",
 }
 
 

@@ -1,4 +1,7 @@
-"""sed_reconstructed: the same from an arch, a table and a network, a case by hand, and the facts published for NAS-Bench-201."""
+"""sed_reconstructed: the same from an arch, a table and a network.
+
+Then a case by hand, and the facts published for NAS-Bench-201.
+"""
 
 import math
 
@@ -6,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from builders.proxies import score
 from nbzero.errors import UnknownNameError
+from nbzero.networks.build import build_net
+from nbzero.proxies.score import score
 from nbzero.spaces.macro import CHOICES, Arch, space
 from nbzero.spaces.sed import sed_of_cell, sed_of_table, sed_reconstructed
 from tests.places import DATA
-from train.networks import build_net
 
 CELLS = DATA / "nasbench201.parquet"
 

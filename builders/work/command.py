@@ -1,0 +1,130 @@
+"""The command lines of the jobs: what those that work through archs have in common, and how a job ends."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+from builders.work import local
+from builders.work.job import Compute, Engine, Job
+from builders.work.origin import builder_commit
+from builders.work.rows import default_format
+from builders.work.units import parse_range, parse_shard, planned_units
+from nbzero.errors import NBZeroError, UsageError
+from nbzero.images.facts import dataset
+from nbzero.images.sources import find_source
+from nbzero.release.schema import Table
+from nbzero.spaces.macro import space
+
+ENGINES: dict[str, Engine] = {"local": local.engine}
+
+
+def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
+    """A job's `main` that returns an exit status.
+
+    0     done
+    2     an error, which it prints: what was given, what to do
+    130   Ctrl-C
+    """
+
+    @functools.wraps(main)
+    def wrapped(argv: Sequence[str] | None = None) -> int:
+        try:
+            main(argv)
+        except NBZeroError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted; run the same command again to go on from here", file=sys.stderr)
+            return 130
+        return 0
+
+    return wrapped
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help begins with a job's docstring, line by line."""
+    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """What the jobs that work through archs have in common."""
+    parser = parser_of(doc)
+    parser.add_argument("--space", required=True, help="for instance r1-mini")
+    parser.add_argument("--dataset", required=True, help="cifar10, cifar100, imagenet16-120 or digits")
+    parser.add_argument("--out", required=True, help="folder or fsspec URL that the shard files go to")
+    parser.add_argument(
+        "--archs", default=None, help="how many of the build order, or FIRST:LAST; default: the whole space"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", help="whole numbers from 0")
+    parser.add_argument("--shard", default="0/1", help="like 3/40: this is number 3, counted from 0, of 40")
+    parser.add_argument(
+        "--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto (every card, else every core), cpu, cuda or cuda:N"
+    )
+    parser.add_argument("--workers", type=int, default=None, help="processes; default: one per core or card")
+    parser.add_argument(
+        "--format", choices=("parquet", "h5"), default=default_format(), help="of the finished shard"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=tuple(ENGINES),
+        default="local",
+        help="local: the processors and cards of this machine",
+    )
+    return parser
+
+
+def job_of(
+    given: argparse.Namespace,
+    table: Table,
+    key: str,
+    start: Callable[..., Compute],
+    **settings: object,
+) -> Job:
+    """The Job that the arguments describe; every name is checked before anything is computed.
+
+    Args:
+        given: what `arguments` parsed, with seeds.
+        table: the table of its rows.
+        key: the column that all its rows share, and the argument that says its value: "recipe" or "protocol".
+        start, settings: as in `Job`; the settings get the data set, its images, and the commit.
+    """
+    chosen = space(given.space)
+    dataset(given.dataset)
+    source = find_source(given.dataset, given.images)
+    members = chosen.members
+    seeds = sorted(set(given.seeds))
+    if seeds[0] < 0:
+        raise UsageError(f"seed {seeds[0]}; seeds are whole numbers from 0")
+    shard, num_shards = parse_shard(given.shard)
+    archs = parse_range(given.archs) if given.archs else range(len(members))
+    same_key = {key: getattr(given, key)}
+    common = {
+        "dataset": given.dataset,
+        "images": str(source) if source else None,
+        "builder_commit": builder_commit(),
+    }
+    return Job(
+        table=table,
+        name=f"{table}-{chosen.name}-{given.dataset}-{same_key[key]}",
+        space=chosen.name,
+        dataset=given.dataset,
+        units=planned_units(members, archs, seeds, shard, num_shards),
+        shard=shard,
+        num_shards=num_shards,
+        start=start,
+        settings={**same_key, **common, **settings},
+        same_key=same_key,
+        device=given.device,
+        workers=given.workers,
+    )
+
+
+def said_where(out: str, name: str) -> str:
+    """A file of the output folder, as the user would name it."""
+    return f"{out.rstrip('/')}/{name}"

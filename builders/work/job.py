@@ -1,0 +1,209 @@
+"""One shard of one job: computes what is missing of it, and leaves one finished file.
+
+What computes is an engine: a function of one type, so that a cluster is another function and no other job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builders.work.rows import Folder, Format, Row, read_shard, to_h5, to_json, to_parquet
+from builders.work.units import Unit
+from nbzero.errors import ReleaseError
+from nbzero.release.schema import Table
+
+Compute = Callable[[Unit, Row | None], Row]
+Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is incomplete
+ENCODE = {"parquet": to_parquet, "h5": to_h5}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One shard of one job: which units, and what computes a unit.
+
+    Attributes:
+        table: the table its rows belong to.
+        name: first part of its file names, the same for all shards of the job.
+        space, dataset: written beside every row.
+        units: of this shard, in order.
+        shard, num_shards: its number from 0, and how many there are.
+        start: called once in every worker with (device, settings). It returns the function that computes a
+            unit's row, from the unit and from the row that is there already, incomplete, or None.
+        settings: what `start` needs; must pickle.
+        same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
+        device, workers: what is to compute, in the words of the command line; the engine says what they mean.
+    """
+
+    table: Table
+    name: str
+    space: str
+    dataset: str
+    units: list[Unit]
+    shard: int
+    num_shards: int
+    start: Callable[[str, Any], Compute]
+    settings: Any
+    same_key: dict[str, str]
+    device: str = "auto"
+    workers: int | None = None
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}-{self.shard:04d}-of-{self.num_shards:04d}"
+
+
+# Called with a job, its output folder and what is to do. Malformed options are a UsageError of the call
+# itself. The units and rows come as they finish, each written by `keep_unit` before.
+Engine = Callable[[Job, str, Sequence[Todo]], Iterator[tuple[Unit, Row]]]
+
+
+def run_job(
+    job: Job,
+    out: str,
+    engine: Engine,
+    file_format: Format,
+    is_complete: Callable[[Row], bool] = bool,
+) -> str:
+    """Compute what is missing of a shard and leave one finished file.
+
+    Args:
+        out: folder or fsspec URL.
+        engine: what computes.
+        is_complete: whether a row that is there already needs no more work.
+
+    Returns:
+        The finished file's name in `out`.
+
+    Raises:
+        ReleaseError: a file there that cannot be read, or a worker that was killed. Everything finished is
+            kept.
+        OutputError: a folder or file that cannot be written.
+        KeyboardInterrupt: after the workers were stopped.
+    """
+    folder = Folder(out)
+    rows = _rows_there(folder, job)
+    todo = _missing(job, rows, is_complete)
+    results = engine(job, out, todo)
+    folder.make()
+    with _progress(job, len(todo)) as report:
+        for unit, row in results:
+            rows[_place(unit)] = row
+            report(unit, row)
+    finished = f"{job.stem}.{file_format}"
+    ordered = [rows[place] for place in sorted(rows)]
+    folder.write(finished, ENCODE[file_format](job.table, ordered))
+    for name in _finished_files(folder, job):
+        if name != finished:
+            folder.remove(name)
+    folder.remove(job.stem)
+    return finished
+
+
+def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
+    """Write what was computed of a unit as its small file; the row with its key and with where it belongs."""
+    arch_id, arch, seed = unit
+    key = {"arch_id": arch_id, "seed": seed, **job.same_key}
+    whole = row | key | {"space": job.space, "dataset": job.dataset, "arch": arch}
+    folder.write(f"{job.stem}/{arch_id:06d}-{seed}.json", to_json(job.table, whole))
+    return whole
+
+
+def _place(unit: Unit) -> tuple[int, int]:
+    arch_id, _, seed = unit
+    return arch_id, seed
+
+
+def _missing(job: Job, rows: dict[tuple[int, int], Row], is_complete: Callable[[Row], bool]) -> list[Todo]:
+    """The units without a complete row, each once, with the row that is there."""
+    todo = []
+    for unit in dict.fromkeys(job.units):
+        there = rows.get(_place(unit))
+        if there is None or not is_complete(there):
+            todo.append((unit, there))
+    return todo
+
+
+def _finished_files(folder: Folder, job: Job) -> list[str]:
+    """The shard's finished files of any format that are there."""
+    names = [f"{job.stem}.{file_format}" for file_format in ENCODE]
+    return [name for name in names if folder.fs.exists(folder.path(name))]
+
+
+def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
+    """Finished rows of this shard by (arch_id, seed).
+
+    The small files, being newer, replace those of a finished file.
+    """
+    own = {"space": job.space, "dataset": job.dataset, **job.same_key}
+    rows = {}
+    for name in [*_finished_files(folder, job), *folder.names(job.stem)]:
+        path = folder.path(name)
+        for row in read_shard(folder.read(name), path).rows:
+            found = {column: row.get(column) for column in own}
+            if found != own:
+                raise ReleaseError(
+                    f"{path} holds a row of {list(found.values())}, not of {list(own.values())}; "
+                    "choose another folder"
+                )
+            rows[row["arch_id"], row["seed"]] = row
+    return rows
+
+
+# What is said meanwhile
+
+
+@contextlib.contextmanager
+def _progress(job: Job, num_todo: int) -> Iterator[Callable[[Unit, Row], None]]:
+    """A rich bar with ETA on a terminal; elsewhere, or without rich, a line per unit."""
+    total = len(set(job.units))
+    done = total - num_todo
+    if sys.stderr.isatty() and importlib.util.find_spec("rich"):
+        with _bar() as bar:
+            task = bar.add_task(job.stem, total=total, completed=done)
+            yield lambda unit, row: bar.update(task, advance=1, description=f"{job.stem} {_said(unit, row)}")
+        return
+    started = time.monotonic()
+    computed = 0
+
+    def line(unit: Unit, row: Row) -> None:
+        nonlocal computed
+        computed += 1
+        left = (time.monotonic() - started) / computed * (num_todo - computed)
+        said = f"{job.stem} {done + computed}/{total} {_said(unit, row)}, {left:.0f} s left"
+        print(said, file=sys.stderr, flush=True)
+
+    yield line
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _said(unit: Unit, row: Row) -> str:
+    _, arch, seed = unit
+    if row.get("val_acc") is not None:
+        return f"{arch} seed {seed} val {row['val_acc']:.4f}"
+    return f"{arch} seed {seed} {row.get('status', 'scored')}"

@@ -1,0 +1,58 @@
+"""What every row says of where it comes from: device, software and commit."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("nbzero", "train", "builders")  # what computes a row
+
+
+def device_name(device: str) -> str:
+    """What a row's `device` says: the card's name, or the processor's and that one thread ran."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, 1 thread"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def software() -> str:
+    """What a row's `software` says."""
+    import torch
+
+    return f"torch {torch.__version__}, numpy {np.__version__}, python {platform.python_version()}"
+
+
+@functools.cache
+def builder_commit() -> str:
+    """The commit of the checkout that this file lies in, with "+changes" where its tracked code differs.
+
+    Outside a checkout it is the installed version.
+    """
+    commit = _git("rev-parse", "HEAD") if (ROOT / ".git").exists() else ""
+    if not commit:
+        return f"nbzero {version('nbzero')}"
+    changes = _git("status", "--porcelain", "-uno", "--", *CODE)
+    return f"{commit}+changes" if changes else commit
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip()

@@ -1,0 +1,301 @@
+"""Rows as files that appear when they are finished.
+
+A job's output folder may be any fsspec URL. Every finished unit in it is a small JSON file: one training run,
+or one scored initialisation. It appears whole or not at all. So a job that is killed at any moment loses at
+most the unit in hand. When all units of a shard are there, they become one shard file, and the small files
+go. It is Parquet, or HDF5 where pyarrow is absent.
+
+    {job}-{i}-of-{n}/{arch_id:06d}-{seed}.json      while it runs
+    {job}-{i}-of-{n}.parquet | .h5                  when finished
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nbzero.errors import OutputError, ReleaseError
+from nbzero.files import GO_ON, write_whole
+from nbzero.release.schema import (
+    DATA_VERSION,
+    KEYS,
+    LATER,
+    SCHEMA_VERSION,
+    TABLES,
+    Column,
+    Table,
+    arrow_schema,
+    check_rows,
+)
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
+
+Row = dict[str, Any]
+Format = Literal["parquet", "h5"]
+WHERE = ("space", "dataset", "arch")  # what a shard says of a row beside the table's own columns
+
+
+class Folder:
+    """A folder of finished files, local or at any fsspec URL."""
+
+    def __init__(self, url: str | Path) -> None:
+        # Here: importing a benchmark needs no fsspec.
+        from fsspec.core import url_to_fs
+        from fsspec.implementations.local import LocalFileSystem
+
+        self.fs: AbstractFileSystem
+        self.fs, self.root = url_to_fs(os.fspath(url))
+        self.local = isinstance(self.fs, LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """A file of the folder as its file system knows it; of "" the folder itself."""
+        return f"{self.root}/{name}" if name else self.root
+
+    def names(self, under: str = "") -> list[str]:
+        """Every finished file below a sub-folder, relative to this folder, sorted.
+
+        There is none where the sub-folder does not exist.
+        """
+        if not self.fs.isdir(self.path(under)):
+            return []
+        start = len(self.root.rstrip("/")) + 1
+        found = [name[start:] for name in self.fs.find(self.path(under))]
+        return sorted(name for name in found if not name.endswith(".part"))
+
+    def make(self) -> None:
+        """Make the folder where it does not exist; OutputError where that cannot be."""
+        try:
+            self.fs.makedirs(self.root, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make the folder {self.root}: {error.strerror or error}; name another --out"
+            ) from error
+
+    def read(self, name: str) -> bytes:
+        data: bytes = self.fs.cat_file(self.path(name))
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Make a file that appears whole or not at all.
+
+        Raises:
+            OutputError: the disk is full or the folder cannot be written; nothing of the file is left.
+        """
+        path = self.path(name)
+        if self.local:
+            write_whole(Path(path), data)
+            return
+        try:
+            self.fs.pipe_file(path, data)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error}; {GO_ON}") from error
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a whole sub-folder, where there is one."""
+        if self.fs.exists(self.path(name)):
+            self.fs.rm(self.path(name), recursive=True)
+
+
+def default_format() -> Format:
+    """Parquet where pyarrow is installed, else HDF5."""
+    return "parquet" if importlib.util.find_spec("pyarrow") else "h5"
+
+
+# Writing
+
+
+def to_json(table: Table, row: Row) -> bytes:
+    """One finished unit. Floats keep every bit: they are the shortest text that reads back the same."""
+    content = {
+        "table": table,
+        "schema_version": SCHEMA_VERSION,
+        "data_version": DATA_VERSION,
+        "row": row,
+    }
+    return (json.dumps(content, allow_nan=True, sort_keys=True) + "\n").encode()
+
+
+def to_parquet(table: Table, rows: Sequence[Row]) -> bytes:
+    """A shard as Parquet: the table's columns and `space`, `dataset`, `arch`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = arrow_schema(table)
+    schema = schema.with_metadata(schema.metadata | {"nbzero.data_version": DATA_VERSION})
+    for name in WHERE:
+        schema = schema.append(pa.field(name, pa.string(), nullable=False))
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def to_h5(table: Table, rows: Sequence[Row]) -> bytes:
+    """A shard as HDF5, for machines without pyarrow: a data set per column.
+
+    A null is NaN, and the empty string in `failures`. A list column is `{name}/values` and `{name}/lengths`.
+    """
+    import h5py
+
+    sink = io.BytesIO()
+    with h5py.File(sink, "w") as file:
+        file.attrs["table"] = table
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["data_version"] = DATA_VERSION
+        for column in _shard_columns(table):
+            _put_column(file, column, [row[column.name] for row in rows])
+    return sink.getvalue()
+
+
+def _shard_columns(table: Table) -> list[Column]:
+    return [*TABLES[table], *(Column(name, "string", "", "") for name in WHERE)]
+
+
+def _put_column(file: Any, column: Column, values: list[Any]) -> None:
+    import h5py
+
+    name = column.name
+    if column.kind == "string":
+        texts = [value or "" for value in values]
+        file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+    elif column.kind == "list<float64>":
+        file[f"{name}/lengths"] = np.array([len(value) for value in values], np.int32)
+        file[f"{name}/values"] = np.array([number for value in values for number in value], np.float64)
+    else:
+        file[name] = np.array(values, column.kind)  # of None NaN
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The rows of one file, and what it says of itself."""
+
+    table: Table
+    data_version: str
+    rows: list[Row]
+
+
+def read_shard(data: bytes, name: str) -> Shard:
+    """The rows of a unit (.json) or shard file (.parquet, .h5), every value checked.
+
+    Raises:
+        ReleaseError: any other bytes; it names the file.
+    """
+    readers = {".json": _read_json, ".parquet": _read_parquet, ".h5": _read_h5}
+    reader = readers.get(Path(name).suffix)
+    if reader is None:
+        raise ReleaseError(f"{name} is no shard; shards are .parquet, .h5 or .json")
+    shard = reader(data, name)
+    for number, row in enumerate(shard.rows):
+        for column in LATER[shard.table] - row.keys():
+            row[column] = None
+        if not all(isinstance(row.get(column), str) for column in WHERE):
+            raise ReleaseError(
+                f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project"
+            )
+    check_rows(shard.table, map(_without_where, shard.rows), name)
+    return shard
+
+
+def _without_where(row: Row) -> Row:
+    return {column: value for column, value in row.items() if column not in WHERE}
+
+
+def _checked_head(table: Any, schema_version: Any, data_version: Any, name: str) -> tuple[Table, str]:
+    """What a file says of itself: its table and data version.
+
+    Raises:
+        ReleaseError: it is no shard of this schema.
+    """
+    if table not in KEYS or not isinstance(data_version, str):
+        raise ReleaseError(
+            f"{name} is no shard of this project: it names no table; remove it or choose another folder"
+        )
+    if str(schema_version) != str(SCHEMA_VERSION):
+        raise ReleaseError(
+            f"{name} has schema version {schema_version}, this code reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+    return table, data_version
+
+
+def _damaged(name: str, error: Exception) -> ReleaseError:
+    return ReleaseError(
+        f"{name} is truncated or corrupted ({error}); "
+        "remove it and run its job again: finished units are kept"
+    )
+
+
+def _read_json(data: bytes, name: str) -> Shard:
+    try:
+        content = json.loads(data)
+        head = content["table"], content["schema_version"], content["data_version"]
+        row = dict(content["row"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(name, error) from error
+    table, version = _checked_head(*head, name)
+    return Shard(table, version, [row])
+
+
+def _read_parquet(data: bytes, name: str) -> Shard:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        content = pq.ParquetFile(io.BytesIO(data)).read()
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(name, error) from error
+    said = {key.decode(): value.decode() for key, value in (content.schema.metadata or {}).items()}
+    table, version = _checked_head(
+        said.get("nbzero.table"), said.get("nbzero.schema_version"), said.get("nbzero.data_version"), name
+    )
+    return Shard(table, version, content.to_pylist())
+
+
+def _read_h5(data: bytes, name: str) -> Shard:
+    import h5py
+
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            said = file.attrs
+            table, version = _checked_head(
+                said.get("table"), said.get("schema_version"), said.get("data_version"), name
+            )
+            columns = {}
+            for column in _shard_columns(table):
+                if column.name in file or column.name not in LATER[table]:
+                    columns[column.name] = _column_values(file, column)
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    except (OSError, KeyError, ValueError) as error:
+        raise _damaged(name, error) from error
+    return Shard(table, version, rows)
+
+
+def _column_values(file: Any, column: Column) -> list[Any]:
+    """The inverse of `_put_column`."""
+    name = column.name
+    if column.kind == "string":
+        texts: list[Any] = file[name].asstr()[:].tolist()
+        if column.nullable:
+            return [text or None for text in texts]
+        return texts
+    if column.kind == "list<float64>":
+        ends = np.cumsum(file[f"{name}/lengths"][:])
+        if len(ends) == 0:
+            return []
+        return [part.tolist() for part in np.split(file[f"{name}/values"][:], ends[:-1])]
+    numbers = file[name][:]
+    values = numbers.astype(object)
+    values[np.isnan(numbers)] = None
+    found: list[Any] = values.tolist()
+    return found

@@ -1,0 +1,61 @@
+"""Units of work: one arch with one seed each, and which of them a shard has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from nbzero.errors import UsageError
+
+Unit = tuple[int, str, int]  # arch_id, arch, seed
+
+
+def units_of_shard(num_units: int, shard: int, num_shards: int) -> range:
+    """The work units of one shard: every num_shards-th, starting at its own number.
+
+    >>> [list(units_of_shard(num_units=9, shard=s, num_shards=4)) for s in range(4)]
+    [[0, 4, 8], [1, 5], [2, 6], [3, 7]]
+    """
+    return range(shard, num_units, num_shards)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`"3/40"` to (3, 40): shard 3, counted from 0, of 40; UsageError for anything else.
+
+    >>> parse_shard("3/40")
+    (3, 40)
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise UsageError(
+            f"shard {text!r}; it is like 3/40: the shard's number from 0, then how many there are"
+        )
+    return int(match[1]), int(match[2])
+
+
+def parse_range(text: str) -> range:
+    """`"100"` to the first 100, `"100:300"` to 100 .. 299; UsageError for anything else.
+
+    >>> parse_range("100:300")
+    range(100, 300)
+    """
+    match = re.fullmatch(r"(?:(\d+):)?(\d+)", text)
+    if not match or int(match[1] or 0) >= int(match[2]):
+        raise UsageError(
+            f"archs {text!r}; it is a count of the build order's first archs, or FIRST:LAST (without LAST)"
+        )
+    return range(int(match[1] or 0), int(match[2]))
+
+
+def planned_units(
+    members: Sequence[str], archs: range, seeds: Iterable[int], shard: int, num_shards: int
+) -> list[Unit]:
+    """A shard's units: archs in build order, every arch with all seeds before the next.
+
+    Raises:
+        UsageError: archs beyond the space's members.
+    """
+    if archs.stop > len(members):
+        raise UsageError(f"archs up to {archs.stop}; the space has {len(members)}")
+    units = [(arch_id, members[arch_id], seed) for arch_id in archs for seed in seeds]
+    return [units[number] for number in units_of_shard(len(units), shard, num_shards)]

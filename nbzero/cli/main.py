@@ -1,0 +1,16 @@
+"""The whole command: every module of commands adds its own to the app when it is imported."""
+
+from __future__ import annotations
+
+from nbzero.cli import judge, look, write
+from nbzero.cli.frame import OK, app
+
+# In the order of the help: look, judge, write.
+_MODULES = [module.__name__ for module in (look, judge, write)]
+app.registered_commands.sort(key=lambda one: _MODULES.index(one.callback.__module__))
+
+
+def run() -> int:
+    """The whole command; ends the process with the exit status."""
+    app(prog_name="nbzero")
+    return OK

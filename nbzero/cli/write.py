@@ -1,0 +1,250 @@
+"""Commands that write files: plot, report, export."""
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nbzero import text
+from nbzero.bench import Bench
+from nbzero.cli.frame import Answer, Call, Listing, noted
+from nbzero.cli.options import command, dataset_of, in_list, names_of, of_release, words
+from nbzero.errors import NothingFoundError, UsageError, unknown_name
+from nbzero.files import write_whole
+from nbzero.release.opened import Seed, Split
+from nbzero.spaces.macro import CHOICES
+from nbzero.spaces.published import IMPORTED
+
+if TYPE_CHECKING:
+    from nbzero.frame import Frame
+
+PICTURES = (".png", ".pdf", ".svg")
+FORMATS = ("csv", "parquet", "json")
+
+
+def _figures(incomplete: str) -> list[str]:
+    from nbzero.plots.paper import FIGURES
+
+    return words("list", *FIGURES)(incomplete)
+
+
+@command("dataset", "recipe", "split", "proxies", "protocol", "seed", "where", "score_seed")
+def plot(
+    call: Call,
+    figure: Annotated[
+        str,
+        typer.Argument(
+            help="Which figure: mbr, scatter, macs, factors, ..; list shows all.", autocompletion=_figures
+        ),
+    ],
+    dataset: str | None,
+    recipe: str | None,
+    split: Split,
+    proxies: list[str] | None,
+    protocol: str | None,
+    seed: Seed,
+    where: str | None,
+    score_seed: Seed,
+    space: Annotated[
+        str | None,
+        typer.Argument(help="Search space.", autocompletion=of_release(lambda bench, _: bench.spaces)),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Ends in .png, .pdf or .svg. Default: FIGURE-SPACE.png here."
+        ),
+    ] = None,
+    dpi: Annotated[int, typer.Option("--dpi", min=20, max=1200, help="Dots per inch of a .png.")] = 150,
+) -> Answer:
+    """Draw one of the paper's figures into a file.
+
+    nbzero plot mbr r1-mini; nbzero plot list shows what there is. Needs matplotlib.
+    """
+    from nbzero.plots.paper import FIGURES, drawing
+
+    if figure == "list":
+        rows = [{"figure": one.name, "number": one.number, "shows": one.meaning} for one in FIGURES.values()]
+        return Answer(Listing(["figure", "number", "shows"], rows, "Figures, by their number in the paper"))
+    chosen = drawing(figure)
+    if space is None:
+        raise UsageError(f"plot {figure} needs a space: nbzero plot {figure} SPACE")
+    path = out or Path(f"{figure}-{space}.png")
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"--out {path}; it ends in .png, .pdf or .svg")
+    bench = call.bench
+    on = dataset_of(bench, space, dataset)
+    which: Any = {
+        "protocol": protocol,
+        "seed": seed,
+        "split": split,
+        "where": where,
+        "score_seed": score_seed,
+    }
+    made = chosen.make(bench, space, on, recipe, proxies=proxies, **which)
+    drawn = io.BytesIO()
+    made.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
+    write_whole(path, drawn.getvalue(), "draw the figure again")
+    used = recipe or ", ".join(bench.recipes(space, on))
+    title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {seed or 0}"
+    if where:
+        title += f", where {where}"
+    listing = Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title)
+    return Answer(noted(bench, listing, space, protocol))
+
+
+@command("split")
+def report(
+    call: Call,
+    split: Split,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write it into.")],
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--spaces",
+            metavar="A,B",
+            help="Only these; may be repeated. Default: all that have runs.",
+            autocompletion=in_list([*CHOICES, *IMPORTED]),
+        ),
+    ] = None,
+    resamples: Annotated[
+        int,
+        typer.Option(
+            "--resamples",
+            min=0,
+            metavar="N",
+            help="Of the intervals, which take seconds a data set; 0 makes none.",
+        ),
+    ] = 200,
+) -> Answer:
+    """Write one HTML page with every table and chart.
+
+    It needs no network to read.
+    """
+    from nbzero.pages.report import write_report
+
+    path = write_report(call.bench, out, names_of(spaces), split, resamples=resamples)
+    return Answer(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
+
+
+@command("space", "dataset", "recipe", "protocol", "seed", "where")
+def export(
+    call: Call,
+    space: str,
+    dataset: str | None,
+    recipe: str | None,
+    protocol: str | None,
+    seed: Seed,
+    where: str | None,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="- is stdout.")] = "-",
+    form: Annotated[
+        Literal["csv", "parquet", "json"] | None,
+        typer.Option("--format", "-f", help="Default: what FILE ends in, else csv."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            metavar="A,B",
+            help="May be repeated. Default: all of archs; with --dataset also its runs and scores.",
+        ),
+    ] = None,
+) -> None:
+    """The table of a space as CSV, JSON or Parquet.
+
+    What Bench.table gives: one row an arch, in build order.
+    """
+    kind = _format(form, None if call.form == "table" else call.form, out)
+    bench = call.bench
+    view = bench.table(space, names_of(columns), dataset, recipe, protocol, seed, where)
+    _check_there(bench, view, space, dataset, where, seed)
+    title = ", ".join([_selected(view, where), f"N = {len(view):,}, release {bench.version}"])
+    data = _encoded(bench, view, kind, title)
+    if out == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        print(title, file=sys.stderr)
+        return
+    write_whole(Path(out), data, "run the same command again")
+    print(f"{title}, written to {out}", file=sys.stderr)
+
+
+def _format(form: str | None, asked: str | None, out: str) -> str:
+    """The format to write: as asked, else what the file ends in, else CSV."""
+    if form is not None and asked is not None and form != asked:
+        raise UsageError(f"--{asked} and --format {form} say different things; leave one out")
+    kind = form or asked
+    if kind is None:
+        ending = Path(out).suffix.lower().removeprefix(".") if out != "-" else ""
+        kind = ending or "csv"
+    if kind not in FORMATS:
+        raise unknown_name("format", kind, FORMATS)
+    if kind == "parquet" and out == "-" and sys.stdout.isatty():
+        raise UsageError("Parquet is no text for a terminal; give --out FILE, or a pipe")
+    return kind
+
+
+def _check_there(
+    bench: Bench, view: "Frame", space: str, dataset: str | None, where: str | None, seed: Seed
+) -> None:
+    """NothingFoundError where no arch meets the condition, or none has what was asked for with that seed."""
+    if where is not None and not len(view):
+        from nbzero.release.table import Wanted, none_meets
+
+        selected = view.selected
+        wanted = Wanted(dataset, selected["recipe"], selected["protocol"], seed)
+        opened = bench.release.space(space)
+        ids = bench.table(space, ["arch_id"])["arch_id"]
+        raise none_meets(bench.release, opened, where, ids, f"archs of {space}", wanted)
+    if seed in (None, "mean"):
+        return
+    measured = _measured_columns(bench, view, space)
+    if measured and all(_is_empty(view[name].tolist()) for name in measured):
+        none = f"no arch of {space} has runs or scores with seed {seed} on {dataset}"
+        raise NothingFoundError(f"{none}; nothing was written: nbzero info lists the seeds")
+
+
+def _measured_columns(bench: Bench, view: "Frame", space: str) -> list[str]:
+    of_archs = bench.table(space).columns
+    return [name for name in view.columns if name not in of_archs]
+
+
+def _is_empty(values: Sequence[Any]) -> bool:
+    return all(value is None or value != value for value in values)
+
+
+def _selected(view: "Frame", where: str | None) -> str:
+    """What was selected, in words."""
+    selected = view.selected
+    parts = [selected["space"]]
+    parts += [selected[name] for name in ("dataset", "recipe", "protocol") if selected[name]]
+    if selected["dataset"] is not None:
+        parts.append(f"seed {selected['seed']}")
+    if where:
+        parts.append(f"where {where}")
+    return ", ".join(parts)
+
+
+def _encoded(bench: Bench, view: "Frame", kind: str, title: str) -> bytes:
+    table = view.to_arrow()
+    if kind == "csv":
+        return text.csv_text(table.column_names, table.to_pylist()).encode()
+    if kind == "json":
+        return (text.json_text(title, [], table.to_pylist()) + "\n").encode()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    said = {
+        "nbzero.selected": title,
+        "nbzero.data_version": bench.version,
+        "nbzero.manifest_sha256": bench.sha256,
+    }
+    sink = pa.BufferOutputStream()
+    metadata = {**(table.schema.metadata or {}), **said}
+    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

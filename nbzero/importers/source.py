@@ -1,0 +1,386 @@
+"""From the tables of a published benchmark to those of a release: what all benchmarks share.
+
+Percentages become fractions. Nothing that the source does not give is filled in: it is null, and device and
+software say so. A number that is out of its range, an arch that is missing or a cost that is not what the
+definition gives is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero.errors import ReleaseError, count_of
+from nbzero.release.index import sort_keys
+from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row
+from nbzero.spaces.published import IMPORTED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Floats = npt.NDArray[np.float64]
+Row = dict[str, Any]
+Rows = dict[TableKey, list[Row]]
+NOT_GIVEN = "not given by the source"
+STAND_IN = -1e8  # NASLib's number for a score that was NaN or infinite
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where numbers of a benchmark were found: repository, commit, path, licence, and what was taken."""
+
+    repository: str
+    commit: str
+    path: str
+    licence: str
+    holds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """How a published benchmark becomes a release.
+
+    Attributes:
+        space: its name among the spaces.
+        sources: where the numbers of each table were found.
+        files: the columns that are read, by file.
+        rows: makes the rows of all tables from the files; raises as `tables_of`.
+        runs: its recipes and their seeds, in words.
+        optional: the files without which it is imported too.
+        left_out: why a column is not imported, by its name or by what stands before its first underscore.
+    """
+
+    space: str
+    sources: Mapping[Table, tuple[Source, ...]]
+    files: Mapping[str, tuple[str, ...]]
+    rows: Callable[[Mapping[str, pa.Table]], Rows]
+    runs: str
+    optional: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+# Reading the files
+
+
+def read_sources(importer: Importer, paths: Iterable[str]) -> dict[str, pa.Table]:
+    """The benchmark's tables by the name of their file, from files or folders.
+
+    Raises:
+        ReleaseError: a path that is not there, a file that is no Parquet file or lacks columns, the same
+            table twice, or a table missing.
+    """
+    found: dict[str, tuple[Path, pa.Table]] = {}
+    for path in map(Path, paths):
+        for file in _files_at(path, importer):
+            table = _read(file)
+            role = _role_of(table, file, importer)
+            if role in found:
+                raise ReleaseError(
+                    f"{found[role][0]} and {file} are both a {role} table of {importer.space}; name one"
+                )
+            found[role] = (file, table)
+    for role in importer.files:
+        if role not in found and role not in importer.optional:
+            raise ReleaseError(
+                f"--source has no {role} table of {importer.space} ({role}.parquet); name its file or folder"
+            )
+    return {role: table for role, (_, table) in found.items()}
+
+
+def _files_at(path: Path, importer: Importer) -> list[Path]:
+    """The file itself, or those of the benchmark that a folder has."""
+    if not path.is_dir():
+        return [path]
+    names = [f"{role}.parquet" for role in importer.files]
+    files = [path / name for name in names if (path / name).is_file()]
+    if not files:
+        raise ReleaseError(f"{path} has no {' or '.join(names)}; name the file itself, or another folder")
+    return files
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        said = error if path.exists() else "there is no such file or folder"
+        raise ReleaseError(
+            f"{path} is no Parquet file that can be read ({said}); "
+            "give the benchmark's Parquet files, or their folder"
+        ) from error
+
+
+def _role_of(table: pa.Table, file: Path, importer: Importer) -> str:
+    """Which of the benchmark's tables a table is, by its columns and not by the file's name."""
+    lacking = {}
+    for role, columns in importer.files.items():
+        lacking[role] = [column for column in columns if column not in table.column_names]
+    role = min(lacking, key=lambda role: len(lacking[role]))
+    if lacking[role]:
+        raise ReleaseError(
+            f"{file} lacks the columns {', '.join(lacking[role])}; it is no {role} table of {importer.space}"
+        )
+    return role
+
+
+# Reading and checking columns
+
+
+def numbers(table: pa.Table, name: str) -> Floats:
+    """A column of numbers, NaN where it is null."""
+    return np.asarray(table.column(name).to_numpy(), np.float64)
+
+
+def column(table: pa.Table, name: str, where: str) -> Floats:
+    """A column of numbers; ReleaseError, which names the table by `where`, for a null or NaN."""
+    values = numbers(table, name)
+    absent = np.isnan(values)
+    if absent.any():
+        raise ReleaseError(
+            f"{where}: {name} is null or NaN in row {int(absent.argmax())}, where the table has a number"
+        )
+    return values
+
+
+def in_order(table: pa.Table, name: str, where: str, num_rows: int | None = None) -> pa.Table:
+    """The table sorted by a column that numbers its rows from 0.
+
+    Args:
+        num_rows: how many there must be; None: as many as there are.
+
+    Raises:
+        ReleaseError: a number that is there twice or not at all.
+    """
+    if num_rows is None:
+        num_rows = table.num_rows
+    index = column(table, name, where)
+    if sorted(index.tolist()) != list(range(num_rows)):
+        raise ReleaseError(f"{where}: {name} is not each of 0 to {num_rows - 1} once")
+    return table.take(np.argsort(index))
+
+
+def decimals(values: npt.ArrayLike) -> Floats:
+    """float32 numbers as the shortest decimals that they stand for: 85.42 for 85.41999816894531."""
+    return np.array([float(str(value)) for value in np.asarray(values, np.float32)], np.float64)
+
+
+def fractions(percentages: npt.ArrayLike, where: str) -> Floats:
+    """Percentages as fractions; ReleaseError for any outside [0, 100]."""
+    values = np.asarray(percentages, np.float64)
+    outside = ~((values >= 0) & (values <= 100))
+    if outside.any():
+        raise ReleaseError(
+            f"{where}: {int(outside.sum())} of {len(values)} values outside [0, 100] percent, "
+            f"first {values[outside.argmax()]:g}"
+        )
+    return np.round(decimals(values) / 100, 10)
+
+
+def fractions_of(table: pa.Table, name: str, where: str) -> Floats:
+    """A column of percentages as fractions; ReleaseError as `column` and `fractions`."""
+    return fractions(column(table, name, where), f"{where}: {name}")
+
+
+def checked_archs(archs: Sequence[str], space: str, where: str) -> list[tuple[int, ...]]:
+    """The choices of every arch.
+
+    Raises:
+        ReleaseError: a wrong number of archs, one that is malformed, or one that is there twice.
+    """
+    definition = IMPORTED[space]
+    choices = []
+    for row, arch in enumerate(archs):
+        try:
+            choices.append(definition.parse(arch))
+        except ValueError as error:
+            raise ReleaseError(f"{where}: row {row}: {error}") from error
+    for arch, count in Counter(archs).items():
+        if count > 1:
+            raise ReleaseError(f"{where} has {arch} more than once; a table has each arch once")
+    if len(archs) != definition.num_members:
+        raise ReleaseError(
+            f"{where} has {count_of(len(archs), 'arch')} of {space}, "
+            f"the whole table has {definition.num_members}"
+        )
+    return choices
+
+
+def check_costs(archs: Sequence[str], space: str, published: Mapping[str, Floats], where: str) -> None:
+    """ReleaseError where a published cost is not what the definition of the space gives."""
+    definition = IMPORTED[space]
+    for row, arch in enumerate(archs):
+        counted = definition.costs(definition.parse(arch))
+        for cost, values in published.items():
+            if round(float(values[row])) != counted[cost]:
+                raise ReleaseError(
+                    f"{where}: row {row} ({arch}) has {values[row]:.0f} {cost}, "
+                    f"its definition gives {counted[cost]}"
+                )
+
+
+# The rows of the release
+
+
+def archs_rows(space: str, archs: Sequence[str], classes: Sequence[int] | None = None) -> list[Row]:
+    """The rows of an archs table, with `iso_class` where there are classes."""
+    rows = [imported_row(space, arch_id, arch) for arch_id, arch in enumerate(archs)]
+    if classes:
+        for row, number in zip(rows, classes, strict=True):
+            row["iso_class"] = number
+    return rows
+
+
+def runs_rows(
+    recipe: str,
+    val: Floats | None,
+    test: Floats | None,
+    seed: int = 0,
+    ids: npt.NDArray[Any] | None = None,
+    metric: str = "accuracy",
+    averaged: str = "no",
+) -> list[Row]:
+    """One row per arch with the two numbers that the source gives.
+
+    Args:
+        val, test: a number per arch; None: the source gives none of that split.
+        ids: the `arch_id` of each; None: all, in order.
+        metric: what the numbers are.
+        averaged: over which runs they are means.
+    """
+    given = val if val is not None else test
+    assert given is not None
+    absent = [None] * len(given)
+    vals = absent if val is None else val.tolist()
+    tests = absent if test is None else test.tolist()
+    arch_ids = range(len(given)) if ids is None else ids.tolist()
+    same = {
+        "recipe": recipe,
+        "seed": seed,
+        "status": "ok",
+        "train_loss": None,
+        "curve": [],
+        "train_time_s": None,
+        "metric": metric,
+        "averaged": averaged,
+        "device": NOT_GIVEN,
+        "engine": NOT_GIVEN,
+        "software": NOT_GIVEN,
+        "builder_commit": NOT_GIVEN,
+    }
+    rows = []
+    for arch_id, val_acc, test_acc in zip(arch_ids, vals, tests, strict=True):
+        rows.append({"arch_id": arch_id, "val_acc": val_acc, "test_acc": test_acc, **same})
+    return rows
+
+
+def scores_rows(space: str, scores: Mapping[str, Floats]) -> list[Row]:
+    """One row per arch, of its scores by proxy.
+
+    NaN and NASLib's stand-in become null with a reason. Minus infinity stays.
+    """
+    same = {
+        "protocol": IMPORTED[space].protocol,
+        "seed": 0,
+        "device": NOT_GIVEN,
+        "software": NOT_GIVEN,
+        "builder_commit": NOT_GIVEN,
+    }
+    rows = []
+    for arch_id, values in enumerate(zip(*scores.values(), strict=True)):
+        row: Row = {"arch_id": arch_id, "failures": None, **same}
+        reasons = {}
+        for proxy, value in zip(scores, values, strict=True):
+            row[proxy] = float(value)
+            reason = _why_null(row[proxy])
+            if reason:
+                row[proxy] = None
+                reasons[proxy] = reason
+        if reasons:
+            row["failures"] = json.dumps(reasons, sort_keys=True)
+        rows.append(row)
+    return rows
+
+
+def _why_null(score: float) -> str:
+    """Why a number of the source is stored as null; "" where it is a score."""
+    if score == STAND_IN:
+        return "it was not finite (the source has -1e8 in its place)"
+    if np.isnan(score):
+        return NOT_GIVEN
+    return ""
+
+
+# The tables of the release
+
+
+def tables_of(importer: Importer, files: Mapping[str, pa.Table]) -> dict[TableKey, pa.Table]:
+    """The tables of an imported space, in release order, from what `read_sources` read.
+
+    Raises:
+        ReleaseError: archs that are missing, malformed or there twice, a null or a number out of its range, a
+            cost that is not what the definition of the space gives. It names the table, the row and what is
+            wrong.
+    """
+    return {key: table_of(importer, key[0], rows) for key, rows in importer.rows(files).items()}
+
+
+def table_of(importer: Importer, kind: Table, rows: Sequence[Row]) -> pa.Table:
+    """An Arrow table of rows, in release order, with its source in the metadata.
+
+    A scores table has the columns of the proxies that the source gives.
+    """
+    import pyarrow as pa
+
+    space = importer.space
+    if kind != "scores":  # which may be any number
+        check_rows(kind, rows, f"{kind} of {space}", space)
+    whole = arrow_schema(kind, space)
+    schema = pa.schema([one for one in whole if one.name in rows[0]])
+    metadata = {**whole.metadata, **_said_of_source(importer, kind, rows[0])}
+    table = pa.Table.from_pylist(rows, schema.with_metadata(metadata))
+    return table.sort_by([(name, "ascending") for name in sort_keys(kind)])
+
+
+def _said_of_source(importer: Importer, kind: Table, columns: Iterable[str]) -> dict[str, str]:
+    """The metadata of a table: where its numbers are from, and which of them are doubted."""
+    sources = importer.sources[kind]
+    definition = IMPORTED[importer.space]
+    said = {
+        "nbzero.source": "; ".join(map(_place, sources)),
+        "nbzero.source_commit": "; ".join(source.commit for source in sources),
+        "nbzero.licence": "; ".join(f"{source.repository}: {source.licence}" for source in sources),
+        "nbzero.benchmark": definition.title,
+    }
+    if kind == "scores":
+        doubts = [f"{proxy}: {doubt}" for proxy, doubt in definition.doubts.items() if proxy in columns]
+        if doubts:
+            said["nbzero.doubtful"] = "; ".join(doubts)
+    return said
+
+
+def _place(source: Source) -> str:
+    place = f"{source.repository}@{source.commit}"
+    if source.path:
+        place += f":{source.path}"
+    return f"{place} ({source.holds})"
+
+
+def said_left_out(importer: Importer, files: Mapping[str, pa.Table]) -> list[str]:
+    """A line per column of the files that is not imported, with the reason."""
+    reasons = importer.left_out
+    lines = []
+    for role, table in files.items():
+        for name in table.column_names:
+            if name not in importer.files[role] or name in reasons:
+                reason = reasons.get(name) or reasons.get(name.split("_")[0], "not known to nbzero")
+                lines.append(f"left out {role}.{name}: {reason}")
+    return lines

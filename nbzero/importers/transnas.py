@@ -1,0 +1,132 @@
+"""TransNAS-Bench-101: each of its seven tasks is a data set, with a metric of its own and up to four proxies.
+
+The file's tuples become the authors' strings: (1, 2, 3, 4, 0, 0) is 64-1234-basic.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbzero.errors import ReleaseError, UsageError
+from nbzero.importers.source import (
+    Floats,
+    Importer,
+    Rows,
+    Source,
+    archs_rows,
+    checked_archs,
+    column,
+    decimals,
+    fractions_of,
+    numbers,
+    runs_rows,
+    scores_rows,
+)
+from nbzero.spaces.published import IMPORTED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLE = "transnasbench101"
+ACCURACY = "val_accuracy"
+PROXIES = ("zen", "synflow", "epe_nas", "fisher")
+# The tasks: their metric, and whether the source gives it in percent.
+TASKS = {
+    "autoencoder": ("ssim", False),
+    "class_object": ("accuracy", True),
+    "class_scene": ("accuracy", True),
+    "jigsaw": ("accuracy", True),
+    "normal": ("ssim", False),
+    "room_layout": ("negative loss", False),
+    "segmentsemantic": ("pixel accuracy", True),
+}
+
+NASLIB = Source(
+    "automl/NASLib",
+    "7a5496e2, eba9f980, 621f9d64, 3a28c7f1, a6d6be92, cd3c5096, 03e66446, 8ce835c8",
+    "zips of TransNAS-Bench-101 results and zero-cost scores",
+    "Apache-2.0",
+    "val metric of the last epoch; zen, synflow (its logarithm), epe_nas, fisher",
+)
+
+
+def transnas_rows(space: str, files: Mapping[str, pa.Table]) -> Rows:
+    """Rows of one of the two spaces of TransNAS-Bench-101; errors as `tables_of`."""
+    tables = _by_task(space, files[TABLE])
+    rows: Rows = {}
+    archs: list[str] = []
+    for task, (metric, in_percent) in TASKS.items():
+        where = f"{TABLE}: {task}"
+        named = [_named(space, text, where) for text in tables[task].column("arch").to_pylist()]
+        checked_archs(named, space, where)
+        order = sorted(range(len(named)), key=named.__getitem__)
+        named.sort()
+        if archs and named != archs:
+            raise ReleaseError(f"{where} has other archs of {space} than {next(iter(TASKS))}")
+        archs = named
+        table = tables[task].take(order)
+        val = _val_of(table, in_percent, where)
+        rows["runs", space, task] = runs_rows("transnas", val, None, metric=metric)
+        scores = {}
+        for proxy in PROXIES:
+            values = numbers(table, proxy)
+            if not np.isnan(values).all():
+                scores[proxy] = values
+        rows["scores", space, task] = scores_rows(space, scores)
+    return {("archs", space, None): archs_rows(space, archs), **rows}
+
+
+def _by_task(space: str, whole: pa.Table) -> dict[str, pa.Table]:
+    """The rows of a space by task; ReleaseError unless there are all tasks and no other."""
+    import pyarrow.compute as pc
+
+    of_space = whole.filter(pc.equal(whole.column("space"), space.removeprefix("transnas-")))
+    tasks = sorted(set(of_space.column("task").to_pylist()))
+    if tasks != sorted(TASKS):
+        raise ReleaseError(
+            f"{TABLE}: its tasks of {space} are {', '.join(tasks) or 'none'}; "
+            f"the whole table has {', '.join(sorted(TASKS))}"
+        )
+    return {task: of_space.filter(pc.equal(of_space.column("task"), task)) for task in tasks}
+
+
+def _val_of(table: pa.Table, in_percent: bool, where: str) -> Floats:
+    if in_percent:
+        return fractions_of(table, ACCURACY, where)
+    return decimals(column(table, ACCURACY, where))
+
+
+def _named(space: str, text: str, where: str) -> str:
+    """The authors' string of NASLib's tuple.
+
+    The tuple of a network of fewer modules is shorter, or padded with 0.
+    """
+    definition = IMPORTED[space]
+    try:
+        values = [int(part) for part in text.strip("()").split(",")]
+        named = definition.text(values)
+        if list(definition.parse(named))[: len(values)] != values:
+            raise UsageError(f"{values} has a 0 before its last module")
+    except (ValueError, AttributeError) as error:
+        raise ReleaseError(
+            f"{where}: {text!r} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)"
+        ) from error
+    return named
+
+
+def _importer(space: str) -> Importer:
+    return Importer(
+        space=space,
+        sources={"archs": (NASLIB,), "runs": (NASLIB,), "scores": (NASLIB,)},
+        files={TABLE: ("space", "task", "arch", ACCURACY, *PROXIES)},
+        rows=functools.partial(transnas_rows, space),
+        runs="transnas (val only)",
+    )
+
+
+TRANSNAS_MACRO = _importer("transnas-macro")
+TRANSNAS_MICRO = _importer("transnas-micro")

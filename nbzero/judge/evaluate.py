@@ -1,0 +1,246 @@
+"""The whole report of a proxy of the reader's, beside all stored ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbzero import metrics
+from nbzero.errors import UsageError, count_of
+from nbzero.frame import Frame
+from nbzero.judge.budgets import chains_of
+from nbzero.judge.correlations import CORRELATIONS, correlations_frame, judges_of
+from nbzero.judge.picks import judged_of, mbr_columns, picks_frame, spacings
+from nbzero.judge.pool import Pool
+from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap, Entries, bootstrap_of
+from nbzero.judge.scores import aligned, narrowed
+
+REFERENCES = (RANDOM, ORACLE, CEILING)
+SHORT = (
+    "proxy",
+    *CORRELATIONS,
+    "best_rank_at_k",
+    "precision_at_top_k",
+    "mbr_union",
+    "mbr_union_pool",
+    "even_mbr_union",
+    "missing",
+)
+FEW = 10  # other proxies in a report's repr
+
+
+@dataclass(frozen=True)
+class Report:
+    """A proxy of the reader's beside all stored ones.
+
+    Attributes:
+        name: of the reader's proxy.
+        pool: what it was judged on; its scores hold the reader's too, oriented.
+        metrics: a row per proxy, the reader's first. The columns are those of `correlations`, then mbr_COST
+            and mbr_union under quantile limits, and even_mbr_COST and even_mbr_union under the paper's even
+            ones; each also with _pool.
+        picks: `constrained` of every proxy under both, with a column spacing in front.
+        intervals: with resamples, else None: proxy, metric, value, low, high; every metric of the reader's
+            proxy, and every proxy's mBR.
+        notes: what was left out or is missing.
+    """
+
+    name: str
+    pool: Pool
+    metrics: Frame
+    picks: Frame
+    intervals: Frame | None
+    notes: tuple[str, ...]
+
+    @property
+    def by(self) -> str:
+        """The metric that rows are sorted by: mbr_union, or kendall where there is no mBR."""
+        return "mbr_union" if "mbr_union" in self.metrics else "kendall"
+
+    @property
+    def sorted(self) -> Frame:
+        """The metrics, the best first."""
+        return self.metrics.sorted(self.by, descending=self.by == "kendall")
+
+    def place(self, metric: str = "mbr_union") -> tuple[int, int]:
+        """The place of the reader's proxy by one metric, from 1, and how many have that metric.
+
+        It stands among all proxies and costs.
+
+        Equal ones share a place.
+
+        Raises:
+            UnknownNameError: no such column.
+            UsageError: the metric is undefined for it.
+        """
+        values = np.asarray(self.metrics[metric], np.float64)
+        kept = [name not in REFERENCES for name in self.metrics["proxy"]]
+        there = values[np.array(kept)]
+        if metric in (*CORRELATIONS, "precision_at_top_k"):
+            there = -there
+        if np.isnan(there[0]):
+            raise UsageError(f"{metric} of {self.name} is undefined, so it has no place")
+        return int((there < there[0]).sum()) + 1, int((~np.isnan(there)).sum())
+
+    @property
+    def verdict(self) -> str:
+        """The place in words; "" where the metric is undefined."""
+        if math.isnan(float(self.metrics[self.by][0])):
+            return ""
+        place, of = self.place(self.by)
+        return f"{self.name} is number {place} of {of} by {self.by}."
+
+    def __repr__(self) -> str:
+        """The reader's proxy beside the best ten, the costs and the references."""
+        ordered = self.sorted
+        always = {self.name, *REFERENCES, *self.pool.costs}
+        others = [name for name in ordered["proxy"] if name not in always]
+        kept = always.union(others[:FEW])
+        rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
+        shown = {name: rows[name] for name in SHORT if name in rows}
+        lines = [Frame(shown, f"{self.name}: {self.pool.name}").to_text()]
+        more = "every column"
+        if len(others) > FEW:
+            more = count_of(len(others) - FEW, "more proxy", "more proxies")
+        intervals = ".intervals is None: ask for resamples=1000"
+        if self.intervals is not None:
+            intervals = "bootstrap intervals in .intervals"
+        lines.append(f"({more} in .metrics, what each picks under each limit in .picks, {intervals})")
+        return "\n".join([*lines, *([self.verdict] if self.verdict else []), *self.notes])
+
+
+def evaluate(
+    pool: Pool,
+    scores: Any,
+    name: str = "yours",
+    *,
+    direction: int = 1,
+    k: int | None = None,
+    fraction: float = 0.05,
+    budgets: int = 5,
+    resamples: int = 0,
+    bootstrap_seed: int = 0,
+    level: float = 0.95,
+) -> Report:
+    """The whole report of one proxy beside those of the pool.
+
+    Args:
+        scores: by arch, a dict or a pandas Series; or an array with one for every arch of the pool, or for
+            every member of the space in build order. NaN and None where there is none: those rank last. Archs
+            that a dict or Series does not name were not scored; the pool is narrowed to those named, for all
+            proxies alike.
+        name: what to call it.
+        direction: +1 where higher scores are better, -1 where lower ones are.
+        k, fraction: of BR@K and P@topK, as in `correlations`.
+        budgets: how many limits for each of macs, params and depth.
+        resamples, bootstrap_seed, level: of bootstrap intervals.
+
+    Raises:
+        NothingFoundError: the scores name no arch of the pool.
+        UsageError: scores of archs that are no members, twice of one arch, all absent, or of another length;
+            another direction; a name that is taken.
+    """
+    if direction not in (1, -1):
+        raise UsageError(
+            f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are"
+        )
+    _check_name(pool, name)
+    if not metrics.is_number_of_limits(budgets):
+        number = "it is a number of them from 1"
+        raise UsageError(f"budgets {budgets!r}; a report has limits on every cost, so {number}")
+    bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    pool, (values,), notes = narrowed(pool, aligned(pool, scores))
+    if np.isnan(values).all():
+        none = f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}"
+        raise UsageError(f"{none}; give scores of measured archs")
+    own = pool.with_scores({name: values * direction, **pool.scores})
+    return _report(own, name, k, fraction, budgets, bootstrap, notes)
+
+
+def _check_name(pool: Pool, name: str) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(
+            f"name {name!r}; it is what the report's tables and figures call the proxy, like 'yours'"
+        )
+    if name in (*pool.scores, *pool.unscored, *pool.costs, *REFERENCES):
+        raise UsageError(f"name {name!r} is taken by a row of the report; choose another")
+
+
+def _report(
+    own: Pool,
+    name: str,
+    k: int | None,
+    fraction: float,
+    budgets: int,
+    bootstrap: Bootstrap | None,
+    notes: list[str],
+) -> Report:
+    entries = Entries(own)
+    ordered = correlations_frame(own, entries, k, fraction)
+    columns: dict[str, Any] = {column: ordered[column] for column in ordered.columns}
+    intervals: list[dict[str, Any]] = []
+    if bootstrap is not None:
+        intervals += _own_intervals(own, name, ordered, judges_of(own, k, fraction), bootstrap)
+    parts = []
+    for spacing, prefix in spacings(budgets, "quantile") if own.costs else []:
+        judged = judged_of(own, entries, chains_of(own, None, budgets, spacing), bootstrap)
+        mbr = mbr_columns(own, entries, judged, budgets, spacing, bootstrap, prefix)
+        ends = ("_low", "_high")
+        columns |= {column: values for column, values in mbr.items() if not column.endswith(ends)}
+        parts.append((spacing, picks_frame(own, entries, judged, bootstrap)))
+        if bootstrap is not None:
+            intervals += _mbr_intervals(columns["proxy"].tolist(), mbr)
+    notes = [*notes, *ordered.notes]
+    if not parts:
+        notes.append(f"{own.space} has none of macs, params and depth, so there is no mBR.")
+    found = None
+    if bootstrap is not None:
+        of = count_of(bootstrap.resamples, "resample")
+        found = Frame.of(
+            intervals, f"{bootstrap.level:.0%} intervals of {of} of the archs: {own.name}", [bootstrap.note]
+        )
+    table = Frame(columns, f"{name} beside the stored proxies: {own.name}", notes)
+    return Report(name, own, table, _both_picks(own, parts), found, tuple(notes))
+
+
+def _own_intervals(
+    own: Pool, name: str, ordered: Frame, judges: dict[str, Any], bootstrap: Bootstrap
+) -> list[dict[str, Any]]:
+    """The intervals of the reader's correlations."""
+    rows = []
+    for metric, judge in judges.items():
+        low, high = bootstrap.of(judge, own.scores[name], own.accuracy)
+        value = float(ordered[metric][0])
+        rows.append({"proxy": name, "metric": metric, "value": value, "low": low, "high": high})
+    return rows
+
+
+def _mbr_intervals(names: list[str], mbr: dict[str, Any]) -> list[dict[str, Any]]:
+    """The intervals of every row's mBR."""
+    rows = []
+    for metric, values in mbr.items():
+        if f"{metric}_low" not in mbr:
+            continue
+        for proxy, value, low, high in zip(
+            names, values, mbr[f"{metric}_low"], mbr[f"{metric}_high"], strict=True
+        ):
+            rows.append({"proxy": proxy, "metric": metric, "value": value, "low": low, "high": high})
+    return rows
+
+
+def _both_picks(own: Pool, parts: list[tuple[str, Frame]]) -> Frame:
+    """The picks under both spacings, one after the other."""
+    title = f"Picks within budgets: {own.name}"
+    if not parts:
+        return Frame({"spacing": []}, title)
+    columns: dict[str, Any] = {"spacing": []}
+    for spacing, part in parts:
+        columns["spacing"] += [spacing] * len(part)
+    first = parts[0][1]
+    for column in first.columns:
+        columns[column] = np.concatenate([part[column] for _, part in parts])
+    notes = dict.fromkeys(note for _, part in parts for note in part.notes)
+    return Frame(columns, title, notes)

@@ -1,0 +1,178 @@
+"""The rows of every table of judgements, what is said of them, and how their intervals are made.
+
+Beside the P proxies stand the costs, as proxies by which larger networks are better; `random`, the
+expectation of a pick or an order at random; `oracle`, the accuracy itself; and, where archs were trained with
+two seeds, `another seed`, the noise ceiling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nbzero import metrics
+from nbzero.errors import count_of
+from nbzero.judge.pool import Floats, Pool
+from nbzero.spaces.published import doubts_of
+
+RANDOM, ORACLE, CEILING = "random", "oracle", "another seed"
+NO_INTERVAL = metrics.Interval(math.nan, math.nan)
+
+
+class Entries:
+    """The rows: proxies, costs, proxies without any score, then the oracle and the random pick.
+
+    Attributes:
+        names, scores: (P,) and (P, N).
+        num_proxies: how many come before the oracle.
+        missing: (P,) archs without a score.
+        unscored: (P,) whether no arch has one.
+        notes: on what is missing.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        rows = pool.scores_and_costs
+        for name in pool.unscored:
+            rows.setdefault(name, np.full(len(pool), math.nan))
+        self.num_proxies = len(rows)
+        rows |= {ORACLE: pool.accuracy, RANDOM: np.zeros(len(pool))}
+        self.names = list(rows)
+        self.scores: Floats = np.array(list(rows.values()))
+        self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
+        self.unscored = np.array(self.missing) == len(pool)
+        self._accuracy = pool.accuracy
+        self.notes = score_notes(pool, dict(zip(self.names[: self.num_proxies], self.scores, strict=False)))
+
+    @cached_property
+    def codes(self) -> npt.NDArray[Any]:
+        """(P, N) `metrics.codes` of each row, sorted once for all rank metrics.
+
+        The last but one are the accuracy's.
+        """
+        return metrics.small_codes(self.scores)
+
+    @property
+    def comparable(self) -> npt.NDArray[Any]:
+        """(P, N) the scores, or their codes where these were made already.
+
+        Both pick alike, and codes are read faster.
+        """
+        codes: npt.NDArray[Any] = self.__dict__.get("codes", self.scores)
+        return codes
+
+    @cached_property
+    def accuracy_codes(self) -> npt.NDArray[np.int64]:
+        """(N,) `metrics.codes` of the accuracies."""
+        return metrics.codes(self._accuracy)
+
+
+def score_notes(pool: Pool, rows: dict[str, Floats]) -> list[str]:
+    """On scores that are missing, infinite, constant, equal but for rounding or doubtful.
+
+    Args:
+        rows: of the proxies and costs.
+    """
+    num = len(pool)
+    absent, endless, constant, rounding = [], [], [], []
+    for name, scores in rows.items():
+        missing, infinite = int(np.isnan(scores).sum()), int(np.isinf(scores).sum())
+        if 0 < missing < num:
+            absent.append(f"{name} {missing}")
+        if infinite:
+            endless.append(f"{name} {infinite}")
+        if num > 1 and (scores == scores[0]).all():
+            constant.append(name)
+        if metrics.is_rounding(scores):
+            rounding.append(name)
+    left_out = "left out of Pearson's correlation"
+    same = "The same score for every arch, so that it picks at random and its correlations are null"
+    equal = "Equal but for rounding, so that what ranks them means nothing: the scores of"
+    notes = []
+    if absent:
+        notes.append(f"Archs without a score, ranked last, and {left_out}: {', '.join(absent)} of {num}.")
+    if endless:
+        notes.append(f"Infinite scores, ranked first or last, and {left_out}: {', '.join(endless)} of {num}.")
+    if constant:
+        notes.append(f"{same}: {', '.join(constant)}.")
+    if rounding:
+        notes.append(f"{equal} {', '.join(rounding)}.")
+    notes += doubt_notes(pool, rows)
+    if not pool.scores and not pool.unscored:
+        notes.append(f"No arch has a score of any proxy: only costs are listed ({pool.name}).")
+    return notes + unscored_notes(pool, pool.without_scores)
+
+
+def doubt_notes(pool: Pool, names: Iterable[str]) -> list[str]:
+    """On proxies whose scores in a pool's space are not to be trusted."""
+    doubts = doubts_of(pool.space)
+    doubtful: dict[str, list[str]] = {}
+    for name in names:
+        if name in doubts:
+            doubtful.setdefault(doubts[name], []).append(name)
+    return [f"Doubtful in {pool.space}: {', '.join(those)}; {doubt}." for doubt, those in doubtful.items()]
+
+
+def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:
+    """On proxies that no arch of a pool has a score of."""
+    archs = count_of(len(pool), "arch has", "archs have")
+    return [f"0 of {archs} a score of {pool.why_unscored(name)}: its values are null." for name in names]
+
+
+def ceiling_notes(pool: Pool) -> list[str]:
+    """On the row `another seed`, where there is one."""
+    if pool.accuracies is None:
+        return []
+    archs = f"the {pool.num_shared} of {len(pool)} archs that two seeds share"
+    return [f"{CEILING}: one seed's accuracy as a proxy for another's, on {archs}."]
+
+
+class Bootstrap(NamedTuple):
+    """How intervals are made: `metrics.bootstrap`'s options."""
+
+    resamples: int
+    seed: int
+    level: float
+
+    def of(self, judge: Callable[..., float], *arrays: npt.ArrayLike) -> metrics.Interval:
+        """The interval of a metric."""
+        return metrics.bootstrap(judge, *arrays, resamples=self.resamples, seed=self.seed, level=self.level)
+
+    def intervals(self, values: Floats | None, num: int) -> list[metrics.Interval]:
+        """One for each of the first rows' values (R, P), and none for the rest of `num`."""
+        found = [] if values is None else [metrics.interval(column, self.level) for column in values.T]
+        return found + [NO_INTERVAL] * (num - len(found))
+
+    @property
+    def note(self) -> str:
+        """How they were made, in words."""
+        resamples = count_of(self.resamples, "resample")
+        return (
+            f"{self.level:.0%} intervals: {resamples} of the archs (seed {self.seed}), percentiles. A "
+            f"resample "
+            "often lacks the very arch that a proxy picks, so those of picks and mBR are not centred on the "
+            "value and need not hold it; whether one proxy beats another: mbr_lead."
+        )
+
+
+def bootstrap_of(resamples: int, seed: int, level: float) -> Bootstrap | None:
+    """None for 0 resamples.
+
+    Raises:
+        UsageError: no number of resamples, another seed or level.
+    """
+    metrics.check_bootstrap(resamples, level, seed, least=0)
+    return Bootstrap(resamples, seed, level) if resamples else None
+
+
+def bootstrap_notes(bootstrap: Bootstrap | None) -> list[str]:
+    return [] if bootstrap is None else [bootstrap.note]
+
+
+def low_high(name: str, intervals: Sequence[metrics.Interval]) -> dict[str, list[float]]:
+    """The columns of a metric's intervals."""
+    return {f"{name}_low": [one.low for one in intervals], f"{name}_high": [one.high for one in intervals]}

@@ -1,0 +1,11 @@
+"""Networks in torch, from an architecture string: pip install 'nbzero[torch]'."""
+
+from typing import TYPE_CHECKING
+
+from nbzero.face import face
+
+if TYPE_CHECKING:
+    from nbzero.networks.build import build_net as build_net, seed_of as seed_of
+    from nbzero.networks.macro import Net as Net
+
+__all__ = face(__name__, build=("build_net", "seed_of"), macro=("Net",))

@@ -1,0 +1,10 @@
+"""Pages: HTML files that need nothing but a browser. Their data, charts and code are in them."""
+
+from typing import TYPE_CHECKING
+
+from nbzero.face import face
+
+if TYPE_CHECKING:
+    from nbzero.pages.report import write_report as write_report
+
+__all__ = face(__name__, report=("write_report",))

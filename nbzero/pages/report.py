@@ -1,0 +1,354 @@
+"""The report: choose space, recipe and proxy, move a budget, see the pick and its true rank.
+
+The page carries the accuracies, costs and scores of its pools as exact float64, and the tables of
+`nbzero.judge`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import nbzero
+from nbzero.errors import NothingFoundError, UsageError, check_known, whole
+from nbzero.frame import Frame
+from nbzero.judge.correlations import CORRELATIONS, correlations, with_tau_intervals
+from nbzero.judge.picks import mbr_table
+from nbzero.judge.pool import Pool
+from nbzero.judge.rows import CEILING, ORACLE, RANDOM
+from nbzero.pages.page import Columns, bundler, target, write_page
+from nbzero.plots.paper import RESAMPLES
+from nbzero.plots.words import UNITS, metric_unit
+from nbzero.proxies.facts import PROXIES
+from nbzero.spaces.published import IMPORTED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nbzero.bench import Bench
+    from nbzero.release.opened import Split
+
+NAME = "report"
+_MBR_COLUMNS = (
+    "mBR: the mean over the limits of the true rank of the pick, over all N archs, the letter of the paper; "
+    "in the columns with _pool each rank over the number of archs within its own limit. 0 is best, {chance} "
+    "(union) is what a random pick gets on average. union: over the limits of all costs."
+)
+_SPACINGS = {
+    "quantile": "limits that admit equal shares of the archs",
+    "even": "equal steps of the cost from its lowest to its highest, as in the paper",
+}
+_TRUE_RANK = (
+    "True rank of an arch: how many of the archs within the limit are strictly more accurate, so 0 is best. "
+    "Where several archs tie for the highest score, accuracy and rank are means over them."
+)
+
+
+def write_report(
+    bench: Bench,
+    out_dir: str | os.PathLike[str],
+    spaces: Iterable[str] | None = None,
+    split: Split = "val",
+    budgets: int = 5,
+    resamples: int = RESAMPLES,
+) -> Path:
+    """Write OUT_DIR/report.html, self-contained, and return its path; needs vl-convert-python.
+
+    Every recipe of every data set of the spaces is a pool to choose (seed 0). The page has about 0.9 MB of
+    chart library and 11 bytes for each number it holds, archs times proxies of a pool. Equal columns are in
+    it once. Every table opens sorted by merit: by mBR (union), Kendall's tau, or the true rank of the picks.
+
+    Args:
+        out_dir: a folder, made where there is none. A report.html that this function wrote is replaced,
+            whole or not at all.
+        spaces: names; None is every space that has an accuracy of the split.
+        split: "val", or "test" for the final judgement.
+        budgets: limits per cost in the mBR tables; the slider has 100 whatever it is.
+        resamples: of the 95 % bootstrap intervals of mBR (union) and Kendall's tau, which take seconds a
+            pool; 0 makes none.
+
+    Raises:
+        UnknownNameError: a space that the release does not have.
+        NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs to pick by.
+        UsageError: no space named, another split, budgets below 1, resamples below 0.
+        OutputError: `out_dir` is a file, or holds a report.html that is none of ours, or cannot be written.
+        ReleaseError: a damaged release.
+        MissingPackageError: vl-convert-python is not installed.
+    """
+    path = target(Path(os.fspath(out_dir)), NAME)
+    asked = _asked(bench, spaces)
+    budgets = whole("budgets", budgets, 1)
+    resamples = whole("resamples", resamples)
+    bundler()
+    found = _found(bench, asked, split)
+    _check_found(bench, found, split, is_strict=spaces is not None)
+    write_page(path, _content(bench, found, split, budgets, resamples))
+    return path
+
+
+def _asked(bench: Bench, spaces: Iterable[str] | None) -> list[str]:
+    if spaces is None:
+        return list(bench.spaces)
+    named = [spaces] if isinstance(spaces, str) else list(dict.fromkeys(spaces))
+    check_known("space", named, bench.spaces)
+    if not named:
+        listed = ", ".join(bench.spaces)
+        has = f"the release has {listed}, and spaces=None is all that have accuracies"
+        raise UsageError(f"no space was named; {has}")
+    return named
+
+
+class _Found(NamedTuple):
+    """What some spaces have.
+
+    Attributes:
+        pools: those to choose on the page.
+        without: spaces without an accuracy of the split.
+        bare: spaces with accuracies, but with neither scores nor costs.
+    """
+
+    pools: list[Pool]
+    without: list[str]
+    bare: list[str]
+
+
+def _found(bench: Bench, spaces: Iterable[str], split: Split) -> _Found:
+    found = _Found([], [], [])
+    for space in spaces:
+        measured = [bench.pool(*key, split=split) for key in bench.runs_with(split, [space])]
+        judged = [pool for pool in measured if pool.scores_and_costs]
+        found.pools.extend(judged)
+        if not measured:
+            found.without.append(space)
+        elif not judged:
+            found.bare.append(space)
+    return found
+
+
+def _check_found(bench: Bench, found: _Found, split: Split, is_strict: bool) -> None:
+    """NothingFoundError where there is no pool, and where the caller named a space that has none."""
+    pools, without, bare = found
+    is_all_bare = not pools and not without
+    if bare and (is_strict or is_all_bare):
+        nothing = f"{', '.join(bare)} has neither scores nor costs in this release"
+        raise NothingFoundError(f"{nothing}, so there is nothing to pick by; leave it out")
+    if not pools or (is_strict and without):
+        advice = "leave it out"
+        other: Split = "test" if split == "val" else "val"
+        if bench.runs_with(other, without):
+            advice += f", or ask for split={other!r}"
+        nothing = f"no arch of {', '.join(without)} has a {split} accuracy in this release"
+        raise NothingFoundError(f"{nothing}; {advice}")
+
+
+def _content(bench: Bench, found: _Found, split: Split, budgets: int, resamples: int) -> dict[str, Any]:
+    """Everything that the page shows."""
+    columns = Columns()
+    pools = [_pool_content(bench, pool, columns, budgets, resamples) for pool in found.pools]
+    of_all = _notes_of_all(bench, found, split)
+    proxies: dict[str, str] = {}
+    for pool in pools:
+        pool["notes"] += of_all
+        for name in pool["scores"]:
+            proxies[name] = _proxy_in_words(name)
+    release = f"data version {bench.version} (manifest {bench.sha256[:12]})"
+    return {
+        "about": f"A report of nbzero {nbzero.__version__} on {release}, {split} split. "
+        "Higher scores are better throughout. This page is one file and fetches nothing.",
+        "pools": pools,
+        "columns": columns.all(),
+        "proxies": proxies,
+        "units": UNITS,
+        "oracle": ORACLE,
+        "random": RANDOM,
+    }
+
+
+def _notes_of_all(bench: Bench, found: _Found, split: Split) -> list[str]:
+    """The notes that every pool has: what is not on the page, and the release."""
+    notes = []
+    if found.without:
+        notes.append(f"Not on this page, for want of a {split} accuracy: {', '.join(found.without)}.")
+    if found.bare:
+        listed = ", ".join(found.bare)
+        notes.append(f"Not on this page, because there are neither scores nor costs: {listed}.")
+    fixed = f"SHA-256 of its manifest, which fixes every byte of it: {bench.sha256}"
+    return [*notes, f"Data version {bench.version}; {fixed}."]
+
+
+def _proxy_in_words(name: str) -> str:
+    if name not in PROXIES:
+        return f"{name}: a cost of the arch, as a proxy by which larger networks are better."
+    row = PROXIES[name]
+    said = f"{name} ({row.family}): {row.meaning}. Source: {row.source}."
+    if row.direction < 0:
+        said += " Lower raw scores are better: the sign is turned here."
+    return said
+
+
+def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resamples: int) -> dict[str, Any]:
+    costs = {name: values for name, values in pool.costs.items() if not np.isnan(values).all()}
+    mbr: dict[str, Frame] = {}
+    if costs:
+        for spacing in _SPACINGS:
+            made = mbr_table(pool, costs, budgets, spacing, with_even=False, resamples=resamples)
+            mbr[spacing] = _union_first(made)
+    ordered = correlations(pool)
+    if resamples:
+        ordered = with_tau_intervals(pool, ordered, resamples)
+    scores = pool.scores_and_costs
+    ours = mbr.get("quantile")
+    return {
+        "space": pool.space,
+        "dataset": pool.dataset,
+        "recipe": pool.recipe,
+        "metric": pool.metric,
+        "metric_unit": metric_unit(pool.metric),
+        "size": len(pool),
+        "archs": columns.lines(pool.archs),
+        "accuracy": columns.numbers(pool.accuracy),
+        "costs": {name: columns.numbers(values) for name, values in costs.items()},
+        "scores": {name: columns.numbers(values) for name, values in scores.items()},
+        "opens": _opens(pool, ours),
+        "flipped": [name for name in scores if name in PROXIES and PROXIES[name].direction < 0],
+        "tables": [*_mbr_tables(mbr, budgets), _correlations_table(ordered)],
+        "notes": _notes(bench, pool, ours, ordered),
+    }
+
+
+def _opens(pool: Pool, mbr: Frame | None) -> str | None:
+    """The proxy that the page shows first.
+
+    It is the stored one of the lowest mBR under quantile limits on macs, or on all costs of a pool without
+    macs.
+    """
+    if mbr is None:
+        return next(iter(pool.scores), None)
+    column = "mbr_macs" if "mbr_macs" in mbr else "mbr_union"
+    values = dict(zip(mbr["proxy"].tolist(), mbr[column].tolist(), strict=True))
+    stored = [name for name in pool.scores if name not in pool.costs]
+    return min(stored, key=values.__getitem__, default=None)
+
+
+def _union_first(mbr: Frame) -> Frame:
+    """`mbr_table` with mbr_union, by which the page sorts it, in front; no intervals of other columns."""
+    first = [name for name in ("proxy", "mbr_union", "mbr_union_low", "mbr_union_high") if name in mbr]
+    rest = [name for name in mbr.columns if name not in first and not name.endswith(("_low", "_high"))]
+    return Frame({name: mbr[name] for name in (*first, *rest)}, mbr.title, mbr.notes)
+
+
+def _mbr_tables(mbr: dict[str, Frame], budgets: int) -> list[dict[str, Any]]:
+    tables = []
+    for spacing, frame in mbr.items():
+        limits = f"{budgets} limits per cost: {_SPACINGS[spacing]}."
+        chance = _value(frame, RANDOM, "mbr_union")
+        notes = [limits, _MBR_COLUMNS.format(chance=f"{chance:.4f}")]
+        tables.append(_table(f"mbr-{spacing}", frame, notes, "mbr_union", is_descending=False))
+    return tables
+
+
+def _correlations_table(frame: Frame) -> dict[str, Any]:
+    notes = ["Of the whole pool, without limits: 1 is a perfect order, 0 none."]
+    return _table("correlations", frame, notes, "kendall", is_descending=True)
+
+
+def _table(name: str, frame: Frame, notes: Sequence[str], by: str, is_descending: bool) -> dict[str, Any]:
+    """A Frame as the page reads it, and the column by which it is sorted at first.
+
+    Infinities are the strings that `Frame.to_json` makes of them.
+    """
+    rows = json.loads(frame.to_json())["rows"]
+    return {
+        "id": name,
+        "title": frame.title,
+        "notes": [*notes, *frame.notes],
+        "columns": list(frame.columns),
+        "numeric": [frame[column].dtype.kind in "fiub" for column in frame.columns],
+        "rows": [list(row.values()) for row in rows],
+        "sort": {"column": by, "descending": is_descending},
+    }
+
+
+def _value(frame: Frame, proxy: str, column: str) -> float:
+    return float(frame[column][frame["proxy"].tolist().index(proxy)])
+
+
+def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[str]:
+    """What a number of this page rests on, in plain words."""
+    measured = f"a {pool.split} {pool.metric} on {pool.dataset} with recipe {pool.recipe}, seed 0"
+    notes = [
+        f"N = {len(pool):,}: the archs of {pool.space} that have {measured}; the space has "
+        f"{pool.num_members:,} archs. The fewer the archs, the more of any difference between proxies is "
+        "chance.",
+        f"The {pool.metric} is of the {pool.split} split{_split_in_words(pool)} "
+        f"Recipe {pool.recipe} is a frozen set of training settings; recipes are never mixed, and a cheap "
+        "one may order archs otherwise than a long one.",
+        f"Scores: {_protocol_in_words(pool)}, seed 0. Those of proxies by which lower is better have their "
+        "sign turned. An arch without a score ranks below every other one; minus infinity is a number.",
+        _TRUE_RANK,
+        _noise_in_words(pool, mbr, ordered),
+    ]
+    if pool.space in IMPORTED:
+        notes += _sources(bench, pool)
+    return notes
+
+
+def _split_in_words(pool: Pool) -> str:
+    if pool.split == "test":
+        return ", which was asked for: for a final judgement, not for choosing."
+    return "; the test split is nowhere on this page."
+
+
+def _protocol_in_words(pool: Pool) -> str:
+    if pool.protocol:
+        return f"protocol {pool.protocol}"
+    return "as published"
+
+
+def _sources(bench: Bench, pool: Pool) -> list[str]:
+    """Where an imported space's numbers come from, and their licences."""
+    notes = [_source_in_words("runs", bench.arrow("runs", pool.space, pool.dataset))]
+    if bench.protocols(pool.space, pool.dataset):
+        notes.append(_source_in_words("scores", bench.arrow("scores", pool.space, pool.dataset)))
+    return notes
+
+
+def _source_in_words(kind: str, table: pa.Table) -> str:
+    said = table.schema.metadata
+    source, licence = said[b"nbzero.source"].decode(), said[b"nbzero.licence"].decode()
+    return f"Imported {kind}: {source}. Licence: {licence}."
+
+
+def _noise_in_words(pool: Pool, mbr: Frame | None, ordered: Frame) -> str:
+    """How far the seeds of one arch lie apart, and what that makes of differences between proxies."""
+    accuracies = pool.accuracies
+    if accuracies is None:
+        return (
+            "Seed noise: unknown, no arch of the pool was trained with two seeds, so nothing says which "
+            "differences between proxies are chance."
+        )
+    shared = (~np.isnan(accuracies)).sum(axis=0) > 1
+    between_seeds = float(np.sqrt(np.mean(np.nanvar(accuracies[:, shared], axis=0, ddof=1))))
+    between_archs = float(np.std(pool.accuracy, ddof=1))
+    reached = []
+    for name in CORRELATIONS:
+        value = _value(ordered, CEILING, name)
+        if not np.isnan(value):
+            reached.append(f"{name} {value:.2f}")
+    if mbr is not None:
+        reached.append(f"mBR (union) {_value(mbr, CEILING, 'mbr_union'):.4f}")
+    said = (
+        f"Seed noise: {int(shared.sum()):,} of the {len(pool):,} archs were trained with more than one seed; "
+        f"the standard deviation between seeds is {between_seeds:.4f}, between archs {between_archs:.4f}. "
+    )
+    if reached:
+        gets = f"gets {', '.join(reached)} (row '{CEILING}')"
+        said += f"One seed's {pool.metric} as a proxy for another's {gets}: "
+    return said + (
+        "above that no proxy can be told from perfect, and smaller differences than the noise mean nothing."
+    )

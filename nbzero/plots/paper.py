@@ -1,0 +1,261 @@
+"""The figures of the paper: from a Bench to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
+
+from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, unknown_name
+from nbzero.frame import Frame
+from nbzero.judge.correlations import correlations, with_tau_intervals
+from nbzero.judge.factors import factors
+from nbzero.judge.hybrid_search import best_hybrids
+from nbzero.judge.hybrids import HYBRIDS, PAPER
+from nbzero.judge.picks import constrained, mbr_table
+from nbzero.judge.pool import ACCURACY, Pool, Which
+from nbzero.plots.archs import best_archs
+from nbzero.plots.bars import mbr_bars
+from nbzero.plots.hybrids import hybrid_curves
+from nbzero.plots.picks import before_after, limits
+from nbzero.plots.radars import factor_radars
+from nbzero.plots.scatter import distributions, proxy_scatter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nbzero.bench import Bench
+
+RESAMPLES = 200  # of the intervals
+NAMED = ("zen_macs", "best_four")  # combinations drawn before and after
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One kind of figure.
+
+    Attributes:
+        name: in `FIGURES`.
+        number: of the figure in the paper.
+        function: draws it from tables.
+        meaning: what it shows, in a line.
+        draw: Bench and Pool on the caller's split to figure.
+    """
+
+    name: str
+    number: int
+    function: Callable[..., Figure]
+    meaning: str
+    draw: Callable[[Bench, Pool], Figure]
+
+    def make(
+        self,
+        bench: Bench,
+        space: str,
+        dataset: str,
+        recipe: str | None = None,
+        *,
+        proxies: Iterable[str] | None = None,
+        **which: Unpack[Which],
+    ) -> Figure:
+        """The figure of one space and data set.
+
+        Arguments and errors are those of `Bench.pool`.
+
+        Raises:
+            UsageError: a figure that needs a cost or members that the pool does not have.
+            MissingPackageError: matplotlib, or for factors xgboost, is not installed.
+        """
+        return self.draw(bench, bench.pool(space, dataset, recipe, proxies=proxies, **which))
+
+
+def drawing(name: str) -> Drawing:
+    """A kind of figure by name; UnknownNameError with near matches for any other.
+
+    >>> drawing("mbr").number
+    1
+    """
+    if name not in FIGURES:
+        raise unknown_name("figure", name, FIGURES)
+    return FIGURES[name]
+
+
+def picks_with_intervals(pool: Pool, cost: str) -> Frame:
+    """`constrained` under quantile limits, with intervals of the accuracies under these very limits.
+
+    A number of limits would be laid anew in each resample.
+    """
+    laid = constrained(replace(pool, scores={}), cost)["limit"].tolist()
+    return constrained(pool, cost, list(dict.fromkeys(laid)), resamples=RESAMPLES)
+
+
+def _any_cost(pool: Pool) -> str:
+    """The first cost that the pool has."""
+    for cost in pool.costs:
+        return cost
+    raise _lacking("a cost: macs, params or depth", pool)
+
+
+def _lacking(needed: str, pool: Pool) -> UsageError:
+    there = ", ".join(pool.costs) or "none of macs, params and depth"
+    return UsageError(f"this figure needs {needed}, and {pool.space} has {there}; draw another")
+
+
+def _draw_mbr(bench: Bench, pool: Pool) -> Figure:
+    _any_cost(pool)
+    ours = mbr_table(pool, with_even=False, resamples=RESAMPLES)
+    paper = mbr_table(pool, spacing="even", resamples=RESAMPLES)
+    return mbr_bars([ours, paper])
+
+
+def _draw_distributions(bench: Bench, pool: Pool) -> Figure:
+    return distributions(pool)
+
+
+def _draw_scatter(bench: Bench, pool: Pool) -> Figure:
+    return proxy_scatter(pool, with_tau_intervals(pool, correlations(pool), RESAMPLES))
+
+
+def _draw_limits(bench: Bench, pool: Pool, cost: str) -> Figure:
+    if cost not in pool.costs:
+        raise _lacking(cost, pool)
+    table = mbr_table(pool, cost, with_even=False, resamples=RESAMPLES)
+    return limits(picks_with_intervals(pool, cost), cost, table, metric=pool.metric)
+
+
+def _draw_factors(bench: Bench, pool: Pool) -> Figure:
+    targets = [ACCURACY, *pool.scores, *pool.unscored]
+    protocol = pool.protocol or None
+    sample = bench.sample(pool.space, pool.dataset, targets=targets, protocol=protocol, **_choice(pool))
+    return factor_radars(factors(sample), metric=pool.metric)
+
+
+def _draw_archs(bench: Bench, pool: Pool) -> Figure:
+    cost = _any_cost(pool)
+    return best_archs(constrained(pool, cost), cost)
+
+
+def _draw_hybrid(bench: Bench, pool: Pool) -> Figure:
+    """Chosen on val, and judged elsewhere.
+
+    That is on the other spaces that have the same runs and members, and on test where the caller typed
+    split="test". `where` holds in all of them.
+    """
+    cost = _any_cost(pool)
+    members = _candidates(pool)
+    chosen_on = pool
+    judged_on: list[Pool] = []
+    if pool.split != "val":
+        stored = [name for name in members if name in pool.scores]
+        protocol = pool.protocol or None
+        val: Any = _choice(pool) | {"split": "val"}
+        chosen_on = bench.pool(pool.space, pool.dataset, protocol=protocol, proxies=stored, **val)
+        judged_on.append(pool)
+    notes = []
+    if pool.where:
+        notes.append(f"Here and elsewhere only archs where {pool.where}.")
+    found = best_hybrids(chosen_on, members, costs=cost)
+    for space in _spaces_with_the_runs(bench, pool):
+        try:
+            other = _same_elsewhere(bench, pool, space)
+        except (UnknownNameError, NothingFoundError, UsageError) as error:
+            notes.append(f"Not judged on {space}: {error}.")
+            continue
+        lacking = _lacked(other, members, cost)
+        if lacking:
+            notes.append(f"Not judged on {space}, which has no {', '.join(lacking)}.")
+        else:
+            judged_on.append(other)
+    judged = found.judge(judged_on) if judged_on else None
+    return hybrid_curves(found.table().with_notes(*notes), judged)
+
+
+def _choice(pool: Pool) -> dict[str, Any]:
+    """What a pool was chosen by, for another one that is chosen alike."""
+    return {
+        "recipe": pool.recipe,
+        "seed": pool.seed,
+        "split": pool.split,
+        "where": pool.where,
+        "score_seed": pool.score_seed,
+    }
+
+
+def _candidates(pool: Pool) -> list[str]:
+    """What combinations are made of: all of few scores and costs, of more those of the paper."""
+    there = list(pool.scores_and_costs)
+    if len(there) <= len(PAPER):
+        return there
+    return [name for name in there if name in PAPER] or there[: len(PAPER)]
+
+
+def _spaces_with_the_runs(bench: Bench, pool: Pool) -> list[str]:
+    """The other spaces that have runs of the same data set and recipe."""
+    others = [space for space in bench.spaces if space != pool.space]
+    return [space for space in others if pool.recipe in bench.recipes(space, pool.dataset)]
+
+
+def _same_elsewhere(bench: Bench, pool: Pool, space: str) -> Pool:
+    """A pool of another space, of the same runs, and of the same protocol where the space has it."""
+    protocol = pool.protocol if pool.protocol in bench.protocols(space, pool.dataset) else None
+    return bench.pool(space, pool.dataset, protocol=protocol, **_choice(pool))
+
+
+def _lacked(pool: Pool, members: Iterable[str], cost: str) -> list[str]:
+    """The members and the cost that a pool does not have."""
+    lacking = [name for name in members if name not in pool.scores and name not in pool.costs]
+    if cost not in pool.costs and cost not in lacking:
+        lacking.append(cost)
+    return lacking
+
+
+def _draw_before_after(bench: Bench, pool: Pool) -> Figure:
+    cost = _any_cost(pool)
+    there = pool.scores_and_costs
+    named = [HYBRIDS[name] for name in NAMED]
+    hybrids = [hybrid for hybrid in named if set(hybrid.members) <= set(there)]
+    if not hybrids:
+        needed = "; ".join(f"{name} needs {', '.join(HYBRIDS[name].members)}" for name in NAMED)
+        lacks = f"{pool.name} lacks members of every named combination"
+        raise UsageError(f"{lacks}: {needed}; draw your own with plots.before_after")
+    scores = {member: there[member] for hybrid in hybrids for member in hybrid.members}
+    for hybrid in hybrids:
+        scores[hybrid.name] = hybrid.scores(pool)
+    picks = picks_with_intervals(replace(pool, scores=scores), cost)
+    combined = {hybrid.name: hybrid.members for hybrid in hybrids}
+    return before_after(picks, combined, cost, metric=pool.metric)
+
+
+_UNDER_LIMITS = "accuracy and true rank of the picks under limits of"
+_DRAWINGS = (
+    Drawing("mbr", 1, mbr_bars, "mean best ranking of every proxy, with intervals", _draw_mbr),
+    Drawing(
+        "distributions",
+        2,
+        distributions,
+        "accuracy against each cost, and how they are spread",
+        _draw_distributions,
+    ),
+    Drawing("scatter", 3, proxy_scatter, "every proxy's score against accuracy", _draw_scatter),
+    Drawing("macs", 4, limits, f"{_UNDER_LIMITS} macs", partial(_draw_limits, cost="macs")),
+    Drawing("params", 5, limits, f"{_UNDER_LIMITS} params", partial(_draw_limits, cost="params")),
+    Drawing("depth", 6, limits, f"{_UNDER_LIMITS} depth", partial(_draw_limits, cost="depth")),
+    Drawing(
+        "factors",
+        7,
+        factor_radars,
+        "which stage features drive each proxy and the accuracy (needs xgboost)",
+        _draw_factors,
+    ),
+    Drawing("archs", 8, best_archs, "the arch that each proxy likes best, drawn", _draw_archs),
+    Drawing(
+        "hybrid",
+        9,
+        hybrid_curves,
+        "the best combination of every size, chosen on val, and judged elsewhere",
+        _draw_hybrid,
+    ),
+    Drawing("combined", 10, before_after, "proxies alone and combined under limits", _draw_before_after),
+)
+FIGURES: Mapping[str, Drawing] = {one.name: one for one in _DRAWINGS}

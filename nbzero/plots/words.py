@@ -1,0 +1,79 @@
+"""Words and numbers as figures and pages write them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks"}
+
+
+def metric_unit(metric: str) -> str:
+    """What an axis says of a metric beside its name: only accuracies have a unit that all share.
+
+    >>> metric_unit("accuracy"), metric_unit("ssim")
+    ('fraction of images', 'higher is better')
+    """
+    if metric == "accuracy":
+        return "fraction of images"
+    return "higher is better"
+
+
+def metric_of(metric: str, of: str = "") -> str:
+    """The label of an axis of a metric, `of` something.
+
+    >>> metric_of("accuracy"), metric_of("accuracy", "pick")
+    ('accuracy (fraction of images)', 'accuracy of the pick\\n(fraction of images)')
+    """
+    if of:
+        return f"{metric} of the {of}\n({metric_unit(metric)})"
+    return f"{metric} ({metric_unit(metric)})"
+
+
+def in_units(cost: str) -> str:
+    """A cost with its unit, where it has one.
+
+    >>> in_units("depth"), in_units("stem")
+    ('depth (blocks)', 'stem')
+    """
+    if cost in UNITS:
+        return f"{cost} ({UNITS[cost]})"
+    return cost
+
+
+def interval_of(row: Mapping[str, Any], column: str) -> str:
+    """The interval of one column of a row, to be written after the value; "" where the row has none.
+
+    >>> interval_of({"mbr": 0.1, "mbr_low": 0.05, "mbr_high": 0.2}, "mbr"), interval_of({"mbr": 0.1}, "mbr")
+    (' [0.05, 0.20]', '')
+    """
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    if low is None or high is None:
+        return ""
+    return f" [{low:.2f}, {high:.2f}]"
+
+
+def engineered(value: float) -> str:
+    """A number, from 1,000 with the letter of its power of ten."""
+    if abs(value) < 1000:
+        return f"{value:g}"
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter(sep=" ", places=1)(value)
+
+
+def safe(text: str) -> str:
+    """Text in which a dollar is a dollar, not the beginning of a formula.
+
+    >>> print(safe("$x$"))
+    \\$x\\$
+    """
+    return str(text).replace("$", r"\$")
+
+
+def wrapped(text: str, inches: float, points: float) -> str:
+    """Safe text in lines that fit a width: a character of the default font is about 0.58 of its size wide."""
+    unbroken = text.replace("N = ", "N\u00a0=\u00a0")
+    lines = textwrap.fill(unbroken, max(20, int(inches * 72 / (0.58 * points))))
+    return safe(lines.replace("\u00a0", " "))

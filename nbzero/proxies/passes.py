@@ -1,0 +1,176 @@
+"""What passes over a network have in common: its weights, its loss, gradients, features, and random draws.
+
+B images, C classes or channels, H x W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from nbzero.errors import ProxyError, UsageError
+
+# The layers whose `weight` the proxies call weights: no batch norm, no bias.
+WEIGHTED = (nn.Conv2d, nn.Linear)
+
+
+def generator(seed: int) -> torch.Generator:
+    """Draws on the processor, the same for every device."""
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def normal(shape: Sequence[int], draws: torch.Generator, like: Tensor) -> Tensor:
+    """N(0, 1) of a tensor's dtype and device.
+
+    Drawn in float32 on the processor, whatever torch's defaults are.
+    """
+    return torch.randn(*shape, generator=draws, dtype=torch.float32, device="cpu").to(like)
+
+
+def draw_gaussian_weights(net: nn.Module, draws: torch.Generator) -> None:
+    """N(0, 1) weights of convolutions and linear layers, biases 0, batch norm's gamma 1 and beta 0."""
+    for weight in weights_of(net):
+        weight.data = normal(weight.shape, draws, weight)
+    for module in net.modules():
+        if isinstance(module, (*WEIGHTED, nn.BatchNorm2d)) and module.bias is not None:
+            module.bias.data = torch.zeros_like(module.bias)
+        if isinstance(module, nn.BatchNorm2d) and module.weight is not None:
+            module.weight.data = torch.ones_like(module.weight)
+
+
+def weights_of(net: nn.Module) -> list[nn.Parameter]:
+    """The weights of every Conv2d and Linear, in module order, a shared one once.
+
+    Raises:
+        ProxyError: there is none, or one is computed from other parameters, as by weight norm.
+    """
+    weights: dict[int, nn.Parameter] = {}
+    for name, module in net.named_modules():
+        if not isinstance(module, WEIGHTED):
+            continue
+        if not isinstance(module.weight, nn.Parameter):
+            raise ProxyError(
+                f"the weight of {name!r} is computed from others; remove its parametrization first"
+            )
+        weights[id(module.weight)] = module.weight
+    if not weights:
+        raise ProxyError("the network has no Conv2d and no Linear layer, so no weights")
+    return list(weights.values())
+
+
+def check_logits(logits_BC: Any, num_images: int) -> Tensor:
+    """The logits; ProxyError where the network returned something else."""
+    given = type(logits_BC).__name__
+    if isinstance(logits_BC, Tensor):
+        if logits_BC.ndim == 2 and len(logits_BC) == num_images:
+            return logits_BC
+        given = f"shape {tuple(logits_BC.shape)}"
+    raise ProxyError(f"the score needs logits of shape ({num_images}, classes); the network returned {given}")
+
+
+def loss_of(logits_BC: Any, labels: Tensor) -> Tensor:
+    """Mean cross-entropy.
+
+    Raises:
+        ProxyError: the network returned no logits.
+        UsageError: a label is not one of its classes.
+    """
+    logits_BC = check_logits(logits_BC, len(labels))
+    num_classes = logits_BC.shape[1]
+    low, high = labels.min().item(), labels.max().item()
+    if low < 0 or high >= num_classes:
+        raise UsageError(
+            f"labels: {low} to {high}, but the network's {num_classes} outputs allow 0 to "
+            f"{num_classes - 1}; give it as many outputs as there are classes"
+        )
+    return F.cross_entropy(logits_BC, labels)
+
+
+def input_gradients(output: Tensor, inputs: Tensor) -> Tensor:
+    """d output / d inputs; the graph is kept.
+
+    Raises:
+        ProxyError: tokens, or an output that does not depend on the images.
+    """
+    if not inputs.requires_grad:
+        raise ProxyError("the gradient for the images needs images of numbers; tokens have none")
+    grad = None
+    if output.requires_grad:
+        (grad,) = torch.autograd.grad(output, inputs, retain_graph=True, allow_unused=True)
+    if grad is None:
+        raise ProxyError(
+            "the network's output has no gradient: it does not depend on the images, or was detached"
+        )
+    return grad
+
+
+def gradients(
+    output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False
+) -> tuple[Tensor, ...]:
+    """d output / dW for each weight, 0 for one that did not take part; `.grad` is not touched.
+
+    Args:
+        keep_graph: further backward passes of the same graph follow.
+        to_differentiate: the gradients themselves will be differentiated.
+
+    Raises:
+        ProxyError: the output depends on none of them.
+    """
+    if not output.requires_grad:
+        raise ProxyError("the network's output has no gradient: it depends on no weight, or was detached")
+    return torch.autograd.grad(
+        output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate
+    )
+
+
+_POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, Tensor.mean}
+
+
+class _Pooled(TorchFunctionMode):
+    """Inside, keeps what entered the last global average pooling, of a module or functional.
+
+    Such a pooling takes (B, C, H, W) to one value per image and channel.
+    """
+
+    features: Tensor | None = None
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        given = args[0] if args else None
+        if func in _POOLS and isinstance(given, Tensor) and given.ndim == 4:
+            to_each_channel = (
+                output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel()
+            )
+            # The mean of pooled features takes off two axes, and pools nothing.
+            pools = self.features is None or output.numel() < given.numel()
+            if to_each_channel and pools:
+                self.features = given
+        return output
+
+
+def features_of(net: nn.Module, images: Tensor) -> Tensor:
+    """The tensor before global pooling.
+
+    It is `net.features(images)`, else what enters the last average pooling to one value a channel.
+
+    Raises:
+        ProxyError: the network has neither.
+    """
+    features = getattr(net, "features", None)
+    if callable(features):
+        return features(images)
+    with _Pooled() as pooled:
+        net(images)
+    if pooled.features is None:
+        raise ProxyError(
+            "the network's features are not known: it has no features(images), "
+            "and no average pooling of a feature map to 1 x 1"
+        )
+    return pooled.features

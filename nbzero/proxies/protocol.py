@@ -1,0 +1,191 @@
+"""The standard settings of a scoring, and all scores of one network under them.
+
+A seed fixes the weights, the images and the noise. Images and noise are the same for all archs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nbzero.images.facts import dataset
+from nbzero.images.tensors import ImageData, normalise
+from nbzero.networks.build import build_net, seed_of
+from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.passes import draw_gaussian_weights
+from nbzero.proxies.score import Scores, score
+from nbzero.release.schema import PASSES
+
+Row = dict[str, Any]
+
+STANDARD_BATCH = 64  # of the proxies that read no other number of images
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The settings of a scoring, beside those that the registry has for each proxy (its images, its noise).
+
+    Attributes:
+        resolution: side of the images, box-downsampled from the data set's own where that is larger.
+        num_images: class-balanced training images without augmentation, chosen by hash from the seed. Proxies
+            that the registry gives fewer than 64 read that many of them, from the first on.
+        init: own (that of `build_net`), uniform (PyTorch's default) or n01 (N(0, 1) weights, biases 0).
+        noise: N(0, 1) images instead, drawn from the seed; the labels stay.
+    """
+
+    name: str
+    resolution: int
+    num_images: int = STANDARD_BATCH
+    init: Literal["own", "uniform", "n01"] = "own"
+    noise: bool = False
+
+
+def _protocols() -> dict[str, Protocol]:
+    protocols = []
+    for resolution in (32, 16):
+        base = Protocol(f"std-{resolution}", resolution)
+        protocols += [
+            base,
+            replace(base, name=f"{base.name}-b32", num_images=32),
+            replace(base, name=f"{base.name}-b128", num_images=128),
+            replace(base, name=f"{base.name}-uniform", init="uniform"),
+            replace(base, name=f"{base.name}-n01", init="n01"),
+            replace(base, name=f"{base.name}-noise", noise=True),
+        ]
+    return {protocol.name: protocol for protocol in protocols}
+
+
+PROTOCOLS = _protocols()
+
+
+def batch_of(protocol: Protocol, data: ImageData, seed: int) -> tuple[Tensor, Tensor]:
+    """The images of one seed, normalised float32 (num_images, 3, R, R), and their int64 labels, on the CPU.
+
+    Args:
+        data: all training images at the protocol's resolution, on the CPU.
+    """
+    spec = dataset(data.dataset)
+    pixels, labels = data.scoring_batch(protocol.num_images, seed)
+    images = normalise(pixels, spec.mean, spec.std)
+    if protocol.noise:
+        images = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
+    return images, labels
+
+
+def initialise(net: nn.Module, init: str, seed: int) -> None:
+    """Redraw the weights of a network for a protocol whose `init` is not `own`."""
+    draws = torch.Generator().manual_seed(seed)
+    if init == "n01":
+        draw_gaussian_weights(net, draws)
+    elif init == "uniform":
+        for module in net.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=draws)
+
+
+def by_batch(names: Iterable[str], num_images: int) -> dict[int, list[str]]:
+    """Proxies by how many images they read.
+
+    Those that read none, or the standard 64, go with the full batch of the protocol. Proxies with weights of
+    their own (`weight_draws`) are left out.
+
+    >>> by_batch(["naswot", "synflow", "ntk", "swap"], num_images=128)
+    {128: ['naswot', 'synflow'], 16: ['ntk']}
+    """
+    sizes: dict[int, list[str]] = {}
+    for name in names:
+        row = PROXIES[name]
+        if row.weight_draws:
+            continue
+        size = num_images if row.batch in (0, STANDARD_BATCH) else min(row.batch, num_images)
+        sizes.setdefault(size, []).append(name)
+    return sizes
+
+
+def mean_of_draws(net: nn.Module, images: Tensor, labels: Tensor, name: str, seed: int) -> Scores:
+    """A proxy's mean over draws of N(0, 1) weights (`weight_draws` of the registry).
+
+    The network's weights are overwritten. Where one draw has no score, the mean has none, for the same
+    reason.
+    """
+    draws, result = torch.Generator().manual_seed(seed), Scores()
+    values: list[float] = []
+    seconds: list[float] = []
+    for draw in range(PROXIES[name].weight_draws):
+        draw_gaussian_weights(net, draws)
+        scores = score(net, images, labels, (name,), seed=draw)
+        seconds.append(sum(scores.seconds.values()))
+        value = scores[name]
+        if value is None:
+            result.reasons.setdefault(name, scores.reasons[name])
+        else:
+            values.append(value)
+    result.seconds[name] = sum(seconds)
+    result[name] = None if result.reasons else sum(values) / len(values)
+    return result
+
+
+def is_there(row: Row, name: str) -> bool:
+    """Whether a row has a proxy's score, or the reason why it has none."""
+    return row[name] is not None or name in json.loads(row["failures"] or "{}")
+
+
+def row_of_scores(
+    arch: str,
+    seed: int,
+    protocol: Protocol,
+    batch: tuple[Tensor, Tensor],
+    num_classes: int,
+    names: Iterable[str],
+    there: Row | None = None,
+) -> Row:
+    """The scores of one network at initialisation: a row of a scores table, but for its key and its origin.
+
+    Args:
+        seed: of the network's weights, and of what the proxies draw.
+        batch: `batch_of` the protocol and the seed, on the device that computes.
+        names: of the proxies.
+        there: a row that has some of them. What it has is not computed again.
+
+    Returns:
+        Every proxy (None where it was not asked for or has no score), the seconds of every pass (`{pass}_s`)
+        and `failures`, the reasons in JSON.
+    """
+    row: Row = dict.fromkeys((*PROXIES, *(f"{name}_s" for name in PASSES), "failures"))
+    row |= there or {}
+    failures: dict[str, str] = json.loads(row["failures"] or "{}")
+    missing = [name for name in names if not is_there(row, name)]
+    for scores in _all_scores(arch, seed, protocol, batch, num_classes, missing):
+        row |= scores
+        failures |= scores.reasons
+        for name, seconds in scores.seconds.items():
+            timed_as = PROXIES[name].timed_as if name in PROXIES else name
+            row[f"{timed_as}_s"] = (row[f"{timed_as}_s"] or 0.0) + seconds
+    row["failures"] = json.dumps(failures, sort_keys=True) if failures else None
+    return row
+
+
+def _all_scores(
+    arch: str,
+    seed: int,
+    protocol: Protocol,
+    batch: tuple[Tensor, Tensor],
+    num_classes: int,
+    names: list[str],
+) -> Iterator[Scores]:
+    images, labels = batch
+    net: nn.Module = build_net(arch, num_classes, seed)
+    initialise(net, protocol.init, seed_of(f"{arch}|{seed}|{protocol.init}"))
+    net = net.to(images.device)
+    for size, some in by_batch(names, protocol.num_images).items():
+        yield score(net, images[:size], labels[:size], some, seed)
+    # Last, because the weights are overwritten.
+    for name in names:
+        if PROXIES[name].weight_draws:
+            size = min(PROXIES[name].batch, protocol.num_images)
+            yield mean_of_draws(net, images[:size], labels[:size], name, seed_of(f"{arch}|{seed}|{name}"))

@@ -1,0 +1,482 @@
+"""Fills a `Trace`: one hooked forward pass over a network, and its backward passes.
+
+Hooks keep reductions (a B x B count, a channel sum), not activations. So memory stays near that of a plain
+forward and backward pass.
+
+Capital endings name a tensor's axes: B images, C classes or channels, U units of one activation layer, P
+positions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.hooks import RemovableHandle
+
+from nbzero.errors import ProxyError
+from nbzero.proxies.curvature import Curvature, Passing
+from nbzero.proxies.lend import as_found
+from nbzero.proxies.passes import (
+    WEIGHTED,
+    check_logits,
+    generator,
+    gradients,
+    input_gradients,
+    loss_of,
+    weights_of,
+)
+from nbzero.proxies.trace import Trace
+
+_ON_OFF = frozenset({"agree_BB", "patterns"})
+_CORRELATIONS = frozenset({"act_corr", "grad_corr"})
+_OF_ACTIVATIONS = _ON_OFF | _CORRELATIONS
+_OF_BLOCKS = frozenset({"block_cov", "block_gains"})
+_FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_corr"})
+_FROM_GRAPH = _FROM_LOSS | {"input_grads", "block_gains"}
+_LISTS = ("act_corr", "grad_corr", "patterns", "channel_saliency", "block_cov")
+
+
+def take_trace(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+    needs: frozenset[str],
+    blocks: Sequence[nn.Module] | None = None,
+) -> Trace:
+    """One train-mode forward pass, and the backward passes that are needed.
+
+    These are one each of the loss, of the size of its gradient, of the sum of the logits, and of random signs
+    at the blocks.
+
+    Args:
+        net: put back as found.
+        images, labels: as in `Trace`.
+        seed: as in `Trace`; dropout draws from it.
+        needs: names of recorded fields. A field that cannot be recorded gets its reason in `failed` instead.
+        blocks: the modules that proxies call blocks; default: `net.blocks`, else the direct children.
+
+    Raises:
+        UsageError: the loss is needed and a label is not one of the network's classes.
+    """
+    found = _blocks_of(net, blocks)
+    trace = Trace(net, images.detach(), labels, seed, found)
+    if not needs:
+        return trace
+    try:
+        return _record(trace, needs, copies=False)
+    except _Overwritten:
+        return _record(Trace(net, trace.images, labels, seed, found), needs, copies=True)
+
+
+def _blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
+    if blocks is not None:
+        return tuple(blocks)
+    own = getattr(net, "blocks", None)
+    if isinstance(own, (nn.ModuleList, nn.Sequential)):
+        return tuple(own)
+    return tuple(net.children())
+
+
+class _Overwritten(Exception):
+    """The network changed in place an output that is still to be read."""
+
+
+def _record(trace: Trace, needs: frozenset[str], copies: bool) -> Trace:
+    """Fill the fields of a trace.
+
+    Where `copies`, the network gets copies of the outputs that are kept, so that it cannot overwrite them.
+    """
+    net = trace.net
+    # Fused attention cannot be differentiated twice.
+    with as_found(net, trace.seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
+        net.train()
+        recorder = _Recorder(trace, needs, hooks, copies)
+        if "curvature" in needs:
+            hooks.enter_context(recorder.second_order.inside(net, recorder.keep))
+        with torch.set_grad_enabled(bool(needs & _FROM_GRAPH)):
+            try:
+                logits_BC = net(recorder.inputs.clone())  # a network may change its input in place
+            except ProxyError as error:
+                recorder.fail(needs, str(error))
+                return trace
+            if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
+                recorder.fail(needs, "nan: the network's output on these images is not a number")
+                return trace
+            recorder.finish(logits_BC)
+    return trace
+
+
+def _is_activation(module: nn.Module) -> bool:
+    """Whether it has units that are on where what enters them is > 0.
+
+    These are GELU, SiLU, and every ReLU by its name (ReLU6, LeakyReLU, PReLU, ..). A container has none.
+    """
+    if isinstance(module, (nn.GELU, nn.SiLU)):
+        return True
+    is_leaf = not any(True for _ in module.children())
+    return is_leaf and "ReLU" in type(module).__name__
+
+
+class _Recorder:
+    """The hooks of one trace while its passes run."""
+
+    def __init__(self, trace: Trace, needs: frozenset[str], hooks: ExitStack, copies: bool) -> None:
+        self.trace, self.needs, self.copies = trace, needs, copies
+        self.inputs = trace.images
+        self.second_order = Curvature()
+        self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
+        self.running: list[int] = []  # the blocks that run now, the innermost last
+        self.block_outputs: list[Tensor] = []
+        # Gradients of the loss that have not come, and what records them.
+        self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}
+        self.tensor_hooks: list[RemovableHandle] = []
+        if needs & _FROM_GRAPH:
+            self.require_gradients()
+        self.make_fields()
+        self.hook_layers(hooks, self.hook_blocks(hooks))
+        hooks.callback(self.clear)
+
+    def require_gradients(self) -> None:
+        for parameter in self.trace.net.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
+        if self.inputs.is_floating_point():
+            self.inputs = self.inputs.detach().requires_grad_()
+
+    def make_fields(self) -> None:
+        """Empty fields, for the hooks to fill."""
+        trace = self.trace
+        for name in self.needs.intersection(_LISTS):
+            setattr(trace, name, [])
+        if "agree_BB" in self.needs:
+            shape = (len(trace.images), len(trace.images))
+            trace.agree_BB = torch.zeros(shape, dtype=torch.float64, device=trace.images.device)
+
+    def hook_blocks(self, hooks: ExitStack) -> dict[nn.Module, list[int]]:
+        """Hook the blocks; return which blocks hold each module.
+
+        A block may be there twice, and a module in several.
+        """
+        places: dict[nn.Module, list[int]] = {}
+        holding: dict[nn.Module, list[int]] = {}
+        for i, block in enumerate(self.trace.blocks):
+            places.setdefault(block, []).append(i)
+        for block, numbers in places.items():
+            if self.needs & _CORRELATIONS:
+                self.follow(block, numbers, hooks)
+            if self.needs & _OF_BLOCKS:
+                hooks.enter_context(block.register_forward_hook(self.block))
+            for module in block.modules():
+                holding.setdefault(module, []).extend(numbers)
+        return holding
+
+    def hook_layers(self, hooks: ExitStack, holding: dict[nn.Module, list[int]]) -> None:
+        for module in self.trace.net.modules():
+            if _is_activation(module) and self.needs & _OF_ACTIVATIONS:
+                # A pre-hook: what enters the activation, not what leaves it.
+                read = partial(self.activation, holding.get(module, []))
+                hooks.enter_context(module.register_forward_pre_hook(read))
+            if isinstance(module, WEIGHTED) and "channel_saliency" in self.needs:
+                hooks.enter_context(module.register_forward_hook(self.weighted))
+
+    def clear(self) -> None:
+        """Let go of the graph: hooks on tensors refer to it."""
+        self.drop_tensor_hooks()
+        self.block_outputs, self.kept = [], []
+
+    def fail(self, fields: frozenset[str], reason: str) -> None:
+        """Say why these fields could not be recorded."""
+        self.trace.failed.update(dict.fromkeys(fields, reason))
+
+    def follow(self, block: nn.Module, numbers: list[int], hooks: ExitStack) -> None:
+        """Know when a block runs; the first call of one that is there twice is its first place."""
+        calls = itertools.count()
+
+        def begin(*_: Any) -> None:
+            self.running.append(numbers[min(next(calls), len(numbers) - 1)])
+
+        def end(*_: Any) -> None:
+            self.running.pop()
+
+        hooks.enter_context(block.register_forward_pre_hook(begin))
+        hooks.enter_context(block.register_forward_hook(end))
+
+    def keep(self, output: Tensor) -> Tensor:
+        """What a layer returns in place of an output that is read after the forward pass."""
+        if self.copies:
+            return output.clone()
+        self.kept.append((output, output._version))
+        return output
+
+    def activation(self, holding: list[int], _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        trace, needs, pre = self.trace, self.needs, inputs[0]
+        if len(pre) != len(trace.images):
+            reason = f"an activation saw a batch of {len(pre)} where {len(trace.images)} images were given"
+            self.fail(needs & _OF_ACTIVATIONS, reason)
+            return
+        pre_BU = pre.detach().flatten(1)
+        if needs & _ON_OFF:
+            self.switched(pre_BU)
+        block = self.block_of(holding)
+        if "act_corr" in needs:
+            self.correlate(trace.act_corr, block, pre_BU)
+        if "grad_corr" in needs and pre.requires_grad:
+            self.await_gradient(pre, partial(self.correlate, trace.grad_corr, block))
+
+    def switched(self, pre_BU: Tensor) -> None:
+        # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.
+        on_BU = torch.gt(pre_BU, 0, out=torch.empty_like(pre_BU, dtype=torch.float32))
+        if "agree_BB" in self.needs:
+            _agree(self.trace.agree_BB, on_BU)
+        if "patterns" in self.needs:
+            self.trace.patterns.append(_patterns(on_BU))
+
+    def block_of(self, holding: list[int]) -> int | None:
+        """The block of an activation; of several that hold it the innermost that runs."""
+        if len(holding) > 1:
+            running = [i for i in self.running if i in holding]
+            if running:
+                return running[-1]
+        return holding[-1] if holding else None
+
+    def correlate(
+        self, recorded: list[tuple[int | None, Tensor]], block: int | None, values: Tensor | None
+    ) -> None:
+        """Record the correlation of (B, ...) values; count it as skipped where there is none."""
+        corr_BB = None if values is None else _correlation(values.flatten(1))
+        if corr_BB is None:
+            self.trace.num_skipped += 1
+        else:
+            recorded.append((block, corr_BB))
+
+    def await_gradient(self, tensor: Tensor, record: Callable[[Tensor | None], None]) -> None:
+        """Record dL/d tensor as it comes, or None where the loss does not depend on the tensor."""
+        number = len(self.tensor_hooks)
+
+        def come(grad: Tensor) -> None:
+            if self.awaited.pop(number, None):
+                record(grad.detach())
+
+        self.awaited[number] = get_gradient_edge(tensor), record
+        self.tensor_hooks.append(tensor.register_hook(come))
+
+    def weighted(self, layer: nn.Conv2d | nn.Linear, _: tuple[Any, ...], output: Tensor) -> Tensor:
+        def sum_channels(grad: Tensor | None) -> None:
+            if grad is None:
+                return
+            product = output.detach() * grad
+            if isinstance(layer, nn.Conv2d):
+                product = product.flatten(2).sum(2)
+            elif product.ndim > 2:
+                product = product.flatten(1, -2).sum(1)
+            total = product.double().square().sum().item() / (2 * len(product))
+            self.trace.channel_saliency.append((layer.weight[0].numel(), total))
+
+        self.await_gradient(output, sum_channels)
+        return self.keep(output)
+
+    def block(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> Tensor | None:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4) or not output.is_floating_point():
+            return None
+        if "block_cov" in self.needs:
+            self.trace.block_cov.append(_covariance(output.detach()))
+        if "block_gains" not in self.needs:
+            return None
+        self.block_outputs.append(output)
+        return self.keep(output)
+
+    def finish(self, logits_BC: Any) -> None:
+        """The backward passes; each is skipped, with its reason, where the network does not allow it."""
+        trace, needs = self.trace, self.needs
+        for output, version in self.kept:
+            if output._version != version:
+                raise _Overwritten
+        self.kept = []
+        if needs & _FROM_LOSS:
+            try:
+                self.from_loss(logits_BC)
+            except ProxyError as error:
+                self.fail(needs & _FROM_LOSS, str(error))
+        self.second_order.passing = Passing.INPUTS
+        if "input_grads" in needs:
+            try:
+                trace.input_grads = self.from_logits(logits_BC)
+            except ProxyError as error:
+                trace.failed["input_grads"] = str(error)
+        if "block_gains" in needs:
+            try:
+                trace.block_gains = self.from_blocks()
+            except ProxyError as error:
+                trace.failed["block_gains"] = str(error)
+
+    def from_loss(self, logits_BC: Any) -> None:
+        trace, needs = self.trace, self.needs
+        loss = loss_of(logits_BC, trace.labels)
+        trace.num_classes = logits_BC.shape[1]
+        self.second_order.passing = Passing.LOSS
+        grads: tuple[Tensor, ...] = ()
+        try:
+            trace.weights = weights_of(trace.net)
+            grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate="curvature" in needs)
+        except ProxyError as error:
+            self.fail(needs & {"weight_grads", "curvature"}, str(error))
+        self.take_the_rest(loss)
+        trace.weight_grads = tuple(grad.detach() for grad in grads)
+        if "curvature" in needs and grads:
+            trace.curvature = self.curvature(grads)
+
+    def take_the_rest(self, loss: Tensor) -> None:
+        """The awaited gradients that lie on no way to a weight, as of an activation before the first one."""
+        if self.awaited and loss.requires_grad:
+            edges = [edge for edge, _ in self.awaited.values()]
+            torch.autograd.grad(loss, edges, retain_graph=True, allow_unused=True)
+        for _, record in self.awaited.values():
+            record(None)
+        self.drop_tensor_hooks()
+
+    def curvature(self, grads: tuple[Tensor, ...]) -> float:
+        trace = self.trace
+        products = [(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]
+        size = torch.stack(products).sum()
+        self.second_order.passing = Passing.CURVATURE
+        curved = gradients(size, trace.weights, keep_graph=True)
+        pairs = zip(trace.weights, curved, strict=True)
+        rest = [(weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in pairs]
+        return self.second_order.total() + sum(rest)
+
+    def drop_tensor_hooks(self) -> None:
+        """After the backward pass of the loss: they are of no other."""
+        for hook in self.tensor_hooks:
+            hook.remove()
+        self.tensor_hooks, self.awaited = [], {}
+
+    def from_logits(self, logits_BC: Any) -> Tensor:
+        logits_BC = check_logits(logits_BC, len(self.trace.images))
+        self.trace.num_classes = logits_BC.shape[1]
+        return input_gradients(logits_BC.sum(), self.inputs).flatten(1)
+
+    def from_blocks(self) -> list[float | None]:
+        draws = generator(self.trace.seed)
+        pairs = list(itertools.pairwise(self.block_outputs))
+        return [_gain(f_in, f_out, draws) for f_in, f_out in reversed(pairs)]
+
+
+def _agree(agree_BB: Tensor, on_BU: Tensor) -> None:
+    """Add one layer's agreements: with G the Gram of the 0/1 states, U - G_ii - G_jj + 2 G_ij."""
+    both_BB = (on_BU @ on_BU.T).double()  # counts below 2**24: exact in float32, and so are 0 and 1 in TF32
+    on_B = both_BB.diagonal()
+    agree_BB += on_BU.shape[1] - on_B[:, None] - on_B[None, :] + 2 * both_BB
+
+
+def _patterns(on_BU: Tensor) -> Tensor:
+    """The distinct columns of a 0/1 matrix as (words, distinct) int64.
+
+    16 images a word, the first the lowest bit.
+    """
+    words = []
+    for part in on_BU.split(16):
+        bit_B = 2 ** torch.arange(len(part), device=part.device, dtype=part.dtype)
+        words.append((bit_B @ part).long())  # sums below 2**16: exact in float32 and, bit by bit, in TF32
+    if len(words) > 1:
+        return torch.unique(torch.stack(words), dim=1)
+    seen = torch.zeros(1 << 16, dtype=torch.bool, device=on_BU.device)
+    seen[words[0]] = True
+    return seen.nonzero().T
+
+
+def _correlation(rows_BU: Tensor) -> Tensor | None:
+    """|Pearson correlation| of the rows, float64; None where a row is constant, so that it has none.
+
+    The quick way is by the Gram matrix in float32. It is left where the difference has lost its digits, and
+    where 1 - corr has: there 1e-6 of a product moved wrcor by 1.
+    """
+    gram_BB = (rows_BU @ rows_BU.T).double()
+    num_units = rows_BU.shape[1]
+    mean_B = rows_BU.mean(1).double()
+    cov_BB = gram_BB - num_units * mean_B[:, None] * mean_B[None, :]
+    has_digits = cov_BB.diagonal() > 1e-3 * gram_BB.diagonal()
+    if has_digits.all():
+        corr_BB = _scaled(cov_BB)
+        if (corr_BB > 0.999).sum() <= len(corr_BB):
+            return corr_BB
+    if (rows_BU.amax(1) == rows_BU.amin(1)).any():
+        return None
+    rows_BU = rows_BU.double()
+    rows_BU = rows_BU - rows_BU.mean(1, keepdim=True)
+    return _scaled(rows_BU @ rows_BU.T)
+
+
+def _scaled(cov_BB: Tensor) -> Tensor:
+    scale_B = cov_BB.diagonal().rsqrt()
+    return (cov_BB * scale_B[:, None] * scale_B[None, :]).abs().fill_diagonal_(1)
+
+
+def _as_positions(features: Tensor) -> Tensor:
+    """(B, C, H, W) or (B, T, C) features as (C, positions)."""
+    if features.ndim == 4:
+        return features.transpose(0, 1).flatten(1)
+    return features.flatten(0, 1).T
+
+
+def _covariance(features: Tensor) -> Tensor:
+    """(C, C) float64 covariance of the channels over images and positions, divided by their number."""
+    x_CP = _as_positions(features)
+    x_CP = x_CP - x_CP.mean(1, keepdim=True)
+    return (x_CP @ x_CP.T).double() / x_CP.shape[1]
+
+
+def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
+    """One of `Trace.block_gains`.
+
+    Raises:
+        ProxyError: the later output does not depend on the earlier, or their sizes are no multiples.
+    """
+    signs = torch.randint(0, 2, f_out.shape, generator=draws, dtype=torch.int8, device="cpu")
+    signs = signs.to(f_out.device, f_out.dtype).mul_(2).sub_(1)
+    if f_out is f_in:
+        return None
+    pulled = _pulled_back(f_in, f_out, signs)
+    if pulled.shape == signs.shape and torch.equal(pulled, signs):
+        return None
+    in_CP, out_CP = _as_positions(_at_positions_of(signs, pulled)), _as_positions(signs)
+    if in_CP.shape[1] != out_CP.shape[1]:
+        raise ProxyError(
+            f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: "
+            "the sizes are no multiples of each other"
+        )
+    cross = ((in_CP @ out_CP.T) / out_CP.shape[1]).double()
+    if not cross.isfinite().all():
+        return math.nan
+    small = cross @ cross.T if len(cross) < len(cross.T) else cross.T @ cross
+    return torch.linalg.eigvalsh(small)[-1].clamp(min=0).sqrt().item()
+
+
+def _pulled_back(f_in: Tensor, f_out: Tensor, signs: Tensor) -> Tensor:
+    pulled = None
+    if f_out.requires_grad and f_in.requires_grad:
+        (pulled,) = torch.autograd.grad(f_out, f_in, signs, retain_graph=True, allow_unused=True)
+    if pulled is None:
+        raise ProxyError(
+            "the output of a block does not depend on the block before it, so nothing can be pulled back"
+        )
+    return pulled
+
+
+def _at_positions_of(smaller: Tensor, features: Tensor) -> Tensor:
+    """Feature maps pixel-unshuffled to a size of which theirs is a multiple; others as they are."""
+    if features.ndim != 4 or smaller.ndim != 4:
+        return features
+    step = features.shape[2] // smaller.shape[2]
+    if step > 1 and features.shape[2:] == tuple(step * side for side in smaller.shape[2:]):
+        return F.pixel_unshuffle(features, step)
+    return features

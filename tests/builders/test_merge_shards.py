@@ -1,0 +1,379 @@
+"""Merging shards: what is merged is kept, and whatever does not fit is said with the file and the remedy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from builders import merge_shards
+from builders.work.commit import commit_release
+from builders.work.rows import to_h5, to_json, to_parquet
+from nbzero import Bench
+from nbzero.release.manifest import MANIFEST, Release
+from nbzero.release.verify import verify
+from tests.disk import Killed, contents, fill_disk, kill_at
+
+Row = dict[str, Any]
+RUNS = ("runs", "r1-mini", "cifar10")
+RUNS_FILE = "runs/r1-mini/cifar10.parquet"
+
+
+def in_shard(rows: list[Row], space: str = "r1-mini", dataset: str = "cifar10") -> list[Row]:
+    archs = Release.open().table(f"archs/{space}.parquet").column("arch").to_pylist()
+    return [row | {"space": space, "dataset": dataset, "arch": archs[row["arch_id"]]} for row in rows]
+
+
+ENCODE = {
+    "parquet": to_parquet,
+    "h5": to_h5,
+    "json": lambda table, rows: to_json(table, rows[0]),
+}
+
+
+def write_shard(folder: Path, name: str, rows: list[Row], table: Any = "runs") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(ENCODE[name.rpartition(".")[2]](table, rows))
+    return folder / name
+
+
+@pytest.fixture
+def merge(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the job; gives what it printed, after checking its exit status."""
+
+    def run(*arguments: Any, fails: bool = False) -> str:
+        status = merge_shards.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        assert status == (2 if fails else 0), said.err
+        assert not fails or (said.err.startswith("error: ") and not said.out)
+        return said.err if fails else said.out
+
+    return run
+
+
+def test_shards_of_all_formats_become_the_release_they_are_parts_of(
+    release: Path, made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    """Units of a job that still runs, finished shards in both formats, and another release, in one merge."""
+    commit_release(tmp_path / "base", made.as_tables({}), "0.1.0")
+    for (table, space, dataset), rows in made.rows.items():
+        listed = in_shard(rows, space, dataset)
+        folder = tmp_path / "shards" / table / f"{space}-{dataset}"
+        write_shard(folder, "a-0000-of-0003.parquet", listed[0::3], table)
+        write_shard(folder, "a-0001-of-0003.h5", listed[1::3], table)
+        for row in listed[2::3][:15]:
+            write_shard(
+                folder / "a-0002-of-0003",
+                f"{row['arch_id']:06d}-{row['seed']}-{row.get('recipe', 'x')}.json",
+                [row],
+                table,
+            )
+        write_shard(
+            tmp_path / "rest", f"{table}-{space}-{dataset}.parquet", listed[2::3][15:] or listed[:1], table
+        )
+    (tmp_path / "shards" / "x.parquet.part").write_bytes(b"half")
+    (tmp_path / "shards" / "notes.txt").write_text("mine")
+    said = merge(
+        tmp_path / "shards", tmp_path / "rest", "--base", tmp_path / "base", "--out", tmp_path / "out"
+    )
+    num_rows = sum(len(rows) for rows in made.rows.values())
+    assert f"data version 0.2.0, {num_rows:,} rows added" in said
+    assert contents(tmp_path / "out") == contents(release)
+    said = merge(tmp_path / "shards", "--out", tmp_path / "out")
+    assert "data version 0.2.0, 0 rows added" in said and contents(tmp_path / "out") == contents(release)
+    said = merge(release, "--out", tmp_path / "out")
+    assert f"0 rows added or filled, {num_rows} there already" in said and contents(
+        tmp_path / "out"
+    ) == contents(release)
+
+
+def test_without_a_base_the_archs_of_the_embedded_release_are_it(
+    made: SimpleNamespace, merge: Any, tmp_path: Path
+) -> None:
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(3)]))
+    said = merge(shard, "--out", tmp_path / "out")
+    assert "data version 0.1.0, 1 row added or filled, 0 there already, 13 files" in said
+    b = Bench(tmp_path / "out")
+    assert len(b.spaces) == 6 and b.query(("r1-mini", 3)).run("cifar10").val_acc == made.run_row(3)["val_acc"]
+    assert b.query(("r1-mini", 2)).accuracy("cifar10") is None
+
+
+def test_a_release_is_added_to_and_its_version_follows_the_rule(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    out = small("out", [made.run_row(0)])
+    first = contents(out)
+    merge(
+        write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(1), made.run_row(0)])), "--out", out
+    )
+    assert Bench(out).version == "0.2.0" and Bench(out).arrow(*RUNS).num_rows == 2
+    merge(
+        write_shard(tmp_path / "s", "b.parquet", in_shard([made.run_row(2)])),
+        "--out",
+        out,
+        "--version",
+        "0.5.0",
+    )
+    assert Bench(out).version == "0.5.0" and Bench(out).arrow(*RUNS).num_rows == 3
+    said = merge(
+        write_shard(tmp_path / "s", "c.parquet", in_shard([made.run_row(4)])),
+        "--out",
+        out,
+        "--version",
+        "0.5.1",
+        fails=True,
+    )
+    assert "version 0.5.1; the base is 0.5.0 and 1 row is new, so it is at least 0.6.0" in said
+    said = merge(
+        write_shard(tmp_path / "s", "c.parquet", in_shard([made.run_row(4)])),
+        "--out",
+        out,
+        "--version",
+        "six",
+        fails=True,
+    )
+    assert "data version 'six'; it is like 1.2.3" in said
+    assert Bench(out).version == "0.5.0"
+    base = small("base", [made.run_row(0)])
+    merge(tmp_path / "s" / "a.parquet", "--base", base, "--out", tmp_path / "new")
+    assert Bench(tmp_path / "new").version == "0.2.0" and contents(base) == first
+
+
+def test_repeated_rows_keep_the_first_and_its_times(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    one = made.run_row(1)
+    again = one | {
+        "train_time_s": 1.5,
+        "device": "another",
+        "engine": "ray",
+        "software": "newer",
+        "builder_commit": "f" * 40,
+    }
+    out = small("out", [made.run_row(0)])
+    shards = [
+        write_shard(tmp_path / "s", name, in_shard([row]))
+        for name, row in (("a.parquet", one), ("b.h5", again))
+    ]
+    assert "1 row added or filled, 1 there already" in merge(*shards, "--out", out)
+    assert Bench(out).arrow(*RUNS).to_pylist()[1] == one
+    assert "0 rows added or filled, 1 there already" in merge(shards[1], "--out", out)
+    assert Bench(out).arrow(*RUNS).to_pylist()[1] == one
+
+
+@pytest.mark.parametrize(
+    "change", [{"val_acc": 0.5}, {"test_acc": 0.5}, {"train_loss": 0.5}, {"curve": [0.5]}]
+)
+@pytest.mark.parametrize("where", ["two shards", "the base"])
+def test_two_rows_of_one_key_with_different_values(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path, change: Row, where: str
+) -> None:
+    out = small("out", [made.run_row(0)])
+    before = contents(out)
+    arch_id = 1 if where == "two shards" else 0
+    one, two = (
+        write_shard(tmp_path / "s", name, in_shard([made.run_row(arch_id) | row]))
+        for name, row in (("a.parquet", {}), ("b.h5", change))
+    )
+    (column,) = change
+    said = merge(*([one, two] if where == "two shards" else [two]), "--out", out, fails=True)
+    other = str(one) if where == "two shards" else f"{RUNS_FILE} of the base release"
+    assert str(two) in said and other in said
+    key = {"arch_id": arch_id, "recipe": "cpu-16px-4", "seed": 0}
+    assert f"{key}, with different {column} ({column}: {change[column]!r} and " in said
+    assert "nothing was merged: find out which is right and leave the other out" in said
+    assert contents(out) == before
+
+
+def test_a_score_that_one_shard_lacks_is_a_different_value(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    rows = [made.score_row(0), made.score_row(0, failed={"zen": "too small"})]
+    shards = [
+        write_shard(tmp_path / "s", f"{i}.parquet", in_shard([row]), "scores") for i, row in enumerate(rows)
+    ]
+    assert "with different zen (zen: None and " in merge(*shards, "--out", small("out"), fails=True)
+
+
+def test_a_proxy_computed_later_is_filled_in(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    whole = made.score_row(0, failed={"snip": "why"})
+    early = whole | {
+        "zen": None,
+        "zen_s": None,
+        "snip": None,
+        "failures": None,
+        "builder_commit": "early",
+        "grad_norm": None,
+    }
+    late = whole | {"synflow": None, "synflow_s": None, "builder_commit": "late"}
+    for name, order in (("one", (early, late)), ("other", (late, early))):
+        shards = [
+            write_shard(tmp_path / name, f"{i}.parquet", in_shard([row]), "scores")
+            for i, row in enumerate(order)
+        ]
+        out = small(f"out-{name}")
+        assert "2 rows added or filled" in merge(*shards, "--out", out)
+        (row,) = (row for row in Bench(out).arrow("scores", *RUNS[1:]).to_pylist() if row["arch_id"] == 0)
+        assert row == whole | {"builder_commit": "late"}
+        assert "0 rows added or filled, 1 there already" in merge(shards[0], "--out", out)
+    contradicting = write_shard(tmp_path / "c", "c.parquet", in_shard([late | {"zen": 1.25}]), "scores")
+    assert "with different zen (zen: 1.25 and " in merge(contradicting, "--out", out, fails=True)
+
+
+def with_version(path: Path, version: str) -> Path:
+    """A shard as another data version would have written it."""
+    if path.suffix == ".json":
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"data_version": version}))
+        return path
+    table = pq.ParquetFile(path).read()
+    pq.write_table(
+        table.replace_schema_metadata(table.schema.metadata | {b"nbzero.data_version": version.encode()}),
+        path,
+    )
+    return path
+
+
+def test_mixed_data_versions(made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path) -> None:
+    out = small("out", [made.run_row(0)])
+    before = contents(out)
+    one = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(1)]))
+    two = with_version(
+        write_shard(tmp_path / "s", "b.parquet", in_shard([made.run_row(1) | {"val_acc": 0.5}])), "1.0.0"
+    )
+    said = merge(one, two, "--out", out, fails=True)
+    assert (
+        f"{one} is of data version 0.1.0 and {two} of 1.0.0; nothing was merged: merge one version at a time"
+        in said
+    )
+    assert f"{two} is of data version 1.0.0, the release to make is 0.1.0" in merge(
+        two, "--out", out, fails=True
+    )
+    three = with_version(write_shard(tmp_path / "s", "c.json", in_shard([made.run_row(1)])), "nonsense")
+    assert f"{three} is of data version nonsense" in merge(three, "--out", out, fails=True)
+    other = small("other", [made.run_row(5)], version="0.7.0")
+    assert f"{one} is of data version 0.1.0 and {other}/{RUNS_FILE} of 0.7.0" in merge(
+        one, other, "--out", out, fails=True
+    )
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("kind", ["parquet", "h5", "json"])
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "garbage"])
+def test_a_damaged_shard(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path, kind: str, damage: str
+) -> None:
+    out = small("out", [made.run_row(0)])
+    before = contents(out)
+    good = write_shard(tmp_path / "s", "good.parquet", in_shard([made.run_row(1)]))
+    path = write_shard(tmp_path / "s", f"bad.{kind}", in_shard([made.run_row(2)]))
+    data = path.read_bytes()
+    path.write_bytes(
+        {"truncated": data[: len(data) // 2], "emptied": b"", "garbage": b"\x00garbage" * 40}[damage]
+    )
+    said = merge(good, path, "--out", out, fails=True)
+    assert f"{path} is truncated or corrupted" in said and "remove it and run its job again" in said
+    assert contents(out) == before
+
+
+def test_shards_that_do_not_fit(made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path) -> None:
+    out = small("out", [made.run_row(0)])
+    before = contents(out)
+
+    def said_of(name: str, rows: list[Row]) -> str:
+        path = write_shard(tmp_path / "s", name, rows)
+        said = merge(path, "--out", out, fails=True)
+        assert str(path) in said and contents(out) == before
+        return said
+
+    row = in_shard([made.run_row(1)])[0]
+    assert "rows of r2-mini, of which the base release has no archs table; choose another --base" in said_of(
+        "a.parquet", [row | {"space": "r2-mini"}]
+    )
+    wrong = in_shard([made.run_row(2)])[0]["arch"]
+    assert f"arch_id 1 is {wrong}, but the archs table of r1-mini has {row['arch']} there" in said_of(
+        "b.json", [row | {"arch": wrong}]
+    )
+    assert "arch_id 5000 is" in said_of("c.json", [row | {"arch_id": 5000}])
+    assert "val_acc: 94.1 outside [0, 1] fraction" in said_of("d.json", [row | {"val_acc": 94.1}])
+    for name in ("../../../escaped", "a/b", "", "/tmp", "a\\b", ".."):
+        assert f"{name!r} is no name of a space or data set" in said_of("e.json", [row | {"dataset": name}])
+    assert not list(tmp_path.parent.rglob("escaped*"))
+
+
+def test_sources_and_folders_that_are_none(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    out = small("out", [made.run_row(0)])
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(1)]))
+    (tmp_path / "empty").mkdir()
+    for source in (tmp_path / "absent", tmp_path / "empty"):
+        assert f"{source} holds no shards (.parquet, .h5, .json) and is no release" in merge(
+            source, "--out", out, fails=True
+        )
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / MANIFEST).write_text('{"name": "app"}')
+    assert "web/manifest.json is no manifest of this project" in merge(
+        tmp_path / "web", "--out", out, fails=True
+    )
+    assert "web/manifest.json is no manifest of this project" in merge(
+        shard, "--out", tmp_path / "web", fails=True
+    )
+    assert (tmp_path / "web" / MANIFEST).read_text() == '{"name": "app"}'
+    base = small("base")
+    assert "is a release already, whose rows stay; leave out --base" in merge(
+        shard, "--out", out, "--base", base, fails=True
+    )
+    assert "is both --out and to be merged" in merge(tmp_path / "s", "--out", tmp_path / "s", fails=True)
+    assert "is a URL; a release is made in a local folder" in merge(
+        shard, "--out", "memory://x/y", fails=True
+    )
+    (tmp_path / "file").write_text("")
+    assert "Not a directory" in merge(shard, "--base", base, "--out", tmp_path / "file" / "x", fails=True)
+    assert "is a release already" in merge(shard, "--base", tmp_path / "absent", "--out", out, fails=True)
+    assert f"no release in {tmp_path / 'absent'}" in merge(
+        shard, "--base", tmp_path / "absent", "--out", tmp_path / "new", fails=True
+    )
+    merge(shard, "--base", out, "--out", out)  # the base that it has anyway
+    assert Bench(out).arrow(*RUNS).num_rows == 2
+
+
+def test_a_full_disk_in_a_merge(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = small("out", [made.run_row(0)])
+    before = contents(out)
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(1)]))
+    fill_disk(monkeypatch, after=2)
+    said = merge(shard, "--out", out, fails=True)
+    assert (
+        f"cannot write {out}" in said
+        and "No space left on device; free space or choose another folder, then run the same command again"
+        in said
+    )
+    assert contents(out) == before
+    monkeypatch.undo()
+    merge(shard, "--out", out)
+    assert Bench(out).arrow(*RUNS).num_rows == 2 and shard.exists()
+
+
+def test_a_killed_merge_is_finished_by_the_same_command(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(1)]))
+    for number in range(8):  # 3 parts, manifest.next.json, 3 files, the manifest
+        out = small(f"out{number}", [made.run_row(0)])
+        kill_at(monkeypatch, number)
+        with pytest.raises(Killed):
+            merge_shards.main([str(shard), "--out", str(out)])
+        monkeypatch.undo()
+        merge(shard, "--out", out)
+        assert Bench(out).version == "0.2.0" and Bench(out).arrow(*RUNS).to_pylist() == [
+            made.run_row(0),
+            made.run_row(1),
+        ]
+        verify(str(out))

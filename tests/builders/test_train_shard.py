@@ -1,0 +1,99 @@
+"""Training as a user runs it, on real digits: shards, going on after a kill, a rerun."""
+
+import signal
+
+import pytest
+
+from builders import train_shard
+from tests.builders.made import wait_until
+
+# Two of the smallest networks of the space, and the next one.
+FIRST, LAST = 443, 445
+TRAIN = ["--space", "r1-mini", "--dataset", "digits", "--recipe", "cpu-16px-4", "--device", "cpu"]
+TWO_SEEDS = [*TRAIN, "--archs", f"{FIRST}:{LAST}", "--seeds", "0", "1"]
+SHARD = "runs-r1-mini-digits-cpu-16px-4-0000-of-0001"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Two archs with two seeds, in one go, by two workers."""
+    out = tmp_path_factory.mktemp("whole")
+    assert train_shard.main([*TWO_SEEDS, "--workers", "2", "--out", str(out)]) == 0
+    return out / f"{SHARD}.parquet"
+
+
+def test_a_job_leaves_one_file_with_a_row_per_unit(uninterrupted, rows_in):
+    assert [path.name for path in uninterrupted.parent.iterdir()] == [f"{SHARD}.parquet"]
+    rows = rows_in(uninterrupted, whole=True)
+    assert [(row["arch_id"], row["seed"]) for row in rows] == [
+        (arch_id, seed) for arch_id in range(FIRST, LAST) for seed in (0, 1)
+    ]
+    assert len({row["train_loss"] for row in rows}) == 4
+    for row in rows:
+        assert row["status"] == "ok" and row["train_time_s"] > 0 and len(row["curve"]) == 4
+        assert row["device"].endswith(", 1 thread") and row["software"].startswith("torch ")
+        assert row["engine"] == "local" and len(row["builder_commit"]) >= 6
+
+
+def test_a_job_that_is_killed_goes_on_and_ends_the_same(uninterrupted, start_job, rows_in, tmp_path):
+    out = tmp_path / "out"
+    job = start_job("builders.train_shard", *TWO_SEEDS, "--workers", "1", "--out", str(out))
+    units = out / SHARD
+    wait_until(lambda: len(list(units.glob("*.json"))) >= 1)
+    job.kill()
+    job.communicate()
+    assert job.returncode == -signal.SIGKILL and not list(out.glob("*.parquet"))
+    times = {}
+    for path in units.glob("*.json"):
+        (row,) = rows_in(path, whole=True)
+        times[row["arch_id"], row["seed"]] = row["train_time_s"]
+
+    assert train_shard.main([*TWO_SEEDS, "--workers", "1", "--out", str(out)]) == 0
+    assert [path.name for path in out.iterdir()] == [uninterrupted.name]
+    assert rows_in(out / uninterrupted.name) == rows_in(uninterrupted)
+    for row in rows_in(out / uninterrupted.name, whole=True):
+        key = (row["arch_id"], row["seed"])
+        assert times.get(key, row["train_time_s"]) == row["train_time_s"], "it was trained again"
+
+
+def test_a_rerun_does_nothing_and_more_archs_add_to_it(
+    uninterrupted, in_this_process, rows_in, tmp_path, capsys
+):
+    file = tmp_path / uninterrupted.name
+    file.write_bytes(uninterrupted.read_bytes())
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
+    assert file.read_bytes() == uninterrupted.read_bytes()
+    said = capsys.readouterr()
+    assert said.err == "" and said.out == f"{file}: 4 runs of r1-mini\n"
+    more = [*TRAIN, "--archs", f"{FIRST}:{LAST + 1}", "--seeds", "0", "--format", "h5"]
+    assert train_shard.main([*more, "--out", str(tmp_path)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{SHARD}.h5"]
+    rows = rows_in(tmp_path / f"{SHARD}.h5")
+    assert len(rows) == 5 and rows[:4] == rows_in(uninterrupted) and rows[4]["arch_id"] == LAST
+
+
+def test_shards_of_two_jobs_are_the_units_of_one(uninterrupted, in_this_process, rows_in, tmp_path):
+    """Computed in this process, to the bit what workers compute."""
+    one_seed = [*TRAIN, "--archs", f"{FIRST}:{LAST}", "--seeds", "1", "--out", str(tmp_path)]
+    for shard in ("0/2", "1/2"):
+        assert train_shard.main([*one_seed, "--shard", shard]) == 0
+    rows = []
+    for path in sorted(tmp_path.iterdir()):
+        rows += rows_in(path)
+    assert rows == [row for row in rows_in(uninterrupted) if row["seed"] == 1]
+
+
+def test_images_that_are_absent_stop_the_job_with_their_name(tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    cifar10 = ["--dataset", "cifar10", "--images", str(empty)]
+    given = [*TRAIN, "--archs", "1", "--workers", "1", "--out", str(tmp_path / "out"), *cifar10]
+    assert train_shard.main(given) == 2
+    assert f"error: {empty}: no images of 'cifar10'" in capsys.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert train_shard.main([*TRAIN, "--archs", "1", "--out", str(tmp_path / "file" / "out")]) == 2
+    said = f"error: cannot make the folder {tmp_path}/file/out: Not a directory; name another --out"
+    assert said in capsys.readouterr().err

@@ -1,0 +1,181 @@
+"""A job over one shard: what is there is not computed again, and nothing of another job is mixed in."""
+
+import json
+
+import pytest
+
+from builders.work.job import Job, keep_unit, run_job
+from builders.work.rows import Folder, to_h5, to_json, to_parquet
+from nbzero.errors import OutputError, ReleaseError, UsageError
+from nbzero.release.schema import DATA_VERSION
+from tests.builders.conftest import engine_here
+
+STEM = "runs-x-0003-of-0040"
+UNITS = [(arch_id, f"arch{arch_id}", seed) for arch_id in range(2) for seed in (0, 1)]
+OWN = ("arch_id", "seed", "arch", "space", "dataset", "recipe")
+
+
+@pytest.fixture
+def computed():
+    """The units that were computed, in order."""
+    return []
+
+
+@pytest.fixture
+def job(computed, shard_row):
+    """A job whose rows say in `train_loss` how many units were computed before."""
+
+    def start(device, settings):
+        def compute(unit, there):
+            computed.append((unit, there))
+            row = shard_row(train_loss=float(len(computed)))
+            return {name: value for name, value in row.items() if name not in OWN}
+
+        return compute
+
+    def make(units=UNITS, **changed):
+        given = {
+            **{"table": "runs", "name": "runs-x", "space": "r1-mini", "dataset": "digits"},
+            **{"shard": 3, "num_shards": 40, "same_key": {"recipe": "gpu-12"}},
+        }
+        return Job(units=list(units), start=start, settings={}, **(given | changed))
+
+    return make
+
+
+def test_a_job_describes_itself_by_its_shard(job):
+    assert job().stem == STEM
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "h5"])
+def test_a_job_leaves_one_file_with_a_row_per_unit(file_format, job, rows_in, tmp_path, capsys):
+    assert run_job(job(), str(tmp_path), engine_here, file_format) == f"{STEM}.{file_format}"
+    assert [path.name for path in tmp_path.iterdir()] == [f"{STEM}.{file_format}"]
+    rows = rows_in(tmp_path / f"{STEM}.{file_format}")
+    assert [(row["arch_id"], row["arch"], row["seed"]) for row in rows] == UNITS
+    assert {(row["space"], row["dataset"], row["recipe"]) for row in rows} == {
+        ("r1-mini", "digits", "gpu-12")
+    }
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 4 and said[2].startswith(f"{STEM} 3/4 arch1 seed 0 val 0.3000, ")
+    assert said[3].endswith(", 0 s left")
+
+
+def test_a_rerun_computes_nothing_and_writes_the_same(job, computed, tmp_path, capsys):
+    name = run_job(job(), str(tmp_path), engine_here, "parquet")
+    before = (tmp_path / name).read_bytes()
+    computed.clear()
+    capsys.readouterr()
+    assert run_job(job(), str(tmp_path), engine_here, "parquet") == name
+    assert (tmp_path / name).read_bytes() == before and not computed
+    assert capsys.readouterr().err == ""
+
+
+def test_more_units_add_to_what_is_there_in_any_format(job, computed, rows_in, tmp_path):
+    first = run_job(job(UNITS[:2]), str(tmp_path), engine_here, "parquet")
+    there = rows_in(tmp_path / first, whole=True)
+    computed.clear()
+    name = run_job(job(UNITS[1:]), str(tmp_path), engine_here, "h5")
+    assert [unit for unit, _ in computed] == UNITS[2:]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{STEM}.h5"]
+    rows = rows_in(tmp_path / name, whole=True)
+    assert rows[:2] == there and [(row["arch_id"], row["seed"]) for row in rows[2:]] == [(1, 0), (1, 1)]
+
+
+def test_shards_of_a_job_have_files_of_their_own(job, computed, tmp_path):
+    run_job(job(UNITS[0::2], shard=0, num_shards=2), str(tmp_path), engine_here, "parquet")
+    run_job(job(UNITS[1::2], shard=1, num_shards=2), str(tmp_path), engine_here, "parquet")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "runs-x-0000-of-0002.parquet",
+        "runs-x-0001-of-0002.parquet",
+    ]
+    assert sorted(unit for unit, _ in computed) == UNITS
+
+
+def test_a_finished_unit_replaces_the_row_of_a_finished_file(job, shard_row, rows_in, tmp_path):
+    own = {"recipe": "gpu-12", "arch": "arch0"}
+    (tmp_path / f"{STEM}.parquet").write_bytes(to_parquet("runs", [shard_row(val_acc=0.25, **own)]))
+    (tmp_path / STEM).mkdir()
+    (tmp_path / STEM / "000000-0.json").write_bytes(to_json("runs", shard_row(val_acc=0.5, **own)))
+    name = run_job(job(UNITS[:1]), str(tmp_path), engine_here, "parquet")
+    assert [row["val_acc"] for row in rows_in(tmp_path / name)] == [0.5]
+    assert not (tmp_path / STEM).exists()
+
+
+def test_an_incomplete_row_is_computed_again_from_what_is_there(job, computed, tmp_path, rows_in):
+    name = run_job(job(), str(tmp_path), engine_here, "parquet")
+    there = rows_in(tmp_path / name, whole=True)[2]
+    computed.clear()
+    run_job(job(), str(tmp_path), engine_here, "parquet", lambda row: row["train_loss"] != 3.0)
+    assert computed == [(UNITS[2], there)]
+
+
+def test_a_unit_that_is_named_twice_is_computed_once(job, computed, tmp_path):
+    run_job(job([*UNITS, UNITS[0]]), str(tmp_path), engine_here, "parquet")
+    assert [unit for unit, _ in computed] == UNITS
+
+
+def test_what_is_finished_is_kept_where_a_unit_fails(job, computed, tmp_path):
+    def failing(job, out, todo):
+        yield from engine_here(job, out, todo[:2])
+        raise ReleaseError("a worker was killed")
+
+    with pytest.raises(ReleaseError, match="a worker was killed"):
+        run_job(job(), str(tmp_path), failing, "parquet")
+    assert sorted(path.name for path in (tmp_path / STEM).iterdir()) == ["000000-0.json", "000000-1.json"]
+    assert [path.name for path in tmp_path.iterdir()] == [STEM]
+    computed.clear()
+    run_job(job(), str(tmp_path), engine_here, "parquet")
+    assert [unit for unit, _ in computed] == UNITS[2:]
+
+
+def test_options_that_an_engine_refuses_leave_no_folder(job, tmp_path):
+    def refusing(job, out, todo):
+        raise UsageError("device 'tpu'")
+
+    with pytest.raises(UsageError, match="device 'tpu'"):
+        run_job(job(), str(tmp_path / "out"), refusing, "parquet")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(job, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(
+        OutputError, match=r"cannot make the folder .*/file/out: Not a directory; name another"
+    ):
+        run_job(job(), str(tmp_path / "file" / "out"), engine_here, "parquet")
+
+
+@pytest.mark.parametrize("place", [f"{STEM}.parquet", f"{STEM}.h5", f"{STEM}/000000-0.json"])
+@pytest.mark.parametrize("change", [{"recipe": "gpu-12"}, {"space": "r1"}, {"dataset": "cifar10"}])
+def test_a_folder_with_rows_of_another_job_is_refused(place, change, job, shard_row, tmp_path):
+    own = job(same_key={"recipe": "cpu-16px-4"})
+    row = shard_row(**change)
+    encode = {"parquet": to_parquet, "h5": to_h5, "json": lambda table, rows: to_json(table, rows[0])}
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(encode[path.suffix[1:]]("runs", [row]))
+    said = rf"{place} holds a row of .*, not of \['r1-mini', 'digits', 'cpu-16px-4'\]; choose another folder"
+    with pytest.raises(ReleaseError, match=said):
+        run_job(own, str(tmp_path), engine_here, "parquet")
+
+
+def test_a_damaged_shard_is_not_overwritten(job, shard_row, tmp_path):
+    damaged = to_parquet("runs", [shard_row()])[:-20]
+    (tmp_path / f"{STEM}.parquet").write_bytes(damaged)
+    with pytest.raises(ReleaseError, match="truncated or corrupted"):
+        run_job(job(), str(tmp_path), engine_here, "parquet")
+    assert (tmp_path / f"{STEM}.parquet").read_bytes() == damaged
+
+
+def test_a_job_may_write_to_any_fsspec_url(job):
+    name = run_job(job(), "memory://a-test-of-jobs", engine_here, "parquet")
+    assert Folder("memory://a-test-of-jobs").names() == [name]
+
+
+def test_a_kept_unit_is_a_file_with_its_whole_row(job, tmp_path):
+    row = keep_unit(job(), Folder(tmp_path), (5, "arch5", 1), {"val_acc": 0.5})
+    key = {"arch_id": 5, "seed": 1, "arch": "arch5", "recipe": "gpu-12"}
+    assert row == {"val_acc": 0.5, "space": "r1-mini", "dataset": "digits"} | key
+    content = json.loads((tmp_path / STEM / "000005-1.json").read_text())
+    assert content == {"table": "runs", "schema_version": 1, "data_version": DATA_VERSION, "row": row}

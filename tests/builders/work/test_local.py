@@ -1,0 +1,82 @@
+"""The engine of one machine: its workers end with their parent, and a job that was stopped goes on."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from builders.work.job import run_job
+from builders.work.local import all_devices, engine
+from nbzero.errors import ReleaseError, UsageError
+from tests.builders.made import is_alive, wait_until
+from tests.builders.work.gated import NUM_UNITS, gated_job
+
+
+def test_devices_are_cores_or_cards():
+    assert all_devices(3, "cpu") == ["cpu"] * 3
+    assert len(all_devices(None, "cpu")) >= 1
+    with pytest.raises(ValueError, match="this machine has cpu"):
+        all_devices(None, "cuda:99")
+    with pytest.raises(ValueError, match="workers is 0"):
+        all_devices(0, "cpu")
+
+
+def test_cards_are_shared_by_the_workers(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert all_devices(None, "auto") == ["cuda:0", "cuda:1"]
+    assert all_devices(3, "cuda") == ["cuda:0", "cuda:1", "cuda:0"]
+    assert all_devices(2, "cuda:1") == ["cuda:1", "cuda:1"]
+    assert all_devices(1, "cpu") == ["cpu"]
+    with pytest.raises(ValueError, match=r"device 'cuda:2'; this machine has cpu cuda:0 cuda:1$"):
+        all_devices(None, "cuda:2")
+
+
+def files_of(units: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in units.glob("*.json")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 2), (signal.SIGINT, 1)])
+def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(how, workers, start_job, rows_in, tmp_path):
+    out, gates = tmp_path / "out", tmp_path / "gates"
+    gates.mkdir()
+    for arch_id in (0, 1):
+        (gates / f"open-{arch_id}").touch()
+    job = start_job("tests.builders.work.gated", str(out), str(gates), str(workers))
+    units = out / "gated-0000-of-0001"
+    in_hand = [gates / f"began-{arch_id}" for arch_id in range(2, 2 + workers)]
+    wait_until(lambda: all(unit.exists() for unit in in_hand))
+    kept = files_of(units)
+    assert sorted(kept) == ["000000-0.json", "000001-0.json"]
+    if how == signal.SIGKILL:
+        job.kill()  # the parent alone: its workers must notice
+    else:
+        os.killpg(job.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+    wait_until(lambda: not is_alive(job.pid))
+    _, said = job.communicate()
+    assert job.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), said
+    if how == signal.SIGINT:
+        assert "interrupted; run the same command again" in said and "Traceback" not in said
+    for arch_id in range(NUM_UNITS):
+        (gates / f"open-{arch_id}").touch()  # an orphan would finish its unit now
+    assert files_of(units) == kept and not list(out.glob("*.parquet"))
+
+    before = rows_in(units / "000000-0.json", whole=True) + rows_in(units / "000001-0.json", whole=True)
+    name = run_job(gated_job(gates, workers=1), str(out), engine, "parquet")
+    assert [path.name for path in out.iterdir()] == [name]
+    after = rows_in(out / name, whole=True)
+    assert [row["arch_id"] for row in after] == list(range(NUM_UNITS))
+    assert after[:2] == before, "a finished unit was computed again"
+
+
+def test_an_error_at_the_start_of_a_worker_is_told(tmp_path):
+    with pytest.raises(UsageError, match=r"^nothing to compute with$"):
+        run_job(gated_job(tmp_path, workers=1, refuse=True), str(tmp_path / "out"), engine, "parquet")
+
+
+def test_a_worker_that_is_killed_is_told(tmp_path):
+    with pytest.raises(ReleaseError, match=r"a worker of gated-0000-of-0001 was killed \(out of memory\?\)"):
+        run_job(gated_job(tmp_path, workers=1, die=True), str(tmp_path / "out"), engine, "parquet")

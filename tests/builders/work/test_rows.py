@@ -1,0 +1,158 @@
+"""Rows as files: they read back bit for bit and appear whole; what is damaged or foreign is named."""
+
+import io
+import json
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from builders.work.rows import Folder, default_format, read_shard, to_h5, to_json, to_parquet
+from nbzero.errors import OutputError, ReleaseError
+from nbzero.release.schema import DATA_VERSION, TABLES
+
+
+@pytest.fixture
+def rows(shard_row):
+    diverged = {"status": "diverged", "val_acc": None, "test_acc": None, "train_loss": None, "curve": []}
+    return [shard_row(), shard_row(2, seed=1), shard_row(3, **diverged)]
+
+
+@pytest.mark.parametrize(("encode", "suffix"), [(to_parquet, ".parquet"), (to_h5, ".h5")])
+def test_a_shard_reads_back_bit_for_bit(encode, suffix, rows):
+    data = encode("runs", rows)
+    shard = read_shard(data, f"x{suffix}")
+    assert (shard.table, shard.data_version, shard.rows) == ("runs", DATA_VERSION, rows)
+    assert encode("runs", rows) == data  # nothing of the clock in it
+    assert read_shard(encode("runs", []), f"x{suffix}").rows == []
+
+
+def score_row(shard_row):
+    scores = {column.name: 1.5 for column in TABLES["scores"] if column.kind == "float64"}
+    where = {name: shard_row()[name] for name in ("space", "dataset", "arch")}
+    key = {"arch_id": 0, "protocol": "std-16", "seed": 0}
+    made_by = {"device": "d", "software": "s", "builder_commit": "c"}
+    return {**key, **made_by, "failures": None, **scores, **where}
+
+
+def test_a_score_shard_keeps_nulls_infinities_and_reasons(shard_row):
+    row = score_row(shard_row)
+    odd = {"seed": 1, "naswot": float("-inf"), "zen": None, "failures": '{"zen": "why"}'}
+    rows = [row, row | odd]
+    for encode, name in ((to_parquet, "x.parquet"), (to_h5, "x.h5")):
+        assert read_shard(encode("scores", rows), name).rows == rows
+    assert [read_shard(to_json("scores", one), "x.json").rows[0] for one in rows] == rows
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.json", "x.parquet"])
+def test_a_score_column_that_was_named_later_is_null_in_an_older_shard(name, shard_row):
+    row = score_row(shard_row)
+    if name == "x.json":
+        older = json.loads(to_json("scores", row))
+        del older["row"]["zen"]
+        data = json.dumps(older).encode()
+    elif name == "x.parquet":
+        sink = io.BytesIO()
+        pq.write_table(
+            pq.ParquetFile(io.BytesIO(to_parquet("scores", [row]))).read().drop_columns("zen"), sink
+        )
+        data = sink.getvalue()
+    else:
+        h5py = pytest.importorskip("h5py")
+        sink = io.BytesIO(to_h5("scores", [row]))
+        with h5py.File(sink, "a") as file:
+            del file["zen"]
+        data = sink.getvalue()
+    assert read_shard(data, name).rows == [row | {"zen": None}]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".h5", ".json"])
+def test_a_truncated_or_corrupted_file_is_named(suffix, rows):
+    encode = {".parquet": to_parquet, ".h5": to_h5, ".json": lambda table, rows: to_json(table, rows[0])}
+    data = encode[suffix]("runs", rows)
+    for damaged in (data[: len(data) // 2], b"", b"\0" * 64):
+        with pytest.raises(ReleaseError, match=rf"some/x\{suffix} is truncated or corrupted"):
+            read_shard(damaged, f"some/x{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"val_acc": 94.1}, r"val_acc: 94.1 outside \[0, 1\] fraction in row 0"),
+        ({"val_acc": None}, "status 'ok' but val_acc, test_acc, train_loss"),
+        ({"status": "fine"}, "'fine' is none of ok, diverged"),
+        ({"seed": -1}, "seed: -1 outside"),
+        ({"seed": 1.5}, "seed: 1.5 is no int32"),
+        ({"curve": [2.0]}, "curve: 2.0 outside"),
+        ({"test_acc": float("nan")}, "test_acc: NaN; what is absent is null"),
+        ({"arch": None}, "lacks one of space, dataset, arch"),
+        ({"extra": 1}, r"unknown columns \['extra'\]"),
+    ],
+)
+def test_a_row_with_a_wrong_value_is_refused(change, said, shard_row):
+    with pytest.raises(ReleaseError, match=said):
+        read_shard(to_json("runs", shard_row(**change)), "x.json")
+
+
+def test_foreign_files_are_refused(shard_row):
+    with pytest.raises(ReleaseError, match=r"x\.csv is no shard"):
+        read_shard(b"", "x.csv")
+    there = json.loads(to_json("runs", shard_row()))
+    for version in (99, "new"):
+        other = json.dumps(there | {"schema_version": version}).encode()
+        with pytest.raises(ReleaseError, match=f"schema version {version}, this code reads 1"):
+            read_shard(other, "x.json")
+    with pytest.raises(ReleaseError, match=r"x\.json is truncated or corrupted"):
+        read_shard(json.dumps(there | {"row": [1]}).encode(), "x.json")
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"a": [1]}), sink)
+    with pytest.raises(ReleaseError, match=r"x\.parquet is no shard of this project"):
+        read_shard(sink.getvalue(), "x.parquet")
+
+
+def test_columns_of_different_lengths_are_a_corrupted_file(rows):
+    h5py = pytest.importorskip("h5py")
+    sink = io.BytesIO(to_h5("runs", rows))
+    with h5py.File(sink, "a") as file:
+        del file["seed"]
+        file["seed"] = [0]
+    with pytest.raises(ReleaseError, match=r"x\.h5 is truncated or corrupted"):
+        read_shard(sink.getvalue(), "x.h5")
+
+
+def test_a_folder_may_be_any_fsspec_url():
+    folder = Folder("memory://a-test-of-folders")
+    folder.make()
+    folder.write("one/x.json", b"1")
+    folder.write("y.parquet.part", b"half")
+    assert not folder.local
+    assert folder.names() == ["one/x.json"] and folder.read("one/x.json") == b"1"
+    folder.remove("one")
+    assert folder.names() == [] and folder.names("absent") == []
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = Folder(tmp_path)
+    folder.write("x.json", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"cannot write .*x\.json: No space left on device; free space"):
+        folder.write("x.json", b"new")
+    assert (tmp_path / "x.json").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_elsewhere_that_cannot_be_written_is_named(monkeypatch):
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    folder = Folder("memory://refused")
+    monkeypatch.setattr(type(folder.fs), "pipe_file", refused)
+    with pytest.raises(OutputError, match=r"cannot write /refused/x: .*Permission denied; run the same"):
+        folder.write("x", b"")
+
+
+def test_the_default_format_is_that_of_the_installed_packages():
+    assert default_format() == "parquet"
