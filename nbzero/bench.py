@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nbzero.errors import NoSuchArchIdError, NothingFoundError, UnknownNameError, UsageError
+from nbzero.errors import NoSuchArchIdError, NothingFoundError, UnknownNameError, UsageError, quoted
 from nbzero.release.opened import Kind, Opened, OpenedSpace, Seed, Split
 from nbzero.release.record import Record
 from nbzero.release.schema import Table
@@ -147,7 +147,7 @@ class Bench:
         numbered = re.fullmatch(r"(.+):(\d+)", arch)
         if numbered and numbered[1] in self.spaces:
             instead = f"query(({numbered[1]!r}, {numbered[2]}))"
-            raise UsageError(f"{arch!r} is no arch string; an arch by its number is a tuple: {instead}")
+            raise UsageError(f"{quoted(arch)} is no arch string; an arch by its number is a tuple: {instead}")
 
     def _imported(self, name: str, arch: str) -> OpenedSpace:
         if name not in self.spaces:
@@ -155,7 +155,7 @@ class Bench:
             command = f"python -m builders.import_bench {name} --source FILE --out DIR"
             lacks = f"which this release does not have (its spaces: {there})"
             raise UnknownNameError(
-                f"{arch!r} looks like an arch of {name}, {lacks}; make one that has it: {command}"
+                f"{quoted(arch)} looks like an arch of {name}, {lacks}; make one that has it: {command}"
             )
         return self.release.space(name)
 

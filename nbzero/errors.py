@@ -13,6 +13,8 @@ import operator
 from collections.abc import Collection, Iterable
 from typing import Any
 
+_LONGEST = 100  # characters of a name for which near matches are sought
+
 
 class NBZeroError(Exception):
     """Base of every exception that nbzero defines."""
@@ -168,6 +170,19 @@ def count_of(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {many or one + 's'}"
 
 
+def quoted(text: object, most: int = 200) -> str:
+    """A value as Python writes it, for a message: the middle of a long one left out.
+
+    >>> quoted("zen"), quoted("a" * 1000, most=10)
+    ("'zen'", "'aaaa ... aaaa'")
+    """
+    shown = repr(text)
+    if len(shown) <= most:
+        return shown
+    half = most // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
+
+
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a name that does not exist, with near matches and all that is known.
 
@@ -175,10 +190,10 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     no proxy named 'zen_score'; did you mean 'zen'? Known: naswot, zen, zico
     """
     known = sorted(known)
-    near = difflib.get_close_matches(str(given), known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(given)[:_LONGEST], known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     listed = ", ".join(known) or "none"
-    return UnknownNameError(f"no {kind} named {given!r}; {hint}Known: {listed}")
+    return UnknownNameError(f"no {kind} named {quoted(given)}; {hint}Known: {listed}")
 
 
 def check_known(kind: str, given: Iterable[str], known: Collection[str]) -> None:

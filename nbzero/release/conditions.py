@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import UsageError
+from nbzero.errors import UsageError, quoted
 
 Mask = npt.NDArray[np.bool_]
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -38,6 +38,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 _HELP = 'conditions are like "macs < 1e8 and s1_depth >= 2"'
+MAX_LENGTH = 10_000  # characters
+MAX_NESTED = 100  # levels
 
 
 def names_in(text: str) -> list[str]:
@@ -102,7 +104,7 @@ class _Evaluation(NamedTuple):
             return self.truth(node.operand).negated()
         if isinstance(node, ast.Compare):
             return self._chained(node)
-        raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is no comparison; {_HELP}")
+        raise UsageError(f"{ast.unparse(node)!r} in {quoted(self.text)} is no comparison; {_HELP}")
 
     def _joined(self, node: ast.BoolOp) -> _Truth:
         """Parts with `and` or `or` between them."""
@@ -125,10 +127,10 @@ class _Evaluation(NamedTuple):
         apply = _COMPARE.get(type(compare))
         if apply is None:
             allowed = "only < <= > >= == != and 'is None' compare"
-            raise UsageError(f"{ast.unparse(left)!r} in {self.text!r}: {allowed}; {_HELP}")
+            raise UsageError(f"{ast.unparse(left)!r} in {quoted(self.text)}: {allowed}; {_HELP}")
         a, b = self._value(left), self._value(right)
         if not _are_comparable(compare, a, b):
-            both = f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {self.text!r}"
+            both = f"{ast.unparse(left)!r} and {ast.unparse(right)!r} in {quoted(self.text)}"
             raise UsageError(f"{both}: numbers compare with numbers, texts by == and !=")
         known = ~(_null(a) | _null(b))
         with np.errstate(invalid="ignore"):
@@ -138,7 +140,7 @@ class _Evaluation(NamedTuple):
     def _is_null(self, compare: ast.cmpop, left: ast.expr, right: ast.expr) -> _Truth:
         """Of `is None` and `is not None`."""
         if not _is_none(right):
-            raise UsageError(f"'is' in {self.text!r} goes with None only: 's4_depth is None'")
+            raise UsageError(f"'is' in {quoted(self.text)} goes with None only: 's4_depth is None'")
         null = np.zeros(self.num_rows, bool) | _null(self._value(left))
         truth = _Truth(null, ~null)
         return truth if isinstance(compare, ast.Is) else truth.negated()
@@ -150,7 +152,7 @@ class _Evaluation(NamedTuple):
             return self.column(name)
         if _is_none(node):
             instead = "write 'is None' or 'is not None'"
-            raise UsageError(f"{self.text!r} compares with None, which is never true; {instead}")
+            raise UsageError(f"{quoted(self.text)} compares with None, which is never true; {instead}")
         if isinstance(node, ast.Constant) and type(node.value) in (int, float, str):
             return node.value
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -158,23 +160,38 @@ class _Evaluation(NamedTuple):
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return _ARITHMETIC[type(node.op)](self._number(node.left), self._number(node.right))
-        raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is not allowed; {_HELP}")
+        raise UsageError(f"{ast.unparse(node)!r} in {quoted(self.text)} is not allowed; {_HELP}")
 
     def _number(self, node: ast.expr) -> Any:
         found = self._value(node)
         if _is_text(found):
-            raise UsageError(f"{ast.unparse(node)!r} in {self.text!r} is text, not a number")
+            raise UsageError(f"{ast.unparse(node)!r} in {quoted(self.text)} is text, not a number")
         return np.asarray(found, np.float64)
 
 
 def _parsed(text: str) -> ast.expr:
     if not isinstance(text, str):
         raise UsageError(f"a condition is a text, not {type(text).__name__}; {_HELP}")
+    if len(text) > MAX_LENGTH:
+        raise UsageError(f"{quoted(text)} is longer than {MAX_LENGTH:,} characters; {_HELP}")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        parsed = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = error.msg if isinstance(error, SyntaxError) else error
-        raise UsageError(f"{text!r} cannot be read ({said}); {_HELP}") from error
+        raise UsageError(f"{quoted(text)} cannot be read ({said}); {_HELP}") from error
+    if _is_deeper(parsed, MAX_NESTED):
+        raise UsageError(f"{quoted(text)} is nested more than {MAX_NESTED} levels deep; {_HELP}")
+    return parsed
+
+
+def _is_deeper(root: ast.AST, levels: int) -> bool:
+    """Whether a tree has more levels than that; it does not recurse itself."""
+    level = [root]
+    for _ in range(levels):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
 
 
 def _name(node: ast.AST) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbzero.errors import NotAMemberError, UsageError
+from nbzero.errors import NotAMemberError, UsageError, quoted
 from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class Imported:
     def parse(self, text: str) -> tuple[int, ...]:
         """The choices that `text` names, padded with 0; UsageError for any other string."""
         if not isinstance(text, str) or not re.fullmatch(self.pattern, text):
-            raise UsageError(f"{text!r}: an arch of {self.name} ({self.title}) is like {self.example!r}")
+            raise UsageError(
+                f"{quoted(text, 1000)}: an arch of {self.name} ({self.title}) is like {self.example!r}"
+            )
         values = tuple(self.pieces(text))
         return values + (0,) * (len(self.choices) - len(values))
 

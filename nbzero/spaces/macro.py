@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nbzero.errors import NotAMemberError, UsageError, unknown_name, whole
+from nbzero.errors import NotAMemberError, UsageError, quoted, unknown_name, whole
 from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ RESOLUTION = 32  # of the tables' macs
 NUM_CLASSES = 100  # of the tables' macs and params
 NUM_HALVINGS = 3  # stages with stride 2
 MAX_STAGES = 4
+MAX_LENGTH = 200  # characters of an arch string; those of the grids have about 50
 EXPANSION = 6  # mb: hidden channels per input channel
 SQUEEZE = 4  # r2: output channels per inner channel
 NEAR = 8  # neighbours where none are asked for
@@ -124,6 +125,8 @@ class Arch:
         """The arch that `text` names; UsageError saying what is wrong with any other string."""
         if not isinstance(text, str):
             raise UsageError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
+        if len(text) > MAX_LENGTH:
+            raise UsageError(f"{quoted(text)} is no arch: its {len(text):,} characters are more than any has")
         choices, parts = _split_name(text)
         if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
             given = repr(parts[0]) if parts else "nothing"

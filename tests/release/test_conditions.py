@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from nbzero.errors import unknown_name
+from nbzero.errors import UsageError, unknown_name
 from nbzero.release.conditions import mask, names_in
 
 NAN = float("nan")
@@ -184,7 +184,7 @@ def test_no_rows() -> None:
         ("macs = 5", "cannot be read"),
         ("macs < 1; import os", "cannot be read"),
         ("macs < \x00", "cannot be read"),
-        ("(" * 9999 + "macs", "cannot be read"),
+        ("(" * 9000 + "macs", "cannot be read"),
         ("macs", "'macs' in 'macs' is no comparison"),
         ("macs and val_acc < 1", "'macs' in"),
         ("macs < 5 & s4_depth > 1", "'5 & s4_depth'"),
@@ -234,3 +234,25 @@ def test_names_in_order_without_repeats() -> None:
         "depth",
     ]
     assert names_in("1 < 2") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("macs < " + "-" * 900 + "1", "is nested more than 100 levels deep"),
+        ("not " * 500 + "macs < 1", "is nested more than 100 levels deep"),
+        ("macs < " + "+".join("1" * 300), "is nested more than 100 levels deep"),
+        ("macs < " + "(" * 300 + "1" + ")" * 300, "cannot be read"),
+        ("macs < 1 and " * 2000 + "macs < 1", "is longer than 10,000 characters"),
+    ],
+)
+def test_deep_and_long_conditions_are_refused_in_few_words(text, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        mask(text, column, NUM_ROWS)
+    assert len(str(caught.value)) < 500
+    with pytest.raises(UsageError, match=message):
+        names_in(text)
+
+
+def test_many_joined_parts_are_not_deep():
+    assert kept(" and ".join(["macs > 4"] * 500)) == [0, 1, 2, 3]
