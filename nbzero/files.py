@@ -15,7 +15,8 @@ GO_ON = "run the same command again: what is finished is kept"
 def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
     """Make a local file that appears whole or not at all.
 
-    It is written as `<name>.<process>-<thread>.part`, flushed to the disk, then renamed.
+    It is written as `<name>.<process>-<thread>.part`, flushed to the disk, then renamed, and the folder
+    flushed too.
 
     Args:
         advice: what to do where it cannot be written.
@@ -32,6 +33,7 @@ def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+        sync_folder(path.parent)
     except OSError as error:
         said = error.strerror or str(error)
         if error.filename not in (None, str(part)):
@@ -43,6 +45,19 @@ def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
         # It was renamed, or could not be made; the first error is the one to tell.
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk, so that a rename outlives a power cut.
+
+    Some file systems and Windows cannot do that; there it does nothing.
+    """
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def cache_folder() -> Path:

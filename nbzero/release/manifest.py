@@ -12,13 +12,13 @@ import hashlib
 import json
 import os
 import re
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
+from nbzero.release.reading import read_file, read_url, size_and_sha256
 from nbzero.release.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 NEXT = "manifest.next.json"
 FORMAT = "nbzero release"
+MAX_BYTES = 1 << 24  # of a manifest: some 100,000 files
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,14 @@ class Release:
             folder = None
             url = given.rstrip("/")
             where = f"{url}/{MANIFEST}"
-            data = _fetched(where)
+            data = read_url(where, MAX_BYTES)
         else:
             folder = Path(given).absolute()  # files are read later, perhaps from another working directory
             url = str(folder)
             where = str(folder / MANIFEST)
             data = _manifest_in(folder)
+        if len(data) > MAX_BYTES:
+            raise ReleaseError(f"{where} has more than {MAX_BYTES:,} bytes; a manifest is smaller")
         return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder)
 
     def path(self, name: str) -> Path:
@@ -198,19 +201,19 @@ class Release:
             return self._cached_file(name, promised)
         path = self.folder / name
         try:
-            data = path.read_bytes()
+            size, sha256 = size_and_sha256(path, promised.bytes)
         except OSError as error:
             why = f"cannot be read ({error.strerror})"
             raise ReleaseError(f"{path} {why}; fetch the release anew") from error
-        check_bytes(data, promised, str(path))
+        _check(size, sha256, promised, str(path))
         return path
 
     def _cached_file(self, name: str, promised: File) -> Path:
         """A file of a remote release, in the cache."""
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == promised.sha256:
+        if path.exists() and size_and_sha256(path, promised.bytes) == (promised.bytes, promised.sha256):
             return path
-        data = _fetched(f"{self.url}/{name}")
+        data = read_url(f"{self.url}/{name}", promised.bytes)
         check_bytes(data, promised, f"{self.url}/{name}")
         write_cached(path, data)
         return path
@@ -218,10 +221,15 @@ class Release:
 
 def check_bytes(data: bytes, promised: File, where: str) -> None:
     """ReleaseError naming the file where its bytes are not those of the manifest."""
-    if len(data) != promised.bytes:
-        why = f"has {len(data)} bytes, its manifest says {promised.bytes}: truncated or of another version"
+    _check(len(data), hashlib.sha256(data).hexdigest(), promised, where)
+
+
+def _check(size: int, sha256: str, promised: File, where: str) -> None:
+    if size != promised.bytes:
+        has = f"more than {promised.bytes}" if size > promised.bytes else str(size)
+        why = f"has {has} bytes, its manifest says {promised.bytes}: truncated or of another version"
         raise ReleaseError(f"{where} {why}; fetch it anew")
-    if hashlib.sha256(data).hexdigest() != promised.sha256:
+    if sha256 != promised.sha256:
         why = "does not have the checksum in its manifest: corrupted or edited"
         raise ReleaseError(f"{where} {why}; fetch it anew")
 
@@ -233,36 +241,9 @@ def _manifest_in(folder: Path) -> bytes:
         if (folder / NEXT).exists():
             advice = "if none runs it was cut off: run the same merge again"
             raise ReleaseError(f"{folder} is in the middle of a merge ({NEXT}); {advice}")
-        return where.read_bytes()
+        return read_file(where, MAX_BYTES)
     except OSError as error:
         why = f"{where} cannot be read ({error.strerror})"
         wanted = "a directory, or a URL, with a manifest.json"
         makers = "builders.merge_shards and builders.import_bench"
         raise ReleaseError(f"no release in {folder}: {why}; name {wanted}, as {makers} make it") from error
-
-
-def _fetched(url: str) -> bytes:
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise ReleaseError(f"{url} is a URL, which needs fsspec: pip install fsspec") from error
-    try:
-        files, path = url_to_fs(url)
-        data: bytes = files.cat_file(path)
-    except _transport_errors() as error:
-        why = f"cannot be fetched ({type(error).__name__}: {error})"
-        raise ReleaseError(f"{url} {why}; check the address and the network") from error
-    return data
-
-
-# Errors of libraries that fsspec's file systems let through and that are no OSError.
-_LET_THROUGH = {"aiohttp": "ClientError", "botocore.exceptions": "BotoCoreError", "gcsfs.retry": "HttpError"}
-
-
-def _transport_errors() -> tuple[type[Exception], ...]:
-    """What fsspec's file systems raise. A library that is not loaded raises nothing."""
-    errors: list[type[Exception]] = [OSError, ValueError, ImportError]
-    for module, name in _LET_THROUGH.items():
-        if module in sys.modules:
-            errors.append(getattr(sys.modules[module], name))
-    return tuple(errors)

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -612,6 +613,24 @@ def test_write_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, b"interrupted")
     assert contents(tmp_path) == {"a/b": b"newer"}
+
+
+def test_the_folder_is_flushed_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushed(number: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
+        fsync(number)
+
+    def renamed(*args: Any) -> None:
+        done.append("rename")
+        replace(*args)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", renamed)
+    write_whole(tmp_path / "file", b"data")
+    assert done == ["file", "rename", "folder"]
 
 
 def test_two_threads_write_one_file(tmp_path: Path) -> None:
