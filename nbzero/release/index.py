@@ -31,8 +31,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError, UsageError
+from nbzero.errors import ReleaseError
 from nbzero.release.schema import KEYS, Table
+from nbzero.release.structure import CODES, check_header
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
-_CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
 
 def index_path(space: str) -> str:
@@ -169,53 +169,76 @@ class Index:
             try:
                 self._map: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError as error:
-                raise self._damaged("it is empty") from error
+                raise self.damaged("it is empty") from error
         if self._map[: len(MAGIC)] != MAGIC:
-            raise self._damaged("it does not begin with the index's magic bytes")
+            raise self.damaged("it does not begin with the index's magic bytes")
         try:
             (length,) = struct.unpack_from("<Q", self._map, len(MAGIC))
             header = json.loads(self._map[16 : 16 + length])
-            self.space: str = header["space"]
-            self.sources: dict[str, str] = header["sources"]
-            self.tables: dict[str, dict[str, Any]] = header["tables"]
-        except (struct.error, ValueError, KeyError, TypeError) as error:
-            raise self._damaged(str(error)) from error
+            check_header(header, len(self._map))
+        except (struct.error, ValueError, RecursionError, OverflowError) as error:
+            raise self.damaged(str(error)) from error
+        self.space: str = header["space"]
+        self.sources: dict[str, str] = header["sources"]
+        self.tables: dict[str, dict[str, Any]] = header["tables"]
 
-    def _damaged(self, why: str) -> ReleaseError:
+    def damaged(self, why: str) -> ReleaseError:
+        """The error for an index that is not what this module says."""
         advice = "remove it where it lies in the cache, else run builders.merge_shards again"
         return ReleaseError(
             f"{self.path} is no index of this version ({why}); {advice} or fetch the release anew"
         )
 
     def _array(self, place: dict[str, Any]) -> memoryview:
-        try:
-            dtype, count, offset = place["dtype"], place["count"], place["offset"]
-            code: Any = _CODES[dtype]
-            end = offset + count * struct.calcsize(code)
-            if min(count, offset) < 0 or end > len(self._map):
-                raise UsageError(f"{count} numbers of type {dtype!r} at {offset} in {len(self._map)} bytes")
-            numbers: memoryview = memoryview(self._map)[offset:end].cast(code)
-            return numbers
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(str(error)) from error
+        code: Any = CODES[place["dtype"]]
+        start = place["offset"]
+        end = start + place["count"] * struct.calcsize(code)
+        numbers: memoryview = memoryview(self._map)[start:end].cast(code)
+        return numbers
+
+    def _described(self, table: str, column: str, form: str) -> dict[str, Any]:
+        """What the header says of a column; `form` is a key that columns of its kind have."""
+        described: dict[str, Any] = self.tables[table]["columns"].get(column, {})
+        if form not in described:
+            raise self.damaged(f"column {column} of {table} is absent or of another kind")
+        return described
 
     def numbers(self, table: str, column: str) -> memoryview:
         """A number column, (rows,), no copy; `numpy.asarray` makes an array of it, also without one."""
-        return self._array(self.tables[table]["columns"][column])
+        return self._array(self._described(table, column, "dtype"))
 
     def texts(self, table: str, column: str) -> tuple[list[str], memoryview]:
         """The distinct texts of a column and each row's position among them, -1 for null."""
-        described = self.tables[table]["columns"][column]
+        described = self._described(table, column, "texts")
         return described["texts"], self._array(described["codes"])
 
     def lines(self, table: str, column: str) -> list[str]:
         """A text column that hardly repeats, one string a row."""
-        data = bytes(self._array(self.tables[table]["columns"][column]["bytes"])).decode()
-        return data.split("\n") if data else []
+        data = bytes(self._array(self._described(table, column, "bytes")["bytes"]))
+        try:
+            lines = data.decode().split("\n") if data else []
+        except UnicodeDecodeError as error:
+            raise self.damaged(f"column {column} of {table}: {error}") from error
+        if len(lines) != self.tables[table]["rows"]:
+            raise self.damaged(f"column {column} of {table} has {len(lines)} lines")
+        return lines
+
+    def text(self, table: str, column: str, row: int) -> str | None:
+        """One row of a text column; None for null."""
+        texts, codes = self.texts(table, column)
+        code = codes[row]
+        if code == -1:
+            return None
+        if not 0 <= code < len(texts):
+            raise self.damaged(f"column {column} of {table} has no text {code}")
+        return texts[code]
 
     def list_at(self, table: str, column: str, row: int) -> tuple[float, ...]:
         """One row of a list column."""
-        described = self.tables[table]["columns"][column]
+        described = self._described(table, column, "ends")
         ends = self._array(described["ends"])
         start = ends[row - 1] if row else 0
-        return tuple(self._array(described["values"])[start : ends[row]].tolist())
+        values = self._array(described["values"])
+        if not 0 <= start <= ends[row] <= len(values):
+            raise self.damaged(f"column {column} of {table} ends at {ends[row]} in row {row}")
+        return tuple(values[start : ends[row]].tolist())

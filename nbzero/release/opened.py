@@ -98,6 +98,8 @@ class OpenedSpace:
         self.name, self.index = name, index
         self.archs = index.lines("archs", "arch")
         self.ids = {arch: arch_id for arch_id, arch in enumerate(self.archs)}
+        if len(self.ids) != len(self.archs):
+            raise ReleaseError(f"{index.path} has an arch twice; fetch the release anew")
         self.costs = {cost: index.numbers("archs", cost) for cost in COSTS if self.has("archs", cost)}
         self.published = IMPORTED.get(name)
         self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[Group, memoryview] | None] = {}
@@ -118,7 +120,7 @@ class OpenedSpace:
         """What the accuracies on a dataset are; an imported task has one metric."""
         if self.published is None:
             return "accuracy"
-        return self.index.texts(f"runs/{dataset}", "metric")[0][0]
+        return self.index.text(f"runs/{dataset}", "metric", 0) or "accuracy"
 
     def has(self, table: str, column: str) -> bool:
         return column in self.index.tables[table]["columns"]
@@ -140,13 +142,14 @@ class OpenedSpace:
             described = self.index.tables.get(table)
             listed = described["groups"] if described else []
             ids = self.numbers(table, "arch_id") if listed else memoryview(b"")
+            if listed and not 0 <= min(ids) <= max(ids) < len(self.archs):
+                raise self.index.damaged(f"{table} has an arch_id beyond the {len(self.archs)} archs")
             made = {(name, seed): Group(ids, start, stop) for name, seed, start, stop in listed}
             self._groups[table] = made
         return self._groups[table]
 
     def text(self, table: str, column: str, row: int) -> str | None:
-        texts, codes = self.index.texts(table, column)
-        return texts[codes[row]] if codes[row] >= 0 else None
+        return self.index.text(table, column, row)
 
     def datasets(self, kind: Kind | None = None) -> list[str]:
         """The data sets of which there are runs, or scores; None: either."""

@@ -245,9 +245,10 @@ def _status(space: OpenedSpace, table: str, groups: dict[int, Group]) -> npt.NDA
     spread: npt.NDArray[Any] = np.full(len(space.archs), None, object)
     for group in groups.values():
         texts, codes = space.index.texts(table, "status")
-        spread[np.asarray(group.ids)] = np.array([*texts, None], object)[
-            np.asarray(codes[group.start : group.stop])
-        ]
+        codes_A = np.asarray(codes[group.start : group.stop])
+        if not (codes_A.min() >= -1 and codes_A.max() < len(texts)):
+            raise space.index.damaged(f"status of {table} has a code beyond its {len(texts)} texts")
+        spread[np.asarray(group.ids)] = np.array([*texts, None], object)[codes_A]
     return spread
 
 
