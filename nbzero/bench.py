@@ -134,7 +134,10 @@ class Bench:
             name = space_of(arch)
             if name is not None:
                 opened = self._imported(name, arch)
-                return Record(self.release, opened, opened.space.arch_id(arch))
+                arch_id = opened.ids.get(arch)
+                if arch_id is None:
+                    arch_id = opened.space.arch_id(arch)  # raises, and says why
+                return Record(self.release, opened, arch_id)
             self._check_no_number(arch)
         parsed = as_arch(arch)
         opened = self.release.space(parsed.space)

@@ -17,7 +17,9 @@ of equal keys. A column is one of
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
-    {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines
+    {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines;
+                                              of many rows also "starts" and "slots", as
+                                              `nbzero.release.strings` says
     {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
 """
 
@@ -27,11 +29,12 @@ import itertools
 import json
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError
+from nbzero.release import strings
 from nbzero.release.schema import KEYS, Table
 from nbzero.release.structure import CODES, check_header
 
@@ -100,8 +103,12 @@ def _column(arrays: _Arrays, table: pa.Table, field: pa.Field) -> dict[str, Any]
 
     values, kind = table.column(field.name), str(field.type)
     if field.name == "arch":
-        lines = "\n".join(values.to_pylist()).encode()
-        return {"bytes": arrays.put(np.frombuffer(lines, np.uint8), "<u1")}
+        lines = [text.encode() for text in values.to_pylist()]
+        found = {"bytes": arrays.put(np.frombuffer(b"\n".join(lines), np.uint8), "<u1")}
+        if len(lines) > strings.LARGE:
+            found["starts"] = arrays.put(strings.starts_of(lines), "<i8")
+            found["slots"] = arrays.put(strings.slots_of(lines), "<i4")
+        return found
     if kind == "string":
         texts, codes = _coded(values.to_pylist())
         return {"texts": texts, "codes": arrays.put(codes, "<i4")}
@@ -212,9 +219,12 @@ class Index:
         described = self._described(table, column, "texts")
         return described["texts"], self._array(described["codes"])
 
-    def lines(self, table: str, column: str) -> list[str]:
+    def lines(self, table: str, column: str) -> Sequence[str]:
         """A text column that hardly repeats, one string a row."""
-        data = bytes(self._array(self._described(table, column, "bytes")["bytes"]))
+        described = self._described(table, column, "bytes")
+        if "starts" in described:
+            return strings.Strings(self._array(described["bytes"]), self._array(described["starts"]))
+        data = bytes(self._array(described["bytes"]))
         try:
             lines = data.decode().split("\n") if data else []
         except UnicodeDecodeError as error:
@@ -222,6 +232,17 @@ class Index:
         if len(lines) != self.tables[table]["rows"]:
             raise self.damaged(f"column {column} of {table} has {len(lines)} lines")
         return lines
+
+    def places(self, table: str, column: str) -> Mapping[str, int] | strings.Places:
+        """The row of each string of such a column."""
+        lines = self.lines(table, column)
+        described = self._described(table, column, "bytes")
+        if isinstance(lines, strings.Strings):
+            return strings.Places(lines, self._array(described["slots"]))
+        found = {text: row for row, text in enumerate(lines)}
+        if len(found) != len(lines):
+            raise self.damaged(f"column {column} of {table} has a string twice")
+        return found
 
     def text(self, table: str, column: str, row: int) -> str | None:
         """One row of a text column; None for null."""

@@ -8,6 +8,7 @@ leaves the directory. While a merge renames its files there is a `manifest.next.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import ReleaseError, UsageError
+from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
 from nbzero.release.reading import read_file, read_url, size_and_sha256
 from nbzero.release.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 NEXT = "manifest.next.json"
 FORMAT = "nbzero release"
+ONCE = 1 << 26  # bytes; a larger file is read whole once, not at every opening
 MAX_BYTES = 1 << 24  # of a manifest: some 100,000 files
 
 
@@ -126,17 +128,20 @@ class Release:
         url: the URL, or the folder's absolute path.
         sha256: of manifest.json, which fixes every byte of the release.
         folder: None where it is at an fsspec URL.
+        anew: read every file anew. Else one of more than ONCE bytes that was checked on this machine and
+            has kept its size, inode and times is not read whole again.
     """
 
     url: str
     manifest: Manifest
     sha256: str
     folder: Path | None
+    anew: bool = False
     _checked: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, path_or_url: str | os.PathLike[str] | None = None) -> Release:
-        """The release in a directory or at a URL; None: the embedded one.
+    def open(cls, path_or_url: str | os.PathLike[str] | None = None, *, anew: bool = False) -> Release:
+        """The release in a directory or at a URL; None: the embedded one. `anew` as of the class.
 
         Raises:
             ReleaseError: no manifest there, one that is damaged or of another project or schema, or a merge
@@ -155,7 +160,7 @@ class Release:
             data = _manifest_in(folder)
         if len(data) > MAX_BYTES:
             raise ReleaseError(f"{where} has more than {MAX_BYTES:,} bytes; a manifest is smaller")
-        return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder)
+        return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder, anew)
 
     def path(self, name: str) -> Path:
         """A local file that holds exactly what the manifest promises.
@@ -200,12 +205,16 @@ class Release:
         if self.folder is None:
             return self._cached_file(name, promised)
         path = self.folder / name
+        if not self.anew and _was_checked(path, promised):
+            return path
         try:
             size, sha256 = size_and_sha256(path, promised.bytes)
         except OSError as error:
             why = f"cannot be read ({error.strerror})"
             raise ReleaseError(f"{path} {why}; fetch the release anew") from error
         _check(size, sha256, promised, str(path))
+        if promised.bytes > ONCE:
+            _remember(path, promised)
         return path
 
     def _cached_file(self, name: str, promised: File) -> Path:
@@ -217,6 +226,31 @@ class Release:
         check_bytes(data, promised, f"{self.url}/{name}")
         write_cached(path, data)
         return path
+
+
+def _was_checked(path: Path, promised: File) -> bool:
+    """Whether a large file was checked before and is the same since."""
+    if promised.bytes <= ONCE:
+        return False
+    try:
+        return _note(path).read_text() == _state(path, promised)
+    except OSError:
+        return False
+
+
+def _remember(path: Path, promised: File) -> None:
+    """Leave a note in the user's cache that a file was checked; where that cannot be, it is checked again."""
+    with contextlib.suppress(OSError, OutputError):
+        write_cached(_note(path), _state(path, promised).encode())
+
+
+def _note(path: Path) -> Path:
+    return cache_folder() / "checked" / hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
+def _state(path: Path, promised: File) -> str:
+    there = path.stat()
+    return f"{promised.sha256} {there.st_size} {there.st_ino} {there.st_mtime_ns} {there.st_ctime_ns}"
 
 
 def check_bytes(data: bytes, promised: File, where: str) -> None:

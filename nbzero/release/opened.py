@@ -97,9 +97,7 @@ class OpenedSpace:
     def __init__(self, name: str, index: Index) -> None:
         self.name, self.index = name, index
         self.archs = index.lines("archs", "arch")
-        self.ids = {arch: arch_id for arch_id, arch in enumerate(self.archs)}
-        if len(self.ids) != len(self.archs):
-            raise ReleaseError(f"{index.path} has an arch twice; fetch the release anew")
+        self.ids = index.places("archs", "arch")
         self.costs = {cost: index.numbers("archs", cost) for cost in COSTS if self.has("archs", cost)}
         self.published = IMPORTED.get(name)
         self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[Group, memoryview] | None] = {}

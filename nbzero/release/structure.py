@@ -73,7 +73,13 @@ def _check_column(described: dict[str, Any], size: int) -> int | None:
         return check_place(described["ends"], size)
     if "bytes" in described:
         check_place(described["bytes"], size)
-        return None
+        if "starts" not in described:
+            return None
+        slots = check_place(described.get("slots"), size)
+        rows = check_place(described["starts"], size)
+        if slots < 2 * rows or slots & (slots - 1):
+            raise UsageError(f"{slots} slots of {rows} strings")
+        return rows
     return check_place(described, size)
 
 

@@ -48,7 +48,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     Raises:
         ReleaseError: naming the file and what is wrong with it.
     """
-    release = Release.open(path_or_url)
+    release = Release.open(path_or_url, anew=True)
     if release.folder is not None:
         _check_no_strangers(release)
     tables = release.tables()
