@@ -19,11 +19,14 @@ from typing import Any
 
 Row = Mapping[str, Any]
 WRAPPED = 24  # characters to which the widest column of words is wrapped at most
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one is a formula to a spreadsheet
 LEAST = 8  # characters that a column keeps in any case
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
     """Comma-separated text with a header line; absent is empty.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe, as spreadsheets have it.
 
     >>> csv_text(["proxy", "mbr"], [{"proxy": "zen", "mbr": None}])
     'proxy,mbr\\nzen,\\n'
@@ -31,8 +34,16 @@ def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(map(_for_csv, rows))
     return out.getvalue()
+
+
+def _for_csv(row: Row) -> dict[str, Any]:
+    made = dict(row)
+    for name, value in made.items():
+        if isinstance(value, str) and value.startswith(FORMULA):
+            made[name] = "'" + value
+    return made
 
 
 def json_text(
@@ -220,16 +231,16 @@ def aligned_text(
     listed = list(rows)
     cells = {}
     for name in columns:
-        cells[name] = [short(row[name]) for row in listed]
+        cells[name] = [printable(short(row[name])) for row in listed]
     fitted = layout(cells, width, keys)
     blocks = []
     for block in fitted.blocks:
         lines = _block_lines(block, fitted, cells, len(listed))
         blocks.append("\n".join(lines))
-    above = _wrapped(title, width) if title else []
+    above = _wrapped(printable(title), width) if title else []
     below = []
     for note in (*same_text(fitted.same), *notes):
-        below += _wrapped(note, width)
+        below += _wrapped(printable(note), width)
     return "\n".join([*above, "\n\n".join(blocks), *below])
 
 
@@ -263,6 +274,23 @@ def _wrapped(text: str, width: float) -> list[str]:
         else:
             lines += textwrap.wrap(part, int(width), break_on_hyphens=False)
     return lines
+
+
+def printable(text: str) -> str:
+    """A text for a terminal: control, escape and bidirectional characters as Python writes them.
+
+    They could hide what stands there, or give the terminal commands. Line ends stay.
+
+    >>> print(printable(f"zen{chr(27)}[2J{chr(0x202E)}"))
+    zen\\x1b[2J\\u202e
+    """
+    if text.isprintable():
+        return text
+    shown = []
+    for one in text:
+        plain = one.isprintable() or one == "\n"
+        shown.append(one if plain else one.encode("unicode_escape").decode())
+    return "".join(shown)
 
 
 def short(value: Any) -> str:

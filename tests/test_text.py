@@ -1,5 +1,7 @@
 """Text: a layout shows every column and fits its width; CSV, JSON and HTML say what is absent."""
 
+import csv
+import io
 import json
 import math
 
@@ -147,3 +149,17 @@ def test_html_is_escaped_and_has_caption_and_notes():
         "<tbody><tr><td>a&amp;b</td><td>-</td></tr></tbody></table>"
         "<p>one &lt;note&gt;</p><p>two</p>"
     )
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-x", "@SUM(A1)", "\tx"])
+def test_no_cell_of_csv_is_a_formula(cell):
+    made = text.csv_text(["a", "b"], [{"a": cell, "b": -1.5}])
+    assert list(csv.reader(io.StringIO(made, newline="")))[1] == ["'" + cell, "-1.5"]
+
+
+@pytest.mark.parametrize("hidden", ["\x1b[31m", "\u202e", "\x07", "\u200b", "\x9b2J", "\u2028"])
+def test_a_terminal_is_shown_no_control_characters(hidden):
+    made = text.aligned_text(["proxy"], [{"proxy": f"zen{hidden}x"}], f"title{hidden}", [f"note{hidden}"])
+    assert hidden not in made
+    assert made.replace("\n", "").isprintable()
+    assert "ntk\u00e9 \u2265" in text.aligned_text(["proxy"], [{"proxy": "ntk\u00e9 \u2265"}])

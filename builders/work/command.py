@@ -17,6 +17,7 @@ from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
 from nbzero.release.schema import Table
 from nbzero.spaces.macro import space
+from nbzero.text import printable
 
 ENGINES: dict[str, Engine] = {"local": local.engine}
 
@@ -34,7 +35,7 @@ def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., in
         try:
             main(argv)
         except NBZeroError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("interrupted; run the same command again to go on from here", file=sys.stderr)

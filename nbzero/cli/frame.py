@@ -104,7 +104,7 @@ class Call:
         elif self.form == "csv":
             print(text.csv_text(source.columns, source), end="")
             sys.stdout.flush()  # a closed pipe is noticed before anything is said
-            print("\n".join([source.title, *source.notes]), file=sys.stderr)
+            print(text.printable("\n".join([source.title, *source.notes])), file=sys.stderr)
         else:
             for number, part in enumerate(list(answer.parts) or [source]):
                 if number:
@@ -132,9 +132,11 @@ def _draw_table(console: Any, source: Source, keys: int) -> None:
     from rich.text import Text
 
     if source.title:
-        console.print(Text(source.title, "bold"))
+        console.print(Text(text.printable(source.title), "bold"))
     rows = list(source)
-    cells = {name: [text.short(row[name]) for row in rows] for name in source.columns}
+    cells = {}
+    for name in source.columns:
+        cells[name] = [text.printable(text.short(row[name])) for row in rows]
     fitted = text.layout(cells, console.width, keys)
     for number, block in enumerate(fitted.blocks):
         if number:
@@ -148,7 +150,7 @@ def _draw_table(console: Any, source: Source, keys: int) -> None:
             table.add_row(*map(Text, row))
         console.print(table)
     for note in (*text.same_text(fitted.same), *source.notes):
-        console.print(Text(note, "dim"))
+        console.print(Text(text.printable(note), "dim"))
 
 
 def _is_numeric(rows: Iterable[text.Row], name: str) -> bool:
@@ -290,5 +292,5 @@ def _with_columns(error: NBZeroError, call: Call, given: Mapping[str, Any]) -> s
 
 def fail(said: object, status: int) -> typer.Exit:
     """Say one line on stderr; the exit to raise."""
-    print(f"nbzero: {said}", file=sys.stderr)
+    print(f"nbzero: {text.printable(str(said))}", file=sys.stderr)
     return typer.Exit(status)

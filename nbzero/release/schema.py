@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbzero.errors import ReleaseError, unknown_name
+from nbzero.errors import ReleaseError, quoted, unknown_name
 from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.choices import Choice, said_options
 from nbzero.spaces.macro import MAX_STAGES, Arch
@@ -52,6 +52,10 @@ METRICS = {
     "negative loss": (-math.inf, 0.0),
     "glue score": (-1.0, 1.0),
 }
+
+NAMES = ("recipe", "protocol")  # columns whose texts obey NAME_RULE
+NAME_RULE = "a name has up to 100 letters, digits and _ . + : -, the first a letter or digit"
+MAX_TEXT = 100_000  # characters of any other text; failures has a reason for every proxy
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
 Table = Literal["archs", "runs", "scores"]
@@ -458,7 +462,16 @@ def _text_fault(c: Column, value: Any) -> str | None:
         return f"{value!r} is no text"
     if c.values and value not in c.values:
         return f"{value!r} is none of {', '.join(c.values)}"
+    if c.name in NAMES and not is_name(value):
+        return f"{quoted(value)} is no name; {NAME_RULE}"
+    if not value.isprintable() or len(value) > MAX_TEXT:
+        return f"{quoted(value)} is no text of up to {MAX_TEXT:,} printable characters"
     return None
+
+
+def is_name(text: str) -> bool:
+    """Whether a recipe or protocol may be named so."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,99}", text) is not None
 
 
 def _number_fault(c: Column, number: Any) -> str | None:

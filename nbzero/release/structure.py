@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 from nbzero.errors import UsageError, quoted
-from nbzero.release.schema import KEYS, TABLES
+from nbzero.release.schema import KEYS, NAME_RULE, TABLES, is_name
 
 CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
@@ -66,7 +66,8 @@ def _check_column(described: dict[str, Any], size: int) -> int | None:
     """How many rows a column has; None where only reading it would tell."""
     if "texts" in described:
         for text in _expect(described["texts"], list, "texts"):
-            _expect(text, str, "a text")
+            if not _expect(text, str, "a text").isprintable():
+                raise UsageError(f"a text {quoted(text)} with characters that cannot be shown")
         return check_place(described.get("codes"), size)
     if "ends" in described:
         check_place(described.get("values"), size)
@@ -93,6 +94,8 @@ def _check_groups(name: str, groups: Any, rows: int) -> None:
         text, seed, first, after = group
         if not all(map(_is_whole, (seed, first, after))) or first != at or after <= first:
             raise UsageError(f"a group {quoted(group)} of {name}, after row {at}")
+        if not is_name(text):
+            raise UsageError(f"{quoted(text)} of {name} is no name; {NAME_RULE}")
         if (text, seed) in seen:
             raise UsageError(f"the group {quoted(group[:2])} of {name} twice")
         seen.add((text, seed))

@@ -786,6 +786,8 @@ def test_rows_with_wrong_columns_or_types(made: SimpleNamespace) -> None:
         (row | {"seed": True}, "seed: True is no int32"),
         (row | {"device": 5}, "device: 5 is no text"),
         (row | {"recipe": None}, "recipe: null where a value is required"),
+        (row | {"recipe": "=cmd|' /C calc'!A1"}, "recipe: .* is no name; a name has up to 100 letters"),
+        (row | {"device": "card\x1b[2J"}, "device: .* is no text of up to 100,000 printable characters"),
         (row | {"curve": [0.1, "x"]}, "curve: 'x' is no list<float64>"),
         (row | {"curve": [0.1, 2.0]}, r"curve: 2.0 outside \[0, 1\] fraction"),
     ):

@@ -139,3 +139,13 @@ def test_what_is_wrong_is_said(
     (tmp_path / "index").write_bytes(with_header(changed(header, path, value), sound))
     with pytest.raises(ReleaseError, match=said):
         Index(tmp_path / "index")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "\x1b[2Jzen", "../zen", "=zen", "\u202ezen", "z" * 101])
+def test_names_that_a_release_brings_obey_a_rule(tmp_path: Path, sound: bytes, name: str) -> None:
+    header, _ = header_of(sound)
+    path = ("tables", "runs/cifar10", "groups", 0, 0)
+    (tmp_path / "index").write_bytes(with_header(changed(header, path, name), sound))
+    with pytest.raises(ReleaseError, match="is no name; a name has up to 100 letters") as caught:
+        Index(tmp_path / "index")
+    assert str(caught.value).isprintable()
