@@ -184,7 +184,12 @@ class Release:
 
         path = self.path(name)
         try:
-            return pq.ParquetFile(path).read()
+            file = pq.ParquetFile(path)
+            there = file.metadata.num_rows
+            if there != self.manifest.files[name].rows:  # before anything is decoded
+                promised = f"its manifest says {self.manifest.files[name].rows}"
+                raise ReleaseError(f"{path} has {there} rows, {promised}; fetch it anew")
+            return file.read()
         except (pa.ArrowException, OSError) as error:
             why = f"no Parquet file that can be read ({error})"
             raise ReleaseError(f"{path} is {why}; fetch the release anew") from error

@@ -767,6 +767,15 @@ def test_verify_finds_wrong_columns_rows_and_strangers(
             verify.verify(str(copied))
 
 
+def test_verify_refuses_a_file_that_is_of_no_space(copied: Path) -> None:
+    data = (copied / index_path("r1-mini")).read_bytes()
+    said = {"bytes": len(data), "rows": 0, "sha256": hashlib.sha256(data).hexdigest()}
+    (copied / index_path("r1")).write_bytes(data)
+    edit_manifest(copied, lambda content: content["files"].update({index_path("r1"): said}))
+    with pytest.raises(ReleaseError, match=r"index/r1.nbzidx is neither a table nor the index of a space"):
+        verify.verify(str(copied))
+
+
 def test_verify_says_that_a_merge_was_cut_off(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(copied / MANIFEST, copied / NEXT)
     assert verify.main([str(copied)]) == 2
