@@ -22,6 +22,7 @@ from nbzero.errors import OutputError, ReleaseError, UsageError, count_of
 from nbzero.files import write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Release, parse_version
+from nbzero.release.places import placed
 from nbzero.release.schema import DATA_VERSION, Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     if dataset:
         said[b"nbzero.dataset"] = dataset.encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **said})
-    texts = [field.name for field in table.schema if str(field.type) == "string" and field.name != "arch"]
+    texts = [field.name for field in table.schema if str(field.type) == "string"]
+    if kind == "archs":
+        texts.remove("arch")  # no two are equal
     sink = io.BytesIO()
     pq.write_table(
         table,
@@ -126,7 +129,7 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
 def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version: str) -> Manifest:
     """Make `out` a release of exactly these tables, each sorted, with an index per space.
 
-    What is equal already is not written again.
+    Runs and scores get the columns space, dataset and arch. What is equal already is not written again.
 
     Raises:
         ReleaseError: the folder holds something that is no release, or a release with a table that would be
@@ -139,13 +142,14 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
     finish_commit(folder)
     by_path = {checked_path(key): key for key in tables}
     _check_nothing_lost(folder, {path: tables[key].num_rows for path, key in by_path.items()})
-    _check_archs(tables)
+    archs = _archs_of(tables)
     written: dict[str, bytes] = {}
     files: dict[str, File] = {}
     made: dict[str, dict[str, pa.Table]] = {}  # by space, then by the index's name
     sources: dict[str, dict[str, str]] = {}  # by space, then by path
     for path, (kind, space, dataset) in sorted(by_path.items()):
-        table = _as_made(tables[kind, space, dataset])
+        key = by_path[path]
+        table = _as_made(placed(key, tables[key], archs[space], path))
         table = table.sort_by([(name, "ascending") for name in sort_keys(kind)])
         written[path] = parquet_bytes(table, kind, space, dataset, version)
         files[path] = _described(written[path], table.num_rows)
@@ -185,14 +189,18 @@ def _check_nothing_lost(folder: Path, num_rows: Mapping[str, int]) -> None:
             )
 
 
-def _check_archs(tables: Mapping[TableKey, pa.Table]) -> None:
-    """UsageError where a space has runs or scores and no archs table."""
+def _archs_of(tables: Mapping[TableKey, pa.Table]) -> dict[str, list[str]]:
+    """The arch strings of every space; UsageError where one has runs or scores and no archs table."""
+    found: dict[str, list[str]] = {}
     for _, space, _ in tables:
-        if ("archs", space, None) not in tables:
+        if ("archs", space, None) in tables:
+            found[space] = tables["archs", space, None].column("arch").to_pylist()
+        else:
             named = sorted(f"{kind}/{dataset}" for kind, of, dataset in tables if of == space)
             raise UsageError(
                 f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one"
             )
+    return found
 
 
 def _as_made(table: pa.Table) -> pa.Table:
