@@ -17,7 +17,9 @@ def made_older(release: Path, folder: Path) -> Path:
     """A copy of a release whose runs and scores lack space, dataset and arch, with its indexes."""
     shutil.copytree(release, folder)
     content = json.loads((folder / MANIFEST).read_text())
-    for name in sorted(content["files"], reverse=True):  # scores and runs, then indexes, which need their sums
+    for name in sorted(
+        content["files"], reverse=True
+    ):  # scores and runs, then indexes, which need their sums
         if not name.startswith(("runs/", "scores/")):
             continue
         table = pq.ParquetFile(folder / name).read().drop_columns(list(WHERE))

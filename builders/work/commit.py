@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from nbzero.errors import OutputError, ReleaseError, UsageError, count_of
 from nbzero.files import write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
-from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Release, parse_version
+from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
 from nbzero.release.places import placed
-from nbzero.release.schema import DATA_VERSION, Table, TableKey, path_of, safe_path
+from nbzero.release.schema import Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,37 +36,6 @@ PARTS = (
     "index/*.nbzidx.part*",
     "manifest*.part",
 )
-
-
-def next_version(old: str | None, asked: str | None, new_rows: int) -> str:
-    """The data version of a release to which rows were added.
-
-    It is as asked, where the rule allows it, else the least allowed. The rule: additions raise at least the
-    minor number.
-
-    Args:
-        old: the version of what they were added to; None: of nothing.
-
-    Raises:
-        UsageError: a version that is none, or below the least.
-
-    >>> next_version("0.1.0", None, new_rows=5)
-    '0.2.0'
-    """
-    if asked is not None:
-        parse_version(asked)
-    if old is None:
-        return asked or DATA_VERSION
-    least = old
-    if new_rows:
-        major, minor, _ = parse_version(old)
-        least = f"{major}.{minor + 1}.0"
-    if asked is None:
-        return least
-    if parse_version(asked) < parse_version(least):
-        new = count_of(new_rows, "row is", "rows are")
-        raise UsageError(f"version {asked}; the base is {old} and {new} new, so it is at least {least}")
-    return asked
 
 
 def local_folder(out: str | Path) -> Path:
@@ -126,10 +95,15 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     return sink.getvalue()
 
 
-def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version: str) -> Manifest:
+def commit_release(
+    out: str | Path, tables: Mapping[TableKey, pa.Table], version: str, parent: Parent | None = None
+) -> Manifest:
     """Make `out` a release of exactly these tables, each sorted, with an index per space.
 
     Runs and scores get the columns space, dataset and arch. What is equal already is not written again.
+
+    Args:
+        parent: the release that this one is derived from.
 
     Raises:
         ReleaseError: the folder holds something that is no release, or a release with a table that would be
@@ -137,7 +111,7 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
         OutputError: the folder cannot be written. Here too the release is untouched.
         UsageError: a version that is none, a URL, or runs or scores of a space without its archs table.
     """
-    parse_version(version)
+    Version.parse(version)
     folder = local_folder(out)
     finish_commit(folder)
     by_path = {checked_path(key): key for key in tables}
@@ -160,7 +134,7 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
         path = index_path(space)
         written[path] = build_index(space, named, sources[space])
         files[path] = _described(written[path], 0)
-    manifest = Manifest(version, files)
+    manifest = Manifest(version, files, parent)
     try:
         for path, data in written.items():
             if not _holds(folder / path, data):

@@ -58,7 +58,7 @@ def check_places(key: TableKey, table: pa.Table, archs: Sequence[str], path: str
     """What a table says of where its rows belong is so. What it lacks or has null is not looked at.
 
     Raises:
-        ReleaseError: the first row that is of another space, data set or arch, or an arch_id beyond the archs.
+        ReleaseError: the first row of another space, data set or arch, or an arch_id beyond the archs.
     """
     for name, wanted in _places(key, table, archs, path).items():
         if name in table.column_names:

@@ -2,6 +2,7 @@
 
 It reads, and writes nothing.
 
+    The manifest    names a parent where its version is that of a derived release.
     Every file      against the manifest.
     Every table     against the schema: columns, types, ranges, keys unique and sorted.
     Every arch      against the closed forms and the build order; in an imported space against its definition.
@@ -63,9 +64,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     return lines
 
 
-def _check_table(
-    release: Release, key: TableKey, table: pa.Table, archs: Mapping[str, Sequence[str]]
-) -> str:
+def _check_table(release: Release, key: TableKey, table: pa.Table, archs: Mapping[str, Sequence[str]]) -> str:
     kind, space, dataset = key
     path = path_of(kind, space, dataset)
     said = release.manifest.files[path].rows

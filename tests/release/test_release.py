@@ -681,7 +681,11 @@ def rewritten(folder: Path, name: str, change: Callable[[list[Row]], Any], space
             "has an arch_id that archs/r1-mini.parquet lacks",
         ),
         (RUNS_FILE, lambda rows: rows[5].update(space="mb-mini"), "space is 'mb-mini' in row 5, by its path"),
-        (RUNS_FILE, lambda rows: rows[5].update(dataset="digits"), "dataset is 'digits' in row 5, by its path"),
+        (
+            RUNS_FILE,
+            lambda rows: rows[5].update(dataset="digits"),
+            "dataset is 'digits' in row 5, by its path",
+        ),
         (
             "scores/r1-mini/cifar10.parquet",
             lambda rows: rows[5].update(arch=rows[6]["arch"]),
