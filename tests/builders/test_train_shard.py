@@ -64,7 +64,9 @@ def test_a_rerun_does_nothing_and_more_archs_add_to_it(
     assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
     assert file.read_bytes() == uninterrupted.read_bytes()
     said = capsys.readouterr()
-    assert said.err == "" and said.out == f"{file}: 4 runs of r1-mini\n"
+    base, done = said.out.splitlines()
+    assert said.err == "" and done == f"{file}: 4 runs of r1-mini"
+    assert base.startswith("the base, data version ") and base.endswith(", has 0 of 4 units; 4 to compute")
     more = [*TRAIN, "--archs", f"{FIRST}:{LAST + 1}", "--seeds", "0", "--format", "h5"]
     assert train_shard.main([*more, "--out", str(tmp_path)]) == 0
     assert [path.name for path in tmp_path.iterdir()] == [f"{SHARD}.h5"]
@@ -87,7 +89,8 @@ def test_images_that_are_absent_stop_the_job_with_their_name(tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     cifar10 = ["--dataset", "cifar10", "--images", str(empty)]
-    given = [*TRAIN, "--archs", "1", "--workers", "1", "--out", str(tmp_path / "out"), *cifar10]
+    one = [*TRAIN, "--archs", "1", "--base", "none", "--workers", "1"]
+    given = [*one, "--out", str(tmp_path / "out"), *cifar10]
     assert train_shard.main(given) == 2
     assert f"error: {empty}: no images of 'cifar10'" in capsys.readouterr().err
 
