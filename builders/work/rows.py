@@ -11,18 +11,18 @@ go. It is Parquet, or HDF5 where pyarrow is absent.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from nbzero.errors import OutputError, ReleaseError
+from builders.work import h5
+from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.files import GO_ON, write_whole
 from nbzero.release.schema import (
     DATA_VERSION,
@@ -31,7 +31,6 @@ from nbzero.release.schema import (
     SCHEMA_VERSION,
     TABLES,
     WHERE,
-    Column,
     Table,
     arrow_schema,
     check_rows,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Format = Literal["parquet", "h5"]
+SUM = "rows_sha256"  # in every file: of its rows, as they are read
 
 
 class Folder:
@@ -120,6 +120,7 @@ def to_json(table: Table, row: Row) -> bytes:
         "schema_version": SCHEMA_VERSION,
         "data_version": DATA_VERSION,
         "row": row,
+        SUM: rows_sha256([row]),
     }
     return (json.dumps(content, allow_nan=True, sort_keys=True) + "\n").encode()
 
@@ -130,41 +131,26 @@ def to_parquet(table: Table, rows: Sequence[Row]) -> bytes:
     import pyarrow.parquet as pq
 
     schema = arrow_schema(table)
-    schema = schema.with_metadata(schema.metadata | {"nbzero.data_version": DATA_VERSION})
+    said = {"nbzero.data_version": DATA_VERSION, f"nbzero.{SUM}": rows_sha256(rows)}
+    schema = schema.with_metadata(schema.metadata | said)
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema), sink, compression="zstd")
+    made = pa.Table.from_pylist(list(rows), schema)
+    pq.write_table(made, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
 def to_h5(table: Table, rows: Sequence[Row]) -> bytes:
-    """A shard as HDF5, for machines without pyarrow: a data set per column.
-
-    A null is NaN, and the empty string in `failures`. A list column is `{name}/values` and `{name}/lengths`.
-    """
-    import h5py
-
-    sink = io.BytesIO()
-    with h5py.File(sink, "w") as file:
-        file.attrs["table"] = table
-        file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["data_version"] = DATA_VERSION
-        for column in TABLES[table]:
-            _put_column(file, column, [row[column.name] for row in rows])
-    return sink.getvalue()
+    """A shard as HDF5, for machines without pyarrow; its form is `builders.work.h5`'s."""
+    said = {"table": table, "schema_version": SCHEMA_VERSION, "data_version": DATA_VERSION}
+    return h5.pack(TABLES[table], rows, {**said, SUM: rows_sha256(rows)})
 
 
-def _put_column(file: Any, column: Column, values: list[Any]) -> None:
-    import h5py
-
-    name = column.name
-    if column.kind == "string":
-        texts = [value or "" for value in values]
-        file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
-    elif column.kind == "list<float64>":
-        file[f"{name}/lengths"] = np.array([len(value) for value in values], np.int32)
-        file[f"{name}/values"] = np.array([number for value in values for number in value], np.float64)
-    else:
-        file[name] = np.array(values, column.kind)  # of None NaN
+def rows_sha256(rows: Sequence[Mapping[str, Any]]) -> str:
+    """SHA-256 of rows in hex: of one line of JSON a row, its columns in the order of their names."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 # Reading
@@ -172,11 +158,16 @@ def _put_column(file: Any, column: Column, values: list[Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The rows of one file, and what it says of itself."""
+    """The rows of one file, and what it says of itself.
+
+    Attributes:
+        sha256: of the rows; None in a file of before there was one.
+    """
 
     table: Table
     data_version: str
     rows: list[Row]
+    sha256: str | None = None
 
 
 def read_shard(data: bytes, name: str) -> Shard:
@@ -190,6 +181,8 @@ def read_shard(data: bytes, name: str) -> Shard:
     if reader is None:
         raise ReleaseError(f"{name} is no shard; shards are .parquet, .h5 or .json")
     shard = reader(data, name)
+    if shard.sha256 is not None and shard.sha256 != rows_sha256(shard.rows):
+        raise _damaged(name, UsageError("its rows do not match their checksum"))
     for number, row in enumerate(shard.rows):
         if not all(isinstance(row.get(column), str) for column in WHERE):
             raise ReleaseError(
@@ -231,10 +224,11 @@ def _read_json(data: bytes, name: str) -> Shard:
         content = json.loads(data)
         head = content["table"], content["schema_version"], content["data_version"]
         row = dict(content["row"])
-    except (ValueError, KeyError, TypeError) as error:
+        said = content.get(SUM)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(name, error) from error
     table, version = _checked_head(*head, name)
-    return Shard(table, version, [row])
+    return Shard(table, version, [row], said)
 
 
 def _read_parquet(data: bytes, name: str) -> Shard:
@@ -242,50 +236,29 @@ def _read_parquet(data: bytes, name: str) -> Shard:
     import pyarrow.parquet as pq
 
     try:
-        content = pq.ParquetFile(io.BytesIO(data)).read()
-    except (pa.ArrowException, OSError) as error:
+        content = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True).read()
+        said = {key.decode(): value.decode() for key, value in (content.schema.metadata or {}).items()}
+        rows = content.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(name, error) from error
-    said = {key.decode(): value.decode() for key, value in (content.schema.metadata or {}).items()}
     table, version = _checked_head(
         said.get("nbzero.table"), said.get("nbzero.schema_version"), said.get("nbzero.data_version"), name
     )
-    return Shard(table, version, content.to_pylist())
+    return Shard(table, version, rows, said.get(f"nbzero.{SUM}"))
 
 
 def _read_h5(data: bytes, name: str) -> Shard:
-    import h5py
-
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            said = file.attrs
+        with h5.Unpacked(data) as file:
             table, version = _checked_head(
-                said.get("table"), said.get("schema_version"), said.get("data_version"), name
+                file.said("table"), file.said("schema_version"), file.said("data_version"), name
             )
+            said = file.said(SUM)
             columns = {}
             for column in TABLES[table]:
                 if column.name in file or column.name not in LATER[table]:
-                    columns[column.name] = _column_values(file, column)
+                    columns[column.name] = file.column(column)
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise _damaged(name, error) from error
-    return Shard(table, version, rows)
-
-
-def _column_values(file: Any, column: Column) -> list[Any]:
-    """The inverse of `_put_column`."""
-    name = column.name
-    if column.kind == "string":
-        texts: list[Any] = file[name].asstr()[:].tolist()
-        if column.nullable:
-            return [text or None for text in texts]
-        return texts
-    if column.kind == "list<float64>":
-        ends = np.cumsum(file[f"{name}/lengths"][:])
-        if len(ends) == 0:
-            return []
-        return [part.tolist() for part in np.split(file[f"{name}/values"][:], ends[:-1])]
-    numbers = file[name][:]
-    values = numbers.astype(object)
-    values[np.isnan(numbers)] = None
-    found: list[Any] = values.tolist()
-    return found
+    return Shard(table, version, rows, said)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from builders.work.job import Job, keep_unit, run_job
-from builders.work.rows import Folder, to_h5, to_json, to_parquet
+from builders.work.rows import Folder, rows_sha256, to_h5, to_json, to_parquet
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.release.schema import DATA_VERSION
 from tests.builders.conftest import engine_here
@@ -178,4 +178,5 @@ def test_a_kept_unit_is_a_file_with_its_whole_row(job, tmp_path):
     key = {"arch_id": 5, "seed": 1, "arch": "arch5", "recipe": "gpu-12"}
     assert row == {"val_acc": 0.5, "space": "r1-mini", "dataset": "digits"} | key
     content = json.loads((tmp_path / STEM / "000005-1.json").read_text())
+    assert content.pop("rows_sha256") == rows_sha256([row])
     assert content == {"table": "runs", "schema_version": 1, "data_version": DATA_VERSION, "row": row}

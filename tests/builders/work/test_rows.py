@@ -1,9 +1,11 @@
 """Rows as files: they read back bit for bit and appear whole; what is damaged or foreign is named."""
 
+import hashlib
 import io
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -45,25 +47,32 @@ def test_a_score_shard_keeps_nulls_infinities_and_reasons(shard_row):
     assert [read_shard(to_json("scores", one), "x.json").rows[0] for one in rows] == rows
 
 
+def changed_h5(data, change):
+    """An HDF5 shard after `change(file)`, with a checksum that agrees and none of its rows."""
+    h5py = pytest.importorskip("h5py")
+    sink = io.BytesIO(data)
+    with h5py.File(sink, "a") as file:
+        file.attrs.pop("rows_sha256")
+        change(file)
+    body = sink.getvalue()[512:]
+    return (b"nbzero shard sha256 " + hashlib.sha256(body).hexdigest().encode()).ljust(512, b"\0") + body
+
+
 @pytest.mark.parametrize("name", ["x.h5", "x.json", "x.parquet"])
 def test_a_score_column_that_was_named_later_is_null_in_an_older_shard(name, shard_row):
     row = score_row(shard_row)
     if name == "x.json":
         older = json.loads(to_json("scores", row))
-        del older["row"]["zen"]
+        del older["row"]["zen"], older["rows_sha256"]
         data = json.dumps(older).encode()
     elif name == "x.parquet":
         sink = io.BytesIO()
-        pq.write_table(
-            pq.ParquetFile(io.BytesIO(to_parquet("scores", [row]))).read().drop_columns("zen"), sink
-        )
+        table = pq.ParquetFile(io.BytesIO(to_parquet("scores", [row]))).read().drop_columns("zen")
+        said = {key: value for key, value in table.schema.metadata.items() if key != b"nbzero.rows_sha256"}
+        pq.write_table(table.replace_schema_metadata(said), sink)
         data = sink.getvalue()
     else:
-        h5py = pytest.importorskip("h5py")
-        sink = io.BytesIO(to_h5("scores", [row]))
-        with h5py.File(sink, "a") as file:
-            del file["zen"]
-        data = sink.getvalue()
+        data = changed_h5(to_h5("scores", [row]), lambda file: file.__delitem__("zen"))
     assert read_shard(data, name).rows == [row | {"zen": None}]
 
 
@@ -112,13 +121,124 @@ def test_foreign_files_are_refused(shard_row):
 
 
 def test_columns_of_different_lengths_are_a_corrupted_file(rows):
-    h5py = pytest.importorskip("h5py")
-    sink = io.BytesIO(to_h5("runs", rows))
-    with h5py.File(sink, "a") as file:
+    def shorten(file):
         del file["seed"]
         file["seed"] = [0]
+
     with pytest.raises(ReleaseError, match=r"x\.h5 is truncated or corrupted"):
-        read_shard(sink.getvalue(), "x.h5")
+        read_shard(changed_h5(to_h5("runs", rows), shorten), "x.h5")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".h5", ".json"])
+def test_no_flipped_bit_gives_other_values(suffix, rows):
+    encode = {".parquet": to_parquet, ".h5": to_h5, ".json": lambda table, rows: to_json(table, rows[0])}
+    data = encode[suffix]("runs", rows)
+    wanted = read_shard(data, f"x{suffix}").rows
+    places = np.random.default_rng(0).integers(0, 8 * len(data), 400)
+    num_refused = 0
+    for place in places.tolist():
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            assert read_shard(bytes(flipped), f"x{suffix}").rows == wanted
+        except ReleaseError:
+            num_refused += 1
+    assert num_refused > 200
+
+
+def no_rows_read(file):
+    """HDF5 data sets that a stranger's file may have in place of ours, by what they are."""
+    import h5py
+
+    def external(name):
+        del file[name]
+        file.create_dataset(name, (3,), "S300", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+    def virtual(name):
+        del file[name]
+        layout = h5py.VirtualLayout(shape=(3,), dtype="S300")
+        layout[:] = h5py.VirtualSource("/etc/other.h5", "secret", shape=(3,), dtype="S300")
+        file.create_virtual_dataset(name, layout)
+
+    def put(name, *args, **kwargs):
+        del file[name]
+        file.create_dataset(name, *args, **kwargs)
+
+    def link(name, to):
+        del file[name]
+        file[name] = to
+
+    return {
+        "external": lambda: external("device"),
+        "virtual": lambda: virtual("device"),
+        "soft link": lambda: link("device", h5py.SoftLink("/software")),
+        "external link": lambda: link("device", h5py.ExternalLink("/etc/other.h5", "secret")),
+        "group": lambda: link("device", h5py.Empty("f")),
+        "two axes": lambda: put("seed", data=np.zeros((3, 3), np.int32)),
+        "text for numbers": lambda: put("seed", data=np.array([b"a", b"b", b"c"])),
+        "compressed": lambda: put("seed", data=np.zeros(1 << 20, np.int32), compression="gzip"),
+        "huge and never written": lambda: put("seed", (1 << 40,), np.int32, chunks=(1 << 20,)),
+        "never written": lambda: put("seed", (1 << 20,), np.int32, chunks=(1 << 10,)),
+        "negative lengths": lambda: put("curve/lengths", data=np.array([-1, 1, 4], np.int32)),
+        "long lengths": lambda: put("curve/lengths", data=np.array([4, 4, 1 << 30], np.int32)),
+        "attribute": lambda: file.attrs.__setitem__("table", np.zeros(3)),
+    }
+
+
+HOSTILE = (
+    "external",
+    "virtual",
+    "soft link",
+    "external link",
+    "group",
+    "two axes",
+    "text for numbers",
+    "compressed",
+    "huge and never written",
+    "never written",
+    "negative lengths",
+    "long lengths",
+    "attribute",
+)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_hdf5_file_that_points_out_of_itself_or_blows_up_is_refused(kind, rows):
+    data = changed_h5(to_h5("runs", rows), lambda file: no_rows_read(file)[kind]())
+    with pytest.raises(ReleaseError, match=r"x\.h5 is (truncated or corrupted|no shard)") as caught:
+        read_shard(data, "x.h5")
+    assert "root:" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_hdf5_texts_of_any_length_are_read_and_bounded(rows):
+    h5py = pytest.importorskip("h5py")
+
+    def long_texts(file):
+        del file["device"]
+        file.create_dataset("device", data=["cpu"] * 3, dtype=h5py.string_dtype())
+
+    read = read_shard(changed_h5(to_h5("runs", rows), long_texts), "x.h5").rows
+    assert [row["device"] for row in read] == ["cpu"] * 3
+
+
+def test_an_hdf5_shard_of_before_the_checksum_is_read(rows):
+    """Made as it was made before: texts of any length, nothing in front, no checksum of rows."""
+    h5py = pytest.importorskip("h5py")
+    sink = io.BytesIO()
+    with h5py.File(sink, "w") as file:
+        file.attrs.update({"table": "runs", "schema_version": 1, "data_version": DATA_VERSION})
+        for column in TABLES["runs"]:
+            values = [row[column.name] for row in rows]
+            if column.kind == "string":
+                file.create_dataset(column.name, data=values, dtype=h5py.string_dtype())
+            elif column.kind == "list<float64>":
+                file[f"{column.name}/lengths"] = np.array([len(value) for value in values], np.int32)
+                file[f"{column.name}/values"] = np.array(
+                    [number for value in values for number in value], np.float64
+                )
+            else:
+                file[column.name] = np.array(values, column.kind)
+    assert read_shard(sink.getvalue(), "x.h5").rows == rows
 
 
 def test_a_folder_may_be_any_fsspec_url():
