@@ -18,6 +18,7 @@ counted again from the arch.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import commit_release, finish_commit, local_folder
+from builders.work.lock import locked
 from builders.work.versions import line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.importers.published import IMPORTERS
@@ -114,6 +116,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     importer = IMPORTERS[given.name]
     files = read_sources(importer, given.source)
     tables = tables_of(importer, files)
+    with locked(local_folder(given.out)):
+        version, new_rows = _add(given, tables)
+    for key, table in tables.items():
+        print(_said_table(key, table))
+    for line in said_left_out(importer, files):
+        print(line)
+    for proxy, doubt in IMPORTED[given.name].doubts.items():
+        print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
+    for absent in importer.optional:
+        if absent not in files:
+            print(f"no {absent}.parquet: {given.name} has no scores")
+    print(f"{given.out}: data version {version}, {count_of(new_rows, 'new row')}")
+
+
+def _add(given: argparse.Namespace, tables: dict[TableKey, pa.Table]) -> tuple[str, int]:
+    """Commit the tables as the command line says; the data version and the new rows. The folder is locked."""
     whole = added(given.out, tables)
     is_derived = whole.base is not None and whole.base.manifest.parent is not None
     called = line_after(
@@ -124,17 +142,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         new_rows=whole.new_rows,
         new_columns=whole.new_columns,
     )
-    commit_release(given.out, whole.tables, *called)
-    for key, table in tables.items():
-        print(_said_table(key, table))
-    for line in said_left_out(importer, files):
-        print(line)
-    for proxy, doubt in IMPORTED[given.name].doubts.items():
-        print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
-    for absent in importer.optional:
-        if absent not in files:
-            print(f"no {absent}.parquet: {given.name} has no scores")
-    print(f"{given.out}: data version {called.version}, {count_of(whole.new_rows, 'new row')}")
+    read = whole.base.sha256 if whole.base else None
+    commit_release(given.out, whole.tables, *called, read=read)
+    return called.version, whole.new_rows
 
 
 def _said_table(key: TableKey, table: pa.Table) -> str:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from builders.work.base import NO_BASE
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
+from builders.work.lock import locked
 from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, said_allowed
 from builders.work.rows import Row
 from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
@@ -351,6 +352,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(argv)
     _check_options(given)
+    with locked(local_folder(given.out)):
+        print(_merged_into(given))
+
+
+def _merged_into(given: argparse.Namespace) -> str:
+    """Merge as the command line says; what was made, in a line. The folder is locked."""
     finish_commit(local_folder(given.out))
     base = base_of(given.out, given.base)
     merge = merged(base.tables, given.shards, given.version or base.version)
@@ -364,8 +371,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         new_rows=merge.new,
         new_columns=num_older > 0,
     )
-    manifest = commit_release(given.out, merge.tables(), *line)
-    print(_said(given.out, line, merge, num_older, manifest))
+    read = base.release.sha256 if base.release and base.in_place else None
+    manifest = commit_release(given.out, merge.tables(), *line, read=read)
+    return _said(given.out, line, merge, num_older, manifest)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Replacing all tables of a release, so that a kill at any moment leaves the old release or the new one.
 
-    1  every new file is written whole beside the old one, as `<name>.part`
+    1  every new file is written whole beside the old one, as `<name>.<its SHA-256>.part`
     2  `manifest.next.json` appears, which says what they are
-    3  they are renamed, the manifest last
+    3  they are renamed, the manifest last; what they replace stays as `<name>.old` until then
 
-Whoever commits next finishes what was cut off. With a `manifest.next.json` the renaming goes on. Without one
-the parts of a commit that did not get so far are removed.
+One process at a time does so (`builders.work.lock`). Whoever commits next finishes what was cut off. With a
+`manifest.next.json` and all that it names the renaming goes on. Where something of it is gone, the old files
+are put back. Without one the parts of a commit that did not get so far are removed.
 """
 
 from __future__ import annotations
@@ -14,28 +15,25 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builders.work.lock import locked
 from nbzero.errors import OutputError, ReleaseError, UsageError, count_of
-from nbzero.files import write_whole
+from nbzero.files import sync_folder, write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
 from nbzero.release.places import placed
+from nbzero.release.reading import size_and_sha256
 from nbzero.release.schema import Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_GROUP = 8192
-PARTS = (
-    "archs/*.parquet.part*",
-    "runs/*/*.parquet.part*",
-    "scores/*/*.parquet.part*",
-    "index/*.nbzidx.part*",
-    "manifest*.part",
-)
+LEFT = ("*/*.part", "*/*/*.part", "*/*.old", "*/*/*.old", "manifest*.part")
 
 
 def local_folder(out: str | Path) -> Path:
@@ -96,7 +94,12 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
 
 
 def commit_release(
-    out: str | Path, tables: Mapping[TableKey, pa.Table], version: str, parent: Parent | None = None
+    out: str | Path,
+    tables: Mapping[TableKey, pa.Table],
+    version: str,
+    parent: Parent | None = None,
+    *,
+    read: str | None = None,
 ) -> Manifest:
     """Make `out` a release of exactly these tables, each sorted, with an index per space.
 
@@ -104,15 +107,28 @@ def commit_release(
 
     Args:
         parent: the release that this one is derived from.
+        read: SHA-256 of the manifest of the release in `out` that the tables were made from.
 
     Raises:
-        ReleaseError: the folder holds something that is no release, or a release with a table that would be
-            lost or lose rows. The release that was there is untouched.
+        ReleaseError: the release in `out` is another one by now, or the folder holds something that is no
+            release, or a release with a table that would be lost or lose rows. The release that was there is
+            untouched.
         OutputError: the folder cannot be written. Here too the release is untouched.
         UsageError: a version that is none, a URL, or runs or scores of a space without its archs table.
     """
     Version.parse(version)
     folder = local_folder(out)
+    with locked(folder):
+        return _committed(folder, tables, version, parent, read)
+
+
+def _committed(
+    folder: Path,
+    tables: Mapping[TableKey, pa.Table],
+    version: str,
+    parent: Parent | None,
+    read: str | None,
+) -> Manifest:
     finish_commit(folder)
     by_path = {checked_path(key): key for key in tables}
     _check_nothing_lost(folder, {path: tables[key].num_rows for path, key in by_path.items()})
@@ -138,11 +154,20 @@ def commit_release(
     try:
         for path, data in written.items():
             if not _holds(folder / path, data):
-                write_whole(folder / f"{path}.part", data)
+                write_whole(folder / _part(path, files[path]), data)
+        _check_same(folder, read)
         write_whole(folder / NEXT, manifest.to_json())
     finally:
         finish_commit(folder)
     return manifest
+
+
+def _check_same(folder: Path, read: str | None) -> None:
+    """ReleaseError where a folder's release is another than the one that was read."""
+    if read is not None and manifest_sha256(folder) != read:
+        raise ReleaseError(
+            f"the release in {folder} was replaced while this ran; nothing was changed, run this again"
+        )
 
 
 def _check_nothing_lost(folder: Path, num_rows: Mapping[str, int]) -> None:
@@ -200,29 +225,103 @@ def _holds(path: Path, data: bytes) -> bool:
     return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
+def _part(path: str, file: File) -> str:
+    """What a file that is to come is called until it is renamed; by its content, whoever writes it."""
+    return f"{path}.{file.sha256[:16]}.part"
+
+
 def finish_commit(folder: Path) -> None:
     """Finish in a folder what a commit that was cut off began.
 
-    It becomes the new release, where all its files had been written, else the old one.
+    It becomes the new release, where all its files are there and are what manifest.next.json says. Else it is
+    the old one again.
 
     Raises:
         OutputError: a file cannot be renamed or removed. Nothing is lost, and it can be done again.
-        ReleaseError: a manifest.next.json that is none.
+        ReleaseError: a manifest.next.json that is none, or files that are neither the old nor the new ones.
     """
+    if not folder.is_dir():
+        return
     following = folder / NEXT
+    with locked(folder):
+        try:
+            if following.exists():
+                manifest = Manifest.parse(following.read_bytes(), str(following))
+                if all(_is_there(folder, path, file) for path, file in manifest.files.items()):
+                    _install(folder, manifest)
+                else:
+                    _roll_back(folder, manifest)
+            for pattern in LEFT:
+                for left in list(folder.glob(pattern)):
+                    left.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"cannot finish the merge in {folder}: {error}; "
+                "make the folder writable and run the same command again: all is kept"
+            ) from error
+
+
+def _is(path: Path, file: File) -> bool:
+    """Whether a file holds what a manifest says."""
     try:
-        if following.exists():
-            manifest = Manifest.parse(following.read_bytes(), str(following))
-            for path in manifest.files:
-                part = folder / f"{path}.part"
-                if part.exists():
-                    os.replace(part, folder / path)
-            os.replace(following, folder / MANIFEST)
-        for pattern in PARTS:
-            for part in list(folder.glob(pattern)):
-                part.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"cannot finish the merge in {folder}: {error}; "
-            "make the folder writable and run the same command again: all is kept"
-        ) from error
+        return size_and_sha256(path, file.bytes) == (file.bytes, file.sha256)
+    except (OSError, ReleaseError):
+        return False
+
+
+def _is_there(folder: Path, path: str, file: File) -> bool:
+    return _is(folder / _part(path, file), file) or _is(folder / path, file)
+
+
+def _install(folder: Path, manifest: Manifest) -> None:
+    """Rename the parts; what they replace stays beside them until the manifest is renamed too."""
+    for path, file in manifest.files.items():
+        part, target = folder / _part(path, file), folder / path
+        if not part.exists():
+            continue
+        old = folder / f"{path}.old"
+        if target.exists() and not old.exists():
+            _keep(target, old)
+        os.replace(part, target)
+        sync_folder(target.parent)
+    os.replace(folder / NEXT, folder / MANIFEST)
+    sync_folder(folder)
+
+
+def _keep(target: Path, old: Path) -> None:
+    try:
+        os.link(target, old)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(target, old)
+
+
+def _roll_back(folder: Path, following: Manifest) -> None:
+    """The old release again, from what was kept of it.
+
+    Raises:
+        ReleaseError: a file of the old release is lost, which only somebody else can have removed.
+    """
+    there = folder / MANIFEST
+    files = Manifest.parse(there.read_bytes(), str(there)).files if there.exists() else {}
+    for path, file in files.items():
+        old = folder / f"{path}.old"
+        if not _is(folder / path, file) and _is(old, file):
+            os.replace(old, folder / path)
+    lost = [path for path, file in files.items() if not _is(folder / path, file)]
+    if lost:
+        raise ReleaseError(
+            f"{folder} was left in the middle of a merge, and {', '.join(lost)} is neither of the old "
+            f"release nor of the new one; restore it from a copy and remove {NEXT}, or remove the folder"
+        )
+    for path, file in following.files.items():
+        if path not in files and _is(folder / path, file):
+            (folder / path).unlink()
+    (folder / NEXT).unlink()
+
+
+def manifest_sha256(folder: Path) -> str | None:
+    """SHA-256 of the manifest in a folder; None where there is none."""
+    try:
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return None

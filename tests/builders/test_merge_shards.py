@@ -1,6 +1,8 @@
 """Merging shards: what is merged is kept, and whatever does not fit is said with the file and the remedy."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.schema import WHERE
 from nbzero.release.verify import verify
 from tests.disk import Killed, contents, fill_disk, kill_at
+from tests.places import ROOT
 
 Row = dict[str, Any]
 RUNS = ("runs", "r1-mini", "cifar10")
@@ -380,3 +383,18 @@ def test_a_killed_merge_is_finished_by_the_same_command(
         merge(shard, "--out", out)
         assert Bench(out).version == "0.1.0+yours.1" and stored(out) == [made.run_row(0), made.run_row(1)]
         verify(str(out))
+
+
+def test_two_merges_at_once_lose_nothing(made: SimpleNamespace, tmp_path: Path) -> None:
+    """Both end well, and the release has the rows of both."""
+    out = tmp_path / "out"
+    commit_release(out, made.as_tables({}), "0.1.0")
+    started = []
+    for first in (10, 20):
+        rows = [made.run_row(arch_id) for arch_id in range(first, first + 5)]
+        shard = write_shard(tmp_path, f"{first}.parquet", in_shard(rows))
+        command = [sys.executable, "-m", "builders.merge_shards", str(shard), "--out", str(out)]
+        started.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+    said = [one.communicate()[1] for one in started]
+    assert [one.returncode for one in started] == [0, 0], said
+    assert verify(str(out)) and len(stored(out)) == 10
