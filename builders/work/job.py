@@ -9,17 +9,19 @@ import contextlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from builders.work.claims import Todo, Work, tidy
+from builders.work.lock import locked
 from builders.work.rows import Folder, Format, Row, read_shard, to_h5, to_json, to_parquet
-from builders.work.units import Unit
-from nbzero.errors import ReleaseError
+from builders.work.units import Unit, unit_name
+from nbzero.errors import ReleaseError, count_of
 from nbzero.release.schema import Table
 
 Compute = Callable[[Unit, Row | None], Row]
-Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is incomplete
 ENCODE = {"parquet": to_parquet, "h5": to_h5}
 
 
@@ -59,8 +61,9 @@ class Job:
 
 
 # Called with a job, its output folder and what is to do. Malformed options are a UsageError of the call
-# itself. The units and rows come as they finish, each written by `keep_unit` before.
-Engine = Callable[[Job, str, Sequence[Todo]], Iterator[tuple[Unit, Row]]]
+# itself. The units and rows come as they finish, each written by `keep_unit` before. A unit is another
+# process's to compute once the work was iterated past it.
+Engine = Callable[[Job, str, Work], Iterator[tuple[Unit, Row]]]
 
 
 def run_job(
@@ -71,6 +74,9 @@ def run_job(
     is_complete: Callable[[Row], bool] = bool,
 ) -> str:
     """Compute what is missing of a shard and leave one finished file.
+
+    Several processes may do so at once, with the same units or others. On one host they share what both are
+    to do. Whoever ends adds to the finished file what is there by then.
 
     Args:
         out: folder or fsspec URL.
@@ -87,22 +93,48 @@ def run_job(
         KeyboardInterrupt: after the workers were stopped.
     """
     folder = Folder(out)
-    rows = _rows_there(folder, job)
-    todo = _missing(job, rows, is_complete)
-    results = engine(job, out, todo)
+    rows = _rows_there(folder, job)[0]
+    work = Work(folder, job.stem, _missing(job, rows, is_complete), is_complete)
+    results = engine(job, out, work)
     folder.make()
-    with _progress(job, len(todo)) as report:
-        for unit, row in results:
-            rows[_place(unit)] = row
-            report(unit, row)
+    try:
+        with _progress(job, len(work)) as report:
+            for unit, row in results:
+                work.done(unit)
+                report(unit, row)
+    finally:
+        work.close()
+    with _alone(folder, job):
+        finished = _finish(folder, job, file_format)
+    _say_elsewhere(job, work)
+    return finished
+
+
+def _alone(folder: Folder, job: Job) -> contextlib.AbstractContextManager[None]:
+    """No other process writes the shard's finished file meanwhile; at a URL nobody can be kept from it."""
+    if not folder.local:
+        return contextlib.nullcontext()
+    return locked(Path(folder.path("")), wait_s=600, name=f".{job.stem}.lock")
+
+
+def _finish(folder: Folder, job: Job, file_format: Format) -> str:
+    """Put all rows that are there into one file, and remove what they were read from."""
+    rows, names = _rows_there(folder, job)
     finished = f"{job.stem}.{file_format}"
     ordered = [rows[place] for place in sorted(rows)]
     folder.write(finished, ENCODE[file_format](job.table, ordered))
-    for name in _finished_files(folder, job):
+    for name in names:
         if name != finished:
             folder.remove(name)
-    folder.remove(job.stem)
+    tidy(folder, job.stem)
     return finished
+
+
+def _say_elsewhere(job: Job, work: Work) -> None:
+    if work.elsewhere:
+        others = ", ".join(sorted(set(work.elsewhere.values())))
+        left = count_of(len(work.elsewhere), "unit")
+        print(f"{job.stem}: {left} left to {others}, which had taken them", file=sys.stderr)
 
 
 def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
@@ -110,7 +142,7 @@ def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
     arch_id, arch, seed = unit
     key = {"arch_id": arch_id, "seed": seed, **job.same_key}
     whole = row | key | {"space": job.space, "dataset": job.dataset, "arch": arch}
-    folder.write(f"{job.stem}/{arch_id:06d}-{seed}.json", to_json(job.table, whole))
+    folder.write(f"{job.stem}/{unit_name(unit)}.json", to_json(job.table, whole))
     return whole
 
 
@@ -135,14 +167,15 @@ def _finished_files(folder: Folder, job: Job) -> list[str]:
     return [name for name in names if folder.fs.exists(folder.path(name))]
 
 
-def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
-    """Finished rows of this shard by (arch_id, seed).
+def _rows_there(folder: Folder, job: Job) -> tuple[dict[tuple[int, int], Row], list[str]]:
+    """Finished rows of this shard by (arch_id, seed), and the files that they were read from.
 
     The small files, being newer, replace those of a finished file.
     """
     own = {"space": job.space, "dataset": job.dataset, **job.same_key}
     rows = {}
-    for name in [*_finished_files(folder, job), *folder.names(job.stem)]:
+    names = [*_finished_files(folder, job), *folder.names(job.stem)]
+    for name in names:
         path = folder.path(name)
         for row in read_shard(folder.read(name), path).rows:
             found = {column: row.get(column) for column in own}
@@ -152,7 +185,7 @@ def _rows_there(folder: Folder, job: Job) -> dict[tuple[int, int], Row]:
                     "choose another folder"
                 )
             rows[row["arch_id"], row["seed"]] = row
-    return rows
+    return rows, names
 
 
 # What is said meanwhile

@@ -13,13 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from builders.work.job import Job, Todo, keep_unit
+from builders.work.claims import Work
+from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError
 
 
-def engine(job: Job, out: str, todo: Sequence[Todo]) -> Iterator[tuple[Unit, Row]]:
+def engine(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
     """Units and rows as they finish, of one worker for each of `all_devices`.
 
     Raises:
@@ -30,7 +31,7 @@ def engine(job: Job, out: str, todo: Sequence[Todo]) -> Iterator[tuple[Unit, Row
     return _computed(job, out, todo, devices[: len(todo)])
 
 
-def _computed(job: Job, out: str, todo: Sequence[Todo], devices: Sequence[str]) -> Iterator[tuple[Unit, Row]]:
+def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterator[tuple[Unit, Row]]:
     """Each worker holds one unit and waits for the next, so a kill loses no queue."""
     if not todo:
         return

@@ -69,7 +69,7 @@ class Folder:
             return []
         start = len(self.root.rstrip("/")) + 1
         found = [name[start:] for name in self.fs.find(self.path(under))]
-        return sorted(name for name in found if not name.endswith(".part"))
+        return sorted(name for name in found if not name.endswith((".part", ".claim", ".lock")))
 
     def make(self) -> None:
         """Make the folder where it does not exist; OutputError where that cannot be."""

@@ -10,6 +10,16 @@ from nbzero.errors import UsageError
 Unit = tuple[int, str, int]  # arch_id, arch, seed
 
 
+def unit_name(unit: Unit) -> str:
+    """What the file of a unit is called.
+
+    >>> unit_name((5, "r1-s32-d2w64s2-d1w128s2-d2w256s2", 1))
+    '000005-1'
+    """
+    arch_id, _, seed = unit
+    return f"{arch_id:06d}-{seed}"
+
+
 def units_of_shard(num_units: int, shard: int, num_shards: int) -> range:
     """The work units of one shard: every num_shards-th, starting at its own number.
 

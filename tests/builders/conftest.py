@@ -3,14 +3,15 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from builders.work.claims import Work
 from builders.work.command import ENGINES
-from builders.work.job import Job, Todo, keep_unit
+from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit
 from nbzero.release.schema import TABLES
@@ -38,7 +39,7 @@ def rows_in() -> Callable[..., list[Row]]:
     return read
 
 
-def engine_here(job: Job, out: str, todo: Sequence[Todo]) -> Iterator[tuple[Unit, Row]]:
+def engine_here(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
     """An engine that computes in this process: a worker takes seconds to start."""
     if not todo:
         return

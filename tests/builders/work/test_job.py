@@ -1,6 +1,9 @@
 """A job over one shard: what is there is not computed again, and nothing of another job is mixed in."""
 
+import itertools
 import json
+import socket
+import subprocess
 
 import pytest
 
@@ -117,7 +120,7 @@ def test_a_unit_that_is_named_twice_is_computed_once(job, computed, tmp_path):
 
 def test_what_is_finished_is_kept_where_a_unit_fails(job, computed, tmp_path):
     def failing(job, out, todo):
-        yield from engine_here(job, out, todo[:2])
+        yield from engine_here(job, out, list(itertools.islice(todo, 2)))
         raise ReleaseError("a worker was killed")
 
     with pytest.raises(ReleaseError, match="a worker was killed"):
@@ -180,3 +183,55 @@ def test_a_kept_unit_is_a_file_with_its_whole_row(job, tmp_path):
     content = json.loads((tmp_path / STEM / "000005-1.json").read_text())
     assert content.pop("rows_sha256") == rows_sha256([row])
     assert content == {"table": "runs", "schema_version": 1, "data_version": DATA_VERSION, "row": row}
+
+
+def claim(folder, unit, process):
+    path = folder / STEM / f"{unit[0]:06d}-{unit[2]}.claim"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(process)
+    return path
+
+
+def test_what_another_living_process_has_claimed_is_left_to_it(job, computed, rows_in, tmp_path, capsys):
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            path = claim(tmp_path, UNITS[1], f"{socket.gethostname()} {other.pid}")
+            name = run_job(job(), str(tmp_path), engine_here, "parquet")
+            assert [unit for unit, _ in computed] == [UNITS[0], *UNITS[2:]] and path.exists()
+            assert f"1 unit left to process {other.pid}, which had taken them" in capsys.readouterr().err
+        finally:
+            other.kill()
+    assert run_job(job(), str(tmp_path), engine_here, "parquet") == name
+    assert [row["arch_id"] for row in rows_in(tmp_path / name)] == [0, 0, 1, 1]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("said", ["", "nonsense", "HOST 4194305", "another-host 1", "HOST 0"])
+def test_a_claim_that_nobody_holds_is_taken_over(said, job, computed, tmp_path):
+    claim(tmp_path, UNITS[1], said.replace("HOST", socket.gethostname()))
+    name = run_job(job(), str(tmp_path), engine_here, "parquet")
+    assert len(computed) == 4 and [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_another_process_finished_meanwhile_is_kept(job, computed, rows_in, tmp_path):
+    """Two jobs on one shard with other archs: the one that ends last keeps what the first has finished."""
+
+    def with_another_in_between(first, out, todo):
+        run_job(job(UNITS[2:]), out, engine_here, "h5")
+        yield from engine_here(first, out, todo)
+
+    name = run_job(job(UNITS[:2]), str(tmp_path), with_another_in_between, "parquet")
+    assert len(computed) == 4
+    rows = rows_in(tmp_path / name)
+    assert [(row["arch_id"], row["arch"], row["seed"]) for row in rows] == UNITS
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_unit_that_another_process_finished_meanwhile_is_not_computed_again(job, computed, tmp_path):
+    def with_another_in_between(first, out, todo):
+        keep_unit(job(), Folder(out), UNITS[0], {**job().start("", {})(UNITS[0], None)})
+        computed.clear()
+        yield from engine_here(first, out, todo)
+
+    run_job(job(), str(tmp_path), with_another_in_between, "parquet")
+    assert [unit for unit, _ in computed] == UNITS[1:]
