@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 from builders.work import local
 from builders.work.base import NO_BASE
@@ -28,22 +31,58 @@ def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., in
 
     0     done
     2     an error, which it prints: what was given, what to do
-    130   Ctrl-C
+    130   Ctrl-C; 143 and 129 for SIGTERM and SIGHUP, which end it as Ctrl-C does
     """
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
-            main(argv)
+            with _ended_by_signals():
+                main(argv)
         except NBZeroError as error:
             print(f"error: {printable(str(error))}", file=sys.stderr)
             return 2
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             print("interrupted; run the same command again to go on from here", file=sys.stderr)
-            return 130
+            return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
         return 0
 
     return wrapped
+
+
+class Ended(KeyboardInterrupt):
+    """A signal that ends the job, as Ctrl-C does.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `Ended`; without it they would end the job and not its workers."""
+
+    def end(number: int, frame: object) -> None:
+        raise Ended(number)
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
+        yield
+        return
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        # One that is ignored stays so: that is what nohup is for.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -48,7 +49,8 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
         try:
             while True:
                 for unit, there in left:
-                    running[pool.submit(_compute, unit, there)] = unit
+                    with _interrupts_wait():  # a worker that is started has none until it is ready for them
+                        running[pool.submit(_compute, unit, there)] = unit
                     if len(running) == workers:
                         break
                 if not running:
@@ -60,9 +62,26 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
                 f"a worker of {job.stem} was killed (out of memory?) or could not start; "
                 "run the same command again to go on, with fewer --workers if memory is short"
             ) from error
+        except KeyboardInterrupt:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
         finally:
             for future in running:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Ctrl-C is told when this has ended; a process that is started meanwhile inherits that it waits."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # In a worker
@@ -72,6 +91,8 @@ _worker: dict[str, Any] = {}
 
 def _start_worker(job: Job, out: str, places: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker at once: its unit is the one in hand
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tune_process()
     try:

@@ -39,8 +39,18 @@ def files_of(units: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 2), (signal.SIGINT, 1)])
-def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(how, workers, start_job, rows_in, tmp_path):
+@pytest.mark.parametrize(
+    ("how", "workers", "status"),
+    [
+        (signal.SIGKILL, 2, -signal.SIGKILL),
+        (signal.SIGINT, 1, 130),
+        (signal.SIGTERM, 2, 143),
+        (signal.SIGHUP, 1, 129),
+    ],
+)
+def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(
+    how, workers, status, start_job, rows_in, tmp_path
+):
     out, gates = tmp_path / "out", tmp_path / "gates"
     gates.mkdir()
     for arch_id in (0, 1):
@@ -51,14 +61,14 @@ def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(how, workers, start_
     wait_until(lambda: all(unit.exists() for unit in in_hand))
     kept = files_of(units)
     assert sorted(kept) == ["000000-0.json", "000001-0.json"]
-    if how == signal.SIGKILL:
-        job.kill()  # the parent alone: its workers must notice
-    else:
+    if how == signal.SIGINT:
         os.killpg(job.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+    else:
+        job.send_signal(how)  # the parent alone: its workers must notice
     wait_until(lambda: not is_alive(job.pid))
     _, said = job.communicate()
-    assert job.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), said
-    if how == signal.SIGINT:
+    assert job.returncode == status, said
+    if how != signal.SIGKILL:
         assert "interrupted; run the same command again" in said and "Traceback" not in said
     for arch_id in range(NUM_UNITS):
         (gates / f"open-{arch_id}").touch()  # an orphan would finish its unit now
