@@ -146,12 +146,18 @@ class Frame:
         )
 
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas."""
+        """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas.
+
+        A cell of a list column, like curve, is a numpy array.
+        """
         frame: pd.DataFrame = needs("to_pandas", "pandas").DataFrame(self._columns)
         return frame
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release."""
+        """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release.
+
+        A list column, like curve, is one of lists here and in polars.
+        """
         arrow = needs("to_arrow", "pyarrow")
         if self._schema is None:
             lists = [arrow.array(_plain_list(values)) for values in self._columns.values()]
@@ -172,6 +178,8 @@ class Frame:
     def to_csv(self, path: str | PathLike[str] | None = None) -> str | None:
         """Comma-separated text with a header line; absent is empty.
 
+        CSV has no lists: a cell of a list column, like curve, is its numbers as JSON, "[0.31, 0.42]".
+
         With a path, a UTF-8 file of it, which appears whole or not at all.
 
         Raises:
@@ -184,7 +192,10 @@ class Frame:
         return None
 
     def to_json(self) -> str:
-        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf"."""
+        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf".
+
+        A cell of a list column is an array of numbers.
+        """
         return text.json_text(self.title, self.notes, self)
 
     def to_text(self, rows: int | None = None) -> str:
@@ -229,7 +240,8 @@ def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
 
 def _as_objects(values: Sequence[Any]) -> npt.NDArray[Any]:
     array = np.empty(len(values), dtype=object)
-    array[:] = values
+    for place, value in enumerate(values):  # at once, lists of one length would become a second axis
+        array[place] = value
     return array
 
 
@@ -238,10 +250,12 @@ def _all_are(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
 
 
 def _plain_list(values: npt.NDArray[Any]) -> list[Any]:
-    """Python values, None for NaN."""
+    """Python values, None for NaN, lists for arrays."""
     listed: list[Any] = values.tolist()
     if values.dtype.kind in "fO":
         for row, value in enumerate(listed):
             if isinstance(value, float) and math.isnan(value):
                 listed[row] = None
+            elif isinstance(value, np.ndarray):
+                listed[row] = value.tolist()
     return listed

@@ -174,8 +174,8 @@ UNKNOWN = [
         "no table named 'run'; did you mean 'runs'",
     ),
     (
-        lambda b, r: b.table("r1-mini", ["curve"], "cifar10"),
-        r"column 'curve' of runs is not offered here; .*Bench.arrow\('runs'",
+        lambda b, r: b.table("r1-mini", ["device"], "cifar10"),
+        r"column 'device' of runs is not offered here; .*Bench.arrow\('runs'",
     ),
     (
         lambda b, r: b.table("r1-mini", ["scores.failures"], "cifar10"),

@@ -213,9 +213,13 @@ class Index:
         data = bytes(self._array(self.tables[table]["columns"][column]["bytes"])).decode()
         return data.split("\n") if data else []
 
+    def lists(self, table: str, column: str) -> tuple[memoryview, memoryview]:
+        """A list column: where the values of each row end, and the values of all rows."""
+        described = self.tables[table]["columns"][column]
+        return self._array(described["ends"]), self._array(described["values"])
+
     def list_at(self, table: str, column: str, row: int) -> tuple[float, ...]:
         """One row of a list column."""
-        described = self.tables[table]["columns"][column]
-        ends = self._array(described["ends"])
+        ends, values = self.lists(table, column)
         start = ends[row - 1] if row else 0
-        return tuple(self._array(described["values"])[start : ends[row]].tolist())
+        return tuple(values[start : ends[row]].tolist())
