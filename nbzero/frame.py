@@ -37,6 +37,7 @@ class Frame:
         arch_ids: (rows,) the place of each row in its space's build order, where the rows are archs.
         selected: where the rows come from, such as space, dataset, recipe, protocol and seed.
         schema: makes the schema of `to_arrow`; None infers one from the values.
+        doubtful: names of proxies that are marked where the frame is printed or drawn (`text.MARK`).
 
     Raises:
         UsageError: columns of different lengths, or none.
@@ -55,6 +56,7 @@ class Frame:
         arch_ids: npt.NDArray[Any] | None = None,
         selected: Mapping[str, Any] | None = None,
         schema: Callable[[], pa.Schema] | None = None,
+        doubtful: Iterable[str] = (),
     ) -> None:
         self._columns: dict[str, npt.NDArray[Any]] = {}
         lengths = {}
@@ -67,6 +69,7 @@ class Frame:
         self.notes = tuple(notes)
         self.arch_ids = arch_ids
         self.selected = dict(selected or {})
+        self.doubtful = frozenset(doubtful)
         self._schema = schema
 
     @classmethod
@@ -121,7 +124,13 @@ class Frame:
         columns = {name: values[keep] for name, values in self._columns.items()}
         ids = None if self.arch_ids is None else self.arch_ids[keep]
         return Frame(
-            columns, self.title, self.notes, arch_ids=ids, selected=self.selected, schema=self._schema
+            columns,
+            self.title,
+            self.notes,
+            arch_ids=ids,
+            selected=self.selected,
+            schema=self._schema,
+            doubtful=self.doubtful,
         )
 
     def sorted(self, column: str, descending: bool = False) -> Frame:
@@ -143,7 +152,18 @@ class Frame:
             arch_ids=self.arch_ids,
             selected=self.selected,
             schema=self._schema,
+            doubtful=self.doubtful,
         )
+
+    def with_columns(self, columns: Mapping[str, Iterable[Any]], *notes: str) -> Frame:
+        """Other columns under the same title, notes and marks, and with more notes."""
+        return Frame(columns, self.title, [*self.notes, *notes], doubtful=self.doubtful)
+
+    def marking(self, doubtful: Iterable[str]) -> Frame:
+        """The same rows, in which these proxies too are marked."""
+        marked = self.with_notes()
+        marked.doubtful |= frozenset(doubtful)
+        return marked
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas.
@@ -208,7 +228,8 @@ class Frame:
 
     def _text(self, rows: int, width: float = math.inf) -> str:
         notes = self._notes_of(rows)
-        return text.aligned_text(self.columns, self._rows(rows), self.title, notes, width)
+        columns, shown = text.marked_table(self.columns, self._rows(rows), self.doubtful)
+        return text.aligned_text(columns, shown, self.title, notes, width)
 
     def __repr__(self) -> str:
         """`to_text` of at most 20 rows, in blocks of columns where they are wider than 120 characters."""
@@ -216,7 +237,8 @@ class Frame:
 
     def _repr_html_(self) -> str:
         """The same as notebooks show it."""
-        return text.html_text(self.columns, self._rows(SHOWN), self.title, self._notes_of(SHOWN))
+        columns, shown = text.marked_table(self.columns, self._rows(SHOWN), self.doubtful)
+        return text.html_text(columns, shown, self.title, self._notes_of(SHOWN))
 
     def _notes_of(self, shown: int) -> tuple[str, ...]:
         """The notes, first how many rows there are where not all are shown."""

@@ -24,7 +24,8 @@ from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
 from nbzero.spaces.choices import said_options
 from nbzero.spaces.macro import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
-from nbzero.spaces.published import IMPORTED, doubts_of
+from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in, doubts_of
+from nbzero.text import marked
 
 # What a release holds
 
@@ -117,10 +118,13 @@ def query(
         for named in _or_all(protocol, bench.protocols(record.space, one)):
             head = {"dataset": one, "setting": named, "seed": said}
             rows += [head | row for row in _score_rows(bench, record, one, named, seed)]
-    notes = [] if datasets else [f"The release has no runs and no scores of {record.space}."]
+    doubtful = doubtful_in(record.space, [row["name"] for row in rows if row.get("value") is not None])
+    notes = doubt_notes(record.space, doubtful)
+    if not datasets:
+        notes.append(f"The release has no runs and no scores of {record.space}.")
     title = f"{record.arch}: {record.space}, arch_id {record.arch_id}; split {split}, seed {said}"
     columns = ["part", "dataset", "setting", "seed", "name", "value", "reason"]
-    whole = Listing(columns, rows, f"{title}; release {bench.version}", notes)
+    whole = Listing(columns, rows, f"{title}; release {bench.version}", notes, doubtful)
     return Answer(whole, _query_parts(whole))
 
 
@@ -217,7 +221,8 @@ def _query_parts(whole: Listing) -> list[Listing]:
         if any(row["reason"] for row in rows):
             columns.append("reason")
         said = ", ".join([f"{part}: {dataset}", *([str(setting)] if setting else []), f"seed {seed}"])
-        parts.append(Listing(columns, rows, whole.title if part == "arch" else said))
+        head = whole.title if part == "arch" else said
+        parts.append(Listing(columns, rows, head, doubtful=whole.doubtful))
     parts[-1].notes = list(whole.notes)
     return parts
 
@@ -267,6 +272,7 @@ class _Ranking:
         column: as `Bench.table` names it.
         kind: the table that it is of; None for archs.
         direction: of the proxy, where it is one.
+        doubtful: the proxy, where its scores are not to be trusted in the space.
     """
 
     def __init__(self, bench: Bench, space: str, by: str, split: Split) -> None:
@@ -284,6 +290,8 @@ class _Ranking:
             self.kind = None
         self.proxy = PROXIES.get(self.column.removeprefix("scores.")) if self.kind == "scores" else None
         self.direction = 1 if self.proxy is None else self.proxy.direction
+        scored = [] if self.proxy is None else [self.proxy.name]
+        self.doubtful = doubtful_in(self.space, scored)
 
     def load(
         self, dataset: str | None, recipe: str | None, protocol: str | None, seed: Seed, where: str | None
@@ -371,8 +379,10 @@ class _Ranking:
             rows.append({"place": place} | self._row(row))
         last = keys[kept[-1]]
         beyond = sum(keys[row] == last for row in order[number:])
-        title = f"Top {len(kept)} by {self.by}: {', '.join(self._said())}, N = {len(self.there):,}"
-        return Listing(list(rows[0]), rows, title, self._notes(ascending, beyond))
+        by = marked(self.by, self.doubtful)
+        title = f"Top {len(kept)} by {by}: {', '.join(self._said())}, N = {len(self.there):,}"
+        notes = [*self._notes(ascending, beyond), *doubt_notes(self.space, self.doubtful)]
+        return Listing(list(rows[0]), rows, title, notes, self.doubtful)
 
     def _row(self, row: int) -> dict[str, Any]:
         line: dict[str, Any] = {

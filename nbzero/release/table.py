@@ -27,7 +27,6 @@ from nbzero.release.every_seed import EverySeed
 from nbzero.release.opened import (
     COSTS,
     RUN_NUMBERS,
-    Group,
     Kind,
     Opened,
     OpenedSpace,
@@ -36,8 +35,8 @@ from nbzero.release.opened import (
     one_seed_or_mean,
 )
 from nbzero.release.schema import TABLES, Table, arrow_schema, columns_of
-from nbzero.release.values import NO_MEAN, at_rows
-from nbzero.spaces.published import IMPORTED
+from nbzero.release.values import archs_column, of_all_archs
+from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,16 +81,9 @@ def select(
     where: str | None = None,
 ) -> Frame:
     """What `Bench.table` returns of one space; its docstring says what the arguments mean."""
-    _check(release, space, wanted)
-    columns = None if columns is None else _checked_columns([space], columns)
-    listed = names_of("columns", columns, _default_columns(space, wanted))
-    if wanted.seed == "all":
-        listed = _led_by("seed", listed)
+    listed = _listed(release, [space], columns, wanted)
     part = _part(release, space, listed, wanted, where)
-    selected = _selected(space.name, wanted, part.chosen)
-    schema = _schema([space.name], listed)
-    title = _title(selected, where)
-    return Frame(part.columns, title, part.notes, arch_ids=part.ids, selected=selected, schema=schema)
+    return _framed(space.name, {space.name: part}, listed, wanted, where)
 
 
 def select_of_spaces(
@@ -105,30 +97,31 @@ def select_of_spaces(
     if not spaces:
         there = ", ".join(release.spaces)
         raise UsageError(f"space is an empty list; name one or more of {there}")
-    default: dict[str, None] = {}
-    for space in spaces:
-        _check(release, space, wanted)
-        default |= dict.fromkeys(_default_columns(space, wanted))
-    columns = None if columns is None else _checked_columns(spaces, columns)
-    listed = names_of("columns", columns, default)
-    if wanted.seed == "all":
-        listed = _led_by("seed", listed)
-    listed = _led_by("space", listed)
+    listed = _led_by("space", _listed(release, spaces, columns, wanted))
     in_condition = [] if where is None else conditions.names_in(where)
     lacking = _lacking(spaces, [*listed, *in_condition])
     parts: dict[str, _Part] = {}
     for space in spaces:
         parts[space.name] = _part(release, space, listed, wanted, where, lacking[space.name])
     _check_one_recipe(parts)
-    made = {name: _joined([part.columns[name] for part in parts.values()]) for name in listed}
-    ids = _joined([part.ids for part in parts.values()])
-    chosen = {kind: _one_or_each(parts, kind) for kind in ("runs", "scores")}
-    selected = _selected(list(parts), wanted, chosen)
-    notes = []
-    for space_name, part in parts.items():
-        notes += [f"{space_name}: {note}" for note in part.notes]
-    schema = _schema(list(parts), listed)
-    return Frame(made, _title(selected, where), notes, arch_ids=ids, selected=selected, schema=schema)
+    return _framed(list(parts), parts, listed, wanted, where)
+
+
+def _listed(
+    release: Opened, spaces: Sequence[OpenedSpace], columns: Iterable[str] | None, wanted: Wanted
+) -> list[str]:
+    """The columns of a table, checked as far as they can be without their homes."""
+    default: dict[str, None] = {}
+    for space in spaces:
+        _check(release, space, wanted)
+        default |= dict.fromkeys(_default_columns(space, wanted))
+    listed = names_of("columns", columns, default)
+    if not listed:
+        there = ", ".join(column.name for column in columns_of("archs", spaces[0].name))
+        raise UsageError(f"columns names nothing; name one or more of {there}, or leave it out for all")
+    if wanted.seed == "all":
+        return _led_by("seed", listed)
+    return listed
 
 
 class _Part(NamedTuple):
@@ -138,13 +131,15 @@ class _Part(NamedTuple):
         columns: by name, read-only.
         ids: arch_id of each row.
         chosen: the recipe and protocol of its columns; None of a table that no column is of.
+        doubtful: the proxies among its columns that are not to be trusted there.
         notes: on archs that have no row.
     """
 
     columns: dict[str, npt.NDArray[Any]]
     ids: npt.NDArray[Any]
     chosen: dict[str, str | None]
-    notes: list[str]
+    doubtful: list[str]
+    notes: Sequence[str]
 
 
 class _OneSeed:
@@ -167,7 +162,7 @@ class _OneSeed:
 
     def measured(self, kind: Kind, column: str) -> npt.NDArray[Any]:
         name, seed = self._chosen[kind], self._seeds[kind]
-        return _column(self._space, kind, column, self._dataset, name, seed)
+        return of_all_archs(self._space, kind, column, self._dataset, name, seed)
 
 
 def _part(
@@ -214,7 +209,37 @@ def _part(
         made = {name: column[mask] for name, column in made.items()}
     for one in (ids, *made.values()):
         one.flags.writeable = False
-    return _Part(made, ids, chosen, list(rows.notes))
+    scores = [column for table, column in homes.values() if table == "scores"]
+    return _Part(made, ids, chosen, doubtful_in(space.name, scores), rows.notes)
+
+
+def _framed(
+    space: str | list[str],
+    parts: Mapping[str, _Part],
+    listed: Sequence[str],
+    wanted: Wanted,
+    where: str | None,
+) -> Frame:
+    """The rows of one space or of several as a Frame; `space` is what was asked for."""
+    made = {name: _joined([part.columns[name] for part in parts.values()]) for name in listed}
+    chosen = {kind: _one_or_each(parts, kind) for kind in ("runs", "scores")}
+    selected = _selected(space, wanted, chosen)
+    notes: list[str] = []
+    doubtful: list[str] = []
+    for name, part in parts.items():
+        of_space = "" if isinstance(space, str) else f"{name}: "
+        notes += [f"{of_space}{note}" for note in part.notes]
+        notes += doubt_notes(name, part.doubtful)
+        doubtful += part.doubtful
+    return Frame(
+        made,
+        _title(selected, where),
+        notes,
+        arch_ids=_joined([part.ids for part in parts.values()]),
+        selected=selected,
+        schema=_schema(list(parts), listed),
+        doubtful=doubtful,
+    )
 
 
 def _seeds_of(rows: _OneSeed | EverySeed) -> npt.NDArray[Any]:
@@ -262,7 +287,9 @@ def _check_one_recipe(parts: Mapping[str, _Part]) -> None:
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """One column of several spaces, read-only."""
+    """One column of one space, as it is, or of several, read-only."""
+    if len(parts) == 1:
+        return parts[0]
     joined = np.concatenate(parts)
     joined.flags.writeable = False
     return joined
@@ -316,29 +343,14 @@ def _check_condition(
             raise UsageError(f"{listed}; conditions compare single ones: val_acc is the last of an ok run")
 
 
-def archs_column(space: OpenedSpace, column: str) -> npt.NDArray[Any]:
-    """A column of the archs table, over all archs."""
-    if column == "arch":
-        return np.array(space.archs, object)
-    return np.asarray(space.numbers("archs", column))
-
-
 def numbers_of(
     release: Opened, space: OpenedSpace, kind: Kind, column: str, wanted: Wanted
 ) -> npt.NDArray[Any]:
     """(archs,) one number column of runs or scores over all archs of a space; NaN where there is none."""
     name = release.named(kind, space, str(wanted.dataset), wanted.name_of(kind))
     seed = _checked_seeds(wanted)[kind]
-    values = _column(space, kind, column, str(wanted.dataset), name, seed)
+    values = of_all_archs(space, kind, column, str(wanted.dataset), name, seed)
     return np.asarray(values, np.float64)
-
-
-def _checked_columns(spaces: Sequence[OpenedSpace], columns: Iterable[str]) -> list[str]:
-    listed = names_of("columns", columns)
-    if not listed:
-        there = ", ".join(column.name for column in columns_of("archs", spaces[0].name))
-        raise UsageError(f"columns names nothing; name one or more of {there}, or leave it out for all")
-    return listed
 
 
 def _check(release: Opened, space: OpenedSpace, wanted: Wanted) -> None:
@@ -438,45 +450,6 @@ def _range_of(name: str, values: npt.NDArray[Any]) -> str:
     if not len(there):
         return f"{name} is null"
     return f"{name} is {there.min():.10g} to {there.max():.10g}"
-
-
-def _column(
-    space: OpenedSpace, kind: str, column: str, dataset: str, name: str | None, seed: Seed
-) -> npt.NDArray[Any]:
-    """One column of runs or scores over all archs of the space."""
-    table = f"{kind}/{dataset}"
-    groups = {one: group for (other, one), group in space.groups(table).items() if other == name}
-    found = {one: group for one, group in groups.items() if seed in (one, "mean")}
-    _check_same_archs(space.name, dataset, found)
-    if column in NO_MEAN and len(found) > 1:
-        raise UsageError(f"{column} has no mean; name a seed")
-    parts = [_spread(space, table, column, group) for group in found.values()]
-    if not parts:
-        return at_rows(space, table, column, np.full(len(space.archs), -1))
-    return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
-
-
-def _check_same_archs(space: str, dataset: str, groups: dict[int, Group]) -> None:
-    """UsageError where a mean would be over more seeds of some archs than of others."""
-    ids = [group.ids.tobytes() for group in groups.values()]
-    if any(one != ids[0] for one in ids):
-        counts = ", ".join(
-            f"seed {seed}: {count_of(group.num_rows, 'arch')}" for seed, group in groups.items()
-        )
-        same = f"seed='mean' needs the same seeds for every arch of {space} on {dataset}"
-        raise UsageError(f"{same}, but there are {counts}; name one")
-
-
-def _spread(space: OpenedSpace, table: str, column: str, group: Group) -> npt.NDArray[Any]:
-    """A column of one group over all archs, null where an arch is not in it.
-
-    No copy of numbers where all are.
-    """
-    if group.num_rows == len(space.archs) and column not in NO_MEAN:
-        return np.asarray(space.numbers(table, column))[group.start : group.stop]
-    rows = np.full(len(space.archs), -1)
-    rows[np.asarray(group.ids)] = np.arange(group.start, group.stop)
-    return at_rows(space, table, column, rows)
 
 
 def _default_columns(space: OpenedSpace, wanted: Wanted) -> list[str]:

@@ -444,3 +444,32 @@ def test_a_terminal_repeats_the_key_column_in_every_block(release):
     assert "\x1b" not in real(*args, COLUMNS="80").stdout
     quiet = real("--release", release, "info", FORCE_COLOR="1", NO_COLOR="1").stdout
     assert not re.search(r"\x1b\[[0-9;]*3\dm", quiet)
+
+
+# Marks
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("mbr", "mb-mini", "-p", "jacob_cov"),
+        ("corr", "mb-mini", "-p", "jacob_cov"),
+        ("constrained", "mb-mini", "-p", "jacob_cov"),
+        ("hybrid", "mb-mini", "-p", "jacob_cov,macs", "--draws", "0"),
+        ("hybrid", "mb-mini", "--name", "best_four"),
+        ("factors", "mb-mini", "--targets", "jacob_cov", "--bias"),
+        ("top", "mb-mini", "--by", "jacob_cov"),
+        ("query", "mb-mini:0"),
+    ],
+    ids=lambda args: " ".join(args),
+)
+def test_a_doubtful_proxy_is_marked_in_tables_and_plain_in_data(args):
+    printed = ask(*args).stdout
+    assert "jacob_cov*" in printed and printed.count("* Doubtful in mb-mini: ") == 1
+    said = answer(*args)
+    assert sum(note.startswith("* Doubtful in mb-mini: ") for note in said["notes"]) == 1
+    rows = json.dumps(said["rows"])
+    assert "jacob_cov" in rows and "jacob_cov*" not in rows
+    assert "jacob_cov*" not in ask("--csv", *args).stdout
+    other = [arg.replace("mb-mini", "r1-mini") for arg in args]
+    assert "*" not in ask(*other).stdout

@@ -305,3 +305,18 @@ def test_runs_of_several_recipes_are_not_mixed_in_one_table(made: SimpleNamespac
 def test_other_spaces_are_refused(bench: Bench, space: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         bench.table(space)
+
+
+def test_a_table_marks_the_doubtful_scores_among_its_columns(made: SimpleNamespace, tmp_path: Any) -> None:
+    from builders.work.commit import commit_release
+
+    rows: Any = {("scores", space, "cifar10"): [made.score_row(0)] for space in ("mb-mini", "r1-mini")}
+    commit_release(tmp_path / "both", made.as_tables(rows, ["mb-mini", "r1-mini"]), "0.1.0")
+    b = Bench(tmp_path / "both")
+    for space in ("mb-mini", ["mb-mini", "r1-mini"]):
+        table = b.table(space, ["jacob_cov", "zen"], "cifar10")
+        assert table.doubtful == {"jacob_cov"}
+        assert [note for note in table.notes if note.startswith("* Doubtful in mb-mini: jacob_cov; the")]
+        assert "jacob_cov*" in repr(table) and table.to_csv().count("*") == 0
+    for space in ("r1-mini", ["r1-mini"]):
+        assert b.table(space, None, "cifar10").doubtful == set()
