@@ -60,9 +60,10 @@ def make_release(out: Path, dataset: str, images: list[str]) -> Path:
         if old.exists():
             shutil.rmtree(old)
     which = ["--space", SPACE, "--dataset", dataset, "--archs", str(NUM_ARCHS), *images, "--out", str(shards)]
-    run("builders.train_shard", *which, "--recipe", RECIPE)
-    run("builders.score_shard", *which)
-    run("builders.merge_shards", str(shards), "--out", str(release))
+    # Without a base: else there would be nothing to train that the shipped release has.
+    run("builders.train_shard", *which, "--recipe", RECIPE, "--base", "none")
+    run("builders.score_shard", *which, "--base", "none")
+    run("builders.merge_shards", str(shards), "--out", str(release), "--base", "none")
     run("builders.verify", str(release))
     return release
 

@@ -1,8 +1,9 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
 FILE is a Parquet file that is named below, or the folder with them. DIR becomes a release, or the release in
-DIR gets the space beside what it has. A file that is not the whole table is refused, and nothing is written.
-Third-party tables are not part of this project: a release made here is for its maker.
+DIR gets the space beside what it has. Its version is then the next minor one; a derived one counts on. A file
+that is not the whole table is refused, and nothing is written. Third-party tables are not part of this
+project: a release made here is for its maker.
 
 Percentages become fractions. What val_acc and test_acc are is in the column `metric`; higher is better in
 all. Over which runs they are means is in `averaged`. A recipe that ends in -mean has a mean of seeds where
@@ -20,16 +21,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from builders.work.command import parser_of, say_errors
-from builders.work.commit import commit_release, finish_commit, local_folder, next_version
+from builders.work.commit import commit_release, finish_commit, local_folder
+from builders.work.versions import line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import read_sources, said_left_out, tables_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
-from nbzero.release.schema import KEYS, TableKey
+from nbzero.release.places import lacks_places, placed
+from nbzero.release.schema import KEYS, TableKey, path_of
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -50,8 +53,24 @@ def said_benchmarks() -> str:
     return "\n".join(lines)
 
 
-def added(out: str, tables: dict[TableKey, pa.Table]) -> tuple[dict[TableKey, pa.Table], str | None, int]:
-    """All tables that `out` shall have, the data version that it has, and how many rows are new.
+class Added(NamedTuple):
+    """A release with a space added.
+
+    Attributes:
+        tables: all that it shall have.
+        base: what it was before; None where there was none.
+        new_rows: how many are new.
+        new_columns: whether tables of before lack columns that they get now.
+    """
+
+    tables: dict[TableKey, pa.Table]
+    base: Release | None
+    new_rows: int
+    new_columns: bool
+
+
+def added(out: str, tables: dict[TableKey, pa.Table]) -> Added:
+    """The release in `out` with the tables of a space.
 
     Raises:
         UsageError: the release that ships with nbzero, or a URL.
@@ -64,22 +83,21 @@ def added(out: str, tables: dict[TableKey, pa.Table]) -> tuple[dict[TableKey, pa
             "choose another folder"
         )
     finish_commit(folder)
-    there: dict[TableKey, pa.Table] = {}
-    old = None
-    if (folder / MANIFEST).exists():
-        release = Release.open(out)
-        there = release.tables()
-        old = release.manifest.data_version
+    base = Release.open(out) if (folder / MANIFEST).exists() else None
+    there = base.tables() if base else {}
+    new_columns = any(lacks_places(key, table) for key, table in there.items())
     new = 0
     for key, table in tables.items():
         if key not in there:
             new += table.num_rows
-        elif not there[key].equals(table):
+            continue
+        archs = tables["archs", key[1], None].column("arch").to_pylist()
+        if not placed(key, there[key], archs, path_of(*key)).equals(table):
             raise ReleaseError(
                 f"{out} has a {key[0]} table of {key[1]} with other rows or columns; "
                 "released rows stay: choose another folder"
             )
-    return tables | there, old, new
+    return Added(tables | there, base, new, new_columns)
 
 
 @say_errors
@@ -96,9 +114,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     importer = IMPORTERS[given.name]
     files = read_sources(importer, given.source)
     tables = tables_of(importer, files)
-    whole, old, new = added(given.out, tables)
-    version = next_version(old, given.version, new)
-    commit_release(given.out, whole, version)
+    whole = added(given.out, tables)
+    is_derived = whole.base is not None and whole.base.manifest.parent is not None
+    called = line_after(
+        whole.base,
+        in_place=True,
+        goes_on=given.version is not None or not is_derived,
+        asked=given.version,
+        new_rows=whole.new_rows,
+        new_columns=whole.new_columns,
+    )
+    commit_release(given.out, whole.tables, *called)
     for key, table in tables.items():
         print(_said_table(key, table))
     for line in said_left_out(importer, files):
@@ -108,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for absent in importer.optional:
         if absent not in files:
             print(f"no {absent}.parquet: {given.name} has no scores")
-    print(f"{given.out}: data version {version}, {count_of(new, 'new row')}")
+    print(f"{given.out}: data version {called.version}, {count_of(whole.new_rows, 'new row')}")
 
 
 def _said_table(key: TableKey, table: pa.Table) -> str:

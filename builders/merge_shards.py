@@ -1,205 +1,85 @@
 """Merge shards into a release.
 
-    python -m builders.merge_shards SHARDS [SHARDS ...] --out DIR [--base RELEASE] [--version 0.2.0]
+    python -m builders.merge_shards SHARDS --out DIR                yours, 0.9.0+yours.1, then +yours.2 ..
+    python -m builders.merge_shards SHARDS --out DIR --base none    of your rows alone
+    python -m builders.merge_shards SHARDS --out data --release     the maintainers', 0.10.0
 
 SHARDS are shard files, folders of them, or releases. A folder may be that of a job that still runs: its
-finished units count. The rows are added to those of --base. Without it that is DIR itself where DIR is a
-release, else the archs tables of the release that ships with nbzero.
+finished units count. Without SHARDS the base is written anew, with columns that it lacks.
+
+The rows are added to those of the base. That is DIR itself where DIR is a release, else --base, by default
+the release that ships with nbzero. What comes of it is a derived release. Its version says whose it is
+(--label), and its manifest names its parent. With --release (or --version) it goes on in the base's own line:
+additions raise the minor number.
 
 Where a key is there twice, times, device, software and commit are not compared. With equal values the first
-stays, and scores that it lacks are filled in. With other values nothing is merged, and the error names both.
-DIR is replaced at once or not at all. Where this was killed, the same command again finishes it.
+stays, and scores that it lacks are filled in. Where another processor rounded otherwise than the base's did,
+the base's values stay and the row is counted: scores within 1e-3 of their size, accuracies and losses within
+3 standard deviations between seeds, as the base's own runs of that space, data set and recipe have it. With
+other values nothing is merged, and the error names both. DIR is replaced at once or not at all. Where this
+was killed, the same command again finishes it.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from builders.work.base import NO_BASE
 from builders.work.command import parser_of, say_errors
-from builders.work.commit import checked_path, commit_release, finish_commit, local_folder, next_version
-from builders.work.rows import WHERE, Folder, Row, read_shard
+from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
+from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, said_allowed
+from builders.work.rows import Row
+from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
+from builders.work.versions import YOURS, Line, check_label, line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
-from nbzero.proxies.facts import PROXIES
-from nbzero.release.manifest import MANIFEST, Release, parse_version
+from nbzero.release.manifest import MANIFEST, Manifest, Release, Version, parse_version
+from nbzero.release.places import lacks_places
 from nbzero.release.schema import (
     DATA_VERSION,
     KEYS,
-    LATER,
-    TABLES,
+    WHERE,
     Table,
     TableKey,
     arrow_schema,
-    check_rows,
 )
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (".parquet", ".h5", ".json")
-
-
-class Found(NamedTuple):
-    """A row of a source: its table, the file it lies in, and that file's data version."""
-
-    key: TableKey
-    data_version: str
-    file: str
-    row: Row
-    arch: str
-
-
-# The sources
-
-
-def rows_of(path: str) -> Iterator[Found]:
-    """Everything in a shard file, a folder of shards or a release.
-
-    Raises:
-        ReleaseError: nothing there, or a file that is no shard or is damaged.
-    """
-    folder = Folder(path)
-    if folder.fs.exists(folder.path(MANIFEST)):
-        return _rows_of_release(path)
-    return _rows_of_shards(path, folder)
-
-
-def _rows_of_release(path: str) -> Iterator[Found]:
-    release = Release.open(path)
-    tables = release.tables()
-    for key, table in tables.items():
-        kind, space, _ = key
-        if kind == "archs":
-            continue
-        file = f"{path}/{checked_path(key)}"
-        if ("archs", space, None) not in tables:
-            raise ReleaseError(f"{file} has no archs table beside it; fetch the whole release anew")
-        archs = _archs_of(tables, space)
-        rows = table.to_pylist()
-        check_rows(kind, rows, file, space)
-        for row in rows:
-            yield Found(key, release.manifest.data_version, file, row, _at(archs, row["arch_id"]))
-
-
-def _rows_of_shards(path: str, folder: Folder) -> Iterator[Found]:
-    names = [name for name in folder.names() if Path(name).suffix in SUFFIXES]
-    if folder.fs.isfile(folder.root):
-        names = [""]
-    if not names:
-        raise ReleaseError(
-            f"{path} holds no shards ({', '.join(SUFFIXES)}) and is no release; "
-            "name what train_shard or score_shard wrote to"
-        )
-    for name in names:
-        file = folder.path(name)
-        shard = read_shard(folder.read(name), file)
-        for row in shard.rows:
-            where = {column: row.pop(column) for column in WHERE}
-            key: TableKey = (shard.table, where["space"], where["dataset"])
-            yield Found(key, shard.data_version, file, row, where["arch"])
-
-
-def _archs_of(tables: dict[TableKey, pa.Table], space: str) -> list[str]:
-    archs: list[str] = tables["archs", space, None].column("arch").to_pylist()
-    return archs
-
-
-def _at(archs: Sequence[str], arch_id: int) -> str:
-    return archs[arch_id] if arch_id < len(archs) else "no arch"
-
-
-# Two rows of one key
-
-
-def differing(table: Table, first: Row, second: Row) -> list[str]:
-    """The columns that make two rows of one key contradict each other.
-
-    Times, device, software and commit are left out. A score that one row lacks without a reason is no
-    contradiction: it was asked for later.
-    """
-    found = []
-    for column in TABLES[table]:
-        compared = column.same and column.name not in LATER[table] and column.name != "failures"
-        if compared and first[column.name] != second[column.name]:
-            found.append(column.name)
-    for column in sorted(TABLES[table], key=lambda column: column.name):
-        if column.same and column.name in LATER[table] and _contradict(column.name, first, second):
-            found.append(column.name)
-    return found
-
-
-def _contradict(proxy: str, first: Row, second: Row) -> bool:
-    """Whether two rows have different scores, or one a score and the other a reason why there is none."""
-    one, other = first.get(proxy), second.get(proxy)
-    if one == other:
-        return False
-    if one is not None and other is not None:
-        return True
-    lacking = second if other is None else first
-    return proxy in _failures(lacking)
-
-
-def filled(table: Table, first: Row, second: Row) -> Row | None:
-    """The first row with the scores, seconds and reasons that only the second has.
-
-    It is None where the second has nothing more. Device, software and commit are those of the row with more
-    scores.
-    """
-    more = {}
-    for name in LATER[table]:
-        if first.get(name) is None and second.get(name) is not None:
-            more[name] = second[name]
-    reasons = _failures(second) | _failures(first)
-    if not more.keys() & PROXIES.keys() and reasons == _failures(first):
-        return None
-    larger = max(second, first, key=_num_scores)
-    made = {}
-    for column in TABLES[table]:
-        if not column.same and column.name not in LATER[table]:
-            made[column.name] = larger[column.name]
-    failures = json.dumps(reasons, sort_keys=True) if reasons else None
-    return first | more | made | {"failures": failures}
-
-
-def _num_scores(row: Row) -> int:
-    return sum(row.get(name) is not None for name in PROXIES)
-
-
-def _failures(row: Row) -> dict[str, str]:
-    failures: dict[str, str] = json.loads(row.get("failures") or "{}")
-    return failures
-
-
 # The merge
 
 
-class _Merge:
-    """The rows of a release while others are added; what is imported stays as it is and is not read.
+class _Kept(NamedTuple):
+    """A row of the release to come: the file it is from, for errors, and the base's row of its key."""
+
+    file: str
+    row: Row
+    base: Row | None = None
+
+
+class Merge:
+    """The rows of a release while others are added; tables that get none stay as they are and are not read.
 
     Attributes:
-        rows: of every table by their key, each with the file it comes from, for errors.
         new: how many rows were added or filled.
         known: how many were there already.
+        rounded: how many differ from the base's by another processor's rounding; the base's values stay.
     """
 
     def __init__(self, base: dict[TableKey, pa.Table]) -> None:
-        self.rows: dict[TableKey, dict[tuple[Any, ...], tuple[str, Row]]] = {}
-        self.archs: dict[str, list[str]] = {}
-        self.new = self.known = 0
-        for key, table in base.items():
-            kind, space, _ = key
+        self.new = self.known = self.rounded = 0
+        self._base = base
+        self._rows: dict[TableKey, dict[tuple[Any, ...], _Kept]] = {}
+        self._noise: dict[TableKey, SeedNoise] = {}
+        self._archs: dict[str, list[str]] = {}
+        for kind, space, _ in base:
             if kind == "archs":
-                self.archs[space] = _archs_of(base, space)
-            elif space not in IMPORTED:
-                file = f"{checked_path(key)} of the base release"
-                rows = table.to_pylist()
-                check_rows(kind, rows, file)
-                self.rows[key] = {_identity(kind, row): (file, row) for row in rows}
+                self._archs[space] = archs_of(base, space)
 
     def add(self, found: Found) -> None:
         """Add a row, or fill with it the one that is there.
@@ -208,99 +88,139 @@ class _Merge:
             ReleaseError: as `merged`.
         """
         kind, space, _ = found.key
-        if found.key not in self.rows:
-            self._check_table(found)
-            self.rows[found.key] = {}
-        rows = self.rows[found.key]
-        arch = _at(self.archs[space], found.row["arch_id"])
+        rows = self._rows_of(found)
+        arch = arch_at(self._archs[space], found.row["arch_id"])
         if found.arch != arch:
             raise ReleaseError(
                 f"{found.file}: arch_id {found.row['arch_id']} is {found.arch}, "
                 f"but the archs table of {space} has {arch} there; choose the --base it was made for"
             )
         identity = _identity(kind, found.row)
-        if identity not in rows:
-            rows[identity] = (found.file, found.row)
+        there = rows.get(identity)
+        if there is None:
+            rows[identity] = _Kept(found.file, found.row)
             self.new += 1
             return
-        file, there = rows[identity]
-        columns = differing(kind, there, found.row)
-        if columns:
-            raise _contradiction(found, file, there, columns)
-        more = filled(kind, there, found.row)
+        if self._is_rounded(found, there):
+            self.rounded += 1
+        more = filled(kind, there.row, found.row)
         if more is None:
             self.known += 1
             return
-        rows[identity] = (file, more)
+        rows[identity] = there._replace(row=more)
         self.new += 1
 
+    def tables(self) -> dict[TableKey, pa.Table]:
+        """The tables of the release to come."""
+        import pyarrow as pa
+
+        made = dict(self._base)
+        for key, rows in self._rows.items():
+            listed = [kept.row for kept in rows.values()]
+            made[key] = pa.Table.from_pylist(listed, arrow_schema(key[0]))
+        return made
+
+    def _rows_of(self, found: Found) -> dict[tuple[Any, ...], _Kept]:
+        """The rows of the table that a row belongs to; ReleaseError where the base can have no such table."""
+        key = found.key
+        if key not in self._rows:
+            self._check_table(found)
+            rows = {}
+            if key in self._base:
+                kind, space, _ = key
+                file = f"{checked_path(key)} of the base release"
+                listed = bare_rows(key, self._base[key], self._archs[space], file)
+                rows = {_identity(kind, row): _Kept(file, row, row) for row in listed}
+                self._noise[key] = SeedNoise(listed if kind == "runs" else ())
+            self._rows[key] = rows
+        return self._rows[key]
+
     def _check_table(self, found: Found) -> None:
-        """ReleaseError where the base release can have no table of the row's key."""
         _, space, _ = found.key
         if space in IMPORTED:
             raise ReleaseError(
                 f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
                 "run builders.import_bench with this --out"
             )
-        if space not in self.archs:
+        if space not in self._archs:
             raise ReleaseError(
                 f"{found.file}: rows of {space}, of which the base release has no archs table; "
                 "choose another --base"
             )
         checked_path(found.key, found.file)
 
+    def _is_rounded(self, found: Found, there: _Kept) -> bool:
+        """Whether a row has other values than the one that is there, which rounding explains.
+
+        Raises:
+            ReleaseError: values that nothing explains.
+        """
+        kind = found.key[0]
+        columns = differing(kind, there.row, found.row)
+        if not columns:
+            return False
+        allowed = ""
+        if there.base is not None:
+            noise = self._noise[found.key]
+            columns = beyond_rounding(kind, there.base, found.row, columns, noise)
+            if not columns:
+                return True
+            allowed = said_allowed(kind, there.base, columns[0], noise)
+        raise _contradiction(found, there, columns, allowed)
+
 
 def _identity(table: Table, row: Row) -> tuple[Any, ...]:
     return tuple(row[column] for column in KEYS[table])
 
 
-def _contradiction(found: Found, file: str, there: Row, columns: Sequence[str]) -> ReleaseError:
+def _contradiction(found: Found, there: _Kept, columns: Sequence[str], allowed: str) -> ReleaseError:
+    """The error of two rows of one key.
+
+    Args:
+        columns: in which they contradict each other.
+        allowed: by how much they may differ, in words.
+    """
     kind, space, _ = found.key
-    identity = {column: there[column] for column in KEYS[kind]}
+    identity = {column: there.row[column] for column in KEYS[kind]}
     column = columns[0]
-    values = f"{found.row.get(column)!r} and {there.get(column)!r}"
+    values = f"{found.row.get(column)!r} and {there.row.get(column)!r}"
+    because = f"; {allowed}" if allowed else ""
+    advice = "find out which is right and leave the other out"
+    if there.base is not None:
+        advice += (
+            f", as train_shard and score_shard do of what their --base has, or merge with --base {NO_BASE}"
+        )
     return ReleaseError(
-        f"{found.file} and {file} both have {space} {identity}, "
-        f"with different {', '.join(columns)} ({column}: {values}); nothing was merged: "
-        "find out which is right and leave the other out"
+        f"{found.file} and {there.file} both have {found.arch}, {space} {identity}, "
+        f"with different {', '.join(columns)} ({column}: {values}{because}); nothing was merged: {advice}"
     )
 
 
-def merged(
-    base: dict[TableKey, pa.Table], sources: Sequence[str], version: str
-) -> tuple[dict[TableKey, pa.Table], int, int]:
-    """The tables of a release with the rows of the sources added.
+def merged(base: dict[TableKey, pa.Table], sources: Sequence[str], version: str) -> Merge:
+    """The rows of the sources added to the tables of a release.
 
-    Returns:
-        The tables, how many rows are new or have new scores, and how many were there already.
+    Args:
+        version: of the release to come, or of its base.
 
     Raises:
         ReleaseError: sources of several data versions or of another major one, a row whose arch is not where
             the archs table has it, two rows of one key with different values, or a table that is not of this
             schema.
     """
-    import pyarrow as pa
-
-    major = parse_version(version)[0]
-    merge = _Merge(base)
+    merge = Merge(base)
     first: Found | None = None
     for source in sources:
         for found in rows_of(source):
             if first is None:
                 first = found
-                _check_major(first, major, version)
+                _check_major(first, version)
             _check_same_version(first, found)
             merge.add(found)
-    tables = {}
-    for key, table in base.items():
-        if key not in merge.rows:
-            tables[key] = table
-    for key, rows in merge.rows.items():
-        tables[key] = pa.Table.from_pylist([row for _, row in rows.values()], arrow_schema(key[0]))
-    return tables, merge.new, merge.known
+    return merge
 
 
-def _check_major(first: Found, major: int, version: str) -> None:
+def _check_major(first: Found, version: str) -> None:
+    major = Version.parse(version).plain[0]
     if not first.data_version.startswith(f"{major}."):
         raise ReleaseError(
             f"{first.file} is of data version {first.data_version}, the release to make is {version}: "
@@ -316,56 +236,136 @@ def _check_same_version(first: Found, found: Found) -> None:
         )
 
 
-def base_tables(out: str, base: str | None) -> tuple[dict[TableKey, pa.Table], str | None]:
-    """The tables to add to and their data version.
+class Base(NamedTuple):
+    """What is added to.
 
-    From the embedded release they are only the archs tables, without a version.
+    Attributes:
+        tables: those of `release`. Where that is None: the archs tables that ship with nbzero.
+        in_place: whether the release to make replaces it.
+    """
+
+    tables: dict[TableKey, pa.Table]
+    release: Release | None
+    in_place: bool = False
+
+    @property
+    def version(self) -> str:
+        """Its data version; where it is no release, that of a new one."""
+        return DATA_VERSION if self.release is None else self.release.manifest.data_version
+
+
+def base_of(out: str, given: str | None) -> Base:
+    """What is added to: the release in `out`, else the one given, else the one that ships with nbzero.
+
+    Args:
+        given: a folder or URL; NO_BASE is none.
 
     Raises:
         UsageError: an `out` that is a URL, or a release beside another base.
         ReleaseError: as `Release.open`.
     """
     if (local_folder(out) / MANIFEST).exists():
-        if base is not None and not _same_folder(base, out):
+        if given is not None and not _same_folder(given, out):
             raise UsageError(
                 f"{out} is a release already, whose rows stay; leave out --base, or choose another folder"
             )
-        base = out
-    release = Release.open(base)
-    tables = release.tables()
-    if base is None:
-        return {key: table for key, table in tables.items() if key[0] == "archs"}, None
-    return tables, release.manifest.data_version
+        release = Release.open(out)
+        return Base(release.tables(), release, in_place=True)
+    if given == NO_BASE:
+        shipped = Release.open().tables()
+        return Base({key: table for key, table in shipped.items() if key[0] == "archs"}, None)
+    release = Release.open(given)
+    return Base(release.tables(), release)
 
 
 def _same_folder(base: str, out: str) -> bool:
     return "://" not in base and os.path.realpath(base) == os.path.realpath(out)
 
 
-@say_errors
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = parser_of(__doc__)
-    parser.add_argument("shards", nargs="+", help="shard files, folders of shards, or releases")
-    parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
-    parser.add_argument("--base", default=None, help="release to add to")
-    parser.add_argument(
-        "--version", default=None, help="data version of the result; default: the next that the rule allows"
-    )
-    given = parser.parse_args(argv)
+# The command
+
+
+def _check_options(given: argparse.Namespace) -> None:
+    """UsageError where the command line contradicts itself."""
     for path in given.shards:
         if os.path.abspath(given.out) == os.path.abspath(path):
             raise UsageError(
                 f"{given.out} is both --out and to be merged; choose another folder for the release"
             )
-    finish_commit(local_folder(given.out))
-    base, old = base_tables(given.out, given.base)
-    tables, new, known = merged(base, given.shards, given.version or old or DATA_VERSION)
-    version = next_version(old, given.version, new)
-    manifest = commit_release(given.out, tables, version)
+    if given.version is not None:
+        parse_version(given.version)
+    if given.label is None:
+        return
+    check_label(given.label)
+    plain = {
+        "--release": given.release,
+        "--version": given.version,
+        f"--base {NO_BASE}": given.base == NO_BASE,
+    }
+    for option, is_given in plain.items():
+        if is_given:
+            raise UsageError(
+                f"--label {given.label} with {option}: the label is of a derived release; leave one out"
+            )
+
+
+def _said(out: str, line: Line, merge: Merge, num_older: int, manifest: Manifest) -> str:
+    """What was made, in a line."""
+    derived = f" (derived from {line.parent.data_version})" if line.parent else ""
+    parts = [f"{out}: data version {line.version}{derived}"]
+    parts.append(f"{count_of(merge.new, 'row')} added or filled, {merge.known} there already")
+    if merge.rounded:
+        differ = count_of(merge.rounded, "row differs", "rows differ")
+        parts.append(f"{differ} by another processor's rounding and stay as the base has them")
+    if num_older:
+        parts.append(f"{count_of(num_older, 'table')} got the columns {' '.join(WHERE)}")
     size = sum(file.bytes for file in manifest.files.values()) / 1e6
-    added = f"{count_of(new, 'row')} added or filled, {known} there already"
-    files = count_of(len(manifest.files), "file")
-    print(f"{given.out}: data version {version}, {added}, {files}, {size:.2f} MB")
+    parts.append(f"{count_of(len(manifest.files), 'file')}, {size:.2f} MB")
+    return ", ".join(parts)
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("shards", nargs="*", help="shard files, folders of shards, or releases")
+    parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
+    parser.add_argument(
+        "--base",
+        default=None,
+        help="release to add to, folder or URL; default: --out where it is a release, else the one that "
+        f"ships with nbzero; {NO_BASE}: a new release of these rows alone",
+    )
+    parser.add_argument(
+        "--label",
+        default=None,
+        help="whose derived release it is, like mylab in 0.9.0+mylab.1; "
+        f"default: that of the base, else {YOURS}",
+    )
+    parser.add_argument(
+        "--release",
+        action="store_true",
+        help="no derived release: the next plain version of the base's own line. For who maintains that",
+    )
+    parser.add_argument(
+        "--version", default=None, help="the same with this plain version, where the rule allows it"
+    )
+    given = parser.parse_args(argv)
+    _check_options(given)
+    finish_commit(local_folder(given.out))
+    base = base_of(given.out, given.base)
+    merge = merged(base.tables, given.shards, given.version or base.version)
+    num_older = sum(lacks_places(key, table) for key, table in base.tables.items())
+    line = line_after(
+        base.release,
+        in_place=base.in_place,
+        goes_on=given.release or given.version is not None,
+        asked=given.version,
+        label=given.label,
+        new_rows=merge.new,
+        new_columns=num_older > 0,
+    )
+    manifest = commit_release(given.out, merge.tables(), *line)
+    print(_said(given.out, line, merge, num_older, manifest))
 
 
 if __name__ == "__main__":

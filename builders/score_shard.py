@@ -5,10 +5,15 @@ initialisation, under the space's standard protocol (or --protocol), one network
 core or card. A seed fixes the weights, the images and the noise. Images and noise are the same for all archs.
 The job may be stopped at any moment and goes on where it was. A rerun with more proxies fills only what is
 missing.
+
+Scores that the release in --base has are left out, proxy by proxy: of a network that it has scored, only the
+proxies that it lacks are computed. It is the release that ships with nbzero unless another is named, and
+`--base none` computes all.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Sequence
@@ -16,8 +21,9 @@ from typing import Any
 
 from torch import Tensor
 
+from builders.work.base import opened_base, said_left, scores_missing
 from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
-from builders.work.job import Compute, run_job
+from builders.work.job import Compute, Job, run_job
 from builders.work.origin import device_name, software
 from builders.work.rows import Row
 from builders.work.units import Unit
@@ -27,11 +33,17 @@ from nbzero.images.tensors import load
 from nbzero.proxies.facts import proxy
 from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, row_of_scores
 from nbzero.proxies.score import COMPUTE
+from nbzero.release.opened import Opened
 from nbzero.spaces.published import standard_protocol
 
 
 def start(device: str, settings: dict[str, Any]) -> Compute:
-    """Load the images once; the function returned scores one unit and gives its row but for the key."""
+    """Load the images once; the function returned scores one unit and gives its row but for the key.
+
+    Args:
+        settings: "proxies" are the names to compute; "of_unit" has the names of those units of which fewer
+            are needed, where there are such.
+    """
     protocol = PROTOCOLS[settings["protocol"]]
     data = load(settings["dataset"], settings["images"], protocol.resolution)
     num_classes = dataset(settings["dataset"]).num_classes
@@ -48,10 +60,23 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
 
     def compute(unit: Unit, there: Row | None) -> Row:
         _, arch, seed = unit
-        row = row_of_scores(arch, seed, protocol, batch(seed), num_classes, settings["proxies"], there)
+        names = settings.get("of_unit", {}).get(unit, settings["proxies"])
+        row = row_of_scores(arch, seed, protocol, batch(seed), num_classes, names, there)
         return row | fixed
 
     return compute
+
+
+def _without_base(job: Job, base: Opened | None, names: Sequence[str]) -> Job:
+    """The job without what the base has, which is told to the user."""
+    if base is None:
+        return job
+    of_unit = scores_missing(base, job, names)
+    whole = {unit for unit, missing in of_unit.items() if not missing}
+    partly = {unit: missing for unit, missing in of_unit.items() if 0 < len(missing) < len(names)}
+    print(said_left(base, len(whole), len(partly), job), flush=True)
+    units = [unit for unit in job.units if unit not in whole]
+    return dataclasses.replace(job, units=units, settings={**job.settings, "of_unit": partly})
 
 
 @say_errors
@@ -68,9 +93,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise unknown_name("protocol", given.protocol, PROTOCOLS)
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     job = job_of(given, "scores", "protocol", start, proxies=names)
+    job = _without_base(job, opened_base(given.base), names)
+    if not job.units:
+        return
+    of_unit = job.settings.get("of_unit", {})
 
     def is_done(row: Row) -> bool:
-        return all(is_there(row, name) for name in names)
+        needed = of_unit.get((row["arch_id"], row["arch"], row["seed"]), names)
+        return all(is_there(row, name) for name in needed)
 
     finished = run_job(job, given.out, ENGINES[given.engine], given.format, is_done)
     counted = count_of(len(job.units), "scored initialisation")

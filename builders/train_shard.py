@@ -3,14 +3,19 @@
     python -m builders.train_shard --space r1 --dataset cifar10 --recipe gpu-12 --shard 3/40 --out DIR
 
 Trains `--archs` of the build order (a count, or FIRST:LAST) with every one of `--seeds`, shard by shard, one
-process per core or card. It may be stopped at any moment, also by kill -9: the same command goes on where it
-was. A rerun with more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a release
-of the output. Submit one command per shard as a Slurm array job.
+process per core or card. Runs that the release in --base has are left out. It is the one that ships with
+nbzero unless another is named; `--base none` trains all.
+
+The job may be stopped at any moment, also by kill -9: the same command goes on where it was. A rerun with
+more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a release of the output.
+Submit one command per shard as a Slurm array job.
 """
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 
+from builders.work.base import opened_base, runs_there, said_left
 from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
 from builders.work.job import Compute, run_job
 from builders.work.origin import device_name, software
@@ -58,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     given.seeds = given.seeds or [0]
     recipe(given.recipe)
     job = job_of(given, "runs", "recipe", start, engine=given.engine)
+    base = opened_base(given.base)
+    if base is not None:
+        there = set(runs_there(base, job))
+        print(said_left(base, len(there), 0, job), flush=True)
+        job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
+    if not job.units:
+        return
     finished = run_job(job, given.out, ENGINES[given.engine], given.format)
     print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'run')} of {job.space}")
 

@@ -26,7 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for line in lines:
         print(line)
     where = Path(release.url) if release.folder else release.url
-    print(f"{where}: data version {release.manifest.data_version}, all {count_of(len(lines), 'file')} hold")
+    manifest = release.manifest
+    derived = ""
+    if manifest.parent is not None:
+        derived = f", derived from {manifest.parent.data_version} (manifest SHA-256 {manifest.parent.sha256})"
+    print(f"{where}: data version {manifest.data_version}{derived}, all {count_of(len(lines), 'file')} hold")
 
 
 if __name__ == "__main__":

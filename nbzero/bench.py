@@ -68,8 +68,13 @@ class Bench:
         return self.release.spaces
 
     @property
+    def path(self) -> str:
+        """The release that is open: its URL, or the absolute path of its folder."""
+        return self.release.files.url
+
+    @property
     def version(self) -> str:
-        """The data version, like "0.1.0"."""
+        """The data version, like "0.1.0", or "0.1.0+yours.1" of a release derived from it."""
         return self.release.version
 
     @property

@@ -18,6 +18,7 @@ from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
+    from nbzero.release.manifest import Parent
     from nbzero.release.schema import Table
 
 OURS = "closed form"  # the source of what needs no paper
@@ -270,17 +271,24 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
 }
 
 
-def benchmark(data_version: str, sha256: str, imported_from: Iterable[str] = ()) -> Paper:
+def benchmark(
+    data_version: str, sha256: str, imported_from: Iterable[str] = (), parent: Parent | None = None
+) -> Paper:
     """The entry of one release: its data version, and the SHA-256 of its manifest.
 
-    The latter fixes every byte of it.
+    The latter fixes every byte of it. Of a derived release the entry is that of its parent, which others can
+    get, and says what was derived from it.
 
     Args:
         imported_from: the benchmarks that it consists of, where none of its tables are nbzero's own.
+        parent: of a derived release.
     """
     networks = "trained ResNet and MobileNet macro-space networks"
     title = f"nbzero: a benchmark of {networks} with every training-free proxy score"
     note = f"Data version {data_version}, manifest SHA-256 {sha256}"
+    if parent is not None:
+        cited = f"Data version {parent.data_version}, manifest SHA-256 {parent.sha256}"
+        note = f"{cited}. The release used was derived from it and has more rows: {note}"
     titles = ", ".join(imported_from)
     if titles:
         note += f". All its tables are imported: {titles}; the release was made and read with nbzero"

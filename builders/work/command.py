@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from builders.work import local
+from builders.work.base import NO_BASE
 from builders.work.job import Compute, Engine, Job
 from builders.work.origin import builder_commit
 from builders.work.rows import default_format
@@ -59,6 +60,12 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         "--archs", default=None, help="how many of the build order, or FIRST:LAST; default: the whole space"
     )
     parser.add_argument("--seeds", type=int, nargs="+", help="whole numbers from 0")
+    parser.add_argument(
+        "--base",
+        default=None,
+        help="release whose rows are left out: folder or URL; default: the one that ships with nbzero; "
+        f"{NO_BASE}: compute all",
+    )
     parser.add_argument("--shard", default="0/1", help="like 3/40: this is number 3, counted from 0, of 40")
     parser.add_argument(
         "--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES"

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from nbzero.errors import OutputError, ReleaseError, UsageError, count_of
 from nbzero.files import write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
-from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Release, parse_version
-from nbzero.release.schema import DATA_VERSION, Table, TableKey, path_of, safe_path
+from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
+from nbzero.release.places import placed
+from nbzero.release.schema import Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,37 +36,6 @@ PARTS = (
     "index/*.nbzidx.part*",
     "manifest*.part",
 )
-
-
-def next_version(old: str | None, asked: str | None, new_rows: int) -> str:
-    """The data version of a release to which rows were added.
-
-    It is as asked, where the rule allows it, else the least allowed. The rule: additions raise at least the
-    minor number.
-
-    Args:
-        old: the version of what they were added to; None: of nothing.
-
-    Raises:
-        UsageError: a version that is none, or below the least.
-
-    >>> next_version("0.1.0", None, new_rows=5)
-    '0.2.0'
-    """
-    if asked is not None:
-        parse_version(asked)
-    if old is None:
-        return asked or DATA_VERSION
-    least = old
-    if new_rows:
-        major, minor, _ = parse_version(old)
-        least = f"{major}.{minor + 1}.0"
-    if asked is None:
-        return least
-    if parse_version(asked) < parse_version(least):
-        new = count_of(new_rows, "row is", "rows are")
-        raise UsageError(f"version {asked}; the base is {old} and {new} new, so it is at least {least}")
-    return asked
 
 
 def local_folder(out: str | Path) -> Path:
@@ -108,7 +78,9 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     if dataset:
         said[b"nbzero.dataset"] = dataset.encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **said})
-    texts = [field.name for field in table.schema if str(field.type) == "string" and field.name != "arch"]
+    texts = [field.name for field in table.schema if str(field.type) == "string"]
+    if kind == "archs":
+        texts.remove("arch")  # no two are equal
     sink = io.BytesIO()
     pq.write_table(
         table,
@@ -123,10 +95,15 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     return sink.getvalue()
 
 
-def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version: str) -> Manifest:
+def commit_release(
+    out: str | Path, tables: Mapping[TableKey, pa.Table], version: str, parent: Parent | None = None
+) -> Manifest:
     """Make `out` a release of exactly these tables, each sorted, with an index per space.
 
-    What is equal already is not written again.
+    Runs and scores get the columns space, dataset and arch. What is equal already is not written again.
+
+    Args:
+        parent: the release that this one is derived from.
 
     Raises:
         ReleaseError: the folder holds something that is no release, or a release with a table that would be
@@ -134,18 +111,19 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
         OutputError: the folder cannot be written. Here too the release is untouched.
         UsageError: a version that is none, a URL, or runs or scores of a space without its archs table.
     """
-    parse_version(version)
+    Version.parse(version)
     folder = local_folder(out)
     finish_commit(folder)
     by_path = {checked_path(key): key for key in tables}
     _check_nothing_lost(folder, {path: tables[key].num_rows for path, key in by_path.items()})
-    _check_archs(tables)
+    archs = _archs_of(tables)
     written: dict[str, bytes] = {}
     files: dict[str, File] = {}
     made: dict[str, dict[str, pa.Table]] = {}  # by space, then by the index's name
     sources: dict[str, dict[str, str]] = {}  # by space, then by path
     for path, (kind, space, dataset) in sorted(by_path.items()):
-        table = _as_made(tables[kind, space, dataset])
+        key = by_path[path]
+        table = _as_made(placed(key, tables[key], archs[space], path))
         table = table.sort_by([(name, "ascending") for name in sort_keys(kind)])
         written[path] = parquet_bytes(table, kind, space, dataset, version)
         files[path] = _described(written[path], table.num_rows)
@@ -156,7 +134,7 @@ def commit_release(out: str | Path, tables: Mapping[TableKey, pa.Table], version
         path = index_path(space)
         written[path] = build_index(space, named, sources[space])
         files[path] = _described(written[path], 0)
-    manifest = Manifest(version, files)
+    manifest = Manifest(version, files, parent)
     try:
         for path, data in written.items():
             if not _holds(folder / path, data):
@@ -185,14 +163,18 @@ def _check_nothing_lost(folder: Path, num_rows: Mapping[str, int]) -> None:
             )
 
 
-def _check_archs(tables: Mapping[TableKey, pa.Table]) -> None:
-    """UsageError where a space has runs or scores and no archs table."""
+def _archs_of(tables: Mapping[TableKey, pa.Table]) -> dict[str, list[str]]:
+    """The arch strings of every space; UsageError where one has runs or scores and no archs table."""
+    found: dict[str, list[str]] = {}
     for _, space, _ in tables:
-        if ("archs", space, None) not in tables:
+        if ("archs", space, None) in tables:
+            found[space] = tables["archs", space, None].column("arch").to_pylist()
+        else:
             named = sorted(f"{kind}/{dataset}" for kind, of, dataset in tables if of == space)
             raise UsageError(
                 f"{space} has {', '.join(named)} but no archs table; merge onto a release that has one"
             )
+    return found
 
 
 def _as_made(table: pa.Table) -> pa.Table:

@@ -30,6 +30,7 @@ from nbzero.release.schema import (
     LATER,
     SCHEMA_VERSION,
     TABLES,
+    WHERE,
     Column,
     Table,
     arrow_schema,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Format = Literal["parquet", "h5"]
-WHERE = ("space", "dataset", "arch")  # what a shard says of a row beside the table's own columns
 
 
 class Folder:
@@ -125,14 +125,12 @@ def to_json(table: Table, row: Row) -> bytes:
 
 
 def to_parquet(table: Table, rows: Sequence[Row]) -> bytes:
-    """A shard as Parquet: the table's columns and `space`, `dataset`, `arch`."""
+    """A shard as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = arrow_schema(table)
     schema = schema.with_metadata(schema.metadata | {"nbzero.data_version": DATA_VERSION})
-    for name in WHERE:
-        schema = schema.append(pa.field(name, pa.string(), nullable=False))
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), schema), sink, compression="zstd")
     return sink.getvalue()
@@ -150,13 +148,9 @@ def to_h5(table: Table, rows: Sequence[Row]) -> bytes:
         file.attrs["table"] = table
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["data_version"] = DATA_VERSION
-        for column in _shard_columns(table):
+        for column in TABLES[table]:
             _put_column(file, column, [row[column.name] for row in rows])
     return sink.getvalue()
-
-
-def _shard_columns(table: Table) -> list[Column]:
-    return [*TABLES[table], *(Column(name, "string", "", "") for name in WHERE)]
 
 
 def _put_column(file: Any, column: Column, values: list[Any]) -> None:
@@ -197,18 +191,14 @@ def read_shard(data: bytes, name: str) -> Shard:
         raise ReleaseError(f"{name} is no shard; shards are .parquet, .h5 or .json")
     shard = reader(data, name)
     for number, row in enumerate(shard.rows):
-        for column in LATER[shard.table] - row.keys():
-            row[column] = None
         if not all(isinstance(row.get(column), str) for column in WHERE):
             raise ReleaseError(
                 f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project"
             )
-    check_rows(shard.table, map(_without_where, shard.rows), name)
+        for column in LATER[shard.table] - row.keys():
+            row[column] = None
+    check_rows(shard.table, shard.rows, name)
     return shard
-
-
-def _without_where(row: Row) -> Row:
-    return {column: value for column, value in row.items() if column not in WHERE}
 
 
 def _checked_head(table: Any, schema_version: Any, data_version: Any, name: str) -> tuple[Table, str]:
@@ -272,7 +262,7 @@ def _read_h5(data: bytes, name: str) -> Shard:
                 said.get("table"), said.get("schema_version"), said.get("data_version"), name
             )
             columns = {}
-            for column in _shard_columns(table):
+            for column in TABLES[table]:
                 if column.name in file or column.name not in LATER[table]:
                     columns[column.name] = _column_values(file, column)
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -546,8 +546,9 @@ def verify(
 def cite(call: Call, proxies: list[str] | None) -> Answer | None:
     """BibTeX of this release and of what it rests on.
 
-    Of the benchmarks that it has imported, with repository, commit and licence, and of the papers of the
-    proxies that it has scores of.
+    Of a derived release its parent is cited, and the entry says what was derived from it. Then of the
+    benchmarks that it has imported, with repository, commit and licence, and of the papers of the proxies
+    that it has scores of.
     """
     from nbzero.cite import ORIGIN, benchmark, imported, papers
 
@@ -555,7 +556,8 @@ def cite(call: Call, proxies: list[str] | None) -> Answer | None:
     spaces = [name for name in bench.spaces if name in IMPORTED]
     all_imported = len(spaces) == len(bench.spaces)
     titles = [IMPORTED[name].title for name in spaces] if all_imported else []
-    chosen: dict[Any, tuple[str, ...]] = {benchmark(bench.version, bench.sha256, titles): ()}
+    release = benchmark(bench.version, bench.sha256, titles, bench.release.files.manifest.parent)
+    chosen: dict[Any, tuple[str, ...]] = {release: ()}
     chosen |= dict.fromkeys(imported(bench, spaces), ())
     chosen |= {ORIGIN: (), **papers(proxies or _proxies_there(bench))}
     if call.form == "table":

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from nbzero.errors import ReleaseError, count_of
 from nbzero.release.index import sort_keys
-from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row
+from nbzero.release.places import placed
+from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -330,13 +331,19 @@ def tables_of(importer: Importer, files: Mapping[str, pa.Table]) -> dict[TableKe
             cost that is not what the definition of the space gives. It names the table, the row and what is
             wrong.
     """
-    return {key: table_of(importer, key[0], rows) for key, rows in importer.rows(files).items()}
+    rows = importer.rows(files)
+    archs = [row["arch"] for row in rows["archs", importer.space, None]]
+    tables = {}
+    for key, of_table in rows.items():
+        table = table_of(importer, key[0], of_table)
+        tables[key] = placed(key, table, archs, path_of(*key))
+    return tables
 
 
 def table_of(importer: Importer, kind: Table, rows: Sequence[Row]) -> pa.Table:
     """An Arrow table of rows, in release order, with its source in the metadata.
 
-    A scores table has the columns of the proxies that the source gives.
+    A scores table has the columns of the proxies that the source gives. `placed` adds where rows belong.
     """
     import pyarrow as pa
 

@@ -19,6 +19,9 @@ of equal keys. A column is one of
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
     {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines
     {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
+
+Of runs and scores it has no space, dataset and arch: the index is of one space, a table of one data set, and
+the arch follows from arch_id.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError
-from nbzero.release.schema import KEYS, Table
+from nbzero.release.schema import KEYS, WHERE, Table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,7 +71,10 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
     arrays = _Arrays()
     described = {}
     for name, table in tables.items():
-        columns = {field.name: _column(arrays, table, field) for field in table.schema}
+        columns = {}
+        for field in table.schema:
+            if name == "archs" or field.name not in WHERE:
+                columns[field.name] = _column(arrays, table, field)
         described[name] = {"rows": table.num_rows, "groups": _groups(name, table), "columns": columns}
     header = {"space": space, "sources": dict(sources), "tables": described}
     return _with_header(header, b"".join(arrays.chunks))

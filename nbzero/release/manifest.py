@@ -1,9 +1,9 @@
 """The files of a release: its manifest, and every file checked against it before it is read.
 
 A release is a directory, local or at any fsspec URL. `manifest.json` names the data version, the schema
-version, and each file's bytes, rows and SHA-256. It is written last. Nothing is ever pickled, and no path
-leaves the directory. While a merge renames its files there is a `manifest.next.json` beside it (see
-`builders.work.commit`). Then the release is not read.
+version, and each file's bytes, rows and SHA-256. That of a derived release also names its parent. It is
+written last. Nothing is ever pickled, and no path leaves the directory. While a merge renames its files there
+is a `manifest.next.json` beside it (see `builders.work.commit`). Then the release is not read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbzero.errors import ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 NEXT = "manifest.next.json"
 FORMAT = "nbzero release"
+LABEL = "[a-z][a-z0-9]*"  # of derived releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +50,82 @@ class File:
         for name in ("bytes", "rows"):
             if type(said[name]) is not int or said[name] < 0:
                 raise UsageError(f"{name} {said[name]!r}; it is a whole number")
-        if not re.fullmatch("[0-9a-f]{64}", said["sha256"]):  # it becomes part of a path in the cache
-            raise UsageError(f"sha256 {said['sha256']!r}; it is 64 hex digits")
-        return cls(said["bytes"], said["rows"], said["sha256"])
+        # It becomes part of a path in the cache.
+        return cls(said["bytes"], said["rows"], _checked_sha256(said["sha256"]))
+
+
+class Version(NamedTuple):
+    """A data version in its parts.
+
+    `0.9.0` is a release, `0.9.0+yours.2` the second that "yours" derived from it. The form is that of a local
+    version in PEP 440.
+
+    >>> Version.parse("0.9.0+yours.2")
+    Version(plain=(0, 9, 0), label='yours', number=2)
+    """
+
+    plain: tuple[int, int, int]
+    label: str = ""
+    number: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """UsageError for anything that is no data version."""
+        plain, plus, local = text.partition("+") if isinstance(text, str) else (text, "", "")
+        if not plus:
+            return cls(parse_version(plain))
+        match = re.fullmatch(rf"({LABEL})\.([1-9]\d*)", local)
+        if not match:
+            raise UsageError(
+                f"data version {text!r}; it is like 1.2.3, a derived release's like 1.2.3+yours.1"
+            )
+        return cls(parse_version(plain), match[1], int(match[2]))
+
+    def __str__(self) -> str:
+        plain = ".".join(map(str, self.plain))
+        return f"{plain}+{self.label}.{self.number}" if self.label else plain
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The release that a derived one was made from.
+
+    Attributes:
+        data_version: of the parent.
+        sha256: of its manifest, in hex.
+    """
+
+    data_version: str
+    sha256: str
+
+    @classmethod
+    def parse(cls, said: Any) -> Parent:
+        """The parent in a manifest; ValueError, TypeError or KeyError for any other content."""
+        return cls(str(Version.parse(said["data_version"])), _checked_sha256(said["sha256"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The contents of manifest.json."""
+    """The contents of manifest.json.
+
+    Attributes:
+        parent: None where the release is not derived from another.
+    """
 
     data_version: str
     files: dict[str, File]
+    parent: Parent | None = None
 
     def to_json(self) -> bytes:
         """The bytes of manifest.json."""
-        content = {
+        content: dict[str, Any] = {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
             "data_version": self.data_version,
-            "files": {path: asdict(self.files[path]) for path in sorted(self.files)},
         }
+        if self.parent is not None:
+            content["parent"] = asdict(self.parent)
+        content["files"] = {path: asdict(self.files[path]) for path in sorted(self.files)}
         return (json.dumps(content, indent=1) + "\n").encode()
 
     @classmethod
@@ -87,12 +144,32 @@ class Manifest:
             why = f"has schema version {given!r}, this nbzero reads {SCHEMA_VERSION}"
             raise ReleaseError(f"{where} {why}; install the nbzero that made it")
         try:
-            version = parse_version(content["data_version"])
+            version = Version.parse(content["data_version"])
+            parent = Parent.parse(content["parent"]) if "parent" in content else None
+            _check_derived(version, parent)
             files = {safe_path(path): File.parse(said) for path, said in content["files"].items()}
         except (KeyError, TypeError, AttributeError, ValueError, ReleaseError) as error:
             why = f"malformed ({type(error).__name__}: {error})"
             raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
-        return cls(".".join(map(str, version)), files)
+        return cls(str(version), files, parent)
+
+
+def _checked_sha256(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch("[0-9a-f]{64}", text):
+        raise UsageError(f"sha256 {text!r}; it is 64 hex digits")
+    return text
+
+
+def _check_derived(version: Version, parent: Parent | None) -> None:
+    """UsageError where a derived version has no parent, or one of another plain version."""
+    if not version.label:
+        return
+    if parent is None:
+        raise UsageError(f"data version {version} is of a derived release, and no parent is named")
+    if Version.parse(parent.data_version).plain != version.plain:
+        raise UsageError(
+            f"data version {version} is derived from another than its parent {parent.data_version}"
+        )
 
 
 def parse_version(text: str) -> tuple[int, int, int]:

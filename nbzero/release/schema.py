@@ -6,9 +6,10 @@ It is the only place where columns are named.
     runs/{space}/{dataset}.parquet    one row per training run, key arch_id, recipe, seed
     scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
 
-A shard holds rows of a runs or scores table. Beside them stand the space, the data set and the arch string,
-so that it can be read without knowing where it came from. An imported space has its own archs columns, and
-two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
+Rows of runs and scores say where they belong: space, data set and arch. So a table or a shard can be read
+without knowing where it came from, and a join over files of several spaces cannot mix them. Tables made
+before these columns existed lack them (`nbzero.release.places`). An imported space has its own archs columns,
+and two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ def _accuracy(split: str) -> Column:
 
 
 _ARCH_ID = Column("arch_id", "int32", "", "the arch, as in archs/", 0)
+_PLACE = (
+    Column("space", "string", "", "search space of the arch"),
+    Column("dataset", "string", "", "data set of the images"),
+    Column("arch", "string", "", "canonical architecture string, as in archs/"),
+)
+WHERE = tuple(column.name for column in _PLACE)  # where a row of runs or scores belongs
 _PROVENANCE = (
     Column("device", "string", "", "what it ran on", same=False),
     Column("software", "string", "", "versions of what computed it", same=False),
@@ -130,6 +137,7 @@ _LOSS = "mean training loss of the last epoch; null where diverged"
 _CURVE = "val accuracy after each epoch that was finished"
 _RUNS = (
     _ARCH_ID,
+    *_PLACE,
     Column("recipe", "string", "", "versioned name of the training settings"),
     Column("seed", "int32", "", "of the initial weights and of the batch stream", 0),
     Column("status", "string", "", _DIVERGED, values=STATUSES),
@@ -147,6 +155,7 @@ _RUNS = (
 def _scores() -> tuple[Column, ...]:
     columns = [
         _ARCH_ID,
+        *_PLACE,
         Column("protocol", "string", "", "versioned name of the scoring settings"),
         Column("seed", "int32", "", "of the initial weights, the images and the noise", 0),
     ]
@@ -160,12 +169,18 @@ def _scores() -> tuple[Column, ...]:
 
 
 def _added_since() -> frozenset[str]:
-    return frozenset(c.name for c in TABLES["scores"] if c.nullable and c.kind == "float64")
+    scores = {c.name for c in TABLES["scores"] if c.nullable and c.kind == "float64"}
+    return frozenset(scores.union(WHERE))
 
 
 TABLES: dict[Table, tuple[Column, ...]] = {"archs": _archs(), "runs": _RUNS, "scores": _scores()}
-# Columns that a table or shard may lack which is older than their names: scores and seconds of newer proxies.
-LATER: dict[Table, frozenset[str]] = {"archs": frozenset(), "runs": frozenset(), "scores": _added_since()}
+# Columns that a table or shard may lack which is older than their names: scores and seconds of newer proxies,
+# and a table, not a shard, those of WHERE.
+LATER: dict[Table, frozenset[str]] = {
+    "archs": frozenset(),
+    "runs": frozenset(WHERE),
+    "scores": _added_since(),
+}
 KEYS: dict[Table, tuple[str, ...]] = {
     "archs": ("arch_id",),
     "runs": ("arch_id", "recipe", "seed"),
@@ -387,7 +402,7 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, spac
     for number, row in enumerate(rows):
         _check_names(table, row, names, f"{where}: row {number}")
         for c in columns:
-            fault = _value_fault(c, row.get(c.name))
+            fault = _value_fault(c, row[c.name]) if c.name in row else None
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
         at = f"{where}: row {number}"

@@ -2,11 +2,12 @@
 
 It reads, and writes nothing.
 
+    The manifest    names a parent where its version is that of a derived release.
     Every file      against the manifest.
     Every table     against the schema: columns, types, ranges, keys unique and sorted.
     Every arch      against the closed forms and the build order; in an imported space against its definition.
     Imported tables name their source.
-    Runs, scores    against the archs.
+    Runs, scores    against the archs, and their space, dataset and arch against the path and the archs.
     Every index     against the Parquet files that it is made of, value by value.
 """
 
@@ -15,12 +16,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, count_of
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
+from nbzero.release.places import check_places
 from nbzero.release.schema import (
     LATER,
     Table,
@@ -52,17 +54,17 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     if release.folder is not None:
         _check_no_strangers(release)
     tables = release.tables()
-    num_archs = {}
+    archs: dict[str, list[str]] = {}
     for (kind, space, _), table in tables.items():
         if kind == "archs":
-            num_archs[space] = table.num_rows
-    lines = [_check_table(release, key, table, num_archs) for key, table in tables.items()]
-    for space in num_archs:
+            archs[space] = table.column("arch").to_pylist()
+    lines = [_check_table(release, key, table, archs) for key, table in tables.items()]
+    for space in archs:
         lines += _check_index(release, space, tables)
     return lines
 
 
-def _check_table(release: Release, key: TableKey, table: pa.Table, num_archs: Mapping[str, int]) -> str:
+def _check_table(release: Release, key: TableKey, table: pa.Table, archs: Mapping[str, Sequence[str]]) -> str:
     kind, space, dataset = key
     path = path_of(kind, space, dataset)
     said = release.manifest.files[path].rows
@@ -75,7 +77,8 @@ def _check_table(release: Release, key: TableKey, table: pa.Table, num_archs: Ma
     if space in IMPORTED:
         _check_source(table, path)
     if kind != "archs":
-        _check_arch_ids(rows, space, path, num_archs)
+        _check_arch_ids(rows, space, path, archs)
+        check_places(key, table, archs[space], path)
     elif space in IMPORTED:
         _check_imported_archs(rows, space, path)
     else:
@@ -134,9 +137,9 @@ def _ascends(keys: Iterable[Any]) -> bool:
     return all(one < after for one, after in itertools.pairwise(keys))
 
 
-def _check_arch_ids(rows: Rows, space: str, path: str, num_archs: Mapping[str, int]) -> None:
-    there = num_archs.get(space, 0)
-    if any(row["arch_id"] >= there for row in rows) or space not in num_archs:
+def _check_arch_ids(rows: Rows, space: str, path: str, archs: Mapping[str, Sequence[str]]) -> None:
+    there = len(archs.get(space, ()))
+    if any(row["arch_id"] >= there for row in rows) or space not in archs:
         raise ReleaseError(f"{path}: has an arch_id that archs/{space}.parquet lacks")
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from builders import enumerate_archs
-from builders.work.commit import checked_path, commit_release, finish_commit, next_version
+from builders.work.commit import checked_path, commit_release, finish_commit
 from nbzero import Bench, ReleaseError
-from nbzero.errors import OutputError, UsageError
+from nbzero.errors import OutputError
 from nbzero.release.index import index_path
 from nbzero.release.manifest import MANIFEST, NEXT
 from nbzero.release.verify import verify
@@ -189,31 +189,6 @@ def test_a_commit_never_takes_rows_away(
         commit_release("s3://bucket/x", tables_of(made, 0), "0.1.0")
     assert enumerate_archs.main(["--out", str(tmp_path), "--space", "r1-mini"]) == 2
     assert "released rows stay: choose another folder" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("old", "asked", "new_rows", "version"),
-    [
-        (None, None, 5, "0.1.0"),
-        (None, "3.2.1", 5, "3.2.1"),
-        ("0.4.2", None, 0, "0.4.2"),
-        ("0.4.2", None, 1, "0.5.0"),
-        ("0.4.2", "0.4.2", 0, "0.4.2"),
-        ("0.4.2", "1.0.0", 1, "1.0.0"),
-        ("0.9.0", "0.10.0", 1, "0.10.0"),
-    ],
-)
-def test_the_next_version(old: Any, asked: Any, new_rows: int, version: str) -> None:
-    assert next_version(old, asked, new_rows) == version
-
-
-def test_a_version_below_the_least_is_refused() -> None:
-    with pytest.raises(
-        UsageError, match=r"version 0\.4\.3; the base is 0\.4\.2 and 2 rows are new, so it is at"
-    ):
-        next_version("0.4.2", "0.4.3", 2)
-    with pytest.raises(UsageError, match="data version 'six'"):
-        next_version(None, "six", 0)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "/tmp", "a\\b", "..", "-a"])
