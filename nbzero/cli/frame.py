@@ -201,6 +201,7 @@ ReleaseOption = Annotated[
     typer.Option(
         "--release",
         metavar="PATH_OR_URL",
+        is_eager=True,  # --version reads it
         help="Release to read. Default: $NBZERO_RELEASE, else the one inside nbzero.",
     ),
 ]
@@ -210,16 +211,26 @@ CsvOption = Annotated[
 ]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"nbzero {__version__}")
-        raise typer.Exit(OK)
+def _version(ctx: typer.Context, wanted: bool) -> None:
+    """The versions of the code and of the data; of a release that cannot be read the former, and why."""
+    if not wanted:
+        return
+    print(f"nbzero {__version__}")
+    try:
+        bench = Bench(_location(ctx.params.get("release")))
+    except NBZeroError as error:
+        raise fail(error, USAGE) from None
+    print(f"data {bench.version}, manifest {bench.sha256[:12]}")
+    raise typer.Exit(OK)
 
 
 VersionOption = Annotated[
     bool,
     typer.Option(
-        "--version", callback=_version, is_eager=True, help="Print the version of the code and exit."
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Print the versions of the code and of the data (of a --release named before), and exit.",
     ),
 ]
 
@@ -280,7 +291,12 @@ def _call_of(said: Mapping[str, Any]) -> Call:
         form = "json"
     elif said["as_csv"]:
         form = "csv"
-    return Call(said["release"] or os.environ.get("NBZERO_RELEASE") or None, form)
+    return Call(_location(said["release"]), form)
+
+
+def _location(given: str | None) -> str | None:
+    """The release that is read; None is the one inside nbzero."""
+    return given or os.environ.get("NBZERO_RELEASE") or None
 
 
 def _with_columns(error: NBZeroError, call: Call, given: Mapping[str, Any]) -> str:

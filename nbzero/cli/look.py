@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ from nbzero.errors import (
     count_of,
 )
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.held import Held, held, summary
 from nbzero.release.opened import COSTS, Kind, Seed, Split, one_seed, split_column
 from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
@@ -32,25 +33,36 @@ from nbzero.text import marked
 
 @command()
 def info(call: Call) -> Answer:
-    """What the release holds: its version, checksum and tables."""
+    """What the release holds: its version, checksum and tables.
+
+    First how many networks of each space are trained, scored and predicted.
+    """
     bench = call.bench
     rows: list[dict[str, Any]] = []
     for space in bench.spaces:
         rows += _tables_of(bench, space)
-    counts = {"runs": 0, "scores": 0}
+    counts = dict.fromkeys(_COUNTED, 0)
     for row in rows:
         if row["kind"]:
             counts[row["kind"]] += row["rows"]
     archs = sum(len(bench.release.space(space).archs) for space in bench.spaces)
-    held = [
+    listed = [
         f"{archs:,} archs in {count_of(len(bench.spaces), 'space')}",
         count_of(counts["runs"], "run"),
         count_of(counts["scores"], "scored initialisation"),
+        count_of(counts["predictions"], "prediction"),
         f"{len(PROXIES)} proxies known",
     ]
     title = f"Release {bench.version}, manifest SHA-256 {bench.sha256}, read by nbzero {__version__}"
+    first = summary(bench.release)
+    note = f"{', '.join(listed)}. At {bench.path}"
     columns = ["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"]
-    return Answer(Listing(columns, rows, title, [f"{', '.join(held)}. At {bench.release.files.url}"]))
+    whole = Listing(columns, rows, title, [first, note])
+    networks = Listing(Held._fields, [row._asdict() for row in held(bench.release)], f"{title}\n{first}")
+    return Answer(whole, [networks, Listing(columns, rows, "Tables", [note])])
+
+
+_COUNTED: tuple[Literal["runs", "scores", "predictions"], ...] = ("runs", "scores", "predictions")
 
 
 def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
@@ -58,10 +70,9 @@ def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
     opened = bench.release.space(space)
     head = {"space": space, "archs": len(opened.archs)}
     rows = []
-    kinds: tuple[Kind, ...] = ("runs", "scores")
     for dataset in opened.datasets():
-        for kind in kinds:
-            for name in opened.named(kind, dataset):
+        for kind in _COUNTED:
+            for name in dict.fromkeys(name for name, _ in opened.groups(f"{kind}/{dataset}")):
                 rows.append(
                     head | {"dataset": dataset, "kind": kind} | _groups_of(bench, space, kind, dataset, name)
                 )
@@ -69,8 +80,8 @@ def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
     return rows or [head | nulls | {"archs_with": 0, "rows": 0}]
 
 
-def _groups_of(bench: Bench, space: str, kind: Kind, dataset: str, name: str) -> dict[str, Any]:
-    """The seeds, archs and rows of a recipe or protocol."""
+def _groups_of(bench: Bench, space: str, kind: str, dataset: str, name: str) -> dict[str, Any]:
+    """The seeds, archs and rows of a recipe or protocol. Predictions are of no seed."""
     seeds: list[int] = []
     ids: set[int] = set()
     num_rows = 0
@@ -79,7 +90,7 @@ def _groups_of(bench: Bench, space: str, kind: Kind, dataset: str, name: str) ->
             seeds.append(seed)
             ids.update(group.ids)
             num_rows += group.num_rows
-    listed = ", ".join(map(str, sorted(seeds)))
+    listed = "" if kind == "predictions" else ", ".join(map(str, sorted(seeds)))
     return {"recipe_or_protocol": name, "seeds": listed, "archs_with": len(ids), "rows": num_rows}
 
 

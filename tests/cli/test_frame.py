@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from nbzero import Bench, __main__, text as as_text
+from nbzero import Bench, __main__, __version__, text as as_text
 from tests.cli.asking import ARCH, COMMANDS, SHORT, answer, ask, mine, real
 
 # The frame of all commands
@@ -38,7 +38,16 @@ def test_the_help_lists_exactly_these_commands():
     assert [line.split()[0] for line in listed.splitlines()] == sorted(
         COMMANDS, key=COMMANDS.index
     ) and "..." not in listed
-    assert ask("--version").stdout.startswith("nbzero ")
+
+
+def test_version_is_that_of_the_code_and_that_of_the_data(release, bench):
+    ours = f"nbzero {__version__}\ndata {Bench().version}, manifest {Bench().sha256[:12]}\n"
+    assert ask("--version").stdout == ours
+    other = f"nbzero {__version__}\ndata 0.2.0, manifest {bench.sha256[:12]}\n"
+    assert ask("--release", release, "--version").stdout == other
+    assert ask("--version", NBZERO_RELEASE=str(release)).stdout == other
+    broken = ask("--release", "nowhere", "--version", status=2)
+    assert broken.stdout == f"nbzero {__version__}\n" and "no release in" in broken.stderr
 
 
 def test_global_options_stand_before_or_after_the_command_and_the_option_beats_the_environment(
