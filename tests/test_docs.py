@@ -50,6 +50,8 @@ def test_an_outdated_part_and_a_missing_marker_are_found():
 
 
 def snippets(text: str) -> list[str]:
+    """The Python blocks, but those for other tools, which `tests/test_readers.py` runs."""
+    text = re.sub(r"\n## With other tools\n.*?(?=\n## )", "", text, flags=re.DOTALL)
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
