@@ -78,7 +78,8 @@ def test_by_arch_id_alone_the_same_join_would_mix_spaces(truth: list[Row]) -> No
 def test_datasets_load_the_files_and_join_alike(truth: list[Row], tmp_path: Any) -> None:
     """In a process of its own, whose cache is not the user's, and which asks no server."""
     pytest.importorskip("datasets", reason="needs datasets: pip install datasets")
-    show = "print(joined[['space', 'arch', 'seed', 'val_acc', 'zen']].to_json(orient='records', double_precision=15))"
+    columns = ["space", "arch", "seed", "val_acc", "zen"]
+    show = f"print(joined[{columns}].to_json(orient='records', double_precision=15))"
     env = os.environ | {
         "HF_HOME": str(tmp_path),
         "HF_HUB_OFFLINE": "1",

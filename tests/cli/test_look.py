@@ -12,6 +12,7 @@ from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import archs_rows, runs_rows, scores_rows, table_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.held import Held, held
+from nbzero.release.manifest import Parent, Release
 from nbzero.spaces.published import IMPORTED
 from tests.cli.asking import ARCH, SHORT, answer, ask
 
@@ -248,6 +249,19 @@ def test_cite_prints_bibtex_that_balances_and_names_the_release(release, bench):
         (cite.ORIGIN.key, ""),
         ("lin2021zennas", "zen, zen_no_shortcut"),
     ]
+
+
+def test_a_derived_release_cites_its_parent(release, bench, tmp_path):
+    parent = Parent(bench.version, bench.sha256)
+    commit_release(tmp_path / "derived", Release.open(release).tables(), "0.2.0+lab.3", parent)
+    first = answer("--release", tmp_path / "derived", "cite", "-p", "zen")["rows"][0]
+    own = Bench(tmp_path / "derived").sha256
+    assert first["key"] == "nbzero"
+    assert (
+        f"note = {{Data version 0.2.0, manifest SHA-256 {bench.sha256}. The release used was derived from it "
+        f"and has more rows: Data version 0.2.0+lab.3, manifest SHA-256 {own}}}"
+    ) in first["bibtex"]
+    assert "derived" not in ask("--release", release, "cite").stdout
 
 
 @pytest.fixture
