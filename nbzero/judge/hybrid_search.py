@@ -41,6 +41,7 @@ from nbzero.judge.rows import unscored_notes
 from nbzero.judge.votes import copeland
 from nbzero.metrics.arrays import codes
 from nbzero.spaces.published import doubt_notes
+from nbzero.text import marked
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -274,7 +275,8 @@ class HybridSearch:
 
     def _searched(self) -> list[str]:
         """The note on who was searched; where that was our choice, why, and how to have it otherwise."""
-        members = f"Searched: {', '.join(self.members)}"
+        doubtful = doubtful_on([self.pool], self.members)
+        members = f"Searched: {marked(', '.join(self.members), doubtful)}"
         if not self.not_searched:
             return [f"{members}."]
         num_all = len(self.members) + len(self.not_searched)

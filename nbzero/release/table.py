@@ -111,10 +111,11 @@ def _listed(
     release: Opened, spaces: Sequence[OpenedSpace], columns: Iterable[str] | None, wanted: Wanted
 ) -> list[str]:
     """The columns of a table, checked as far as they can be without their homes."""
-    default: dict[str, None] = {}
+    default: list[str] = []
     for space in spaces:
         _check(release, space, wanted)
-        default |= dict.fromkeys(_default_columns(space, wanted))
+        if columns is None:
+            default += _default_columns(space, wanted)
     listed = names_of("columns", columns, default)
     if not listed:
         there = ", ".join(column.name for column in columns_of("archs", spaces[0].name))
@@ -165,6 +166,41 @@ class _OneSeed:
         return of_all_archs(self._space, kind, column, self._dataset, name, seed)
 
 
+class _Values(NamedTuple):
+    """The columns of some rows of one space, by name.
+
+    Attributes:
+        rows: which.
+        homes: the table and column of each name that is no key.
+        lacks: names that the space does not have: null.
+    """
+
+    space: OpenedSpace
+    rows: _OneSeed | EverySeed
+    homes: Mapping[str, tuple[Table, str]]
+    lacks: Collection[str]
+
+    def of(self, name: str) -> npt.NDArray[Any]:
+        """(R,) one column; UnknownNameError for `seed` where a row is of no seed."""
+        if name in self.lacks:
+            return np.full(len(self.rows.ids), np.nan)
+        if name == "space":
+            return np.full(len(self.rows.ids), self.space.name, object)
+        if name == "seed":
+            return self._seeds()
+        table, column = self.homes[name]
+        if table == "archs":
+            return self.rows.of_archs(column)
+        return self.rows.measured(table, column)
+
+    def _seeds(self) -> npt.NDArray[Any]:
+        if isinstance(self.rows, EverySeed):
+            return self.rows.seeds
+        one = "a row per arch is of one seed, or of their mean"
+        instead = "seed='all' gives a row per arch and seed, and the column"
+        raise UnknownNameError(f"column 'seed': {one}; {instead}")
+
+
 def _part(
     release: Opened,
     space: OpenedSpace,
@@ -187,24 +223,11 @@ def _part(
         rows = EverySeed(space, str(wanted.dataset), {kind: chosen[kind] for kind in kinds})
     else:
         rows = _OneSeed(space, wanted, chosen)
-    num_rows = len(rows.ids)
-
-    def values(name: str) -> npt.NDArray[Any]:
-        if name in lacks:
-            return np.full(num_rows, np.nan)
-        if name == "space":
-            return np.full(num_rows, space.name, object)
-        if name == "seed":
-            return _seeds_of(rows)
-        table, column = homes[name]
-        if table == "archs":
-            return rows.of_archs(column)
-        return rows.measured(table, column)
-
+    values = _Values(space, rows, homes, lacks)
     ids = rows.ids
-    made = {name: values(name) for name in listed}
+    made = {name: values.of(name) for name in listed}
     if where is not None:
-        mask = conditions.mask(where, values, num_rows)
+        mask = conditions.mask(where, values.of, len(ids))
         ids = ids[mask]
         made = {name: column[mask] for name, column in made.items()}
     for one in (ids, *made.values()):
@@ -240,13 +263,6 @@ def _framed(
         schema=_schema(list(parts), listed),
         doubtful=doubtful,
     )
-
-
-def _seeds_of(rows: _OneSeed | EverySeed) -> npt.NDArray[Any]:
-    if isinstance(rows, EverySeed):
-        return rows.seeds
-    one = "a row per arch is of one seed, or of their mean"
-    raise UnknownNameError(f"column 'seed': {one}; seed='all' gives a row per arch and seed, and the column")
 
 
 def _led_by(key: str, listed: Sequence[str]) -> list[str]:
@@ -298,10 +314,10 @@ def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 def _one_or_each(parts: Mapping[str, _Part], kind: str) -> Any:
     """The recipe or protocol of all spaces, or by space where they differ."""
     by_space = {name: part.chosen[kind] for name, part in parts.items()}
-    there = {named for named in by_space.values() if named is not None}
+    there = set(by_space.values()).difference([None])
     if len(there) > 1:
         return by_space
-    return next(iter(there), None)
+    return there.pop() if there else None
 
 
 def _selected(space: Any, wanted: Wanted, chosen: Mapping[str, Any]) -> dict[str, Any]:
