@@ -335,6 +335,7 @@ def test_sources_and_folders_that_are_none(
     assert "is a release already, whose rows stay; leave out --base" in merge(
         shard, "--out", out, "--base", base, fails=True
     )
+    assert "is a release already, whose rows stay" in merge(shard, "--out", out, "--base", "none", fails=True)
     assert "is both --out and to be merged" in merge(tmp_path / "s", "--out", tmp_path / "s", fails=True)
     assert "is a URL; a release is made in a local folder" in merge(
         shard, "--out", "memory://x/y", fails=True
