@@ -1,7 +1,8 @@
 """Write the generated parts of the card and the README: python -m builders.card [--check]
 
 They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registry and the
-tree. DATASET_CARD.md has `version`, `counts`, `noise` and `proxies`, README.md has `total` and `tree`.
+tree. DATASET_CARD.md has `version`, `counts`, `noise` and `proxies`, README.md has `total`, `held` and
+`tree`.
 --check writes nothing and exits with 2 where a part is out of date.
 """
 
@@ -19,6 +20,7 @@ from builders.work.command import parser_of, say_errors
 from nbzero import Bench
 from nbzero.errors import ReleaseError
 from nbzero.proxies.facts import PROXIES, Proxy
+from nbzero.release.held import held, summary
 from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:
@@ -128,6 +130,22 @@ def _needs(row: Proxy) -> str:
 # The README
 
 
+def networks(bench: Bench) -> str:
+    """How many networks of each space are trained, scored and predicted: a sentence, then a table."""
+    lines = [
+        f"Data {bench.version}: {summary(bench.release)}",
+        "",
+        "| space | networks | data set, recipe | trained | scored | predicted |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in held(bench.release):
+        trained_on = ", ".join(name for name in (row.dataset, row.recipe) if name) or "-"
+        predicted = "-" if row.predicted is None else f"{row.predicted:,}"
+        counts = f"{row.trained:,} | {row.scored:,} | {predicted}"
+        lines.append(f"| `{row.space}` | {row.networks:,} | {trained_on} | {counts} |")
+    return "\n".join(lines)
+
+
 def tree() -> str:
     """Every Python file of the library, the training and the jobs, with the first line of its docstring.
 
@@ -214,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "noise": noise(bench),
             "proxies": proxies(),
         },
-        "README.md": {"total": f"{total:,}", "tree": f"```\n{tree()}\n```"},
+        "README.md": {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"},
     }
     for name, parts in wanted.items():
         path = ROOT / name

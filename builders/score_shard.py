@@ -72,8 +72,12 @@ def _without_base(job: Job, base: Opened | None, names: Sequence[str]) -> Job:
     if base is None:
         return job
     of_unit = scores_missing(base, job, names)
-    whole = {unit for unit, missing in of_unit.items() if not missing}
-    partly = {unit: missing for unit, missing in of_unit.items() if 0 < len(missing) < len(names)}
+    whole, partly = set(), {}
+    for unit, missing in of_unit.items():
+        if not missing:
+            whole.add(unit)
+        elif len(missing) < len(names):
+            partly[unit] = missing
     print(said_left(base, len(whole), len(partly), job), flush=True)
     units = [unit for unit in job.units if unit not in whole]
     return dataclasses.replace(job, units=units, settings={**job.settings, "of_unit": partly})

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nbzero.errors import NoSuchArchIdError, NothingFoundError, UnknownNameError, UsageError, quoted
-from nbzero.release.opened import Kind, Opened, OpenedSpace, Seed, Split
+from nbzero.release.opened import Kind, Opened, OpenedSpace, Seed, Seeds, Split
 from nbzero.release.record import Record
 from nbzero.release.schema import Table
 from nbzero.spaces.macro import Arch, as_arch
@@ -178,44 +178,56 @@ class Bench:
 
     def table(
         self,
-        space: str,
+        space: str | Iterable[str],
         columns: Iterable[str] | None = None,
         dataset: str | None = None,
         recipe: str | None = None,
         protocol: str | None = None,
-        seed: Seed = None,
+        seed: Seeds = None,
         where: str | None = None,
     ) -> Frame:
         """Columns of all archs of a space in build order, or of those for which `where` holds.
 
         Args:
+            space: one, or a list of several, whose rows stand one after the other. Then a column `space`
+                leads. What a space does not have is null there. Runs must be of one recipe. Each space has
+                the scores of its own standard protocol, unless one is named; `selected` says which.
             columns: names, also qualified where two tables share one ("archs.macs", "scores.macs": the plain
                 name is the first of archs, runs, scores). None: every column of archs; with a dataset also
                 those of its runs (status, val_acc, test_acc, train_loss, train_time_s) and scores (one per
-                proxy) that do not share a name. What else the files hold (curves, devices, seconds, failures)
-                is given by `run` and `scores` of a record, and by `arrow`.
+                proxy) that do not share a name. `curve`, val accuracy by epoch, is there where it is named.
+                What else the files hold (devices, seconds, failures) is given by `run` and `scores` of a
+                record, and by `arrow`.
             dataset: needed for columns of runs and scores.
             recipe: may be left out where the release has only one for this space and dataset.
             protocol: None is the space's standard one.
             seed: of runs and scores; None is 0. "mean" is over all seeds. It needs the same ones for every
                 arch that has any, because averaging more seeds for some archs than for others biases a
                 ranking. For the same reason it is null where one of them is. It leaves `status` out.
+                "all" is a row per arch and seed, with a column `seed`. Runs and scores join by arch and
+                seed: each pair that has one of them has a row, and what it lacks is null. An arch without
+                any has no row; a note counts them. Seeds of tables that no column is of make no rows.
             where: for instance "macs < 1e8 and s1_depth >= 2"; null is neither true nor false. See
                 `nbzero.release.conditions`.
 
         Returns:
-            A Frame with true nulls in `to_arrow`; `arch_ids` are the rows' places, `selected` says what was
-            selected.
+            A Frame with true nulls in `to_arrow`; `arch_ids` are the rows' places in their spaces, `selected`
+            says what was selected. A curve is a float64 array in numpy and pandas, None without a run; a list
+            in Arrow and polars. Curves may differ in length: a diverged run's is shorter.
 
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol or column that does not exist.
             UsageError: a column of runs or scores, a recipe or a protocol without a dataset, several recipes
-                and none named, another seed, a mean over different seeds, or a condition that cannot be read.
+                and none named, another seed, a mean over different seeds or of a curve, every seed of columns
+                without seeds, a condition that cannot be read or that compares a curve.
         """
-        from nbzero.release.table import Wanted, select
+        from nbzero.release.table import Wanted, select, select_of_spaces
 
         wanted = Wanted(dataset, recipe, protocol, seed)
-        return select(self.release, self.release.space(space), columns, wanted, where)
+        if isinstance(space, str) or not isinstance(space, Iterable):
+            return select(self.release, self.release.space(space), columns, wanted, where)
+        spaces = [self.release.space(name) for name in dict.fromkeys(space)]
+        return select_of_spaces(self.release, spaces, columns, wanted, where)
 
     def arrow(self, table: Table, space: str, dataset: str | None = None) -> pa.Table:
         """A whole Parquet table as it is stored, every column, recipe and seed, checked against the manifest.

@@ -37,6 +37,7 @@ class Frame:
         arch_ids: (rows,) the place of each row in its space's build order, where the rows are archs.
         selected: where the rows come from, such as space, dataset, recipe, protocol and seed.
         schema: makes the schema of `to_arrow`; None infers one from the values.
+        doubtful: names of proxies that are marked where the frame is printed or drawn (`text.MARK`).
 
     Raises:
         UsageError: columns of different lengths, or none.
@@ -55,6 +56,7 @@ class Frame:
         arch_ids: npt.NDArray[Any] | None = None,
         selected: Mapping[str, Any] | None = None,
         schema: Callable[[], pa.Schema] | None = None,
+        doubtful: Iterable[str] = (),
     ) -> None:
         self._columns: dict[str, npt.NDArray[Any]] = {}
         lengths = {}
@@ -67,6 +69,7 @@ class Frame:
         self.notes = tuple(notes)
         self.arch_ids = arch_ids
         self.selected = dict(selected or {})
+        self.doubtful = frozenset(doubtful)
         self._schema = schema
 
     @classmethod
@@ -121,7 +124,13 @@ class Frame:
         columns = {name: values[keep] for name, values in self._columns.items()}
         ids = None if self.arch_ids is None else self.arch_ids[keep]
         return Frame(
-            columns, self.title, self.notes, arch_ids=ids, selected=self.selected, schema=self._schema
+            columns,
+            self.title,
+            self.notes,
+            arch_ids=ids,
+            selected=self.selected,
+            schema=self._schema,
+            doubtful=self.doubtful,
         )
 
     def sorted(self, column: str, descending: bool = False) -> Frame:
@@ -143,15 +152,32 @@ class Frame:
             arch_ids=self.arch_ids,
             selected=self.selected,
             schema=self._schema,
+            doubtful=self.doubtful,
         )
 
+    def with_columns(self, columns: Mapping[str, Iterable[Any]], *notes: str) -> Frame:
+        """Other columns under the same title, notes and marks, and with more notes."""
+        return Frame(columns, self.title, [*self.notes, *notes], doubtful=self.doubtful)
+
+    def marking(self, doubtful: Iterable[str]) -> Frame:
+        """The same rows, in which these proxies too are marked."""
+        marked = self.with_notes()
+        marked.doubtful |= frozenset(doubtful)
+        return marked
+
     def to_pandas(self) -> pd.DataFrame:
-        """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas."""
+        """A pandas.DataFrame; what is absent is NaN or None. MissingPackageError without pandas.
+
+        A cell of a list column, like curve, is a numpy array.
+        """
         frame: pd.DataFrame = needs("to_pandas", "pandas").DataFrame(self._columns)
         return frame
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release."""
+        """A pyarrow.Table with true nulls; of a table of archs also with types and units of the release.
+
+        A list column, like curve, is one of lists here and in polars.
+        """
         arrow = needs("to_arrow", "pyarrow")
         if self._schema is None:
             lists = [arrow.array(_plain_list(values)) for values in self._columns.values()]
@@ -172,6 +198,8 @@ class Frame:
     def to_csv(self, path: str | PathLike[str] | None = None) -> str | None:
         """Comma-separated text with a header line; absent is empty.
 
+        CSV has no lists: a cell of a list column, like curve, is its numbers as JSON, "[0.31, 0.42]".
+
         With a path, a UTF-8 file of it, which appears whole or not at all.
 
         Raises:
@@ -184,7 +212,10 @@ class Frame:
         return None
 
     def to_json(self) -> str:
-        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf"."""
+        """{"title", "notes", "rows"}; absent is null, and infinities are the strings "inf" and "-inf".
+
+        A cell of a list column is an array of numbers.
+        """
         return text.json_text(self.title, self.notes, self)
 
     def to_text(self, rows: int | None = None) -> str:
@@ -197,7 +228,8 @@ class Frame:
 
     def _text(self, rows: int, width: float = math.inf) -> str:
         notes = self._notes_of(rows)
-        return text.aligned_text(self.columns, self._rows(rows), self.title, notes, width)
+        columns, shown = text.marked_table(self.columns, self._rows(rows), self.doubtful)
+        return text.aligned_text(columns, shown, self.title, notes, width)
 
     def __repr__(self) -> str:
         """`to_text` of at most 20 rows, in blocks of columns where they are wider than 120 characters."""
@@ -205,7 +237,8 @@ class Frame:
 
     def _repr_html_(self) -> str:
         """The same as notebooks show it."""
-        return text.html_text(self.columns, self._rows(SHOWN), self.title, self._notes_of(SHOWN))
+        columns, shown = text.marked_table(self.columns, self._rows(SHOWN), self.doubtful)
+        return text.html_text(columns, shown, self.title, self._notes_of(SHOWN))
 
     def _notes_of(self, shown: int) -> tuple[str, ...]:
         """The notes, first how many rows there are where not all are shown."""
@@ -229,7 +262,8 @@ def _as_array(values: Iterable[Any]) -> npt.NDArray[Any]:
 
 def _as_objects(values: Sequence[Any]) -> npt.NDArray[Any]:
     array = np.empty(len(values), dtype=object)
-    array[:] = values
+    for place, value in enumerate(values):  # at once, lists of one length would become a second axis
+        array[place] = value
     return array
 
 
@@ -238,10 +272,12 @@ def _all_are(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
 
 
 def _plain_list(values: npt.NDArray[Any]) -> list[Any]:
-    """Python values, None for NaN."""
+    """Python values, None for NaN, lists for arrays."""
     listed: list[Any] = values.tolist()
     if values.dtype.kind in "fO":
         for row, value in enumerate(listed):
             if isinstance(value, float) and math.isnan(value):
                 listed[row] = None
+            elif isinstance(value, np.ndarray):
+                listed[row] = value.tolist()
     return listed

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = Mapping[str, Any]
+# Behind the name of a proxy whose scores are not to be trusted (`nbzero.spaces.doubts_of`), wherever the name
+# is printed or drawn. Data keep the plain name. A note that begins with it says why.
+MARK = "*"
 WRAPPED = 24  # characters to which the widest column of words is wrapped at most
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins with one is a formula to a spreadsheet
 LEAST = 8  # characters that a column keeps in any case
@@ -68,6 +71,41 @@ def _for_json(row: Row) -> dict[str, Any]:
         if isinstance(value, float) and math.isinf(value):
             made[name] = str(value)
     return made
+
+
+def marked(said: str, doubtful: Collection[str]) -> str:
+    """A name, or a text of several, with MARK behind each that is doubtful.
+
+    >>> marked("jacob_cov", ["jacob_cov"]), marked("majority(zen + jacob_cov)", ["jacob_cov"])
+    ('jacob_cov*', 'majority(zen + jacob_cov*)')
+    >>> marked("scores.jacob_cov", ["jacob_cov"]), marked("my_jacob_cov", ["jacob_cov"])
+    ('scores.jacob_cov*', 'my_jacob_cov')
+    """
+    if not doubtful:
+        return said
+    parts = re.split(_BETWEEN_NAMES, said)
+    for place, part in enumerate(parts):
+        if part in doubtful:
+            parts[place] = part + MARK
+    return "".join(parts)
+
+
+_BETWEEN_NAMES = r"( \+ | = |, |\.|\(|\))"  # in parentheses, so that splitting keeps what stands between
+
+
+def marked_table(
+    columns: Sequence[str], rows: Iterable[Row], doubtful: Collection[str]
+) -> tuple[list[str], list[Row]]:
+    """A table as it is printed: the columns and rows, names in both `marked`."""
+    heads = [marked(name, doubtful) for name in columns]
+    made: list[Row] = []
+    for row in rows:
+        cells = []
+        for name in columns:
+            value = row[name]
+            cells.append(marked(value, doubtful) if isinstance(value, str) else value)
+        made.append(dict(zip(heads, cells, strict=True)))
+    return heads, made
 
 
 def html_text(columns: Sequence[str], rows: Iterable[Row], title: str = "", notes: Iterable[str] = ()) -> str:

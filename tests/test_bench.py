@@ -15,6 +15,7 @@ import pytest
 
 import nbzero
 from nbzero import Arch, Bench, NotAMemberError, ReleaseError, UnknownNameError
+from nbzero.release.manifest import embedded_folder
 from tests.places import ROOT
 
 GRID_NOT_MEMBER = "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"
@@ -56,6 +57,13 @@ def test_bench_and_records_go_to_other_processes(
     scores = bench.query(("r1-mini", 4)).scores("cifar10")
     assert scores is not None and pickle.loads(pickle.dumps(scores)) == scores
     assert dataclasses.asdict(scores)["failures"].keys() == {"naswot"}
+
+
+def test_the_path_is_what_is_open(bench: Bench, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bench.path == str(release) and Bench(bench.path).sha256 == bench.sha256
+    monkeypatch.chdir(release.parent)
+    assert Bench(release.name).path == str(release)
+    assert Path(Bench().path) == embedded_folder()
 
 
 def test_a_relative_folder_survives_a_change_of_directory(
@@ -174,8 +182,8 @@ UNKNOWN = [
         "no table named 'run'; did you mean 'runs'",
     ),
     (
-        lambda b, r: b.table("r1-mini", ["curve"], "cifar10"),
-        r"column 'curve' of runs is not offered here; .*Bench.arrow\('runs'",
+        lambda b, r: b.table("r1-mini", ["device"], "cifar10"),
+        r"column 'device' of runs is not offered here; .*Bench.arrow\('runs'",
     ),
     (
         lambda b, r: b.table("r1-mini", ["scores.failures"], "cifar10"),

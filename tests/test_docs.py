@@ -25,6 +25,24 @@ def test_the_generated_parts_are_current(capsys):
     assert card.main(["--check"]) == 0, capsys.readouterr().err
 
 
+def test_the_readme_says_in_its_first_lines_what_is_trained_scored_and_predicted():
+    """Of every space, by the release's own tables."""
+    start = "\n".join(README.splitlines()[:12])
+    assert re.search(
+        r"Data [\d.]+: [\d,]+ of [\d,]+ networks trained, [\d,]+ scored, [\d,]+ predicted", start
+    )
+    bench = Bench(ROOT / "data")
+    for space in bench.spaces:
+        (line,) = re.findall(rf"^\| `{space}` \| [\d,]+ \| (.*) \|$", README, re.M)
+        trained_on, trained, scored, _ = line.split(" | ")
+        for kind, said in (("runs", trained), ("scores", scored)):
+            num = 0
+            if bench.release.space(space).datasets(kind):
+                num = len(set(bench.arrow(kind, space, "cifar10").column("arch_id").to_pylist()))
+            assert said == f"{num:,}", (space, kind)
+        assert ("cpu-16px-4" in trained_on) == (trained != "0")
+
+
 def test_an_outdated_part_and_a_missing_marker_are_found():
     assert card.replaced("a <!-- x -->old<!-- /x --> b", {"x": "new"}, "F") == "a <!-- x -->new<!-- /x --> b"
     with pytest.raises(ReleaseError, match="F lacks <!-- y -->"):
@@ -32,6 +50,8 @@ def test_an_outdated_part_and_a_missing_marker_are_found():
 
 
 def snippets(text: str) -> list[str]:
+    """The Python blocks, but those for other tools, which `tests/test_readers.py` runs."""
+    text = re.sub(r"\n## With other tools\n.*?(?=\n## )", "", text, flags=re.DOTALL)
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 

@@ -182,3 +182,34 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch, method,
         with pytest.raises(MissingPackageError, match=said):
             getattr(table, method)()
     assert FRAME.to_csv() and FRAME.to_json() and repr(FRAME)  # need none of them
+
+
+# Marks
+
+
+def test_a_doubtful_name_is_marked_as_text_and_plain_as_data():
+    frame = Frame(
+        {"proxy": ["zen", "ntk"], "best": ["ntk = zen", None], "scores.ntk": [1, 2]},
+        "Title",
+        doubtful=["ntk"],
+    )
+    assert repr(frame).splitlines() == [
+        "Title",
+        "proxy  best        scores.ntk*",
+        "zen    ntk* = zen  1",
+        "ntk*   -           2",
+    ]
+    assert "<td>ntk*</td>" in frame._repr_html_() and "<th>scores.ntk*</th>" in frame._repr_html_()
+    assert frame.columns == ("proxy", "best", "scores.ntk") and frame["proxy"].tolist() == ["zen", "ntk"]
+    for plain in (frame.to_csv(), frame.to_json(), str(frame.to_arrow()), str(frame.to_pandas())):
+        assert "*" not in plain and "ntk" in plain
+
+
+def test_what_is_made_of_a_frame_is_marked_alike():
+    frame = Frame({"proxy": ["zen", "ntk"], "tau": [0.5, 0.1]}, "Title", ["N = 2"], doubtful=["ntk"])
+    made = (frame.sorted("tau"), frame.only(np.array([1])), frame.with_notes("more"))
+    for one in (*made, frame.with_columns({"proxy": frame["proxy"]})):
+        assert "ntk*" in repr(one) and one.doubtful == {"ntk"} and one.notes[0] == "N = 2"
+    more = frame.marking(["zen"])
+    assert more.doubtful == {"ntk", "zen"} and frame.doubtful == {"ntk"}
+    assert frame.with_columns({"a": [1]}, "and this").notes == ("N = 2", "and this")

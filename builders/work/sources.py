@@ -46,7 +46,7 @@ def _rows_of_release(path: str) -> Iterator[Found]:
     tables = release.tables()
     for key, table in tables.items():
         kind, space, _ = key
-        if kind == "archs":
+        if kind not in ("runs", "scores"):
             continue
         file = f"{path}/{checked_path(key)}"
         if ("archs", space, None) not in tables:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
@@ -50,19 +50,27 @@ class Source(Protocol):
     def columns(self) -> Sequence[str]: ...
     @property
     def notes(self) -> Sequence[str]: ...
+    @property
+    def doubtful(self) -> Collection[str]: ...
     def __iter__(self) -> Iterator[dict[str, Any]]: ...
 
 
 class Listing:
-    """Rows as a Frame has them, without numpy."""
+    """Rows as a Frame has them, without numpy. `doubtful` are the proxies that are marked as tables."""
 
     def __init__(
-        self, columns: Sequence[str], rows: Iterable[text.Row], title: str, notes: Sequence[str] = ()
+        self,
+        columns: Sequence[str],
+        rows: Iterable[text.Row],
+        title: str,
+        notes: Sequence[str] = (),
+        doubtful: Collection[str] = (),
     ) -> None:
         self.columns = tuple(columns)
         self.rows = [{name: row.get(name) for name in columns} for row in rows]
         self.title = title
         self.notes = list(notes)
+        self.doubtful = doubtful
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.rows)
@@ -117,12 +125,13 @@ def _print_table(source: Source, keys: int) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    columns, rows = text.marked_table(source.columns, source, source.doubtful)
     if console.is_terminal:
-        _draw_table(console, source, keys)
+        _draw_table(console, Listing(columns, rows, source.title, source.notes), keys)
         return
     wanted = os.environ.get("COLUMNS", "")
     width = int(wanted) if wanted.isdecimal() else 0
-    print(text.aligned_text(source.columns, source, source.title, source.notes, width or WIDTH, keys))
+    print(text.aligned_text(columns, rows, source.title, source.notes, width or WIDTH, keys))
 
 
 def _draw_table(console: Any, source: Source, keys: int) -> None:
@@ -162,7 +171,8 @@ def only(source: Source, *shown: str) -> Listing:
     """Of a table with many columns those of `shown` that it has, and a note on the others."""
     columns = [name for name in shown if name in source.columns]
     left = [name for name in source.columns if name not in columns]
-    return Listing(columns, source, source.title, [*source.notes, *left_out_note(left)])
+    notes = [*source.notes, *left_out_note(left)]
+    return Listing(columns, source, source.title, notes, source.doubtful)
 
 
 def left_out_note(left: Sequence[str]) -> list[str]:
@@ -175,7 +185,7 @@ def noted(bench: Bench, source: Source, space: str, protocol: str | None, *notes
     """The same rows with notes that say which scores and which release they are from."""
     scores = protocol or standard_protocol(space)
     said = f"Scores of protocol {scores}; release {bench.version}." if scores else f"Release {bench.version}."
-    return Listing(source.columns, source, source.title, [*notes, *source.notes, said])
+    return Listing(source.columns, source, source.title, [*notes, *source.notes, said], source.doubtful)
 
 
 app = typer.Typer(
@@ -193,6 +203,7 @@ ReleaseOption = Annotated[
     typer.Option(
         "--release",
         metavar="PATH_OR_URL",
+        is_eager=True,  # --version reads it
         help="Release to read. Default: $NBZERO_RELEASE, else the one inside nbzero.",
     ),
 ]
@@ -202,16 +213,26 @@ CsvOption = Annotated[
 ]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"nbzero {__version__}")
-        raise typer.Exit(OK)
+def _version(ctx: typer.Context, wanted: bool) -> None:
+    """The versions of the code and of the data; of a release that cannot be read the former, and why."""
+    if not wanted:
+        return
+    print(f"nbzero {__version__}")
+    try:
+        bench = Bench(_location(ctx.params.get("release")))
+    except NBZeroError as error:
+        raise fail(error, USAGE) from None
+    print(f"data {bench.version}, manifest {bench.sha256[:12]}")
+    raise typer.Exit(OK)
 
 
 VersionOption = Annotated[
     bool,
     typer.Option(
-        "--version", callback=_version, is_eager=True, help="Print the version of the code and exit."
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Print the versions of the code and of the data (of a --release named before), and exit.",
     ),
 ]
 
@@ -272,7 +293,12 @@ def _call_of(said: Mapping[str, Any]) -> Call:
         form = "json"
     elif said["as_csv"]:
         form = "csv"
-    return Call(said["release"] or os.environ.get("NBZERO_RELEASE") or None, form)
+    return Call(_location(said["release"]), form)
+
+
+def _location(given: str | None) -> str | None:
+    """The release that is read; None is the one inside nbzero."""
+    return given or os.environ.get("NBZERO_RELEASE") or None
 
 
 def _with_columns(error: NBZeroError, call: Call, given: Mapping[str, Any]) -> str:

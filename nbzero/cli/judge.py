@@ -89,7 +89,7 @@ def _pick_parts(source: Listing) -> list[Listing]:
     parts = []
     for key, rows in limits.items():
         title = f"{': '.join(key)}: {count_of(rows[0]['pool_size'], 'arch')}"
-        parts.append(Listing(shown, rows, title))
+        parts.append(Listing(shown, rows, title, doubtful=source.doubtful))
     parts[0].title = f"{source.title}\n\n{parts[0].title}"
     left = [name for name in source.columns if name not in (*shown, *heads, "pool_size")]
     parts[-1].notes = [*source.notes, *left_out_note(left)]

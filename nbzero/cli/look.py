@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -19,37 +19,50 @@ from nbzero.errors import (
     count_of,
 )
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.held import Held, held, summary
 from nbzero.release.opened import COSTS, Kind, Seed, Split, one_seed, split_column
 from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
 from nbzero.spaces.choices import said_options
 from nbzero.spaces.macro import CHOICES, MAX_MACS, MAX_PARAMS, grid_size
-from nbzero.spaces.published import IMPORTED, doubts_of
+from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in, doubts_of
+from nbzero.text import marked
 
 # What a release holds
 
 
 @command()
 def info(call: Call) -> Answer:
-    """What the release holds: its version, checksum and tables."""
+    """What the release holds: its version, checksum and tables.
+
+    First how many networks of each space are trained, scored and predicted.
+    """
     bench = call.bench
     rows: list[dict[str, Any]] = []
     for space in bench.spaces:
         rows += _tables_of(bench, space)
-    counts = {"runs": 0, "scores": 0}
+    counts = dict.fromkeys(_COUNTED, 0)
     for row in rows:
         if row["kind"]:
             counts[row["kind"]] += row["rows"]
     archs = sum(len(bench.release.space(space).archs) for space in bench.spaces)
-    held = [
+    listed = [
         f"{archs:,} archs in {count_of(len(bench.spaces), 'space')}",
         count_of(counts["runs"], "run"),
         count_of(counts["scores"], "scored initialisation"),
+        count_of(counts["predictions"], "prediction"),
         f"{len(PROXIES)} proxies known",
     ]
     title = f"Release {bench.version}, manifest SHA-256 {bench.sha256}, read by nbzero {__version__}"
+    first = summary(bench.release)
+    note = f"{', '.join(listed)}. At {bench.path}"
     columns = ["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"]
-    return Answer(Listing(columns, rows, title, [f"{', '.join(held)}. At {bench.release.files.url}"]))
+    whole = Listing(columns, rows, title, [first, note])
+    networks = Listing(Held._fields, [row._asdict() for row in held(bench.release)], f"{title}\n{first}")
+    return Answer(whole, [networks, Listing(columns, rows, "Tables", [note])])
+
+
+_COUNTED: tuple[Literal["runs", "scores", "predictions"], ...] = ("runs", "scores", "predictions")
 
 
 def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
@@ -57,10 +70,9 @@ def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
     opened = bench.release.space(space)
     head = {"space": space, "archs": len(opened.archs)}
     rows = []
-    kinds: tuple[Kind, ...] = ("runs", "scores")
     for dataset in opened.datasets():
-        for kind in kinds:
-            for name in opened.named(kind, dataset):
+        for kind in _COUNTED:
+            for name in dict.fromkeys(name for name, _ in opened.groups(f"{kind}/{dataset}")):
                 rows.append(
                     head | {"dataset": dataset, "kind": kind} | _groups_of(bench, space, kind, dataset, name)
                 )
@@ -68,8 +80,8 @@ def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
     return rows or [head | nulls | {"archs_with": 0, "rows": 0}]
 
 
-def _groups_of(bench: Bench, space: str, kind: Kind, dataset: str, name: str) -> dict[str, Any]:
-    """The seeds, archs and rows of a recipe or protocol."""
+def _groups_of(bench: Bench, space: str, kind: str, dataset: str, name: str) -> dict[str, Any]:
+    """The seeds, archs and rows of a recipe or protocol. Predictions are of no seed."""
     seeds: list[int] = []
     ids: set[int] = set()
     num_rows = 0
@@ -78,7 +90,7 @@ def _groups_of(bench: Bench, space: str, kind: Kind, dataset: str, name: str) ->
             seeds.append(seed)
             ids.update(group.ids)
             num_rows += group.num_rows
-    listed = ", ".join(map(str, sorted(seeds)))
+    listed = "" if kind == "predictions" else ", ".join(map(str, sorted(seeds)))
     return {"recipe_or_protocol": name, "seeds": listed, "archs_with": len(ids), "rows": num_rows}
 
 
@@ -117,10 +129,13 @@ def query(
         for named in _or_all(protocol, bench.protocols(record.space, one)):
             head = {"dataset": one, "setting": named, "seed": said}
             rows += [head | row for row in _score_rows(bench, record, one, named, seed)]
-    notes = [] if datasets else [f"The release has no runs and no scores of {record.space}."]
+    doubtful = doubtful_in(record.space, [row["name"] for row in rows if row.get("value") is not None])
+    notes = doubt_notes(record.space, doubtful)
+    if not datasets:
+        notes.append(f"The release has no runs and no scores of {record.space}.")
     title = f"{record.arch}: {record.space}, arch_id {record.arch_id}; split {split}, seed {said}"
     columns = ["part", "dataset", "setting", "seed", "name", "value", "reason"]
-    whole = Listing(columns, rows, f"{title}; release {bench.version}", notes)
+    whole = Listing(columns, rows, f"{title}; release {bench.version}", notes, doubtful)
     return Answer(whole, _query_parts(whole))
 
 
@@ -217,7 +232,8 @@ def _query_parts(whole: Listing) -> list[Listing]:
         if any(row["reason"] for row in rows):
             columns.append("reason")
         said = ", ".join([f"{part}: {dataset}", *([str(setting)] if setting else []), f"seed {seed}"])
-        parts.append(Listing(columns, rows, whole.title if part == "arch" else said))
+        head = whole.title if part == "arch" else said
+        parts.append(Listing(columns, rows, head, doubtful=whole.doubtful))
     parts[-1].notes = list(whole.notes)
     return parts
 
@@ -267,6 +283,7 @@ class _Ranking:
         column: as `Bench.table` names it.
         kind: the table that it is of; None for archs.
         direction: of the proxy, where it is one.
+        doubtful: the proxy, where its scores are not to be trusted in the space.
     """
 
     def __init__(self, bench: Bench, space: str, by: str, split: Split) -> None:
@@ -284,6 +301,8 @@ class _Ranking:
             self.kind = None
         self.proxy = PROXIES.get(self.column.removeprefix("scores.")) if self.kind == "scores" else None
         self.direction = 1 if self.proxy is None else self.proxy.direction
+        scored = [] if self.proxy is None else [self.proxy.name]
+        self.doubtful = doubtful_in(self.space, scored)
 
     def load(
         self, dataset: str | None, recipe: str | None, protocol: str | None, seed: Seed, where: str | None
@@ -371,8 +390,10 @@ class _Ranking:
             rows.append({"place": place} | self._row(row))
         last = keys[kept[-1]]
         beyond = sum(keys[row] == last for row in order[number:])
-        title = f"Top {len(kept)} by {self.by}: {', '.join(self._said())}, N = {len(self.there):,}"
-        return Listing(list(rows[0]), rows, title, self._notes(ascending, beyond))
+        by = marked(self.by, self.doubtful)
+        title = f"Top {len(kept)} by {by}: {', '.join(self._said())}, N = {len(self.there):,}"
+        notes = [*self._notes(ascending, beyond), *doubt_notes(self.space, self.doubtful)]
+        return Listing(list(rows[0]), rows, title, notes, self.doubtful)
 
     def _row(self, row: int) -> dict[str, Any]:
         line: dict[str, Any] = {

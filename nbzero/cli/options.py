@@ -63,13 +63,16 @@ def of_release(listed: Callable[[Bench, typer.Context], Iterable[str]]) -> Compl
     return complete
 
 
-def _spaces(bench: Bench, ctx: typer.Context) -> Sequence[str]:
+def spaces_there(bench: Bench, ctx: typer.Context) -> Sequence[str]:
     return bench.spaces
 
 
 def _spaces_meant(bench: Bench, ctx: typer.Context) -> Sequence[str]:
-    """The space that the line names, else all."""
-    return [ctx.params["space"]] if ctx.params.get("space") else bench.spaces
+    """The space or spaces that the line names, else all."""
+    named = ctx.params.get("space")
+    if not named:
+        return bench.spaces
+    return [named] if isinstance(named, str) else list(named)
 
 
 def _datasets(bench: Bench, ctx: typer.Context) -> list[str]:
@@ -132,6 +135,11 @@ def seed_of(given: str) -> Any:
     if not given.isdecimal():
         raise typer.BadParameter(f"{given!r}; it is a whole number from 0, or mean")
     return int(given)
+
+
+def seed_or_all(given: str) -> Any:
+    """A seed's text as a number, "mean" or "all"."""
+    return given if given == "all" else seed_of(given)
 
 
 def names_of(given: list[str] | None) -> list[str] | None:
@@ -213,7 +221,8 @@ def _seed_option(name: str, help: str) -> Option:
 OPTIONS: dict[str, Option] = {
     "space": Option(
         Annotated[
-            str, typer.Argument(help="Search space: see nbzero info.", autocompletion=of_release(_spaces))
+            str,
+            typer.Argument(help="Search space: see nbzero info.", autocompletion=of_release(spaces_there)),
         ]
     ),
     "dataset": _named_option(

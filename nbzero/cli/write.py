@@ -11,7 +11,16 @@ import typer
 from nbzero import text
 from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, Listing, noted
-from nbzero.cli.options import command, dataset_of, in_list, names_of, of_release, words
+from nbzero.cli.options import (
+    command,
+    dataset_of,
+    in_list,
+    names_of,
+    of_release,
+    seed_or_all,
+    spaces_there,
+    words,
+)
 from nbzero.errors import NothingFoundError, UsageError, unknown_name
 from nbzero.files import write_whole
 from nbzero.release.opened import Seed, Split
@@ -130,15 +139,29 @@ def report(
     return Answer(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
 
 
-@command("space", "dataset", "recipe", "protocol", "seed", "where")
+@command("dataset", "recipe", "protocol", "where")
 def export(
     call: Call,
-    space: str,
     dataset: str | None,
     recipe: str | None,
     protocol: str | None,
-    seed: Seed,
     where: str | None,
+    space: Annotated[
+        list[str],
+        typer.Argument(
+            help="Search spaces: one, or several with a column space in front.",
+            autocompletion=of_release(spaces_there),
+        ),
+    ],
+    seed: Annotated[
+        Any,
+        typer.Option(
+            "--seed",
+            metavar="N|mean|all",
+            parser=seed_or_all,
+            help="Of runs and scores: a number, mean, or all, a row for each. Default: 0.",
+        ),
+    ] = None,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="- is stdout.")] = "-",
     form: Annotated[
         Literal["csv", "parquet", "json"] | None,
@@ -149,20 +172,24 @@ def export(
         typer.Option(
             "--columns",
             metavar="A,B",
-            help="May be repeated. Default: all of archs; with --dataset also its runs and scores.",
+            help="May be repeated. Default: all of archs; with --dataset also runs and scores, but curve.",
         ),
     ] = None,
 ) -> None:
-    """The table of a space as CSV, JSON or Parquet.
+    """The table of a space, or of several, as CSV, JSON or Parquet.
 
-    What Bench.table gives: one row an arch, in build order.
+    What Bench.table gives: one row an arch, in build order, or with --seed all one row an arch and seed. A
+    curve is a list in Parquet, an array in JSON, and the text of that array in CSV.
     """
     kind = _format(form, None if call.form == "table" else call.form, out)
     bench = call.bench
-    view = bench.table(space, names_of(columns), dataset, recipe, protocol, seed, where)
+    spaces = space[0] if len(space) == 1 else space
+    view = bench.table(spaces, names_of(columns), dataset, recipe, protocol, seed, where)
     _check_there(bench, view, space, dataset, where, seed)
     title = ", ".join([_selected(view, where), f"N = {len(view):,}, release {bench.version}"])
     data = _encoded(bench, view, kind, title)
+    for note in view.notes:
+        print(note, file=sys.stderr)
     if out == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -189,39 +216,53 @@ def _format(form: str | None, asked: str | None, out: str) -> str:
 
 
 def _check_there(
-    bench: Bench, view: "Frame", space: str, dataset: str | None, where: str | None, seed: Seed
+    bench: Bench, view: "Frame", spaces: Sequence[str], dataset: str | None, where: str | None, seed: Any
 ) -> None:
-    """NothingFoundError where no arch meets the condition, or none has what was asked for with that seed."""
+    """NothingFoundError where no row meets the condition, or none has what was asked for with that seed."""
+    of = ", ".join(spaces)
     if where is not None and not len(view):
-        from nbzero.release.table import Wanted, none_meets
-
-        selected = view.selected
-        wanted = Wanted(dataset, selected["recipe"], selected["protocol"], seed)
-        opened = bench.release.space(space)
-        ids = bench.table(space, ["arch_id"])["arch_id"]
-        raise none_meets(bench.release, opened, where, ids, f"archs of {space}", wanted)
+        if len(spaces) > 1 or seed == "all":
+            raise NothingFoundError(f"no row of {of} meets {where!r}; widen the condition, or leave it out")
+        raise _none_meets(bench, view, spaces[0], dataset, where, seed)
     if seed in (None, "mean"):
         return
-    measured = _measured_columns(bench, view, space)
+    measured = _measured_columns(bench, view, spaces)
     if measured and all(_is_empty(view[name].tolist()) for name in measured):
-        none = f"no arch of {space} has runs or scores with seed {seed} on {dataset}"
+        none = f"no arch of {of} has runs or scores with seed {seed} on {dataset}"
         raise NothingFoundError(f"{none}; nothing was written: nbzero info lists the seeds")
 
 
-def _measured_columns(bench: Bench, view: "Frame", space: str) -> list[str]:
-    of_archs = bench.table(space).columns
-    return [name for name in view.columns if name not in of_archs]
+def _none_meets(
+    bench: Bench, view: "Frame", space: str, dataset: str | None, where: str, seed: Seed
+) -> NothingFoundError:
+    from nbzero.release.table import Wanted, none_meets
+
+    selected = view.selected
+    wanted = Wanted(dataset, selected["recipe"], selected["protocol"], seed)
+    ids = bench.table(space, ["arch_id"])["arch_id"]
+    return none_meets(bench.release, bench.release.space(space), where, ids, f"archs of {space}", wanted)
+
+
+def _measured_columns(bench: Bench, view: "Frame", spaces: Sequence[str]) -> list[str]:
+    known = {"space", "seed"}
+    for space in spaces:
+        known.update(bench.table(space).columns)
+    return [name for name in view.columns if name not in known]
 
 
 def _is_empty(values: Sequence[Any]) -> bool:
-    return all(value is None or value != value for value in values)
+    return all(value is None or (isinstance(value, float) and value != value) for value in values)
 
 
 def _selected(view: "Frame", where: str | None) -> str:
     """What was selected, in words."""
+    from nbzero.release.table import selected_said
+
     selected = view.selected
-    parts = [selected["space"]]
-    parts += [selected[name] for name in ("dataset", "recipe", "protocol") if selected[name]]
+    parts = []
+    for name in ("space", "dataset", "recipe", "protocol"):
+        if selected[name]:
+            parts.append(selected_said(selected[name]))
     if selected["dataset"] is not None:
         parts.append(f"seed {selected['seed']}")
     if where:
@@ -234,7 +275,7 @@ def _encoded(bench: Bench, view: "Frame", kind: str, title: str) -> bytes:
     if kind == "csv":
         return text.csv_text(table.column_names, table.to_pylist()).encode()
     if kind == "json":
-        return (text.json_text(title, [], table.to_pylist()) + "\n").encode()
+        return (text.json_text(title, view.notes, table.to_pylist()) + "\n").encode()
     import pyarrow as pa
     import pyarrow.parquet as pq
 

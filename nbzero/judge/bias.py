@@ -20,6 +20,7 @@ from nbzero.judge.designs import (
     sizes_said,
 )
 from nbzero.judge.pool import ACCURACY, Pool, Sample, as_sample
+from nbzero.spaces.published import doubt_notes, doubtful_in
 
 Row = dict[str, Any]
 
@@ -121,7 +122,8 @@ def bias(
     notes = [f"{sizes_said(sizes)}; the top {top:.3g} of them, at least {min_top}"]
     if unjudged:
         notes.append(f"Without all numbers: {', '.join(unjudged)}")
-    return Frame.of(rows, title, notes, texts=("reason",))
+    notes += doubt_notes(sample.space, chosen)
+    return Frame.of(rows, title, notes, texts=("reason",)).marking(doubtful_in(sample.space, chosen))
 
 
 def _too_few(sample: Sample, name: str, num_archs: int, num_both: int, min_top: int) -> str | None:

@@ -90,7 +90,7 @@ def correlations_frame(
         rows,
         f"Correlation with accuracy: {pool.name}",
         [*notes, *entries.notes, *ceiling_notes(pool), *bootstrap_notes(bootstrap)],
-    )
+    ).marking(entries.doubtful)
     if bootstrap is None:
         return frame
     columns: dict[str, Any] = {name: frame[name] for name in frame.columns}
@@ -100,7 +100,7 @@ def correlations_frame(
             if not entries.unscored[row]:
                 found[row] = bootstrap.of(judge, scores, pool.accuracy)
         columns |= low_high(name, found)
-    return Frame(columns, frame.title, frame.notes)
+    return frame.with_columns(columns)
 
 
 def _row(entries: Entries, row: int, accuracy: Floats, judges: Judges) -> dict[str, Any]:
@@ -152,4 +152,4 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int) -> Frame:
         if name == "kendall":
             columns |= low_high(name, found)
     archs = f"{count_of(resamples, 'resample')} of the archs (seed 0), percentiles"
-    return Frame(columns, table.title, [*table.notes, f"95% intervals of kendall: {archs}."])
+    return table.with_columns(columns, f"95% intervals of kendall: {archs}.")

@@ -17,6 +17,7 @@ from nbzero.judge.picks import judged_of, mbr_columns, picks_frame, spacings
 from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap, Entries, bootstrap_of
 from nbzero.judge.scores import aligned, narrowed
+from nbzero.spaces.published import doubt_notes
 
 REFERENCES = (RANDOM, ORACLE, CEILING)
 SHORT = (
@@ -101,7 +102,8 @@ class Report:
         kept = always.union(others[:FEW])
         rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
         shown = {name: rows[name] for name in SHORT if name in rows}
-        lines = [Frame(shown, f"{self.name}: {self.pool.name}").to_text()]
+        title = f"{self.name}: {self.pool.name}"
+        lines = [Frame(shown, title, doubtful=rows.doubtful).to_text()]
         more = "every column"
         if len(others) > FEW:
             more = count_of(len(others) - FEW, "more proxy", "more proxies")
@@ -202,7 +204,9 @@ def _report(
         found = Frame.of(
             intervals, f"{bootstrap.level:.0%} intervals of {of} of the archs: {own.name}", [bootstrap.note]
         )
-    table = Frame(columns, f"{name} beside the stored proxies: {own.name}", notes)
+        found = found.with_notes(*doubt_notes(own.space, entries.names)).marking(entries.doubtful)
+    title = f"{name} beside the stored proxies: {own.name}"
+    table = Frame(columns, title, notes, doubtful=entries.doubtful)
     return Report(name, own, table, _both_picks(own, parts), found, tuple(notes))
 
 
@@ -243,4 +247,4 @@ def _both_picks(own: Pool, parts: list[tuple[str, Frame]]) -> Frame:
     for column in first.columns:
         columns[column] = np.concatenate([part[column] for _, part in parts])
     notes = dict.fromkeys(note for _, part in parts for note in part.notes)
-    return Frame(columns, title, notes)
+    return Frame(columns, title, notes, doubtful=first.doubtful)

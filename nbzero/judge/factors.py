@@ -38,6 +38,7 @@ from nbzero.judge.designs import (
 from nbzero.judge.pool import Pool, Sample, as_sample
 from nbzero.metrics.arrays import is_rounding
 from nbzero.metrics.correlations import spearman_rho
+from nbzero.spaces.published import doubt_notes, doubtful_in
 
 if TYPE_CHECKING:
     import xgboost
@@ -158,8 +159,9 @@ def factors(
             fit = designs[key].fit(target.values)
         rows += _rows(name, target, factor_names, repeated, fit, reason, min_r2)
     title = f"factors of {count_of(len(chosen), 'target')}: {sample.name}"
-    notes = _notes(rows, transform, min_r2, encoding)
-    return Frame.of(rows, title, notes, texts=("same_as", "reason"))
+    notes = [*_notes(rows, transform, min_r2, encoding), *doubt_notes(sample.space, chosen)]
+    doubtful = doubtful_in(sample.space, chosen)
+    return Frame.of(rows, title, notes, texts=("same_as", "reason")).marking(doubtful)
 
 
 class Fit(NamedTuple):

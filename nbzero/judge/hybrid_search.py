@@ -27,6 +27,7 @@ from nbzero.judge.hybrids import (
     Hybrid,
     Rule,
     combined,
+    doubtful_on,
     listed_pools,
     mbr_columns,
     mbr_within,
@@ -36,9 +37,11 @@ from nbzero.judge.hybrids import (
     rank_columns,
 )
 from nbzero.judge.pool import Pool
-from nbzero.judge.rows import doubt_notes, unscored_notes
+from nbzero.judge.rows import unscored_notes
 from nbzero.judge.votes import copeland
 from nbzero.metrics.arrays import codes
+from nbzero.spaces.published import doubt_notes
+from nbzero.text import marked
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -143,7 +146,7 @@ class HybridSearch:
                     }
                 )
         title = f"Best hybrids by {self.rule} on {self.chosen}: {self.chosen.criterion}"
-        return Frame.of(rows, title, self._notes())
+        return Frame.of(rows, title, self._notes()).marking(doubtful_on([self.pool], self.members))
 
     def judge(self, pools: Pool | Iterable[Pool]) -> Frame:
         """The best subset of each size, chosen here, on other pools by the same mBR.
@@ -192,7 +195,9 @@ class HybridSearch:
                     }
                 )
         title = f"Best hybrids by {self.rule} of {self.chosen}, judged elsewhere: {criterion}"
-        return Frame.of(rows, title, notes)
+        notes += doubt_notes(self.pool.space, self.members)
+        doubtful = doubtful_on([self.pool, *listed], self.members)
+        return Frame.of(rows, title, dict.fromkeys(notes)).marking(doubtful)
 
     def __repr__(self) -> str:
         """The best of every size."""
@@ -201,7 +206,8 @@ class HybridSearch:
         combinations = count_of(len(self.values) - 1, "combination")
         lines = [
             f"HybridSearch of {combinations} of {count_of(len(self.members), 'member')}",
-            Frame(columns, best.title).to_text(),
+            Frame(columns, best.title, doubtful=best.doubtful).to_text(),
+            *doubt_notes(self.pool.space, self.members),
             "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools);"
             " more of each size: .table(), .best().",
         ]
@@ -269,7 +275,8 @@ class HybridSearch:
 
     def _searched(self) -> list[str]:
         """The note on who was searched; where that was our choice, why, and how to have it otherwise."""
-        members = f"Searched: {', '.join(self.members)}"
+        doubtful = doubtful_on([self.pool], self.members)
+        members = f"Searched: {marked(', '.join(self.members), doubtful)}"
         if not self.not_searched:
             return [f"{members}."]
         num_all = len(self.members) + len(self.not_searched)
@@ -351,7 +358,7 @@ def best_hybrids(
         chance_of_all=chance_of_all,
         no_score=_num_unscored(pool, names),
         not_searched=tuple(not_searched),
-        left_out=(*unscored, *doubt_notes(pool, names), *chain_notes(chains)),
+        left_out=(*unscored, *doubt_notes(pool.space, names), *chain_notes(chains)),
         pool=pool,
     )
 

@@ -21,10 +21,12 @@ from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.judge.budgets import Chain, chain_notes, chains_of, mean_mbr
 from nbzero.judge.pool import Pool
-from nbzero.judge.rows import doubt_notes, unscored_notes
+from nbzero.judge.rows import unscored_notes
 from nbzero.judge.votes import EXPERTS, copeland
 from nbzero.metrics.arrays import ranks
 from nbzero.metrics.picks import NORMALISATIONS, given_limits, is_number_of_limits
+from nbzero.spaces.published import doubt_notes, doubtful_in
+from nbzero.text import marked
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -355,7 +357,9 @@ class Hybrid:
             limits = criterion.by_column(pool)
             rows += self._rows(pool, criterion, limits)
             notes += pool_notes(pool, self.members, limits["mbr"])
-        return Frame.of(rows, f"{self.name}: {criterion}", notes)
+        doubtful = doubtful_on(listed, self.members)
+        title = f"{marked(self.name, doubtful)}: {criterion}"
+        return Frame.of(rows, title, dict.fromkeys(notes)).marking(doubtful)
 
     def _rows(
         self, pool: Pool, criterion: Criterion, limits: Mapping[str, Sequence[Chain]]
@@ -457,11 +461,20 @@ def pool_columns(pool: Pool) -> dict[str, Any]:
 
 
 def pool_notes(pool: Pool, members: Iterable[str], chains: Iterable[Chain]) -> list[str]:
-    """Notes with a pool's name: members without any score, or with doubtful ones, and too small budgets."""
+    """Notes on members without any score and too small budgets, with the pool's name; on doubtful members."""
     names = list(members)
     unscored = [name for name in names if name in pool.without_scores]
-    notes = [*unscored_notes(pool, unscored), *doubt_notes(pool, names), *chain_notes(chains)]
-    return [f"{pool.name}: {note}" for note in notes]
+    notes = [*unscored_notes(pool, unscored), *chain_notes(chains)]
+    return [*(f"{pool.name}: {note}" for note in notes), *doubt_notes(pool.space, names)]
+
+
+def doubtful_on(pools: Iterable[Pool], members: Iterable[str]) -> list[str]:
+    """The members that are doubtful in the space of one of the pools."""
+    names = list(members)
+    found: dict[str, None] = {}
+    for pool in pools:
+        found |= dict.fromkeys(doubtful_in(pool.space, names))
+    return list(found)
 
 
 def listed_pools(pools: Pool | Iterable[Pool]) -> list[Pool]:

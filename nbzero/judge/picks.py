@@ -160,7 +160,7 @@ def picks_frame(pool: Pool, entries: Entries, judged: Sequence[Judged], bootstra
     for one in judged:
         rows += _pick_rows(pool, entries, one)
     notes = [*chain_notes(one.chain for one in judged), *entries.notes, *bootstrap_notes(bootstrap)]
-    frame = Frame.of(rows, f"Picks within budgets: {pool.name}", notes)
+    frame = Frame.of(rows, f"Picks within budgets: {pool.name}", notes).marking(entries.doubtful)
     if bootstrap is None:
         return frame
     columns: dict[str, Any] = {name: frame[name] for name in frame.columns}
@@ -169,7 +169,7 @@ def picks_frame(pool: Pool, entries: Entries, judged: Sequence[Judged], bootstra
         for one in judged:
             bounds += _pick_intervals(one, part, bootstrap, len(entries.names))
         columns |= low_high(name, bounds)
-    return Frame(columns, frame.title, frame.notes)
+    return frame.with_columns(columns)
 
 
 def _pick_rows(pool: Pool, entries: Entries, judged: Judged) -> Iterator[dict[str, Any]]:
@@ -352,6 +352,7 @@ def mbr_table(
         columns,
         title,
         [*dict.fromkeys(notes), *entries.notes, *ceiling_notes(pool), *bootstrap_notes(bootstrap)],
+        doubtful=entries.doubtful,
     )
 
 

@@ -28,7 +28,8 @@ from nbzero.release import conditions
 from nbzero.release.opened import COSTS, Opened, OpenedSpace, Seed, Split, one_seed_or_mean, split_column
 from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
-from nbzero.release.table import Wanted, archs_column, none_meets, numbers_of, select
+from nbzero.release.table import Wanted, none_meets, numbers_of, select
+from nbzero.release.values import archs_column
 from nbzero.spaces.published import categories_of
 
 Floats = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nbzero import metrics
 from nbzero.errors import count_of
 from nbzero.judge.pool import Floats, Pool
-from nbzero.spaces.published import doubts_of
+from nbzero.spaces.published import doubt_notes, doubtful_in
 
 RANDOM, ORACLE, CEILING = "random", "oracle", "another seed"
 NO_INTERVAL = metrics.Interval(math.nan, math.nan)
@@ -32,7 +32,8 @@ class Entries:
         num_proxies: how many come before the oracle.
         missing: (P,) archs without a score.
         unscored: (P,) whether no arch has one.
-        notes: on what is missing.
+        doubtful: names of those whose scores are not to be trusted here.
+        notes: on what is missing or doubtful.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -45,6 +46,7 @@ class Entries:
         self.scores: Floats = np.array(list(rows.values()))
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
         self.unscored = np.array(self.missing) == len(pool)
+        self.doubtful = doubtful_in(pool.space, self.names)
         self._accuracy = pool.accuracy
         self.notes = score_notes(pool, dict(zip(self.names[: self.num_proxies], self.scores, strict=False)))
 
@@ -101,20 +103,10 @@ def score_notes(pool: Pool, rows: dict[str, Floats]) -> list[str]:
         notes.append(f"{same}: {', '.join(constant)}.")
     if rounding:
         notes.append(f"{equal} {', '.join(rounding)}.")
-    notes += doubt_notes(pool, rows)
+    notes += doubt_notes(pool.space, rows)
     if not pool.scores and not pool.unscored:
         notes.append(f"No arch has a score of any proxy: only costs are listed ({pool.name}).")
     return notes + unscored_notes(pool, pool.without_scores)
-
-
-def doubt_notes(pool: Pool, names: Iterable[str]) -> list[str]:
-    """On proxies whose scores in a pool's space are not to be trusted."""
-    doubts = doubts_of(pool.space)
-    doubtful: dict[str, list[str]] = {}
-    for name in names:
-        if name in doubts:
-            doubtful.setdefault(doubts[name], []).append(name)
-    return [f"Doubtful in {pool.space}: {', '.join(those)}; {doubt}." for doubt, those in doubtful.items()]
 
 
 def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:

@@ -22,12 +22,14 @@ import numpy.typing as npt
 
 from nbzero.errors import UsageError, check_known, count_of, unknown_name, whole
 from nbzero.frame import Frame
+from nbzero.judge.hybrids import doubtful_on
 from nbzero.judge.pool import Pool
 from nbzero.judge.rows import unscored_notes
 from nbzero.metrics.arrays import codes, ranks, small_codes
 from nbzero.metrics.bootstrap import check_bootstrap, interval, noise_ceiling
 from nbzero.metrics.correlations import kendall_tau, pearson, spearman_rho
 from nbzero.metrics.picks import NORMALISATIONS, budget_limits, mean_rank, picks, within
+from nbzero.spaces.published import doubt_notes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -128,7 +130,7 @@ class Transfer:
 
 def _part(frame: Frame, columns: Sequence[str]) -> Frame:
     """Some columns of a frame under its title, without its notes."""
-    return Frame({name: frame[name] for name in columns}, frame.title)
+    return Frame({name: frame[name] for name in columns}, frame.title, doubtful=frame.doubtful)
 
 
 def transfer(
@@ -456,7 +458,8 @@ def _pairs_frame(judges: list[_Judge], level: float) -> Frame:
         row["meaningful"] = len(shared) >= FEW and not math.isnan(row["kendall"])
         row["reason"] = _reason([one.reason, other.reason], len(shared), row["kendall"])
         rows.append(row)
-    return Frame.of(rows, f"Rankings of proxies by {judges[0].by.said}")
+    frame = Frame.of(rows, f"Rankings of proxies by {judges[0].by.said}", _doubt_notes(judges))
+    return frame.marking(_doubtful(judges))
 
 
 def _pairs(judges: list[_Judge]) -> Iterator[tuple[tuple[int, _Judge], tuple[int, _Judge]]]:
@@ -528,7 +531,25 @@ def _proxies_frame(judges: list[_Judge]) -> Frame:
             "The pools rank different numbers of proxies: compare places (0 = best, 1 = last), not ranks, "
             "between them."
         )
-    return Frame(columns, f"Proxies by {judges[0].by.said}", notes).sorted("mean_place")
+    notes += _doubt_notes(judges)
+    frame = Frame(columns, f"Proxies by {judges[0].by.said}", notes, doubtful=_doubtful(judges))
+    return frame.sorted("mean_place")
+
+
+def _doubtful(judges: Iterable[_Judge]) -> list[str]:
+    """The proxies that are doubtful in the space of one of the pools."""
+    found: dict[str, None] = {}
+    for judge in judges:
+        found |= dict.fromkeys(doubtful_on([judge.pool], judge.names))
+    return list(found)
+
+
+def _doubt_notes(judges: Iterable[_Judge]) -> list[str]:
+    """A note for each space in which proxies are doubtful."""
+    notes: dict[str, None] = {}
+    for judge in judges:
+        notes |= dict.fromkeys(doubt_notes(judge.pool.space, judge.names))
+    return list(notes)
 
 
 def _over_pools(table: Floats) -> tuple[list[float], list[float]]:
@@ -711,5 +732,6 @@ def _pool_notes(judges: list[_Judge]) -> Iterator[str]:
     for number, judge in enumerate(judges, 1):
         for note in unscored_notes(judge.pool, judge.unscored):
             yield f"Pool {number}: {note}"
+    yield from _doubt_notes(judges)
     if any(not judge.pool.oriented for judge in judges):
         yield "Scores have their raw sign."

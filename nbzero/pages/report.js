@@ -70,6 +70,9 @@ const setting = (pool) => `${pool.dataset}, ${pool.recipe}`;
 const scoresOf = (name) => numbers(state.pool.scores[name]);
 const costOf = () => (state.cost ? numbers(state.pool.costs[state.cost]) : null);
 
+// A proxy's name as it is shown: marked where its scores are not to be trusted. Data have the plain name.
+const said = (name) => (name in state.pool.doubtful ? name + data.mark : name);
+
 function now() {
   const pool = state.pool, accuracy = numbers(pool.accuracy), cost = costOf();
   const limit = cost ? limitAt(cost, state.position, at("spacing").value) : null;
@@ -89,7 +92,7 @@ function choosePool(pool) {
   if (!costs.includes(state.cost)) state.cost = costs.includes("macs") ? "macs" : costs[0] ?? "";
   options(at("space"), [...new Set(data.pools.map((one) => one.space))], pool.space);
   options(at("setting"), pools(pool.space).map(setting), setting(pool));
-  options(at("proxy"), proxies, state.proxy);
+  options(at("proxy"), proxies, state.proxy, said);
   options(at("cost"), costs.length ? costs : [""], state.cost, (name) => name || "none in this space");
   for (const id of ["cost", "spacing", "budget"]) at(id).disabled = !costs.length;
   at("notes").replaceChildren(...pool.notes.map((note) => make("li", {}, note)));
@@ -137,8 +140,8 @@ function refresh() {
   at("budget").setAttribute("aria-valuetext", at("limit").textContent);
   at("low").textContent = cost ? amount(limitAt(cost, 0, "even")) : "";
   at("high").textContent = cost ? amount(limitAt(cost, STEPS, "even")) : "";
-  at("meaning").textContent = data.proxies[state.proxy] ?? "";
-  at("pick-title").textContent = `${state.proxy} picks`;
+  at("meaning").textContent = [data.proxies[state.proxy], pool.doubtful[state.proxy]].filter(Boolean).join(" ");
+  at("pick-title").textContent = `${said(state.proxy)} picks`;
   for (const id of ["pick-what", "best-what", "random-what"]) at(id).textContent = pool.metric;
   show("pick-arch", archs[pick.first], archs[pick.first]);
   show("pick-accuracy", pick.accuracy, pick.accuracy.toFixed(4));
@@ -150,7 +153,7 @@ function refresh() {
   show("best-ahead", accuracy[best] - pick.accuracy, (accuracy[best] - pick.accuracy).toFixed(4));
   show("random-accuracy", meanAccuracy, meanAccuracy.toFixed(4));
   show("random-rank", meanRank, rounded(meanRank));
-  at("summary").textContent = `With ${words}, ${state.proxy} picks an arch of ${pool.metric} ${pick.accuracy.toFixed(4)}, true rank ${rounded(pick.rank)} ` +
+  at("summary").textContent = `With ${words}, ${said(state.proxy)} picks an arch of ${pool.metric} ${pick.accuracy.toFixed(4)}, true rank ${rounded(pick.rank)} ` +
     `among ${whole(inside.length)}; the best there has ${accuracy[best].toFixed(4)}.`;
   picksTable(inside, accuracy, ranks, words);
   draw();
@@ -211,7 +214,7 @@ function fill(body, table, id) {
       const value = absent(cell) ? "" : String(cell);
       if (c) row.append(make("td", {class: table.numeric[c] ? "number" : "arch", "data-value": value}, cellText(cell, places[c])));
       else if (cell in state.pool.scores) {
-        const button = make("button", {type: "button", title: `choose ${cell}`}, cell);
+        const button = make("button", {type: "button", title: `choose ${cell}`}, said(cell));
         button.addEventListener("click", () => chooseProxy(cell));
         row.append(make("th", {scope: "row", "data-value": value}, button));
       } else row.append(make("th", {scope: "row", "data-value": value}, cell));
@@ -264,7 +267,7 @@ function picksTable(inside, accuracy, ranks, words) {
   rows.push([data.oracle, pickOf(inside, accuracy, accuracy, ranks)], [data.random, {...random, tied: inside.length, first: null}]);
   const table = {
     id: "picks", title: `What every proxy picks: ${words}`,
-    notes: ["Moves with the slider. true_rank: how many of the archs within the limit are strictly more accurate than the pick; means where num_tied archs tie."],
+    notes: ["Moves with the slider. true_rank: how many of the archs within the limit are strictly more accurate than the pick; means where num_tied archs tie.", ...state.pool.doubts],
     columns: ["proxy", "true_rank", state.pool.metric, "num_tied", "arch"], numeric: [false, true, true, true, false],
     sort: {column: "true_rank", descending: false},
     rows: rows.map(([name, pick]) => [name, pick.rank, pick.accuracy, pick.tied, pick.first === null ? null : archs[pick.first]]),
@@ -317,7 +320,7 @@ function places(scores) {
   return Float64Array.from(scores, (score) => (Number.isNaN(score) ? NaN : ranks.get(score) + 1));
 }
 
-const KINDS = () => ["over the limit", "within the limit", "best within the limit", `pick of ${state.proxy}`];
+const KINDS = () => ["over the limit", "within the limit", "best within the limit", `pick of ${said(state.proxy)}`];
 
 function scatterSpec() {
   const pool = state.pool, byPlace = at("axis").value === "rank", domain = KINDS();
@@ -327,7 +330,7 @@ function scatterSpec() {
     width: "container", height: "container", autosize: {type: "fit", contains: "padding"}, data: {name: "points", values: scatterPoints()},
     mark: {type: "point", strokeWidth: 2, invalid: "show"},  // all points are finite, so none need be filtered
     encoding: {
-      x: {field: "x", type: "quantitative", title: byPlace ? `place by ${state.proxy} (1 is highest)` : `score of ${state.proxy}${pool.flipped.includes(state.proxy) ? ", sign turned" : ""}`,
+      x: {field: "x", type: "quantitative", title: byPlace ? `place by ${said(state.proxy)} (1 is highest)` : `score of ${said(state.proxy)}${pool.flipped.includes(state.proxy) ? ", sign turned" : ""}`,
         scale: {zero: false, nice: false, padding: 10, reverse: byPlace}, axis: {format: byPlace ? ",.0f" : ".4~g", labelOverlap: true, tickCount: 6}},
       y: {field: "y", type: "quantitative", title: measured(), scale: {zero: false, nice: false, padding: 12}, axis: {format: ".3~f"}},
       fill: scale([css("over"), css("within"), "transparent", css("pick")]),
@@ -350,7 +353,7 @@ function curvePoints() {
   return rows;
 }
 
-const SERIES = () => ["best within the limit", `pick of ${state.proxy}`, "at random, on average"];
+const SERIES = () => ["best within the limit", `pick of ${said(state.proxy)}`, "at random, on average"];
 
 function curveSpec() {
   const pool = state.pool, domain = SERIES();
@@ -392,17 +395,17 @@ function draw() {
     const {pool, proxy, cost} = state, {inside} = now(), key = [data.pools.indexOf(pool), proxy, cost, at("axis").value, at("spacing").value, css("panel")].join();
     const drawable = [...scoresOf(proxy)].filter((score) => (at("axis").value === "rank" ? !Number.isNaN(score) : Number.isFinite(score))).length;
     const left = pool.size - drawable;
-    at("scatter-title").textContent = `${proxy} and ${pool.metric}: ${pool.space}, N = ${whole(pool.size)}`;
+    at("scatter-title").textContent = `${said(proxy)} and ${pool.metric}: ${pool.space}, N = ${whole(pool.size)}`;
     legend("scatter-legend", KINDS(), ["over", "within", "best ring", "pick diamond"]);
     legend("curve-legend", SERIES(), ["best line", "pick line dashed", "faint line dotted"]);
     at("scatter-note").textContent = left ? `${whole(left)} archs without a ${at("axis").value === "rank" ? "" : "finite "}score are not drawn.` : "";
     await redraw("scatter", key, scatterSpec, (view) => view.data("points", scatterPoints()).runAsync(),
-      `Scatter of ${pool.metric} over ${proxy}, ${inside.length} of ${pool.size} archs within the limit. ${at("summary").textContent}`);
+      `Scatter of ${pool.metric} over ${said(proxy)}, ${inside.length} of ${pool.size} archs within the limit. ${at("summary").textContent}`);
     at("curve").closest("section").hidden = !cost;
     if (!cost) return;
     at("curve-title").textContent = `${capital(pool.metric)} of the pick as the limit on ${cost} grows: ${pool.space}, N = ${whole(pool.size)}`;
     await redraw("curve", key, curveSpec, (view) => view.data("now", [{limit: now().limit}]).runAsync(),
-      `${pool.metric} of what ${proxy} picks, of the best and of a random arch over the limit on ${cost}. ${at("summary").textContent}`);
+      `${pool.metric} of what ${said(proxy)} picks, of the best and of a random arch over the limit on ${cost}. ${at("summary").textContent}`);
   });
 }
 

@@ -25,7 +25,8 @@ from nbzero.pages.page import Columns, bundler, target, write_page
 from nbzero.plots.paper import RESAMPLES
 from nbzero.plots.words import UNITS, metric_unit
 from nbzero.proxies.facts import PROXIES
-from nbzero.spaces.published import IMPORTED
+from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
+from nbzero.text import MARK
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -166,6 +167,7 @@ def _content(bench: Bench, found: _Found, split: Split, budgets: int, resamples:
         "units": UNITS,
         "oracle": ORACLE,
         "random": RANDOM,
+        "mark": MARK,
     }
 
 
@@ -215,6 +217,8 @@ def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resa
         "costs": {name: columns.numbers(values) for name, values in costs.items()},
         "scores": {name: columns.numbers(values) for name, values in scores.items()},
         "opens": _opens(pool, ours),
+        "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
+        "doubts": doubt_notes(pool.space, scores),
         "flipped": [name for name in scores if name in PROXIES and PROXIES[name].direction < 0],
         "tables": [*_mbr_tables(mbr, budgets), _correlations_table(ordered)],
         "notes": _notes(bench, pool, ours, ordered),
@@ -239,7 +243,7 @@ def _union_first(mbr: Frame) -> Frame:
     """`mbr_table` with mbr_union, by which the page sorts it, in front; no intervals of other columns."""
     first = [name for name in ("proxy", "mbr_union", "mbr_union_low", "mbr_union_high") if name in mbr]
     rest = [name for name in mbr.columns if name not in first and not name.endswith(("_low", "_high"))]
-    return Frame({name: mbr[name] for name in (*first, *rest)}, mbr.title, mbr.notes)
+    return mbr.with_columns({name: mbr[name] for name in (*first, *rest)})
 
 
 def _mbr_tables(mbr: dict[str, Frame], budgets: int) -> list[dict[str, Any]]:
@@ -292,6 +296,7 @@ def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[
         "sign turned. An arch without a score ranks below every other one; minus infinity is a number.",
         _TRUE_RANK,
         _noise_in_words(pool, mbr, ordered),
+        *doubt_notes(pool.space, pool.scores),
     ]
     if pool.space in IMPORTED:
         notes += _sources(bench, pool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import UsageError
@@ -23,7 +23,7 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.picks import rows_of_cost
-from nbzero.plots.words import engineered, safe
+from nbzero.plots.words import engineered, named
 from nbzero.spaces.macro import Arch
 from nbzero.spaces.published import space_of
 
@@ -64,7 +64,7 @@ def best_archs(
     rows = _rows_of_budget(rows_of_cost(picks, cost, "best_archs", spacing), cost, budget)
     groups = _by_arch(rows)
     archs = _parsed(groups)
-    heads = [_head(group) for group in groups.values()]
+    heads = [_head(group, picks.doubtful) for group in groups.values()]
     across = min(len(groups), 4)
     figure = new_figure(max(2.9 * across, 5.5), _heights(heads, across) + 1.1)
     widest = max(stage.width for arch in archs for stage in arch.stages)
@@ -127,17 +127,17 @@ def _parsed(groups: Mapping[str, Sequence[Row]]) -> list[Arch]:
     return [Arch.parse(arch) for arch in groups]
 
 
-def _head(group: Sequence[Row]) -> str:
+def _head(group: Sequence[Row], doubtful: Collection[str]) -> str:
     """Who picks an arch, and how good it is."""
     names = []
     for row in group:
         tied = f" (1 of {row['num_tied']} tied)" if row["num_tied"] > 1 else ""
-        names.append(row["proxy"] + tied)
+        names.append(named(row["proxy"], doubtful) + tied)
     own = _own_row(group)
     known = f"accuracy {own['accuracy']:.4f}, true rank {own['true_rank']:.4g}"
     if own["num_tied"] > 1:
         known += ", means of the tied"
-    return f"{safe(textwrap.fill(', '.join(names), 44))}\n{known}"
+    return f"{textwrap.fill(', '.join(names), 44)}\n{known}"
 
 
 def _heights(heads: Sequence[str], across: int) -> float:

@@ -27,7 +27,7 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.given import REFERENCES, as_list, check_frame
-from nbzero.plots.words import safe, wrapped
+from nbzero.plots.words import named, wrapped
 from nbzero.release.opened import COSTS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _with_intervals(table: Frame, intervals: Frame, column: str) -> Frame:
     columns: dict[str, Any] = {name: table[name] for name in table.columns}
     for end in ("low", "high"):
         columns[f"{column}_{end}"] = [found.get(name, {}).get(end) for name in table["proxy"].tolist()]
-    return Frame(columns, table.title, table.notes)
+    return table.with_columns(columns)
 
 
 def _draw(axes: Axes, panel: _Panel, column: str, places: int) -> None:
@@ -186,7 +186,7 @@ def _names_said(proxies: Frame, missing: Sequence[int]) -> list[str]:
     said = []
     for name, lacking in zip(proxies["proxy"].tolist(), missing, strict=True):
         lacks = f" ({lacking:,} without score)" if lacking else ""
-        said.append(safe(name) + lacks)
+        said.append(named(name, proxies.doubtful) + lacks)
     return said
 
 

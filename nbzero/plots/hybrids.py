@@ -22,7 +22,7 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.given import check_frame
-from nbzero.plots.words import safe
+from nbzero.plots.words import named, safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,9 +57,11 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
         raise UsageError(f"no combinations to draw: {best.title or 'the table'} has {len(best)} rows")
     notes = [*best.notes]
     pools: dict[str, Frame] = {}
+    doubtful = best.doubtful
     if judged is not None:
         check_frame(judged, JUDGED, "hybrid_curves", "HybridSearch.judge")
         notes += judged.notes
+        doubtful |= judged.doubtful
         pools = _by_pool(judged)
     inside = [str(members).split(" + ") for members in first["members"].tolist()]
     names = _by_use(inside)
@@ -73,7 +75,7 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
     for above, below in grid.T:
         plain_axes(above, "both")
         above.tick_params(labelbottom=False)
-        _draw_members(below, first, inside, names)
+        _draw_members(below, first, inside, {name: named(name, doubtful) for name in names})
         legend_below(below, 1, above.get_legend_handles_labels()[0])
     grid[0, 0].set_ylim(bottom=0)
     titled(figure, best.title, dict.fromkeys(notes))
@@ -141,14 +143,14 @@ def _draw_elsewhere(axes: Axes, pools: dict[str, Frame]) -> None:
     axes.set_title("judged elsewhere (dotted: best single member; dashed: random pick)", fontsize=NORMAL)
 
 
-def _draw_members(axes: Axes, first: Frame, inside: Sequence[Sequence[str]], names: Sequence[str]) -> None:
-    """A row of dots for every member: in which combinations it is."""
+def _draw_members(axes: Axes, first: Frame, inside: Sequence[Sequence[str]], names: dict[str, str]) -> None:
+    """A row of dots for every member: in which combinations it is. `names` says how each is written."""
     size = first["size"]
     for place, name in enumerate(names):
         is_in = [name in members for members in inside]
         colours = np.where(is_in, BLUE, ABSENT)
         axes.scatter(size, [place] * len(size), s=16, color=colours, linewidths=0)
-    axes.set_yticks(range(len(names)), [safe(name) for name in names], fontsize=SMALL)
+    axes.set_yticks(range(len(names)), list(names.values()), fontsize=SMALL)
     axes.set_ylim(len(names) - 0.4, -0.6)
     said = [str(one) for one in size]
     label = "members of the combination; dots: who is in it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.given import REFERENCES, check_frame
-from nbzero.plots.words import engineered, in_units, interval_of, metric_of, safe
+from nbzero.plots.words import engineered, in_units, interval_of, metric_of, named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +55,7 @@ class _Lines:
         said: the limits in words where one is joint, else empty.
         x: (B,) where the limits are drawn.
         sizes: (B,) archs within each limit, NaN where there is none.
+        doubtful: proxies that are marked.
     """
 
     values: Mapping[str, Mapping[str, Floats]]
@@ -62,6 +63,7 @@ class _Lines:
     said: Sequence[str]
     x: Floats
     sizes: Floats
+    doubtful: frozenset[str]
 
     def drawn(self, proxy: str, column: str) -> Floats:
         """(B,) its accuracies, or its true ranks as shares of the archs within each limit."""
@@ -133,7 +135,7 @@ def limits(
     bottom.set_ylim(bottom=0)
     legend_below(bottom)
     image = _draw_map(right, lines, rows)
-    right.set_yticks(range(len(rows)), _rows_said(rows, mbr), fontsize=SMALL)
+    right.set_yticks(range(len(rows)), _rows_said(rows, mbr, lines.doubtful), fontsize=SMALL)
     right.set_xlabel(f"limit on {cost}, and archs within it", fontsize=NORMAL)
     head = "true rank of the pick (0 is best)"
     if mbr:
@@ -181,9 +183,9 @@ def _lines_of(part: Frame) -> _Lines:
     sizes = np.asarray(rows["pool_size"], np.float64)
     sizes[sizes == 0] = np.nan
     if not np.isnan(limits).any():
-        return _Lines(values, limits, [], limits, sizes)
+        return _Lines(values, limits, [], limits, sizes, part.doubtful)
     numbers = np.asarray(rows["budget"], np.float64)
-    return _Lines(values, limits, rows["constraint"].tolist(), numbers, sizes)
+    return _Lines(values, limits, rows["constraint"].tolist(), numbers, sizes, part.doubtful)
 
 
 def _highlighted(asked: Iterable[str] | None, ranked: Sequence[str]) -> list[str]:
@@ -230,7 +232,7 @@ def _draw_others(axes: Axes, lines: _Lines, column: str, others: Sequence[str]) 
     """Grey lines, under one name in the legend."""
     style: dict[str, Any] = {"color": PALE, "linewidth": 0.8, "marker": ".", "markersize": 3, "zorder": 1}
     for at, name in enumerate(others):
-        label = safe(name) if len(others) == 1 else f"{len(others)} others"
+        label = named(name, lines.doubtful) if len(others) == 1 else f"{len(others)} others"
         if at:
             label = "_"
         axes.plot(lines.x, lines.drawn(name, column), label=label, **style)
@@ -241,7 +243,7 @@ def _draw_chosen(axes: Axes, lines: _Lines, column: str, chosen: Sequence[str]) 
     for at, name in enumerate(chosen):
         place = at - (len(chosen) - 1) / 2
         style |= {"color": CYCLE[at], "linestyle": DASHES[at], "marker": MARKERS[at]}
-        _draw_beside(axes, lines, name, column, place, label=safe(name), **style)
+        _draw_beside(axes, lines, name, column, place, label=named(name, lines.doubtful), **style)
 
 
 def _draw_references(axes: Axes, lines: _Lines, column: str) -> None:
@@ -308,10 +310,10 @@ def _rank_said(rank: float) -> str:
     return f"{rank:.1f}"
 
 
-def _rows_said(rows: Sequence[str], mbr: Mapping[str, str]) -> list[str]:
+def _rows_said(rows: Sequence[str], mbr: Mapping[str, str], doubtful: Collection[str]) -> list[str]:
     if not mbr:
-        return [safe(name) for name in rows]
-    return [f"{safe(name)}   {mbr.get(name, '-')}" for name in rows]
+        return [named(name, doubtful) for name in rows]
+    return [f"{named(name, doubtful)}   {mbr.get(name, '-')}" for name in rows]
 
 
 def _limits_said(picks: Frame, spacing: str) -> str:
@@ -367,7 +369,7 @@ def before_after(
             plain_axes(axes, "both")
         _limit_axis(bottom, cost, lines)
         top.tick_params(labelbottom=False)
-        top.set_title(safe(textwrap.fill(name, 46)), fontsize=NORMAL)
+        top.set_title(textwrap.fill(named(name, lines.doubtful), 46), fontsize=NORMAL)
         legend_below(bottom, 2)
     grid[0, 0].set_ylabel(metric_of(metric, "pick"))
     grid[1, 0].set_ylabel(RANK)
@@ -403,7 +405,7 @@ def _draw_alone(
     for at, name in enumerate(members):
         number = coloured.index(name)
         style |= {"color": CYCLE[number], "linestyle": DASHES[number], "marker": MARKERS[number]}
-        label = f"{safe(name)} alone"
+        label = f"{named(name, lines.doubtful)} alone"
         _draw_beside(axes, lines, name, column, at - len(members) / 2, label=label, **style)
 
 

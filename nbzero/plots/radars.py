@@ -26,7 +26,7 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.given import check_frame
-from nbzero.plots.words import safe
+from nbzero.plots.words import named, safe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,8 +95,8 @@ def factor_radars(
     figure = new_figure(max(2.55 * across + 0.3, 5.2), 2.55 * down + 0.9)
     grid = panels(figure, len(chosen), across, subplot_kw={"projection": "polar"})
     for axes, name in zip(grid, chosen, strict=True):
-        head = metric if name == ACCURACY else name
-        _draw(axes, frame.only(frame["target"] == name), importance, safe(head))
+        head = safe(metric) if name == ACCURACY else named(name, frame.doubtful)
+        _draw(axes, frame.only(frame["target"] == name), importance, head)
     title = f"Importance by {importance} ({MEANINGS[importance]}): {frame.title}"
     titled(figure, title, [_rings_said(frame, importance), *frame.notes])
     return figure

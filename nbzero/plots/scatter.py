@@ -26,8 +26,9 @@ from nbzero.plots.axes import (
     titled,
 )
 from nbzero.plots.given import as_list, check_frame, check_pools
-from nbzero.plots.words import interval_of, metric_of, safe
+from nbzero.plots.words import interval_of, metric_of, named, safe
 from nbzero.release.opened import COSTS
+from nbzero.spaces.published import doubt_notes, doubtful_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,7 +174,8 @@ def proxy_scatter(
         check_frame(correlations, ("proxy", "kendall"), "proxy_scatter", "correlations")
         judged = {row["proxy"]: row for row in correlations}
         chosen.sort(key=lambda name: _by_tau(judged.get(name)))
-    heads = [_head(name, pool.score(name), judged.get(name)) for name in chosen]
+    doubtful = doubtful_in(pool.space, chosen)
+    heads = [_head(named(name, doubtful), pool.score(name), judged.get(name)) for name in chosen]
     tallest = max(len(head) for head in heads)
     across = min(len(chosen), 4 if len(chosen) <= 12 else 6)
     down = math.ceil(len(chosen) / across)
@@ -187,7 +189,7 @@ def proxy_scatter(
     if proxies is None:
         notes += [f"{NOT_DRAWN}: {pool.why_unscored(name)}." for name in pool.unscored]
     notes.append(_tau_said(judged))
-    below = [" ".join(note for note in notes if note)]
+    below = [" ".join(note for note in notes if note), *doubt_notes(pool.space, chosen)]
     if correlations is not None and _has_intervals(judged):
         below += [note for note in correlations.notes if "resamples" in note]
     titled(figure, f"Scores against {pool.metric}: {pool.name}", below)
@@ -201,9 +203,9 @@ def _by_tau(row: Row | None) -> tuple[bool, float]:
     return False, -row["kendall"]
 
 
-def _head(name: str, scores: Floats, row: Row | None) -> list[str]:
-    """Lines above a panel: the proxy, its tau if known, and what the axis does not show."""
-    lines = [safe(name)]
+def _head(said: str, scores: Floats, row: Row | None) -> list[str]:
+    """Lines above a panel: the proxy as it is `said`, its tau if known, and what the axis does not show."""
+    lines = [said]
     if row is not None and row["kendall"] is None:
         lines.append("τ undefined")
     elif row is not None:

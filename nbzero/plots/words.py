@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from nbzero.text import marked
 
 UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks"}
 
@@ -70,6 +72,15 @@ def safe(text: str) -> str:
     \\$x\\$
     """
     return str(text).replace("$", r"\$")
+
+
+def named(proxy: str, doubtful: Collection[str]) -> str:
+    """The name of a proxy, or of several, as figures write it: safe, and marked where it is doubtful.
+
+    >>> named("zen + jacob_cov", ["jacob_cov"])
+    'zen + jacob_cov*'
+    """
+    return safe(marked(proxy, doubtful))
 
 
 def wrapped(text: str, inches: float, points: float) -> str:

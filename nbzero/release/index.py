@@ -260,12 +260,15 @@ class Index:
             raise self.damaged(f"column {column} of {table} has no text {code}")
         return texts[code]
 
+    def lists(self, table: str, column: str) -> tuple[memoryview, memoryview]:
+        """A list column: where the values of each row end, and the values of all rows."""
+        described = self._described(table, column, "ends")
+        return self._array(described["ends"]), self._array(described["values"])
+
     def list_at(self, table: str, column: str, row: int) -> tuple[float, ...]:
         """One row of a list column."""
-        described = self._described(table, column, "ends")
-        ends = self._array(described["ends"])
+        ends, values = self.lists(table, column)
         start = ends[row - 1] if row else 0
-        values = self._array(described["values"])
         if not 0 <= start <= ends[row] <= len(values):
             raise self.damaged(f"column {column} of {table} ends at {ends[row]} in row {row}")
         return tuple(values[start : ends[row]].tolist())

@@ -28,23 +28,25 @@ if TYPE_CHECKING:
 
 Split = Literal["val", "test"]
 Seed = int | Literal["mean"] | None
+Seeds = Seed | Literal["all"]  # a table can have a row for each
 Kind = Literal["runs", "scores"]
 COSTS = ("macs", "params", "depth")
 SPLITS = {"val_acc": "val", "test_acc": "test"}
 RUN_NUMBERS = ("val_acc", "test_acc", "train_loss", "train_time_s")
 
 
-def one_seed(seed: Seed) -> int:
+def one_seed(seed: Seeds) -> int:
     """The seed meant by None or a number; UsageError for anything else."""
     if seed is None:
         return 0
     if isinstance(seed, (bool, str)) or not hasattr(seed, "__index__") or seed < 0:
         allowed = "None (seed 0) or a whole number from 0"
-        raise UsageError(f"seed {seed!r}; it is {allowed}, and 'mean' where one number is asked for")
+        others = "'mean' where one number is asked for, or 'all' of a table"
+        raise UsageError(f"seed {seed!r}; it is {allowed}, and {others}")
     return int(seed)
 
 
-def one_seed_or_mean(seed: Seed) -> int | Literal["mean"]:
+def one_seed_or_mean(seed: Seeds) -> int | Literal["mean"]:
     """The seed meant by None, a number or "mean"; UsageError for anything else."""
     return "mean" if seed == "mean" else one_seed(seed)
 

@@ -1,10 +1,13 @@
-"""Columns of many archs: how the table that `Bench.table` returns is selected."""
+"""Columns of many archs: how the table that `Bench.table` returns is selected.
+
+A row is an arch, or an arch and a seed (`nbzero.release.every_seed`), of one space or of several.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,23 +23,27 @@ from nbzero.errors import (
 from nbzero.frame import Frame
 from nbzero.proxies.facts import PROXIES
 from nbzero.release import conditions
+from nbzero.release.every_seed import EverySeed
 from nbzero.release.opened import (
     COSTS,
     RUN_NUMBERS,
-    Group,
     Kind,
     Opened,
     OpenedSpace,
     Seed,
+    Seeds,
     one_seed_or_mean,
 )
 from nbzero.release.schema import TABLES, Table, arrow_schema, columns_of
-from nbzero.spaces.published import IMPORTED
+from nbzero.release.values import archs_column, of_all_archs
+from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_OFFERED: dict[Table, tuple[str, ...]] = {"runs": ("status", *RUN_NUMBERS), "scores": tuple(PROXIES)}
+_IN_ALL = ("status", *RUN_NUMBERS)  # the columns of runs in a table that names none
+_OFFERED: dict[Table, tuple[str, ...]] = {"runs": (*_IN_ALL, "curve"), "scores": tuple(PROXIES)}
+_KEYS = ("space", "seed")  # what a row is of; columns where several are in one table
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,17 @@ class Wanted:
     Attributes:
         dataset: needed for columns of runs and scores.
         recipe, protocol: None is the only recipe, the standard protocol.
-        seed: of the runs.
+        seed: of the runs; "all" is a row for each, of runs and scores.
         score_seed: of the scores; None is the seed of the runs.
     """
 
     dataset: str | None = None
     recipe: str | None = None
     protocol: str | None = None
-    seed: Seed = None
+    seed: Seeds = None
     score_seed: Seed = None
 
-    def seed_of(self, kind: Kind) -> Seed:
+    def seed_of(self, kind: Kind) -> Seeds:
         """The seed as it was given, of runs or scores."""
         if kind == "scores" and self.score_seed is not None:
             return self.score_seed
@@ -73,41 +80,283 @@ def select(
     wanted: Wanted,
     where: str | None = None,
 ) -> Frame:
-    """What `Bench.table` returns; its docstring says what the arguments mean."""
-    _check(release, space, wanted)
-    columns = None if columns is None else _checked_columns(space, columns)
-    seeds = {kind: one_seed_or_mean(wanted.seed_of(kind)) for kind in ("runs", "scores")}
-    listed = names_of("columns", columns, _default_columns(space, wanted.dataset, seeds["runs"]))
+    """What `Bench.table` returns of one space; its docstring says what the arguments mean."""
+    listed = _listed(release, [space], columns, wanted)
+    part = _part(release, space, listed, wanted, where)
+    return _framed(space.name, {space.name: part}, listed, wanted, where)
+
+
+def select_of_spaces(
+    release: Opened,
+    spaces: Sequence[OpenedSpace],
+    columns: Iterable[str] | None,
+    wanted: Wanted,
+    where: str | None = None,
+) -> Frame:
+    """What `Bench.table` returns of several spaces: the rows of each, one space after the other."""
+    if not spaces:
+        there = ", ".join(release.spaces)
+        raise UsageError(f"space is an empty list; name one or more of {there}")
+    listed = _led_by("space", _listed(release, spaces, columns, wanted))
     in_condition = [] if where is None else conditions.names_in(where)
-    homes = {name: resolved(name, space.name) for name in [*listed, *in_condition]}
-    chosen = _chosen(release, space, homes, wanted)
+    lacking = _lacking(spaces, [*listed, *in_condition])
+    parts: dict[str, _Part] = {}
+    for space in spaces:
+        parts[space.name] = _part(release, space, listed, wanted, where, lacking[space.name])
+    _check_one_recipe(parts)
+    return _framed(list(parts), parts, listed, wanted, where)
 
-    def values(name: str) -> npt.NDArray[Any]:
-        table, column = homes[name]
+
+def _listed(
+    release: Opened, spaces: Sequence[OpenedSpace], columns: Iterable[str] | None, wanted: Wanted
+) -> list[str]:
+    """The columns of a table, checked as far as they can be without their homes."""
+    default: list[str] = []
+    for space in spaces:
+        _check(release, space, wanted)
+        if columns is None:
+            default += _default_columns(space, wanted)
+    listed = names_of("columns", columns, default)
+    if not listed:
+        there = ", ".join(column.name for column in columns_of("archs", spaces[0].name))
+        raise UsageError(f"columns names nothing; name one or more of {there}, or leave it out for all")
+    if wanted.seed == "all":
+        return _led_by("seed", listed)
+    return listed
+
+
+class _Part(NamedTuple):
+    """The rows of one space.
+
+    Attributes:
+        columns: by name, read-only.
+        ids: arch_id of each row.
+        chosen: the recipe and protocol of its columns; None of a table that no column is of.
+        doubtful: the proxies among its columns that are not to be trusted there.
+        notes: on archs that have no row.
+    """
+
+    columns: dict[str, npt.NDArray[Any]]
+    ids: npt.NDArray[Any]
+    chosen: dict[str, str | None]
+    doubtful: list[str]
+    notes: Sequence[str]
+
+
+class _OneSeed:
+    """A row per arch, in build order: its runs and scores of one seed, or their mean over the seeds.
+
+    Attributes:
+        ids: arch_id of each row.
+        notes: none.
+    """
+
+    notes: Sequence[str] = ()
+
+    def __init__(self, space: OpenedSpace, wanted: Wanted, chosen: Mapping[str, str | None]) -> None:
+        self._space, self._dataset, self._chosen = space, str(wanted.dataset), chosen
+        self._seeds = _checked_seeds(wanted)
+        self.ids = archs_column(space, "arch_id")
+
+    def of_archs(self, column: str) -> npt.NDArray[Any]:
+        return archs_column(self._space, column)
+
+    def measured(self, kind: Kind, column: str) -> npt.NDArray[Any]:
+        name, seed = self._chosen[kind], self._seeds[kind]
+        return of_all_archs(self._space, kind, column, self._dataset, name, seed)
+
+
+class _Values(NamedTuple):
+    """The columns of some rows of one space, by name.
+
+    Attributes:
+        rows: which.
+        homes: the table and column of each name that is no key.
+        lacks: names that the space does not have: null.
+    """
+
+    space: OpenedSpace
+    rows: _OneSeed | EverySeed
+    homes: Mapping[str, tuple[Table, str]]
+    lacks: Collection[str]
+
+    def of(self, name: str) -> npt.NDArray[Any]:
+        """(R,) one column; UnknownNameError for `seed` where a row is of no seed."""
+        if name in self.lacks:
+            return np.full(len(self.rows.ids), np.nan)
+        if name == "space":
+            return np.full(len(self.rows.ids), self.space.name, object)
+        if name == "seed":
+            return self._seeds()
+        table, column = self.homes[name]
         if table == "archs":
-            return archs_column(space, column)
-        return _column(space, table, column, str(wanted.dataset), chosen[table], seeds[table])
+            return self.rows.of_archs(column)
+        return self.rows.measured(table, column)
 
-    ids = archs_column(space, "arch_id")
-    made = {name: values(name) for name in listed}
+    def _seeds(self) -> npt.NDArray[Any]:
+        if isinstance(self.rows, EverySeed):
+            return self.rows.seeds
+        one = "a row per arch is of one seed, or of their mean"
+        instead = "seed='all' gives a row per arch and seed, and the column"
+        raise UnknownNameError(f"column 'seed': {one}; {instead}")
+
+
+def _part(
+    release: Opened,
+    space: OpenedSpace,
+    listed: Sequence[str],
+    wanted: Wanted,
+    where: str | None,
+    lacks: Collection[str] = (),
+) -> _Part:
+    """The rows of one space; columns that it `lacks` are null."""
+    in_condition = [] if where is None else conditions.names_in(where)
+    homes = {}
+    for name in (*listed, *in_condition):
+        if name not in _KEYS and name not in lacks:
+            homes[name] = resolved(name, space.name)
+    _check_condition(where, in_condition, wanted, homes)
+    chosen = _chosen(release, space, homes, wanted)
+    rows: _OneSeed | EverySeed
+    if wanted.seed == "all":
+        kinds = _measured_kinds(space, homes)
+        rows = EverySeed(space, str(wanted.dataset), {kind: chosen[kind] for kind in kinds})
+    else:
+        rows = _OneSeed(space, wanted, chosen)
+    values = _Values(space, rows, homes, lacks)
+    ids = rows.ids
+    made = {name: values.of(name) for name in listed}
     if where is not None:
-        mask = conditions.mask(where, values, len(space.archs))
+        mask = conditions.mask(where, values.of, len(ids))
         ids = ids[mask]
         made = {name: column[mask] for name, column in made.items()}
     for one in (ids, *made.values()):
         one.flags.writeable = False
-    selected: dict[str, Any] = {"space": space.name, "dataset": wanted.dataset, "recipe": chosen["runs"]}
-    selected |= {"protocol": chosen["scores"], "seed": seeds["runs"] if any(chosen.values()) else None}
+    scores = [column for table, column in homes.values() if table == "scores"]
+    return _Part(made, ids, chosen, doubtful_in(space.name, scores), rows.notes)
+
+
+def _framed(
+    space: str | list[str],
+    parts: Mapping[str, _Part],
+    listed: Sequence[str],
+    wanted: Wanted,
+    where: str | None,
+) -> Frame:
+    """The rows of one space or of several as a Frame; `space` is what was asked for."""
+    made = {name: _joined([part.columns[name] for part in parts.values()]) for name in listed}
+    chosen = {kind: _one_or_each(parts, kind) for kind in ("runs", "scores")}
+    selected = _selected(space, wanted, chosen)
+    notes: list[str] = []
+    doubtful: list[str] = []
+    for name, part in parts.items():
+        of_space = "" if isinstance(space, str) else f"{name}: "
+        notes += [f"{of_space}{note}" for note in part.notes]
+        notes += doubt_notes(name, part.doubtful)
+        doubtful += part.doubtful
     return Frame(
-        made, _title(selected, where), arch_ids=ids, selected=selected, schema=_schema(space.name, listed)
+        made,
+        _title(selected, where),
+        notes,
+        arch_ids=_joined([part.ids for part in parts.values()]),
+        selected=selected,
+        schema=_schema(list(parts), listed),
+        doubtful=doubtful,
     )
 
 
-def archs_column(space: OpenedSpace, column: str) -> npt.NDArray[Any]:
-    """A column of the archs table, over all archs."""
-    if column == "arch":
-        return np.array(space.archs, object)
-    return np.asarray(space.numbers("archs", column))
+def _led_by(key: str, listed: Sequence[str]) -> list[str]:
+    """A key in front, unless it is named."""
+    if key in listed:
+        return list(listed)
+    return [key, *listed]
+
+
+def _lacking(spaces: Sequence[OpenedSpace], listed: Iterable[str]) -> dict[str, set[str]]:
+    """For each space the names that it lacks, where another one has them.
+
+    Raises:
+        UnknownNameError: a name that no space has.
+    """
+    lacking: dict[str, set[str]] = {space.name: set() for space in spaces}
+    for name in listed:
+        if name in _KEYS:
+            continue
+        unknown: list[UnknownNameError] = []
+        for space in spaces:
+            try:
+                resolved(name, space.name)
+            except UnknownNameError as error:
+                unknown.append(error)
+                lacking[space.name].add(name)
+        if len(unknown) == len(spaces):
+            raise unknown[0]
+    return lacking
+
+
+def _check_one_recipe(parts: Mapping[str, _Part]) -> None:
+    """UsageError where the runs of several spaces are of several recipes."""
+    used = {name: part.chosen["runs"] for name, part in parts.items() if part.chosen["runs"] is not None}
+    if len(set(used.values())) > 1:
+        listed = ", ".join(f"{recipe} of {name}" for name, recipe in used.items())
+        raise UsageError(f"runs of several recipes, which are never mixed: {listed}; name one with recipe=")
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """One column of one space, as it is, or of several, read-only."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = np.concatenate(parts)
+    joined.flags.writeable = False
+    return joined
+
+
+def _one_or_each(parts: Mapping[str, _Part], kind: str) -> Any:
+    """The recipe or protocol of all spaces, or by space where they differ."""
+    by_space = {name: part.chosen[kind] for name, part in parts.items()}
+    there = set(by_space.values()).difference([None])
+    if len(there) > 1:
+        return by_space
+    return there.pop() if there else None
+
+
+def _selected(space: Any, wanted: Wanted, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    seed = None
+    if any(chosen.values()):
+        seed = _checked_seeds(wanted)["runs"]
+    selected = {"space": space, "dataset": wanted.dataset}
+    return selected | {"recipe": chosen["runs"], "protocol": chosen["scores"], "seed": seed}
+
+
+def _checked_seeds(wanted: Wanted) -> dict[str, Any]:
+    """The seeds meant, of runs and of scores; UsageError for anything else."""
+    if wanted.seed == "all":
+        return {"runs": "all", "scores": "all"}
+    return {
+        "runs": one_seed_or_mean(wanted.seed_of("runs")),
+        "scores": one_seed_or_mean(wanted.seed_of("scores")),
+    }
+
+
+def _measured_kinds(space: OpenedSpace, homes: Mapping[str, tuple[Table, str]]) -> list[Kind]:
+    """Which of runs and scores some columns are of; UsageError where none is."""
+    tables = {table for table, _ in homes.values()}
+    kinds: tuple[Kind, ...] = ("runs", "scores")
+    there = [kind for kind in kinds if kind in tables]
+    if not there:
+        no_column = "seed='all' is a row for each seed of runs and scores, and no column is of them"
+        advice = f"name one, with its dataset={space.datasets()}, or leave seed out"
+        raise UsageError(f"{no_column}; {advice}")
+    return there
+
+
+def _check_condition(
+    where: str | None, in_condition: Iterable[str], wanted: Wanted, homes: Mapping[str, tuple[Table, str]]
+) -> None:
+    for name in in_condition:
+        if name in homes and homes[name] == ("runs", "curve"):
+            listed = f"{name} in {where!r} is a list of numbers in each row"
+            raise UsageError(f"{listed}; conditions compare single ones: val_acc is the last of an ok run")
 
 
 def numbers_of(
@@ -115,17 +364,9 @@ def numbers_of(
 ) -> npt.NDArray[Any]:
     """(archs,) one number column of runs or scores over all archs of a space; NaN where there is none."""
     name = release.named(kind, space, str(wanted.dataset), wanted.name_of(kind))
-    seed = one_seed_or_mean(wanted.seed_of(kind))
-    values = _column(space, kind, column, str(wanted.dataset), name, seed)
+    seed = _checked_seeds(wanted)[kind]
+    values = of_all_archs(space, kind, column, str(wanted.dataset), name, seed)
     return np.asarray(values, np.float64)
-
-
-def _checked_columns(space: OpenedSpace, columns: Iterable[str]) -> list[str]:
-    listed = names_of("columns", columns)
-    if not listed:
-        there = ", ".join(column.name for column in columns_of("archs", space.name))
-        raise UsageError(f"columns names nothing; name one or more of {there}, or leave it out for all")
-    return listed
 
 
 def _check(release: Opened, space: OpenedSpace, wanted: Wanted) -> None:
@@ -153,27 +394,42 @@ def _chosen(
     return chosen
 
 
-def _title(selected: dict[str, Any], where: str | None) -> str:
-    parts = [str(value) for name, value in selected.items() if value is not None and name != "seed"]
-    if selected["seed"] is not None:
+def _title(selected: Mapping[str, Any], where: str | None) -> str:
+    parts = []
+    for name in ("space", "dataset", "recipe", "protocol"):
+        if selected[name] is not None:
+            parts.append(selected_said(selected[name]))
+    if selected["seed"] == "all":
+        parts.append("all seeds")
+    elif selected["seed"] is not None:
         parts.append(f"seed {selected['seed']}")
     if where is not None:
         parts.append(f"where {where}")
     return ", ".join(parts)
 
 
-def _schema(space: str, columns: list[str]) -> Callable[[], pa.Schema]:
+def selected_said(value: Any) -> str:
+    """One name; several, joined; or what each space has."""
+    if isinstance(value, list):
+        return " + ".join(value)
+    if isinstance(value, dict):
+        return " and ".join(f"{name} of {space}" for space, name in value.items() if name is not None)
+    return str(value)
+
+
+def _schema(spaces: Sequence[str], columns: Sequence[str]) -> Callable[[], pa.Schema]:
     """Makes the Arrow schema of some columns, with the release's types and units."""
 
     def make() -> pa.Schema:
         import pyarrow as pa
 
-        known: dict[str, pa.Field] = {}
-        for table in TABLES:
-            for field in arrow_schema(table, space):
-                known.setdefault(field.name, field)
-                qualified = f"{table}.{field.name}"
-                known[qualified] = field.with_name(qualified)
+        known: dict[str, pa.Field] = {"space": pa.field("space", pa.string())}
+        for space in spaces:
+            for table in TABLES:
+                for field in arrow_schema(table, space):
+                    qualified = f"{table}.{field.name}"
+                    known.setdefault(field.name, field)
+                    known.setdefault(qualified, field.with_name(qualified))
         return pa.schema([known[name].with_nullable(True) for name in columns])
 
     return make
@@ -212,62 +468,12 @@ def _range_of(name: str, values: npt.NDArray[Any]) -> str:
     return f"{name} is {there.min():.10g} to {there.max():.10g}"
 
 
-def _column(
-    space: OpenedSpace, kind: str, column: str, dataset: str, name: str | None, seed: Seed
-) -> npt.NDArray[Any]:
-    """One column of runs or scores over all archs of the space."""
-    table = f"{kind}/{dataset}"
-    groups = {one: group for (other, one), group in space.groups(table).items() if other == name}
-    found = {one: group for one, group in groups.items() if seed in (one, "mean")}
-    _check_same_archs(space.name, dataset, found)
-    if column == "status":
-        return _status(space, table, found)
-    parts = [_spread(space, table, column, group) for group in found.values()]
-    if not parts:
-        return np.full(len(space.archs), np.nan)
-    return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
-
-
-def _check_same_archs(space: str, dataset: str, groups: dict[int, Group]) -> None:
-    """UsageError where a mean would be over more seeds of some archs than of others."""
-    ids = [group.ids.tobytes() for group in groups.values()]
-    if any(one != ids[0] for one in ids):
-        counts = ", ".join(
-            f"seed {seed}: {count_of(group.num_rows, 'arch')}" for seed, group in groups.items()
-        )
-        same = f"seed='mean' needs the same seeds for every arch of {space} on {dataset}"
-        raise UsageError(f"{same}, but there are {counts}; name one")
-
-
-def _status(space: OpenedSpace, table: str, groups: dict[int, Group]) -> npt.NDArray[Any]:
-    if len(groups) > 1:
-        raise UsageError("status has no mean; name a seed")
-    spread: npt.NDArray[Any] = np.full(len(space.archs), None, object)
-    for group in groups.values():
-        texts, codes = space.index.texts(table, "status")
-        codes_A = np.asarray(codes[group.start : group.stop])
-        if not (codes_A.min() >= -1 and codes_A.max() < len(texts)):
-            raise space.index.damaged(f"status of {table} has a code beyond its {len(texts)} texts")
-        spread[np.asarray(group.ids)] = np.array([*texts, None], object)[codes_A]
-    return spread
-
-
-def _spread(space: OpenedSpace, table: str, column: str, group: Group) -> npt.NDArray[Any]:
-    """A number column of one group over all archs, NaN where an arch is not in it; no copy where all are."""
-    part = np.asarray(space.numbers(table, column))[group.start : group.stop]
-    if len(part) == len(space.archs):
-        return part
-    spread = np.full(len(space.archs), np.nan)
-    spread[np.asarray(group.ids)] = part
-    return spread
-
-
-def _default_columns(space: OpenedSpace, dataset: str | None, seed: Seed) -> list[str]:
+def _default_columns(space: OpenedSpace, wanted: Wanted) -> list[str]:
     names = [column.name for column in columns_of("archs", space.name)]
-    if dataset is not None:
-        offered = [*_OFFERED["runs"], *_proxies_there(space, dataset)]
+    if wanted.dataset is not None:
+        offered = [*_IN_ALL, *_proxies_there(space, wanted.dataset)]
         names += [name for name in offered if name not in names]
-    if seed == "mean":
+    if wanted.seed == "mean":
         names = [name for name in names if name != "status"]
     return names
 

@@ -8,7 +8,7 @@ absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nbzero.proxies.facts import DOUBTS
 from nbzero.spaces.choices import Imported, ImportedSpace
@@ -19,6 +19,7 @@ from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.nbmacro import NBMACRO
 from nbzero.spaces.space import Space
 from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
+from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
     row.name: row for row in (NB201, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
@@ -78,3 +79,29 @@ def doubts_of(space: str) -> Mapping[str, str]:
     if space in IMPORTED:
         return IMPORTED[space].doubts
     return DOUBTS.get(space, {})
+
+
+def doubtful_in(space: str, names: Iterable[str]) -> list[str]:
+    """Those of some proxies whose scores in a space are not to be trusted.
+
+    >>> doubtful_in("mb-mini", ["zen", "jacob_cov"])
+    ['jacob_cov']
+    """
+    doubts = doubts_of(space)
+    return [name for name in names if name in doubts]
+
+
+def doubt_notes(space: str, names: Iterable[str]) -> list[str]:
+    """What the mark behind the `doubtful_in` a space says: a note for each reason.
+
+    >>> doubt_notes("r1-mini", ["jacob_cov"])
+    []
+    """
+    doubts = doubts_of(space)
+    by_reason: dict[str, list[str]] = {}
+    for name in doubtful_in(space, names):
+        by_reason.setdefault(doubts[name], []).append(name)
+    notes = []
+    for reason, those in by_reason.items():
+        notes.append(f"{MARK} Doubtful in {space}: {', '.join(those)}; {reason}.")
+    return notes

@@ -11,10 +11,11 @@ from builders.import_bench import main
 from builders.merge_shards import main as merge
 from builders.work.commit import commit_release
 from nbzero import Bench, NotAMemberError, ReleaseError, UnknownNameError
-from nbzero.release.manifest import Release, embedded_folder
+from nbzero.release.manifest import Parent, Release, embedded_folder
 from nbzero.release.verify import verify
 from nbzero.spaces.published import IMPORTED
 from tests.importers.made import BEST, MADE, NUM, change, imported, made_nbmacro, run, write
+from tests.older import made_older
 
 MACRO = "nasbench_macro"
 pytestmark = pytest.mark.usefixtures("few_archs")
@@ -60,6 +61,38 @@ def test_a_merge_keeps_imported_tables_and_adds_nothing_to_them(
     assert (
         "nbmacro is imported and read-only, nothing is merged into it; run builders.import_bench"
         in capsys.readouterr().err
+    )
+
+
+def test_an_import_into_a_derived_release_counts_on(
+    tmp_path: Path, small: Any, made: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, out = small("base", [made.run_row(0)], "0.1.0"), tmp_path / "out"
+    more = small("more", [made.run_row(1)])
+    assert merge([str(more), "--base", str(base), "--out", str(out), "--label", "lab"]) == 0
+    parent = Parent("0.1.0", Bench(base).sha256)
+    source = write(tmp_path / "source", made_nbmacro())
+    for _ in range(2):
+        assert run("nbmacro", source, out) == 0
+        manifest = Release.open(out).manifest
+        assert (manifest.data_version, manifest.parent) == ("0.1.0+lab.2", parent)
+    verify(str(out))
+
+
+def test_an_older_import_gets_the_new_columns(tmp_path: Path) -> None:
+    imported(tmp_path, "nbmacro")
+    old = made_older(tmp_path / "out", tmp_path / "old")
+    before = Release.open(tmp_path / "out").tables()
+    assert run("nbmacro", tmp_path / "source", old) == 0
+    verify(str(old))
+    after = Release.open(old)
+    assert after.manifest.data_version == "0.2.0"
+    assert all(table.equals(before[key]) for key, table in after.tables().items())
+    arch = after.table("runs/nbmacro/cifar10.parquet").to_pylist()[0]
+    assert (arch["space"], arch["dataset"], arch["arch"]) == (
+        "nbmacro",
+        "cifar10",
+        Bench(old).space("nbmacro")[0],
     )
 
 

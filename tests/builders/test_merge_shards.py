@@ -15,10 +15,11 @@ from builders import merge_shards
 from builders.work.commit import commit_release
 from builders.work.rows import to_h5, to_json, to_parquet
 from nbzero import Bench
-from nbzero.release.manifest import MANIFEST, Release
+from nbzero.release.manifest import MANIFEST, Parent, Release
 from nbzero.release.schema import WHERE
 from nbzero.release.verify import verify
 from tests.disk import Killed, contents, fill_disk, kill_at
+from tests.older import made_older
 from tests.places import ROOT
 
 Row = dict[str, Any]
@@ -337,6 +338,7 @@ def test_sources_and_folders_that_are_none(
     assert "is a release already, whose rows stay; leave out --base" in merge(
         shard, "--out", out, "--base", base, fails=True
     )
+    assert "is a release already, whose rows stay" in merge(shard, "--out", out, "--base", "none", fails=True)
     assert "is both --out and to be merged" in merge(tmp_path / "s", "--out", tmp_path / "s", fails=True)
     assert "is a URL; a release is made in a local folder" in merge(
         shard, "--out", "memory://x/y", fails=True
@@ -398,3 +400,190 @@ def test_two_merges_at_once_lose_nothing(made: SimpleNamespace, tmp_path: Path) 
     said = [one.communicate()[1] for one in started]
     assert [one.returncode for one in started] == [0, 0], said
     assert verify(str(out)) and len(stored(out)) == 10
+
+
+# Derived releases
+
+
+def parent_in(out: Path) -> Parent | None:
+    return Release.open(out).manifest.parent
+
+
+def test_by_default_rows_are_added_to_the_shipped_release(
+    made: SimpleNamespace, merge: Any, tmp_path: Path
+) -> None:
+    shipped = Bench()
+    out, dataset = tmp_path / "out", "digits"
+    ours = Parent(shipped.version, shipped.sha256)
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(3)], dataset=dataset))
+    said = merge(shard, "--out", out)
+    versions = f"{shipped.version}+yours.1 (derived from {shipped.version})"
+    assert said.startswith(f"{out}: data version {versions}, 1 row added")
+    b = Bench(out)
+    assert b.query(("r1-mini", 3)).accuracy(dataset) == made.run_row(3)["val_acc"]
+    assert b.arrow(*RUNS).equals(shipped.arrow(*RUNS)) and parent_in(out) == ours
+    verify(str(out))
+    more = write_shard(tmp_path / "s", "b.parquet", in_shard([made.run_row(4)], dataset=dataset))
+    merge(more, "--out", out)
+    assert Bench(out).version == f"{shipped.version}+yours.2" and parent_in(out) == ours
+    before = contents(out)
+    assert "0 rows added or filled, 1 there already" in merge(more, "--out", out)
+    assert contents(out) == before
+
+
+def test_labels_and_parents(made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path) -> None:
+    base = small("base", [made.run_row(0)], "0.9.0")
+    plain = Parent("0.9.0", Bench(base).sha256)
+    shards = [write_shard(tmp_path / "s", f"{i}.parquet", in_shard([made.run_row(i)])) for i in range(1, 6)]
+    lab = tmp_path / "lab"
+    merge(shards[0], "--base", base, "--out", lab, "--label", "lab")
+    assert (Bench(lab).version, parent_in(lab)) == ("0.9.0+lab.1", plain)
+    merge(shards[1], "--out", lab)
+    assert (Bench(lab).version, parent_in(lab)) == ("0.9.0+lab.2", plain)
+    mine = tmp_path / "mine"
+    merge(shards[2], "--base", lab, "--out", mine, "--label", "mine")
+    assert Bench(mine).version == "0.9.0+mine.3" and len(stored(mine)) == 4
+    assert parent_in(mine) == Parent("0.9.0+lab.2", Bench(lab).sha256)
+    merge(mine, "--out", lab)  # a derived release is a source as any other
+    assert (Bench(lab).version, len(stored(lab))) == ("0.9.0+lab.3", 4)
+    merge(shards[3], "--out", base)  # in place the parent is what was there
+    assert (Bench(base).version, parent_in(base)) == ("0.9.0+yours.1", plain)
+    merge(shards[4], "--out", lab, "--release")
+    assert (Bench(lab).version, parent_in(lab)) == ("0.10.0", plain)
+    for out in (lab, mine, base):
+        verify(str(out))
+
+
+def test_nothing_new_is_the_base_itself(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    base = small("base", [made.run_row(0)])
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(0)]))
+    merge(shard, "--base", base, "--out", tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(base)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--label", "My-Lab"], "label 'My-Lab'; it is a lower-case letter, then such letters and digits"),
+        (["--label", "lab", "--release"], "--label lab with --release: the label is of a derived release"),
+        (["--label", "lab", "--version", "0.5.0"], "--label lab with --version: the label is of a derived"),
+        (["--label", "lab", "--base", "none"], "--label lab with --base none: the label is of a derived"),
+        (["--version", "0.1.0+yours.1"], "data version '0.1.0+yours.1'; it is like 1.2.3"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    made: SimpleNamespace, merge: Any, tmp_path: Path, options: list[str], said: str
+) -> None:
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(3)]))
+    assert said in merge(shard, "--out", tmp_path / "out", *options, fails=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_shards_an_older_release_gets_the_new_columns(
+    release: Path, merge: Any, tmp_path: Path
+) -> None:
+    old = made_older(release, tmp_path / "old")
+    said = merge("--out", old, "--release")
+    assert "data version 0.3.0, 0 rows added or filled, 0 there already" in said
+    assert "4 tables got the columns space dataset arch" in said
+    verify(str(old))
+    for kind, space, dataset in (RUNS, ("scores", *RUNS[1:])):
+        assert Bench(old).arrow(kind, space, dataset).equals(Bench(release).arrow(kind, space, dataset))
+    before = contents(old)
+    assert "got the columns" not in merge("--out", old, "--release")
+    assert contents(old) == before
+
+
+def test_an_older_release_is_added_to(
+    made: SimpleNamespace, release: Path, merge: Any, tmp_path: Path
+) -> None:
+    old = made_older(release, tmp_path / "old")
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.run_row(60), made.run_row(0)]))
+    said = merge(shard, "--base", old, "--out", tmp_path / "out")
+    assert "0.2.0+yours.1" in said and "1 row added or filled, 1 there already" in said
+    verify(str(tmp_path / "out"))
+    merge(old, "--out", tmp_path / "out")  # as a source it says no place either
+
+
+# Rounding
+
+
+@pytest.fixture
+def noisy(made: SimpleNamespace, small: Any) -> Path:
+    """A release with two seeds of twelve archs, which tell the noise, and one seed of another.
+
+    Between seeds val_acc and the curve differ by 0, 0.002 or 0.004: 3 sd are 0.0055.
+    """
+    rows = [made.run_row(12)]
+    for arch_id in range(12):
+        row = made.run_row(arch_id)
+        curve = [value + arch_id % 3 * 0.002 for value in row["curve"]]
+        rows += [row, row | {"seed": 1, "val_acc": curve[-1], "curve": curve}]
+    return small("noisy", rows)
+
+
+def test_a_run_within_the_seed_noise_is_the_bases(
+    made: SimpleNamespace, noisy: Path, merge: Any, tmp_path: Path
+) -> None:
+    before = contents(noisy)
+    row = made.run_row(12)
+    curve = [value + 0.005 for value in row["curve"]]
+    other = row | {"val_acc": curve[-1], "curve": curve, "device": "another", "train_time_s": 1.0}
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([other, made.run_row(11)]))
+    said = merge(shard, "--out", noisy)
+    assert "0 rows added or filled, 2 there already, 1 row differs by another processor's rounding" in said
+    assert contents(noisy) == before
+
+
+def test_a_run_beyond_the_seed_noise_is_refused(
+    made: SimpleNamespace, noisy: Path, merge: Any, tmp_path: Path
+) -> None:
+    before = contents(noisy)
+    row = made.run_row(12)
+    val_acc = row["val_acc"] + 0.006
+    good = made.run_row(20)
+    (listed,) = in_shard([row])
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([good, row | {"val_acc": val_acc}]))
+    said = merge(shard, "--out", noisy, fails=True)
+    key = {"arch_id": 12, "recipe": made.short, "seed": 0}
+    assert f"both have {listed['arch']}, r1-mini {key}, with different val_acc" in said
+    values = f"(val_acc: {val_acc!r} and {row['val_acc']!r}; another processor's rounding"
+    assert f"{values} is at most 3 sd between seeds, 0.005477, as 12 archs of the base have it" in said
+    assert "leave the other out, as train_shard and score_shard do of what their --base has" in said
+    assert contents(noisy) == before
+
+
+def test_scores_within_and_beyond_rounding(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    base, row = small("base"), made.score_row(0) | {"ntk": None}
+    merge(write_shard(tmp_path / "s", "a.parquet", in_shard([row]), "scores"), "--out", base)
+    near = {name: value * 1.0005 for name, value in row.items() if name in ("zen", "synflow", "snip")}
+    late = made.score_row(0) | near | {"device": "another"}
+    shard = write_shard(tmp_path / "s", "b.parquet", in_shard([late]), "scores")
+    said = merge(shard, "--out", base)
+    assert "1 row added or filled, 0 there already, 1 row differs by another processor's rounding" in said
+    (kept,) = stored(base, "scores")
+    assert kept == row | {"ntk": late["ntk"], "device": "another"}
+
+    before = contents(base)
+    far = late | {"zen": row["zen"] * 1.002}
+    shard = write_shard(tmp_path / "s", "c.parquet", in_shard([far]), "scores")
+    said = merge(shard, "--out", base, fails=True)
+    assert f"with different zen (zen: {far['zen']!r} and {row['zen']!r}; another processor's rounding" in said
+    assert contents(base) == before
+
+
+def test_between_two_shards_rounding_explains_nothing(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    """There is no base whose value would stay: which of the two is kept would depend on the order."""
+    row = made.score_row(0)
+    shards = [
+        write_shard(tmp_path / "s", f"{i}.parquet", in_shard([one]), "scores")
+        for i, one in enumerate((row, row | {"zen": row["zen"] * 1.0001}))
+    ]
+    said = merge(*shards, "--out", small("out"), fails=True)
+    assert "with different zen (zen: " in said and "rounding" not in said

@@ -1,6 +1,7 @@
 """Scoring as a user runs it, on real digits: what was computed stays, and later proxies fill in."""
 
-from builders import score_shard
+from builders import merge_shards, score_shard
+from nbzero import Bench
 
 NAME = "scores-r1-mini-digits-std-16-0000-of-0001.parquet"
 # One of the smallest networks of the space.
@@ -36,3 +37,32 @@ def test_workers_compute_what_this_process_does(rows_in, tmp_path, monkeypatch, 
     monkeypatch.undo()
     workers = scored(tmp_path / "workers", "--device", "cpu", "--workers", "1", *few)
     assert rows_in(workers) == rows_in(here)
+
+
+def test_only_the_proxies_that_the_base_lacks_are_computed(in_this_process, rows_in, tmp_path, capsys):
+    few = scored(tmp_path / "few", "--base", "none", "--proxies", "synflow", "params")
+    base = tmp_path / "base"
+    assert merge_shards.main([str(few), "--out", str(base), "--base", "none"]) == 0
+    capsys.readouterr()
+    later = scored(tmp_path / "later", "--base", str(base), "--proxies", "synflow", "zen", "naswot")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith("has 0 of 2 units and a part of 2 more; 2 to compute")
+    for row in rows_in(later, whole=True):
+        assert row["synflow"] is None and row["synflow_s"] is None and row["params"] is None
+        assert None not in (row["zen"], row["naswot"], row["zen_s"])
+    before = later.read_bytes()
+    scored(tmp_path / "later", "--base", str(base), "--proxies", "synflow", "zen", "naswot")
+    assert later.read_bytes() == before, "it was computed again"
+
+    assert merge_shards.main([str(later), "--out", str(base)]) == 0
+    names = ["synflow", "zen", "naswot", "params"]
+    whole = scored(tmp_path / "whole", "--base", "none", "--proxies", *names)
+    stored = Bench(base).arrow("scores", "r1-mini", "digits").to_pylist()
+    assert [{name: row[name] for name in names} for row in stored] == [
+        {name: row[name] for name in names} for row in rows_in(whole)
+    ]
+    capsys.readouterr()
+    given = [*SCORE, "--base", str(base), "--proxies", *names, "--out", str(tmp_path / "none")]
+    assert score_shard.main(given) == 0
+    assert "has 2 of 2 units; nothing to compute" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()

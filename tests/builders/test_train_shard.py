@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from builders import train_shard
+from builders import merge_shards, train_shard
+from nbzero import Bench
 from tests.builders.made import wait_until
 
 # Two of the smallest networks of the space, and the next one.
@@ -100,3 +101,40 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path, capsys):
     assert train_shard.main([*TRAIN, "--archs", "1", "--out", str(tmp_path / "file" / "out")]) == 2
     said = f"error: cannot make the folder {tmp_path}/file/out: Not a directory; name another --out"
     assert said in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def base(uninterrupted, tmp_path_factory):
+    """A release with the runs of `uninterrupted` alone."""
+    out = tmp_path_factory.mktemp("base") / "release"
+    assert merge_shards.main([str(uninterrupted), "--out", str(out), "--base", "none"]) == 0
+    return out
+
+
+def test_what_the_base_has_is_left_out(base, uninterrupted, in_this_process, rows_in, tmp_path, capsys):
+    given = [*TRAIN, "--archs", f"{FIRST}:{LAST + 1}", "--seeds", "0", "--base", str(base)]
+    capsys.readouterr()
+    assert train_shard.main([*given, "--out", str(tmp_path)]) == 0
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first == f"the base, data version 0.1.0 in {base}, has 2 of 3 units; 1 to compute"
+    (row,) = rows_in(tmp_path / f"{SHARD}.parquet")
+    assert (row["arch_id"], row["seed"]) == (LAST, 0)
+    # Both together are what one job would have made.
+    assert merge_shards.main([str(tmp_path), "--out", str(base)]) == 0
+    assert Bench(base).arrow("runs", "r1-mini", "digits").num_rows == 5
+    assert Bench(base).version == "0.1.0+yours.1"
+
+
+def test_where_the_base_has_all_nothing_is_written(base, tmp_path, capsys):
+    capsys.readouterr()
+    out = tmp_path / "out"
+    assert train_shard.main([*TWO_SEEDS, "--base", str(base), "--out", str(out)]) == 0
+    assert "has 4 of 4 units; nothing to compute (--base none computes all)" in capsys.readouterr().out
+    assert not out.exists()
+
+
+def test_a_base_that_is_none_is_named(tmp_path, capsys):
+    given = [*TWO_SEEDS, "--base", str(tmp_path / "absent"), "--out", str(tmp_path / "out")]
+    assert train_shard.main(given) == 2
+    assert f"error: no release in {tmp_path / 'absent'}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from nbzero import Bench, __main__, text as as_text
+from nbzero import Bench, __main__, __version__, text as as_text
 from tests.cli.asking import ARCH, COMMANDS, SHORT, answer, ask, mine, real
 
 # The frame of all commands
@@ -38,7 +38,16 @@ def test_the_help_lists_exactly_these_commands():
     assert [line.split()[0] for line in listed.splitlines()] == sorted(
         COMMANDS, key=COMMANDS.index
     ) and "..." not in listed
-    assert ask("--version").stdout.startswith("nbzero ")
+
+
+def test_version_is_that_of_the_code_and_that_of_the_data(release, bench):
+    ours = f"nbzero {__version__}\ndata {Bench().version}, manifest {Bench().sha256[:12]}\n"
+    assert ask("--version").stdout == ours
+    other = f"nbzero {__version__}\ndata 0.2.0, manifest {bench.sha256[:12]}\n"
+    assert ask("--release", release, "--version").stdout == other
+    assert ask("--version", NBZERO_RELEASE=str(release)).stdout == other
+    broken = ask("--release", "nowhere", "--version", status=2)
+    assert broken.stdout == f"nbzero {__version__}\n" and "no release in" in broken.stderr
 
 
 def test_global_options_stand_before_or_after_the_command_and_the_option_beats_the_environment(
@@ -444,3 +453,32 @@ def test_a_terminal_repeats_the_key_column_in_every_block(release):
     assert "\x1b" not in real(*args, COLUMNS="80").stdout
     quiet = real("--release", release, "info", FORCE_COLOR="1", NO_COLOR="1").stdout
     assert not re.search(r"\x1b\[[0-9;]*3\dm", quiet)
+
+
+# Marks
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("mbr", "mb-mini", "-p", "jacob_cov"),
+        ("corr", "mb-mini", "-p", "jacob_cov"),
+        ("constrained", "mb-mini", "-p", "jacob_cov"),
+        ("hybrid", "mb-mini", "-p", "jacob_cov,macs", "--draws", "0"),
+        ("hybrid", "mb-mini", "--name", "best_four"),
+        ("factors", "mb-mini", "--targets", "jacob_cov", "--bias"),
+        ("top", "mb-mini", "--by", "jacob_cov"),
+        ("query", "mb-mini:0"),
+    ],
+    ids=lambda args: " ".join(args),
+)
+def test_a_doubtful_proxy_is_marked_in_tables_and_plain_in_data(args):
+    printed = ask(*args).stdout
+    assert "jacob_cov*" in printed and printed.count("* Doubtful in mb-mini: ") == 1
+    said = answer(*args)
+    assert sum(note.startswith("* Doubtful in mb-mini: ") for note in said["notes"]) == 1
+    rows = json.dumps(said["rows"])
+    assert "jacob_cov" in rows and "jacob_cov*" not in rows
+    assert "jacob_cov*" not in ask("--csv", *args).stdout
+    other = [arg.replace("mb-mini", "r1-mini") for arg in args]
+    assert "*" not in ask(*other).stdout

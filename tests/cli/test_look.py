@@ -11,6 +11,8 @@ from nbzero import Bench, cite
 from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import archs_rows, runs_rows, scores_rows, table_of
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.held import Held, held
+from nbzero.release.manifest import Parent, Release
 from nbzero.spaces.published import IMPORTED
 from tests.cli.asking import ARCH, SHORT, answer, ask
 
@@ -36,6 +38,19 @@ def test_info_counts_what_the_tables_hold(release, bench):
             if bench.protocols(space, dataset):
                 num_rows += bench.arrow("scores", space, dataset).num_rows
     assert sum(row["rows"] for row in listed) == num_rows
+
+
+def test_info_says_first_how_many_networks_are_trained_scored_and_predicted(release, bench):
+    printed = ask("--release", release, "info").stdout.splitlines()
+    assert printed[0].startswith("Release 0.2.0, manifest SHA-256")
+    sentence = "71 of 3,000 networks trained, 1,000 scored, 0 predicted."
+    at = printed.index(sentence)
+    assert at <= 2
+    assert printed[at + 1].split() == [*Held._fields]
+    for line, row in zip(printed[at + 2 :], held(bench.release), strict=False):
+        assert line.split() == [str("-" if value is None else value) for value in row]
+    said = answer("--release", release, "info")
+    assert said["notes"][0] == sentence and f"At {bench.path}" in said["notes"][1]
 
 
 def query_rows(release, *args):
@@ -234,6 +249,19 @@ def test_cite_prints_bibtex_that_balances_and_names_the_release(release, bench):
         (cite.ORIGIN.key, ""),
         ("lin2021zennas", "zen, zen_no_shortcut"),
     ]
+
+
+def test_a_derived_release_cites_its_parent(release, bench, tmp_path):
+    parent = Parent(bench.version, bench.sha256)
+    commit_release(tmp_path / "derived", Release.open(release).tables(), "0.2.0+lab.3", parent)
+    first = answer("--release", tmp_path / "derived", "cite", "-p", "zen")["rows"][0]
+    own = Bench(tmp_path / "derived").sha256
+    assert first["key"] == "nbzero"
+    assert (
+        f"note = {{Data version 0.2.0, manifest SHA-256 {bench.sha256}. The release used was derived from it "
+        f"and has more rows: Data version 0.2.0+lab.3, manifest SHA-256 {own}}}"
+    ) in first["bibtex"]
+    assert "derived" not in ask("--release", release, "cite").stdout
 
 
 @pytest.fixture

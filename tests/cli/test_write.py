@@ -157,3 +157,30 @@ def test_report_hands_the_release_the_folder_and_the_spaces_on(release, tmp_path
     )
     assert called == [(Bench(release).sha256, tmp_path, ["r1-mini", "mb-mini"], "test", {"resamples": 0})]
     assert done["rows"] == [{"file": str(tmp_path / "index.html")}]
+
+
+def test_export_of_all_seeds_and_of_several_spaces(release, bench, tmp_path):
+    args = ("--release", release, "export", "r1-mini", "mb-mini", *SHORT, "--columns", "arch,val_acc,curve")
+    view = bench.table(
+        ["r1-mini", "mb-mini"], ["arch", "val_acc", "curve"], "cifar10", "cpu-16px-4", seed="all"
+    )
+    done = ask(*args, "--seed", "all", "-o", tmp_path / "x.parquet")
+    assert "r1-mini + mb-mini, cifar10, cpu-16px-4, seed all, N = 90, release 0.2.0" in done.stderr
+    assert all(note in done.stderr for note in view.notes) and len(view.notes) == 2
+    assert pq.read_table(tmp_path / "x.parquet").equals(view.to_arrow())
+    assert answer(*args, "--seed", "all")["rows"] == view.to_arrow().to_pylist()
+    for got, row in zip(read_csv(ask(*args, "--seed", "all").stdout), view, strict=True):
+        assert (got["space"], int(got["seed"])) == (row["space"], row["seed"])
+        assert json.loads(got["curve"]) == row["curve"]
+    one = read_csv(ask(*args).stdout)
+    assert (
+        len(one) == 2000 and "seed" not in one[0] and {row["space"] for row in one} == {"r1-mini", "mb-mini"}
+    )
+    for more, status, said in (
+        (("--seed", "all", "--where", "seed > 8"), 1, "no row of r1-mini, mb-mini meets 'seed > 8'; widen"),
+        (("--where", "val_acc > 1"), 1, "no row of r1-mini, mb-mini meets 'val_acc > 1'"),
+        (("--seed", "5"), 1, "no arch of r1-mini, mb-mini has runs or scores with seed 5 on cifar10"),
+        (("--seed", "every"), 2, "'every'; it is a whole number from 0, or mean"),
+        (("--where", "curve > 1"), 2, "is a list of numbers in each row"),
+    ):
+        assert said in ask(*args, *more, status=status).stderr, more

@@ -179,9 +179,56 @@ def test_tables_say_which_scores_are_doubtful_where():
         doubts = doubts_of(pool.space)
         hybrids = judge.best_hybrids(pool, ["netsens" if doubts else "zen", "macs"], draws=2).table()
         for frame in (judge.correlations(pool), judge.mbr_table(pool), hybrids):
-            said = [note for note in frame.notes if note.startswith("Doubtful")]
-            assert said == ([f"Doubtful in mb-mini: netsens; {doubts['netsens']}."] if doubts else [])
+            said = [note for note in frame.notes if "Doubtful" in note]
+            assert said == ([f"* Doubtful in mb-mini: netsens; {doubts['netsens']}."] if doubts else [])
     assert doubts_of("r1-mini") == {} and set(doubts_of("mb")) == {"jacob_cov", "epe_nas", "netsens"}
+
+
+DOUBTFUL = replace(SIX, space="mb-mini", scores={**SIX.scores, "netsens": np.arange(6.0)})
+
+
+def tables_of(pool):
+    """Every table of judgements that names netsens."""
+    report = judge.evaluate(pool, np.arange(6.0)[::-1], resamples=3)
+    search = judge.best_hybrids(pool, ["netsens", "macs"], draws=0)
+    moved = judge.transfer([pool, replace(SIX, scores=pool.scores)], proxies="netsens")
+    return {
+        "correlations": judge.correlations(pool, resamples=3),
+        "mbr_table": judge.mbr_table(pool, resamples=3),
+        "constrained": judge.constrained(pool, resamples=3),
+        "metrics": report.metrics,
+        "picks": report.picks,
+        "intervals": report.intervals,
+        "search": search.table(),
+        "judged": search.judge([replace(SIX, scores=pool.scores)]),
+        "hybrid": judge.Hybrid(("netsens", "zen")).report([pool]),
+        "bias": judge.bias(pool, ["netsens", "macs"], min_top=2),
+        "pairs": moved.pairs,
+        "proxies": moved.proxies,
+    }
+
+
+@pytest.mark.parametrize("name", sorted(tables_of(DOUBTFUL)))
+def test_a_doubtful_proxy_is_marked_where_it_is_printed_and_plain_in_the_data(name):
+    table = tables_of(DOUBTFUL)[name]
+    assert table.doubtful == {"netsens"}
+    (note,) = [note for note in table.notes if "Doubtful" in note]
+    assert note.startswith("* Doubtful in mb-mini: netsens; the features end in a batch norm")
+    printed = table.to_text().removesuffix("\n".join(table.notes))
+    assert "netsens*" in printed and not re.search(r"netsens(?!\*)", printed)
+    assert "netsens*" in table._repr_html_()
+    for plain in (table.to_csv(), str(list(table)), table.to_arrow().to_pylist().__str__()):
+        assert "netsens" in plain and "netsens*" not in plain
+
+
+def test_reprs_mark_a_doubtful_proxy_and_say_why():
+    report = judge.evaluate(DOUBTFUL, np.arange(6.0)[::-1])
+    search = judge.best_hybrids(DOUBTFUL, ["netsens", "macs"], draws=0)
+    moved = judge.transfer([DOUBTFUL, SIX], proxies=["netsens", "macs"])
+    for one in (report, search, moved):
+        assert "* Doubtful in mb-mini: netsens" in repr(one)
+    assert "netsens*" in repr(report) and "netsens*" in repr(search)
+    assert judge.mbr_table(SIX).doubtful == set() and "*" not in repr(judge.mbr_table(SIX))
 
 
 def test_the_bench_says_why_a_proxy_has_no_score():

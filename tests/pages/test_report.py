@@ -554,6 +554,27 @@ def test_every_control_has_a_name(page):
         assert all(given), role
 
 
+def check_marks(page):
+    """A doubtful proxy is marked where it is named, where it is doubtful; data have its plain name."""
+    named = "document.querySelector('#proxy option[value=jacob_cov]').textContent"
+    row = "document.querySelector('#{} tr[data-row=jacob_cov] button').textContent"
+    for space, said in (("mb-mini", "jacob_cov*"), ("r1-mini", "jacob_cov")):
+        choose(page, "space", space)
+        choose(page, "proxy", "jacob_cov")
+        assert page.run(text_of("pick-title")) == f"{said} picks"
+        assert page.run(named) == said and page.run(row.format("picks")) == said
+        assert page.run(row.format("mbr-quantile")) == page.run(row.format("correlations")) == said
+        assert f"pick of {said}" in page.run(text_of("scatter-legend")) + page.run(text_of("curve-legend"))
+        assert page.run(text_of("scatter-title")).startswith(f"{said} and accuracy")
+        assert f"{said} picks an arch" in page.run(text_of("summary"))
+        number = 1 if said.endswith("*") else 0
+        for part in ("meaning", "notes", "picks", "mbr-quantile", "mbr-even", "correlations"):
+            assert page.run(text_of(part)).count(f"* Doubtful in {space}: ") == number, part
+        assert page.run(
+            "[...document.querySelectorAll('th[data-value]')].every((e) => !e.dataset.value.includes('*'))"
+        )
+
+
 def test_the_embedded_release_has_a_report(browser, tmp_path):
     b = Bench()
     path = write_report(b, tmp_path, resamples=2)
@@ -567,5 +588,6 @@ def test_the_embedded_release_has_a_report(browser, tmp_path):
     ordered = correlations(pool).sorted(*MERIT["correlations"])
     listed = [row[0] for row in page.run(CELLS.format("correlations"))]
     assert listed == ordered["proxy"].tolist(), "rows without a value last"
+    check_marks(page)
     assert page.complaints() == [] and page.requests() == [path.as_uri()]
     page.close()

@@ -53,7 +53,7 @@ def test_they_are_kept_by_dictionary(release: Path) -> None:
 
 def test_a_table_for_reading_has_each_arch_once(bench: Bench) -> None:
     assert bench.table("r1-mini", None, "cifar10", "cpu-16px-4").columns.count("arch") == 1
-    for name in ("space", "runs.arch", "dataset"):
+    for name in ("runs.space", "runs.arch", "dataset"):  # a column `space` is that of the table
         with pytest.raises(UnknownNameError, match=rf"column '{name}' .*is not offered here; .*Bench\.arrow"):
             bench.table("r1-mini", [name], "cifar10", "cpu-16px-4")
 

@@ -32,10 +32,10 @@ import pytest
 from builders import verify
 from builders.work.commit import commit_release
 from nbzero import Bench, ReleaseError
-from nbzero.errors import OutputError
+from nbzero.errors import OutputError, UsageError
 from nbzero.files import write_whole
 from nbzero.release.index import Index, build_index, index_path
-from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Release, parse_version
+from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Parent, Release, Version, parse_version
 from nbzero.release.schema import KEYS, TABLES, WHERE, check_rows, parse_path, path_of, safe_path
 from tests.disk import contents, fill_disk
 
@@ -195,12 +195,68 @@ def test_the_manifest_says_what_is_there(release: Path, bench: Bench) -> None:
             b'{"archs/r1.parquet": 5}}',
             "is malformed",
         ),
+        (
+            b'{"format": "nbzero release", "schema_version": 1, "data_version": "1.0.0+x.1", "files": {}}',
+            "is malformed .*data version 1.0.0.x.1 is of a derived release, and no parent is named",
+        ),
+        (
+            b'{"format": "nbzero release", "schema_version": 1, "data_version": "1.0.0+X.1", "files": {}}',
+            "is malformed .*it is like 1.2.3, a derived release's like 1.2.3.yours.1",
+        ),
     ],
 )
 def test_damaged_and_foreign_manifests(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / MANIFEST).write_bytes(data)
     with pytest.raises(ReleaseError, match=f"{tmp_path / MANIFEST} {said}"):
         Bench(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"),
+    [
+        ({"data_version": "0.1.0", "sha256": "a" * 64}, "is derived from another than its parent 0.1.0"),
+        ({"data_version": "six", "sha256": "a" * 64}, "data version 'six'; it is like 1.2.3"),
+        ({"data_version": "0.2.0", "sha256": "A" * 64}, "it is 64 hex digits"),
+        ({"data_version": "0.2.0", "sha256": None}, "sha256 None; it is 64 hex digits"),
+        ({"data_version": "0.2.0"}, "KeyError: 'sha256'"),
+        ("0.2.0", "TypeError"),
+        (None, "TypeError"),
+    ],
+)
+def test_a_manifest_with_an_impossible_parent(copied: Path, parent: Any, said: str) -> None:
+    edit_manifest(copied, lambda content: content.update(data_version="0.2.0+x.1", parent=parent))
+    with pytest.raises(ReleaseError, match=f"manifest.json is malformed .*{said}.* fetch the release anew"):
+        Bench(copied)
+    with pytest.raises(ReleaseError, match=said):
+        verify.verify(str(copied))
+
+
+def test_a_derived_release_says_so_and_holds(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parent = {"data_version": "0.2.0", "sha256": "a" * 64}
+    edit_manifest(copied, lambda content: content.update(data_version="0.2.0+x.1", parent=parent))
+    manifest = Release.open(copied).manifest
+    assert manifest.parent == Parent(**parent)
+    assert Manifest.parse(manifest.to_json(), "it") == manifest
+    assert Bench(copied).version == "0.2.0+x.1"
+    assert verify.main([str(copied)]) == 0
+    derived = f"data version 0.2.0+x.1, derived from 0.2.0 (manifest SHA-256 {'a' * 64}), all 10 files hold"
+    assert derived in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("1.2.3", Version((1, 2, 3))), ("10.0.1+lab2.12", Version((10, 0, 1), "lab2", 12))],
+)
+def test_parts_of_a_version(text: str, version: Version) -> None:
+    assert Version.parse(text) == version and str(version) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1.2.3+", "1.2.3+x", "1.2.3+x.0", "1.2.3+x.01", "1.2.3+1.1", "1.2+x.1", None]
+)
+def test_what_is_no_version(text: Any) -> None:
+    with pytest.raises(UsageError, match=r"data version .*; it is like 1\.2\.3"):
+        Version.parse(text)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from nbzero import Bench
-from nbzero.errors import UsageError
+from nbzero.errors import UnknownNameError, UsageError
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import TABLES
 
@@ -212,3 +212,111 @@ def test_the_mean_of_a_table(bench: Bench, made: SimpleNamespace, small: Any) ->
         x is None for x in nulled(b.table("r1-mini", ["val_acc"], "cifar10", seed="mean")["val_acc"])[:4]
     ] == [False, True, False, True]
     assert b.query(("r1-mini", 1)).accuracy("cifar10", seed="mean") == rows[2]["val_acc"]
+
+
+# Several spaces
+
+
+def test_several_spaces_stand_one_after_the_other_with_their_name_in_front(bench: Bench) -> None:
+    columns = ["arch", "macs", "val_acc", "zen"]
+    asked: Any = {"dataset": "cifar10", "recipe": "cpu-16px-4"}
+    table = bench.table(["mb-mini", "r1-mini", "mb-mini"], columns, **asked)
+    assert table.columns == ("space", *columns) and len(table) == 2000
+    for at, space in enumerate(("mb-mini", "r1-mini")):
+        one = bench.table(space, columns, **asked)
+        part = table.only(np.arange(1000 * at, 1000 * (at + 1)))
+        assert part["space"].tolist() == [space] * 1000
+        assert part.arch_ids.tolist() == list(range(1000))
+        assert [row | {"space": space} for row in one] == list(part)
+    assert table.selected["space"] == ["mb-mini", "r1-mini"]
+    assert table.title == "mb-mini + r1-mini, cifar10, cpu-16px-4, std-16, seed 0"
+    assert not table["macs"].flags.writeable and table["macs"].dtype == np.int64
+    alone = bench.table(["mb-mini"], ["arch"])
+    assert alone.columns == ("space", "arch") and alone.selected["space"] == ["mb-mini"]
+    assert bench.table("mb-mini", ["arch", "space"]).columns == ("arch", "space")
+
+
+def test_what_only_one_space_has_is_null_in_the_other(
+    made: SimpleNamespace, tmp_path: Any, few_archs: None
+) -> None:
+    """Choices of an imported space beside the stages of ours; each with its own protocol."""
+    from builders.work.commit import commit_release
+    from tests.importers.made import NUM, imported
+
+    ours = made.as_tables({("scores", "mb-mini", "cifar10"): [made.score_row(0)]}, ["mb-mini"])
+    published = imported(tmp_path, "nbmacro").release.files.tables()
+    commit_release(tmp_path / "both", {**ours, **published}, "0.1.0")
+    b = Bench(tmp_path / "both")
+    table = b.table(["mb-mini", "nbmacro"], dataset="cifar10")
+    assert {"s1_out", "layer_1", "zen", "test_acc"} <= set(table.columns)
+    mini, other = (table.only(table["space"] == space) for space in ("mb-mini", "nbmacro"))
+    assert (len(mini), len(other)) == (1000, NUM)
+    assert np.isnan(mini["layer_1"]).all() and not np.isnan(other["layer_1"]).any()
+    assert np.isnan(other["s1_out"]).all() and not np.isnan(mini["s1_out"]).any()
+    arrow = table.to_arrow()
+    assert str(arrow.schema.field("s1_out").type) == "int16"
+    assert arrow.column("layer_1").null_count == 1000 and arrow.column("s1_out").null_count == NUM
+    assert table.to_pandas()["layer_1"].isna().sum() == 1000 == table.to_polars()["layer_1"].null_count()
+    kept = b.table(["mb-mini", "nbmacro"], ["arch"], where="layer_8 == 1 or s1_out > 40")
+    assert {*kept["space"]} == {"mb-mini", "nbmacro"} and len(kept) < len(table)
+    with pytest.raises(UnknownNameError, match="no column named 'layer_99'"):
+        b.table(["mb-mini", "nbmacro"], ["layer_99"])
+
+
+def test_all_seeds_of_several_spaces_with_what_each_lacks_noted(bench: Bench, made: SimpleNamespace) -> None:
+    table = bench.table(["r1-mini", "mb-mini"], ["val_acc", "curve"], "cifar10", made.short, seed="all")
+    assert table.columns == ("space", "seed", "val_acc", "curve") and len(table) == 80 + 10
+    assert table.notes == (
+        "r1-mini: No row: 940 of 1,000 archs, which have no runs here.",
+        "mb-mini: No row: 990 of 1,000 archs, which have no runs here.",
+    )
+    assert table.to_arrow().num_rows == len(table.to_pandas()) == len(table.to_polars()) == 90
+    where = "space == 'mb-mini' and val_acc > 0"
+    part = bench.table(["r1-mini", "mb-mini"], ["val_acc"], "cifar10", made.short, where=where)
+    assert part["space"].tolist() == ["mb-mini"] * 10
+
+
+def test_runs_of_several_recipes_are_not_mixed_in_one_table(made: SimpleNamespace, tmp_path: Any) -> None:
+    from builders.work.commit import commit_release
+
+    rows: Any = {
+        ("runs", "r1-mini", "cifar10"): [made.run_row(0)],
+        ("runs", "mb-mini", "cifar10"): [made.run_row(1, "gpu-12")],
+    }
+    commit_release(tmp_path / "two", made.as_tables(rows, ["r1-mini", "mb-mini"]), "0.1.0")
+    b = Bench(tmp_path / "two")
+    both = ["r1-mini", "mb-mini"]
+    mixed = "never mixed: cpu-16px-4 of r1-mini, gpu-12 of mb-mini; name one with recipe="
+    with pytest.raises(UsageError, match=mixed):
+        b.table(both, ["val_acc"], "cifar10")
+    named = b.table(both, ["val_acc"], "cifar10", "gpu-12", where="val_acc is not None")
+    assert named["space"].tolist() == ["mb-mini"] and named.arch_ids.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("space", "error", "said"),
+    [
+        ([], UsageError, "space is an empty list; name one or more of r1-mini, r2-mini, mb-mini"),
+        (["r1-mini", "r9"], UnknownNameError, "no space named 'r9'"),
+        (["r1-mini", 3], UsageError, "space is 3; it is one name"),
+        (7, UsageError, "space is 7; it is one name"),
+    ],
+)
+def test_other_spaces_are_refused(bench: Bench, space: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        bench.table(space)
+
+
+def test_a_table_marks_the_doubtful_scores_among_its_columns(made: SimpleNamespace, tmp_path: Any) -> None:
+    from builders.work.commit import commit_release
+
+    rows: Any = {("scores", space, "cifar10"): [made.score_row(0)] for space in ("mb-mini", "r1-mini")}
+    commit_release(tmp_path / "both", made.as_tables(rows, ["mb-mini", "r1-mini"]), "0.1.0")
+    b = Bench(tmp_path / "both")
+    for space in ("mb-mini", ["mb-mini", "r1-mini"]):
+        table = b.table(space, ["jacob_cov", "zen"], "cifar10")
+        assert table.doubtful == {"jacob_cov"}
+        assert [note for note in table.notes if note.startswith("* Doubtful in mb-mini: jacob_cov; the")]
+        assert "jacob_cov*" in repr(table) and table.to_csv().count("*") == 0
+    for space in ("r1-mini", ["r1-mini"]):
+        assert b.table(space, None, "cifar10").doubtful == set()

@@ -12,7 +12,14 @@ from nbzero import NotAMemberError, UnknownNameError
 from nbzero.spaces.choices import ImportedSpace
 from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class
-from nbzero.spaces.published import IMPORTED, space_of, space_with
+from nbzero.spaces.published import (
+    IMPORTED,
+    doubt_notes,
+    doubtful_in,
+    doubts_of,
+    space_of,
+    space_with,
+)
 from tests.importers.made import BEST, NUM, some
 
 
@@ -234,3 +241,21 @@ def test_an_identity_may_stand_anywhere_after_the_first_layer_of_a_stage() -> No
                 assert arch[start] == first[start] and arch[start:end].replace("0", "") == first[
                     start:end
                 ].replace("0", "")
+
+
+# Doubts
+
+
+def test_a_note_for_each_reason_names_the_proxies_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbzero.proxies.facts import DOUBTS
+
+    monkeypatch.setitem(DOUBTS, "r1", {"zen": "one reason", "ntk": "another", "snip": "one reason"})
+    names = ["ntk", "synflow", "snip", "zen"]
+    assert doubtful_in("r1", names) == ["ntk", "snip", "zen"]
+    assert doubt_notes("r1", names) == [
+        "* Doubtful in r1: ntk; another.",
+        "* Doubtful in r1: snip, zen; one reason.",
+    ]
+    assert doubt_notes("r1", ["synflow"]) == [] == doubtful_in("r2", names)
+    imported = doubts_of("transnas-macro")
+    assert doubt_notes("transnas-macro", ["epe_nas"])[0].endswith(f"epe_nas; {imported['epe_nas']}.")

@@ -1,0 +1,91 @@
+"""What a release holds of each space: how many of its networks are trained, scored and predicted.
+
+A network counts once, whatever number of seeds it has. Predictions are counted apart and never as trainings.
+It reads the index alone, and imports no numpy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nbzero.errors import count_of
+from nbzero.release.opened import Opened, OpenedSpace
+
+
+class Held(NamedTuple):
+    """The networks of one space, for one data set and recipe.
+
+    Attributes:
+        networks: members of the space.
+        dataset: None where the release has nothing measured of the space.
+        recipe: None where nothing was trained on that data set.
+        trained: networks with a run of that recipe, whether it diverged or not.
+        scored: networks with scores on that data set, under any protocol.
+        predicted: networks with a prediction for that recipe; None where the release has no predictions of
+            the space on that data set.
+    """
+
+    space: str
+    networks: int
+    dataset: str | None
+    recipe: str | None
+    trained: int
+    scored: int
+    predicted: int | None
+
+
+def held(release: Opened) -> list[Held]:
+    """A row for each data set and recipe of each space; one of zeros where there are none."""
+    rows: list[Held] = []
+    for name in release.spaces:
+        space = release.space(name)
+        datasets = space.datasets()
+        if not datasets:
+            rows.append(Held(name, len(space.archs), None, None, 0, 0, None))
+        for dataset in datasets:
+            rows += _of_dataset(space, dataset)
+    return rows
+
+
+def _of_dataset(space: OpenedSpace, dataset: str) -> list[Held]:
+    scored = len(_archs_with(space, f"scores/{dataset}"))
+    recipes: list[str | None] = []
+    for table in ("runs", "predictions"):
+        recipes += [recipe for recipe, _ in space.groups(f"{table}/{dataset}")]
+    rows = []
+    for recipe in dict.fromkeys(recipes or [None]):
+        trained = len(_archs_with(space, f"runs/{dataset}", recipe)) if recipe else 0
+        predicted = None
+        if space.groups(f"predictions/{dataset}"):
+            predicted = len(_archs_with(space, f"predictions/{dataset}", recipe))
+        rows.append(Held(space.name, len(space.archs), dataset, recipe, trained, scored, predicted))
+    return rows
+
+
+def _archs_with(space: OpenedSpace, table: str, name: str | None = None) -> set[int]:
+    """The arch_ids in a table; of one recipe, or of all."""
+    found: set[int] = set()
+    for (other, _), group in space.groups(table).items():
+        if name in (None, other):
+            found.update(group.ids)
+    return found
+
+
+def summary(release: Opened) -> str:
+    """How many networks there are in all, and how many of them are trained, scored, predicted.
+
+    Networks, not runs: one with runs of several recipes or data sets counts once.
+    """
+    total = 0
+    counts = dict.fromkeys(("runs", "scores", "predictions"), 0)
+    for name in release.spaces:
+        space = release.space(name)
+        total += len(space.archs)
+        for table in counts:
+            there: set[int] = set()
+            for dataset in space.datasets():
+                there |= _archs_with(space, f"{table}/{dataset}")
+            counts[table] += len(there)
+    trained, scored, predicted = counts.values()
+    said = f"{trained:,} of {count_of(total, 'network')} trained, {scored:,} scored, {predicted:,} predicted"
+    return f"{said}."
