@@ -1,3 +1,5 @@
+"""The jobs that make releases, run from a checkout: python -m builders.train_shard."""
+
 import sys
 import types
 

@@ -76,7 +76,10 @@ def at_rows(space: OpenedSpace, table: str, column: str, rows: npt.NDArray[np.in
         return found
     if column == "status":
         texts, codes = space.index.texts(table, column)
-        found[there] = np.array([*texts, None], object)[np.asarray(codes)[rows[there]]]
+        codes_R = np.asarray(codes)[rows[there]]
+        if not (codes_R.min() >= -1 and codes_R.max() < len(texts)):
+            raise space.index.damaged(f"status of {table} has a code beyond its {len(texts)} texts")
+        found[there] = np.array([*texts, None], object)[codes_R]
     elif column == "curve":
         ends, values = map(np.asarray, space.index.lists(table, column))
         starts = np.concatenate([[0], ends[:-1]])
