@@ -167,7 +167,7 @@ def rows_there(path: Path, settings: Mapping[str, str]) -> list[OwnRow]:
     rows = []
     for number, line in enumerate(lines[1:], 1):
         rows.append(_row_of(line, settings, f"{path}: row {number}"))
-    _check_once(rows, path)
+    check_once(rows, str(path))
     return rows
 
 
@@ -187,11 +187,12 @@ def _row_of(line: Sequence[str], settings: Mapping[str, str], where: str) -> Own
     return row
 
 
-def _check_once(rows: Iterable[OwnRow], path: Path) -> None:
+def check_once(rows: Iterable[OwnRow], where: str) -> None:
+    """UsageError where an arch has two rows of one seed."""
     twice = [key for key, count in Counter((row.arch, row.seed) for row in rows).items() if count > 1]
     if twice:
         arch, seed = twice[0]
-        raise UsageError(f"{path} has {arch} with seed {seed} twice; remove one of the rows")
+        raise UsageError(f"{where} has {arch} with seed {seed} twice; remove one of the rows")
 
 
 @contextmanager

@@ -79,7 +79,11 @@ def test_foreign_and_double_scores_are_errors(bench, made):
             r"members",
         ),
         (["a"] * 1000, "an array holds one number for each"),
-        (pd.DataFrame({"a": [1.0]}), r"scores of shape \(1, 1\); they are one column"),
+        (
+            pd.DataFrame({"a": [1.0]}),
+            r"scores of shape \(1, 1\) with columns a; a table of scores has the columns arch and score; a "
+            "Series is indexed by arch",
+        ),
         ({}, "none of the 59 archs of .* is named by the scores; give scores of measured archs"),
         ({bench.space("r1-mini").members[7]: 1.0}, "none of the 59 archs"),
     ]:
