@@ -44,6 +44,7 @@ from nbzero.proxies.workers import (
     computed,
     is_worth_another_try,
     leave_if_starting,
+    main_is_a_file,
     num_cores,
     tune_process,
 )
@@ -271,14 +272,11 @@ class _Team:
         payload, obstacle = _pickled(given)
         if payload is None and (workers is not None or limit is not None):
             why = f"workers cannot import the function {name_of(function)}: {obstacle}"
-            raise UsageError(
-                f"{why}; put it into a .py file and import it, or leave workers and per_arch out"
-            )
+            instead = "put it into a .py file and import it, or leave workers and per_arch out"
+            raise UsageError(f"{why}; {instead}")
         if payload is None:
-            print(
-                f"one process computes: {obstacle}; put the function into a .py file for all cores",
-                file=sys.stderr,
-            )
+            advice = "put the function into a .py file and import it to use all cores"
+            print(f"One process computes: {obstacle}; {advice}.", file=sys.stderr)
         return cls(function, payload, workers or num_cores(), limit)
 
     def computed(
@@ -300,9 +298,10 @@ def _pickled(function: Function | str) -> tuple[bytes | None, str]:
     try:
         pickled = pickle.dumps(function)
     except Exception as error:  # whatever a part of it raises
-        return None, f"it is a lambda, or defined in a function ({error})"
-    has_no_file = getattr(sys.modules["__main__"], "__file__", None) is None
-    if has_no_file and b"__main__" in pickled:
+        if "<" in getattr(function, "__qualname__", ""):
+            return None, "it is a lambda, or defined inside a function"
+        return None, f"it cannot be pickled ({error})"
+    if b"__main__" in pickled and not main_is_a_file():
         return None, "it is defined in a notebook or at a prompt"
     return pickled, ""
 

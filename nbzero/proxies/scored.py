@@ -110,7 +110,9 @@ class OwnScores(Mapping[str, float | None]):
         parts = [part for part in told if part]
         if self.protocol:
             parts.append(f"seeds {seeds}")
-        said = f"{', '.join(parts)}: {scored} of {count_of(len(self), 'arch has', 'archs have')} a score"
+        said = f"{scored} of {count_of(len(self), 'arch has', 'archs have')} a score"
+        if parts:
+            said = f"{', '.join(parts)}: {said}"
         if self.reasons:
             said += f"; {counted_reasons(self.reasons.values())}"
         return said
@@ -154,7 +156,7 @@ def rows_there(path: Path, settings: Mapping[str, str]) -> list[OwnRow]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or error}; name another file") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; name another file") from error
     except UnicodeDecodeError:
         content = "no text\n"
     whole_lines = content[: content.rfind("\n") + 1]

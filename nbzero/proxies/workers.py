@@ -5,6 +5,7 @@ Nothing here imports torch but `tune_process`.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbzero.errors import NBZeroError, UsageError
 
@@ -70,6 +71,27 @@ def tune_process() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(mmap_threshold, 2**30)
+
+
+def main_is_a_file() -> bool:
+    """Whether this process runs a script that a worker can import; a notebook or a prompt is none."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    return path is not None and os.path.exists(path)
+
+
+@contextlib.contextmanager
+def _only_main_that_is_there() -> Iterator[None]:
+    """A script of standard input says that its file is `<stdin>`, which a worker would look for in vain."""
+    main = sys.modules["__main__"]
+    path = main.__dict__.get("__file__")
+    if path is None or main_is_a_file():
+        yield
+        return
+    del main.__dict__["__file__"]
+    try:
+        yield
+    finally:
+        main.__dict__["__file__"] = path
 
 
 def leave_if_starting() -> None:
@@ -131,6 +153,7 @@ def computed(
 
 
 _NEVER = float("inf")
+_END = object()  # in place of what a worker says: it is gone
 
 
 def _hire(
@@ -157,7 +180,8 @@ class _Worker:
         self._began = 0.0
         self.connection, theirs = _CONTEXT.Pipe()
         self._process = _CONTEXT.Process(target=_work, args=(theirs, start, payload))
-        self._process.start()
+        with _only_main_that_is_there():
+            self._process.start()
         theirs.close()
 
     def give(self, task: Task) -> None:
@@ -176,9 +200,10 @@ class _Worker:
         Raises:
             UsageError: it could not start.
         """
-        try:
+        said: Any = _END
+        with contextlib.suppress(EOFError, OSError):
             said = self.connection.recv()
-        except (EOFError, OSError):
+        if said is _END:
             return self._died()
         if isinstance(said, str):
             raise UsageError(said)
@@ -203,7 +228,7 @@ class _Worker:
         status = self._process.exitcode
         if self._task is None:
             raise UsageError(_no_start(status))
-        memory = " (killed: out of memory?)" if status == -signal.SIGKILL else ""
+        memory = " (killed: out of memory?)" if status == -9 else ""
         seconds = time.monotonic() - self._began
         return self._task, Outcome(None, f"{DIED} with exit status {status}{memory}", seconds)
 
