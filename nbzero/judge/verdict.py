@@ -183,7 +183,7 @@ def _failures(pool: Pool, name: str, source: Source) -> str:
     absent = np.flatnonzero(np.isnan(scores))
     archs = count_of(len(pool), "arch")
     infinite = int(np.isinf(scores).sum())
-    more = f"; {infinite} of its scores are infinite" if infinite else ""
+    more = f"; infinite scores: {infinite}" if infinite else ""
     if not len(absent):
         return f"It has a score for all {archs}{more}."
     said = f"It has no score for {len(absent)} of {archs}, which rank last{more}"

@@ -1,5 +1,7 @@
 """score_archs: what is asked for, what is computed, what fails alone, what goes on."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -21,6 +23,7 @@ from nbzero.proxies.own import score_archs, seconds_of
 from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
 from nbzero.proxies.score import score
 from nbzero.spaces.macro import MacroSpace
+from tests.builders.made import is_alive, started, wait_until
 from tests.places import DATA as STRIPS, ROOT
 from tests.proxies import functions
 
@@ -342,6 +345,23 @@ def test_a_worker_that_dies_is_replaced_and_its_arch_tried_again_the_next_time(t
     score_archs(functions.dies_on_long_names, *asked, workers=1, per_arch=60, out=out, **QUIET)
     again = out.read_text().splitlines()
     assert [line for line in again if "exit status" not in line] == kept and len(again) == 9
+
+
+def test_a_kill_loses_what_is_in_work_and_leaves_no_process(tmp_path):
+    """The workers hang on long names; what was finished before is in the file, and counts."""
+    out = tmp_path / "scores.csv"
+    given = ("score", "tests.proxies.functions:hangs_on_long_names", "r1-mini", "--archs", "60")
+    job = started("nbzero", *given, "--workers", "2", "--out", str(out))
+    wait_until(lambda: out.exists() and out.read_text().count("\n") > 2)
+    os.kill(job.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(job.pid))
+    job.communicate()
+    there = out.read_text().splitlines()[1:]
+    found = score_archs(
+        functions.hangs_on_long_names, "r1-mini", range(8), workers=2, per_arch=2, out=out, **QUIET
+    )
+    assert out.read_text().splitlines()[1 : 1 + len(there)] == there and len(found) == 8
+    assert all(found[arch] == len(arch) for arch in found if len(arch) <= 38)
 
 
 def test_a_function_that_workers_cannot_import_is_an_error_that_says_why(tmp_path, monkeypatch):
