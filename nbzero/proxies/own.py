@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,27 +120,28 @@ def score_archs(
     asked = _archs_of(chosen, archs)
     numbered = _seeds_of(seeds)
     limit = seconds_of(per_arch)
-    team = _Team.of(function, found, None if workers is None else whole("workers", workers, 1), limit)
+    team = _Team.of(function, found, workers, limit)
     if is_of_net:
-        setting = _Setting.of(chosen, dataset, protocol, numbered, images)
+        setting = _Setting.of(chosen, dataset, protocol, images)
     else:
-        _check_of_arch(protocol, numbered, images)
-        setting = _Setting()
+        setting = _setting_of_arch(protocol, numbered, images)
     named = {"space": chosen.name, "dataset": setting.dataset, "protocol": setting.protocol}
     settings = named | {"function": named_version(found)}
+    rows = {(row.arch, row.seed): row for row in _there(out, settings, limit)}
     tasks = [(arch, seed) for arch in asked for seed in numbered]
-    with _kept(out, settings, limit) as (there, keep):
-        rows = {(row.arch, row.seed): row for row in there}
-        todo = [task for task in tasks if task not in rows]
-        with (
-            closing(team.computed(setting, todo)) as coming,
-            _told(found, tasks, todo, show_progress) as tell,
-        ):
-            for (arch, seed), outcome in coming:
-                row = OwnRow(arch, seed, *outcome)
-                rows[arch, seed] = row
-                keep(row)
-                tell(row)
+    todo = [task for task in tasks if task not in rows]
+    if is_of_net and todo:
+        setting = setting.with_batches(numbered, images)
+    with (
+        _kept(out, settings, list(rows.values())) as keep,
+        _told(found, tasks, todo, show_progress) as tell,
+        closing(team.computed(setting, todo)) as coming,
+    ):
+        for (arch, seed), outcome in coming:
+            row = OwnRow(arch, seed, *outcome)
+            rows[arch, seed] = row
+            keep(row)
+            tell(row)
     return OwnScores([rows[task] for task in tasks], **settings)
 
 
@@ -202,13 +203,14 @@ def seconds_of(per_arch: str | float | None) -> float | None:
     return seconds
 
 
-def _check_of_arch(protocol: str | None, seeds: Sequence[int], images: Any) -> None:
-    """UsageError for options of networks beside a function of the arch alone."""
+def _setting_of_arch(protocol: str | None, seeds: Sequence[int], images: Any) -> _Setting:
+    """Nothing; UsageError for options of networks beside a function of the arch alone."""
     given = {"protocol": protocol, "images": images, "seeds": None if len(seeds) == 1 else seeds}
     for name, value in given.items():
         if value is not None:
             of = "of networks, and the function reads the arch alone"
             raise UsageError(f"{name} {value!r} is {of}; leave it out, or take (net, images, labels)")
+    return _Setting()
 
 
 @dataclass(frozen=True)
@@ -225,24 +227,27 @@ class _Setting:
     batches: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, space: Space, dataset: str, protocol: str | None, seeds: Sequence[int], images: Any
-    ) -> _Setting:
+    def of(cls, space: Space, dataset: str, protocol: str | None, images: Any) -> _Setting:
+        """Without batches, which take their time."""
         if space.name not in CHOICES:
             own = ", ".join(CHOICES)
             raise UsageError(f"networks of {space.name} cannot be built here, only those of {own}: {KINDS}")
         num_classes = dataset_of(dataset).num_classes
-        # Here: a function of the arch alone needs no torch.
+        chosen = _protocols().protocol_named(space.name, protocol, images)
+        return cls(dataset, chosen.name, num_classes)
+
+    def with_batches(self, seeds: Sequence[int], images: Any) -> _Setting:
+        """With the batch of each seed."""
         home = _protocols()
-        chosen = home.protocol_named(space.name, protocol, images)
         batches = {}
-        for seed, (pixels, labels) in home.protocol_batches(chosen, dataset, seeds, images).items():
+        protocol = home.PROTOCOLS[self.protocol]
+        for seed, (pixels, labels) in home.protocol_batches(protocol, self.dataset, seeds, images).items():
             batches[seed] = (pixels.numpy(), labels.numpy())
-        return cls(dataset, chosen.name, num_classes, batches)
+        return replace(self, batches=batches)
 
 
 def _protocols() -> Any:
-    """The module of protocols; MissingPackageError without torch."""
+    """The module of protocols, which imports torch; MissingPackageError without it."""
     needs("a function of (net, images, labels)", "torch")
     return importlib.import_module("nbzero.proxies.protocol")
 
@@ -267,6 +272,8 @@ class _Team:
 
     @classmethod
     def of(cls, given: Function | str, function: Function, workers: int | None, limit: float | None) -> _Team:
+        if workers is not None:
+            workers = whole("workers", workers, 1)
         if workers == 1 and limit is None:
             return cls(function, None, 1, None)
         payload, obstacle = _pickled(given)
@@ -385,21 +392,26 @@ def _of_net(function: Function, setting: _Setting) -> Callable[[str, int], Any]:
 # What is kept and said meanwhile
 
 
+def _there(
+    out: str | os.PathLike[str] | None, settings: Mapping[str, str], limit: float | None
+) -> list[OwnRow]:
+    """The rows of a file that are final."""
+    if out is None:
+        return []
+    rows = rows_there(Path(out), settings)
+    return [row for row in rows if not is_worth_another_try(row.reason, limit)]
+
+
 @contextmanager
 def _kept(
-    out: str | os.PathLike[str] | None, settings: Mapping[str, str], limit: float | None
-) -> Iterator[tuple[list[OwnRow], Callable[[OwnRow], None]]]:
-    """The rows that are there, and what keeps another one."""
+    out: str | os.PathLike[str] | None, settings: Mapping[str, str], there: Sequence[OwnRow]
+) -> Iterator[Callable[[OwnRow], None]]:
+    """What keeps a row."""
     if out is None:
-        yield [], lambda row: None
+        yield lambda row: None
         return
-    path = Path(out)
-    there = []
-    for row in rows_there(path, settings):
-        if not is_worth_another_try(row.reason, limit):
-            there.append(row)
-    with growing(path, settings, there) as keep:
-        yield there, keep
+    with growing(Path(out), settings, there) as keep:
+        yield keep
 
 
 @contextmanager

@@ -73,16 +73,18 @@ class OwnScores(Mapping[str, float | None]):
                 self._add(arch, own)
 
     def _add(self, arch: str, rows: Sequence[OwnRow]) -> None:
-        absent = [row for row in rows if row.score is None]
-        if absent:
-            with_seed = f"seed {absent[0].seed}: " if len(self.seeds) > 1 else ""
-            self.reasons[arch] = f"{with_seed}{absent[0].reason or 'no score'}"
-            self._means[arch] = None
-            return
-        mean = sum(row.score for row in rows if row.score is not None) / len(rows)
-        if math.isnan(mean):
+        self._means[arch] = None
+        total = 0.0
+        for row in rows:
+            if row.score is None:
+                with_seed = f"seed {row.seed}: " if len(self.seeds) > 1 else ""
+                self.reasons[arch] = f"{with_seed}{row.reason or 'no score'}"
+                return
+            total += row.score
+        if math.isnan(total):
             self.reasons[arch] = "inf with one seed and -inf with another, which have no mean"
-        self._means[arch] = None if math.isnan(mean) else mean
+            return
+        self._means[arch] = total / len(rows)
 
     def __getitem__(self, arch: str) -> float | None:
         return self._means[arch]
@@ -106,13 +108,13 @@ class OwnScores(Mapping[str, float | None]):
         """What was scored, and where it failed, in a line."""
         scored = len(self) - len(self.reasons)
         seeds = ", ".join(map(str, self.seeds)) or "none"
-        told = [self.function, self.space, self.dataset, self.protocol]
-        parts = [part for part in told if part]
+        parts = [self.function, self.space, self.dataset, self.protocol]
         if self.protocol:
             parts.append(f"seeds {seeds}")
+        where = ", ".join(filter(None, parts))
         said = f"{scored} of {count_of(len(self), 'arch has', 'archs have')} a score"
-        if parts:
-            said = f"{', '.join(parts)}: {said}"
+        if where:
+            said = f"{where}: {said}"
         if self.reasons:
             said += f"; {counted_reasons(self.reasons.values())}"
         return said
@@ -191,10 +193,11 @@ def _row_of(line: Sequence[str], settings: Mapping[str, str], where: str) -> Own
 
 def check_once(rows: Iterable[OwnRow], where: str) -> None:
     """UsageError where an arch has two rows of one seed."""
-    twice = [key for key, count in Counter((row.arch, row.seed) for row in rows).items() if count > 1]
-    if twice:
-        arch, seed = twice[0]
-        raise UsageError(f"{where} has {arch} with seed {seed} twice; remove one of the rows")
+    seen = set()
+    for row in rows:
+        if (row.arch, row.seed) in seen:
+            raise UsageError(f"{where} has {row.arch} with seed {row.seed} twice; remove one of the rows")
+        seen.add((row.arch, row.seed))
 
 
 @contextmanager

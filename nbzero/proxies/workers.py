@@ -130,12 +130,7 @@ def computed(
         for _ in range(min(workers, len(left))):
             _hire(team, start, payload, limit)
         while team:
-            soonest = min(worker.deadline for worker in team.values())
-            timeout = None if soonest == _NEVER else max(0.0, soonest - time.monotonic())
-            ready = wait(list(team), timeout)
-            ended = [team[one].hear() for one in list(team) if one in ready]
-            ended += [worker.too_late() for worker in team.values() if worker.deadline <= time.monotonic()]
-            yield from filter(None, ended)
+            yield from _ended(team)
             for connection, worker in list(team.items()):
                 if worker.is_over:
                     del team[connection]
@@ -154,6 +149,23 @@ def computed(
 
 _NEVER = float("inf")
 _END = object()  # in place of what a worker says: it is gone
+
+
+def _ended(team: dict[Connection, _Worker]) -> list[tuple[Task, Outcome]]:
+    """Wait until a worker says something, or one is too late; the tasks that ended so."""
+    soonest = min(worker.deadline for worker in team.values())
+    timeout = None
+    if soonest != _NEVER:
+        timeout = max(0.0, soonest - time.monotonic())
+    ended = []
+    ready = wait(list(team), timeout)
+    for connection, worker in team.items():
+        if connection in ready:
+            ended.append(worker.hear())
+    for worker in team.values():
+        if worker.deadline <= time.monotonic():
+            ended.append(worker.too_late())
+    return [one for one in ended if one is not None]
 
 
 def _hire(

@@ -1,5 +1,7 @@
 """score_archs: what is asked for, what is computed, what fails alone, what goes on."""
 
+import io
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,11 +21,13 @@ from nbzero.errors import (
     UsageError,
 )
 from nbzero.networks.build import build_net
+from nbzero.proxies import scored
 from nbzero.proxies.own import score_archs, seconds_of
 from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
 from nbzero.proxies.score import score
 from nbzero.spaces.macro import MacroSpace
 from tests.builders.made import is_alive, started, wait_until
+from tests.disk import FullDisk
 from tests.places import DATA as STRIPS, ROOT
 from tests.proxies import functions
 
@@ -316,6 +320,32 @@ def test_a_file_of_another_function_is_refused_before_anything_is_computed(tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         score_archs(functions.length, "r1-mini", range(3), out=tmp_path / "file" / "x.csv", **HERE)
+
+
+class SoonFull(FullDisk):
+    """A file on a disk that has room for three more rows."""
+
+    rows = 0
+
+    def write(self, data):
+        self.rows += 1
+        return io.FileIO.write(self, data) if self.rows <= 3 else super().write(data)
+
+
+def test_a_full_disk_ends_the_workers_and_loses_no_row_that_is_there(tmp_path, monkeypatch):
+    out = tmp_path / "scores.csv"
+    asked = (functions.length, "r1-mini", range(10))
+    with monkeypatch.context() as patched:
+        patched.setattr(scored, "open", lambda path, mode, buffering: SoonFull(path, mode), raising=False)
+        with pytest.raises(
+            OutputError, match=r"cannot write .*scores.csv: No space left .*; free space, then"
+        ):
+            score_archs(*asked, workers=2, out=out, **QUIET)
+    assert multiprocessing.active_children() == []
+    lines = out.read_text().splitlines()
+    assert len(lines) == 5 and not out.read_text().endswith("\n"), "the fifth was cut off"
+    assert len(score_archs(*asked, out=out, **HERE)) == 10
+    assert out.read_text().splitlines()[:4] == lines[:4]
 
 
 # Workers that hang or die
