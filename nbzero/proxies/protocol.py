@@ -299,9 +299,6 @@ def answer_of(
     """
     images, labels = batch
     net = protocol_net(arch, protocol, num_classes, seed)
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        seeded_generators(net, seed_of(f"{arch}|{seed}|own")),
-    ):
+    draws = seeded_generators(net, seed_of(f"{arch}|{seed}|own"))
+    with torch.inference_mode(False), draws:  # which turns gradients on
         return function(net, images.clone(), labels.clone())
