@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from nbzero import metrics
 from nbzero.errors import UsageError, count_of
 from nbzero.frame import Frame
+from nbzero.judge.budgets import filled_chains
 from nbzero.judge.correlations import CORRELATIONS
-from nbzero.judge.picks import mbr_lead
+from nbzero.judge.picks import Lead, leads
 from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap
 from nbzero.proxies.scored import counted_reasons
@@ -66,7 +67,7 @@ def default_bootstrap(pool: Pool) -> Bootstrap:
 
 
 def verdict_of(
-    pool: Pool, name: str, table: Frame, budgets: int, bootstrap: Bootstrap, source: Source
+    pool: Pool, name: str, table: Frame, budgets: int, bootstrap: Bootstrap, source: Source = UNKNOWN
 ) -> tuple[str, ...]:
     """What a reader wants to know first of one proxy.
 
@@ -78,21 +79,56 @@ def verdict_of(
 
     Args:
         pool: with the proxy's scores.
-        table: the metrics of `evaluate`.
+        table: a row per proxy with kendall and, where there are costs, mbr_COST and mbr_union; with
+            kendall_low and kendall_high where these are made already.
         budgets: limits of each cost.
         bootstrap: of the intervals.
         source: of the proxy's scores.
     """
+    return verdicts_of(pool, [name], table, budgets, bootstrap, source)[name]
+
+
+def verdicts_of(
+    pool: Pool,
+    names: Sequence[str],
+    table: Frame,
+    budgets: int,
+    bootstrap: Bootstrap,
+    source: Source = UNKNOWN,
+) -> dict[str, tuple[str, ...]]:
+    """`verdict_of` of several proxies or costs, all on the same resamples."""
     costs = [cost for cost in pool.costs if f"mbr_{cost}" in table]
-    beside = _reference(name, costs)
-    return (
-        *_place(pool, name, table),
-        *_other_source(pool, source),
-        *_lead(pool, name, beside, table, costs, budgets, bootstrap),
-        *_tau(pool, name, beside, table, bootstrap),
-        _failures(pool, name, source),
-        _noise(pool, table),
-    )
+    beside = {name: _reference(name, costs) for name in names}
+    found = _leads_over(pool, beside, costs, budgets, bootstrap)
+    verdicts = {}
+    for name in names:
+        verdicts[name] = (
+            *_place(pool, name, table),
+            *_other_source(pool, source),
+            *_lead(found.get(name), name, beside[name], table, bootstrap),
+            *_tau(pool, name, beside[name], table, bootstrap),
+            _failures(pool, name, source),
+            _noise(pool, table),
+        )
+    return verdicts
+
+
+def _leads_over(
+    pool: Pool, beside: Mapping[str, str], costs: list[str], budgets: int, bootstrap: Bootstrap
+) -> dict[str, Lead]:
+    """The lead of each proxy that has scores over the cost beside it."""
+    found: dict[str, Lead] = {}
+    if not costs:
+        return found
+    chains = filled_chains(pool, costs, budgets, "quantile")
+    for other in dict.fromkeys(filter(None, beside.values())):
+        rows = {}
+        for name, its in beside.items():
+            if its == other and not np.isnan(pool.score(name)).all():
+                rows[name] = pool.score(name)
+        table = np.array([*rows.values(), pool.score(other)])
+        found |= dict(zip(rows, leads(pool, table, chains, bootstrap), strict=True))
+    return found
 
 
 def _row(table: Frame, name: str) -> int:
@@ -137,27 +173,9 @@ def _other_source(pool: Pool, source: Source) -> list[str]:
     return [f"Its scores are of another kind than those it is compared with: {'; '.join(said)}."]
 
 
-def _lead(
-    pool: Pool,
-    name: str,
-    beside: str,
-    table: Frame,
-    costs: list[str],
-    budgets: int,
-    bootstrap: Bootstrap,
-) -> list[str]:
-    if not beside or np.isnan(pool.score(name)).all():
+def _lead(lead: Lead | None, name: str, beside: str, table: Frame, bootstrap: Bootstrap) -> list[str]:
+    if lead is None:
         return []
-    lead = mbr_lead(
-        pool,
-        name,
-        beside,
-        costs,
-        budgets,
-        resamples=bootstrap.resamples,
-        bootstrap_seed=bootstrap.seed,
-        level=bootstrap.level,
-    )
     interval = f"{bootstrap.level:.0%} interval, {lead.low:+.3f} to {lead.high:+.3f}"
     own, other = _value(table, name, UNION), _value(table, beside, UNION)
     both = f"Its mBR is {own:.3f}, that of {beside} {other:.3f}"
@@ -171,7 +189,9 @@ def _tau(pool: Pool, name: str, beside: str, table: Frame, bootstrap: Bootstrap)
     tau = _value(table, name, "kendall")
     if math.isnan(tau):
         return ["Its Kendall tau is undefined, as of equal scores or of one arch."]
-    low, high = bootstrap.of(metrics.kendall_tau, pool.score(name), pool.accuracy)
+    low, high = _value(table, name, "kendall_low"), _value(table, name, "kendall_high")
+    if math.isnan(low):
+        low, high = bootstrap.of(metrics.kendall_tau, pool.score(name), pool.accuracy)
     said = f"Its Kendall tau is {tau:.3f} ({bootstrap.level:.0%} interval, {low:.3f} to {high:.3f})"
     if beside:
         said += f", that of {beside} {_value(table, beside, 'kendall'):.3f}"
