@@ -513,7 +513,7 @@ class Bench:
         self,
         scores: Any,
         space: str,
-        dataset: str,
+        dataset: str | None = None,
         recipe: str | None = None,
         *,
         name: str = "yours",
@@ -526,9 +526,15 @@ class Bench:
         level: float = 0.95,
         **which: Unpack[Which],
     ) -> Report:
-        """The whole report of a proxy of your own beside all stored ones: `judge.evaluate` of a `pool`."""
+        """The whole report of a proxy of your own beside all stored ones: `judge.evaluate` of a `pool`.
+
+        The data set may be left out where the release has runs of the space on one alone, or on the one that
+        `score_archs` made the scores on.
+        """
         from nbzero.judge.evaluate import evaluate
 
+        if dataset is None:
+            dataset = self.release.only_dataset(space, preferred=getattr(scores, "dataset", ""))
         return evaluate(
             self.pool(space, dataset, recipe, **which),
             scores,

@@ -20,7 +20,7 @@ TORCH = {"nbzero.networks", "nbzero.images", "nbzero.proxies", "train", "builder
 FLOORS = (
     ("nbzero.errors", "nbzero.face"),
     ("nbzero.text",),
-    ("nbzero.files",),
+    ("nbzero.files", "nbzero.progress"),
     ("nbzero.frame",),
     ("nbzero.proxies.facts",),
     ("nbzero.spaces",),

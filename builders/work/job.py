@@ -6,9 +6,7 @@ What computes is an engine: a function of one type, so that a cluster is another
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from builders.work.lock import locked
 from builders.work.rows import Folder, Format, Row, read_shard, to_h5, to_json, to_parquet
 from builders.work.units import Unit, unit_name
 from nbzero.errors import ReleaseError, count_of
+from nbzero.progress import progress
 from nbzero.release.schema import Table
 
 Compute = Callable[[Unit, Row | None], Row]
@@ -98,10 +97,11 @@ def run_job(
     results = engine(job, out, work)
     folder.make()
     try:
-        with _progress(job, len(work)) as report:
+        total = len(set(job.units))
+        with progress(job.stem, total, total - len(work)) as report:
             for unit, row in results:
                 work.done(unit)
-                report(unit, row)
+                report(_said(unit, row))
     finally:
         work.close()
     with _alone(folder, job):
@@ -189,50 +189,6 @@ def _rows_there(folder: Folder, job: Job) -> tuple[dict[tuple[int, int], Row], l
 
 
 # What is said meanwhile
-
-
-@contextlib.contextmanager
-def _progress(job: Job, num_todo: int) -> Iterator[Callable[[Unit, Row], None]]:
-    """A rich bar with ETA on a terminal; elsewhere, or without rich, a line per unit."""
-    total = len(set(job.units))
-    done = total - num_todo
-    if sys.stderr.isatty() and importlib.util.find_spec("rich"):
-        with _bar() as bar:
-            task = bar.add_task(job.stem, total=total, completed=done)
-            yield lambda unit, row: bar.update(task, advance=1, description=f"{job.stem} {_said(unit, row)}")
-        return
-    started = time.monotonic()
-    computed = 0
-
-    def line(unit: Unit, row: Row) -> None:
-        nonlocal computed
-        computed += 1
-        left = (time.monotonic() - started) / computed * (num_todo - computed)
-        said = f"{job.stem} {done + computed}/{total} {_said(unit, row)}, {left:.0f} s left"
-        print(said, file=sys.stderr, flush=True)
-
-    yield line
-
-
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _said(unit: Unit, row: Row) -> str:

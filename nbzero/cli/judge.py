@@ -367,10 +367,10 @@ def evaluate(
         ),
     ] = None,
 ) -> Answer:
-    """Your own proxy beside all stored ones.
+    """Your own proxy beside all stored ones, the verdict first.
 
-    From a file with a score for each arch. Archs that it does not name narrow the pool; an arch that the
-    space does not have is an error.
+    From a file with a score for each arch, such as nbzero score writes. Archs that it does not name narrow
+    the pool; an arch that the space does not have is an error.
     """
     if part != "intervals" and not (resamples is bootstrap_seed is level is None):
         raise UsageError("--resamples, --bootstrap-seed and --level go with --part intervals")
@@ -387,7 +387,7 @@ def evaluate(
     report = bench.evaluate(
         scores,
         space,
-        dataset_of(bench, space, dataset),
+        dataset_of(bench, space, dataset, preferred=getattr(scores, "dataset", "")),
         recipe,
         name=name,
         direction=1 if better == "higher" else -1,
@@ -403,13 +403,12 @@ def evaluate(
     if report.intervals is not None:
         return Answer(noted(bench, report.intervals, space, protocol), keys=2)
     given = sum(value is not None and value == value for value in scores.values())
-    notes = [
-        f"With a score: {given} of {count_of(len(scores), 'arch')} in {'stdin' if file == '-' else file}."
-    ]
-    if report.verdict:
-        notes.append(f"{report.verdict.removesuffix('.')}, {better} scores are better.")
-    whole = noted(bench, report.sorted, space, protocol, *notes)
-    return Answer(whole, [only(whole, *_judged(whole.columns))])
+    here = "stdin" if file == "-" else file
+    notes = [f"With a score: {given} of {count_of(len(scores), 'arch')} in {here}, {better} ones are better."]
+    whole = noted(bench, report.sorted, space, protocol, *report.sentences, *notes)
+    shown = only(noted(bench, report.sorted, space, protocol, *notes), *_judged(whole.columns))
+    shown.title = f"{report.verdict}\n\n{whole.title}"
+    return Answer(whole, [shown])
 
 
 def _judged(columns: Sequence[str]) -> list[str]:

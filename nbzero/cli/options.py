@@ -411,7 +411,12 @@ def intervals_of(resamples: int, seed: int | None, level: float | None) -> dict[
 
 
 def dataset_of(
-    bench: Bench, space: str, given: str | None, kind: Kind = "runs", by: str = "--dataset"
+    bench: Bench,
+    space: str,
+    given: str | None,
+    kind: Kind = "runs",
+    by: str = "--dataset",
+    preferred: str = "",
 ) -> str:
-    """The data set meant: the one given, else the only one of which there are runs (or scores)."""
-    return bench.release.only_dataset(space, kind, by) if given is None else given
+    """The data set meant: the one given, else the only one (or the preferred) that has runs (or scores)."""
+    return bench.release.only_dataset(space, kind, by, preferred) if given is None else given

@@ -5,17 +5,23 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import UsageError, count_of, unknown_name
+
+if TYPE_CHECKING:
+    from nbzero.proxies.scored import OwnScores
 
 ABSENT = ("", "nan", "null", "none", "na", "n/a")
 
 
-def read_scores(file: str, column: str | None) -> dict[str, float | None]:
+def read_scores(file: str, column: str | None) -> Mapping[str, float | None]:
     """arch -> score of a file; "-" is stdin.
+
+    With a column seed an arch may have a row for each, and its score is their mean. What `nbzero score`
+    writes says where the scores come from too, and why one is absent.
 
     Args:
         column: of the scores; None: score, else the only one beside arch.
@@ -29,15 +35,41 @@ def read_scores(file: str, column: str | None) -> dict[str, float | None]:
     else:
         columns, rows = _from_text(_text(file, where), where)
     wanted = _score_column(columns, column, where)
+    if "seed" in columns:
+        return _with_seeds(rows, wanted, where)
     scores: dict[str, float | None] = {}
     for number, row in enumerate(rows, 1):
-        arch = row.get("arch")
-        if not isinstance(arch, str) or not arch:
-            raise UsageError(f"{where}: row {number} has arch {arch!r}; it is an arch string")
+        arch = _arch(row, where, number)
         if arch in scores:
             raise UsageError(f"{where}: row {number} has {arch} again; give each arch one score")
         scores[arch] = _score(row.get(wanted), f"{where}: row {number}: {wanted}")
     return scores
+
+
+def _with_seeds(rows: Sequence[Mapping[str, Any]], wanted: str, where: str) -> OwnScores:
+    # Here: what only looks up imports no proxies.
+    from nbzero.proxies.scored import SETTINGS, OwnRow, OwnScores, check_once
+
+    own = []
+    for number, row in enumerate(rows, 1):
+        seed = str(row["seed"])
+        if not seed.isdecimal():
+            raise UsageError(f"{where}: row {number}: seed is {row['seed']!r}; it is a whole number from 0")
+        score = _score(row.get(wanted), f"{where}: row {number}: {wanted}")
+        own.append(OwnRow(_arch(row, where, number), int(seed), score, str(row.get("reason") or "")))
+    check_once(own, where)
+    settings = {}
+    for name in SETTINGS:
+        values = {str(row.get(name) or "") for row in rows}
+        settings[name] = values.pop() if len(values) == 1 else ""
+    return OwnScores(own, **settings)
+
+
+def _arch(row: Mapping[str, Any], where: str, number: int) -> str:
+    arch = row.get("arch")
+    if not isinstance(arch, str) or not arch:
+        raise UsageError(f"{where}: row {number} has arch {arch!r}; it is an arch string")
+    return arch
 
 
 def _score_column(columns: Sequence[str], given: str | None, where: str) -> str:

@@ -106,6 +106,28 @@ def scoring_indices(name: str, train_labels: Ints, num_images: int, seed: int) -
     return train[order]
 
 
+def scoring_labels(name: str, num_images: int, seed: int) -> Ints:
+    """The classes of `scoring_indices`, in its order, from the names of the classes alone.
+
+    They are those of every batch that takes no more images of a class than the smallest class has.
+
+    Returns:
+        (num_images,) int64.
+
+    Raises:
+        UnknownNameError: no data set of that name.
+        UsageError: num_images below 1.
+    """
+    if num_images < 1:
+        raise UsageError(f"num_images: {num_images}, must be at least 1")
+    order = _order_of_classes(name, seed)
+    return np.resize(np.array(order, np.int64), num_images)
+
+
+def _order_of_classes(name: str, seed: int) -> list[int]:
+    return by_hash(f"{name}/score/{seed}/class", range(dataset(name).num_classes))
+
+
 def scoring_order(name: str, index: Ints, labels: Ints, num_images: int, seed: int) -> list[int]:
     """Positions of the images to score with, see `scoring_indices`.
 
@@ -120,7 +142,7 @@ def scoring_order(name: str, index: Ints, labels: Ints, num_images: int, seed: i
     prefix = f"{name}/score/{seed}"
     classes = indices_by_class(labels, dataset(name).num_classes)
     queues = []
-    for label in by_hash(f"{prefix}/class", range(len(classes))):
+    for label in _order_of_classes(name, seed):
         queues.append(by_hash(prefix, index[classes[label]].tolist()))
     rounds = itertools.chain.from_iterable(itertools.zip_longest(*queues))
     chosen = [image for image in rounds if image is not None][:num_images]

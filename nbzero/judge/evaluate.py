@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,14 @@ from nbzero.judge.budgets import chains_of
 from nbzero.judge.correlations import CORRELATIONS, correlations_frame, judges_of
 from nbzero.judge.picks import judged_of, mbr_columns, picks_frame, spacings
 from nbzero.judge.pool import Pool
-from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap, Entries, bootstrap_of
+from nbzero.judge.rows import Bootstrap, Entries, bootstrap_of
 from nbzero.judge.scores import aligned, narrowed
-from nbzero.spaces.published import doubt_notes
+from nbzero.judge.verdict import REFERENCES, UNION, UNKNOWN, Source, default_bootstrap, place_of, verdict_of
+from nbzero.proxies.function import reads_network
+from nbzero.proxies.own import score_archs
+from nbzero.proxies.scored import OwnScores, counted_reasons
+from nbzero.spaces.published import doubt_notes, space_with
 
-REFERENCES = (RANDOM, ORACLE, CEILING)
 SHORT = (
     "proxy",
     *CORRELATIONS,
@@ -47,6 +50,8 @@ class Report:
         intervals: with resamples, else None: proxy, metric, value, low, high; every metric of the reader's
             proxy, and every proxy's mBR.
         notes: what was left out or is missing.
+        budgets, bootstrap: limits of each cost, and how intervals are made where they were asked for.
+        source: what is known of the reader's scores beside their numbers.
     """
 
     name: str
@@ -55,11 +60,14 @@ class Report:
     picks: Frame
     intervals: Frame | None
     notes: tuple[str, ...]
+    budgets: int = 5
+    bootstrap: Bootstrap | None = None
+    source: Source = UNKNOWN
 
     @property
     def by(self) -> str:
         """The metric that rows are sorted by: mbr_union, or kendall where there is no mBR."""
-        return "mbr_union" if "mbr_union" in self.metrics else "kendall"
+        return UNION if UNION in self.metrics else "kendall"
 
     @property
     def sorted(self) -> Frame:
@@ -77,25 +85,25 @@ class Report:
             UnknownNameError: no such column.
             UsageError: the metric is undefined for it.
         """
-        values = np.asarray(self.metrics[metric], np.float64)
-        kept = [name not in REFERENCES for name in self.metrics["proxy"]]
-        there = values[np.array(kept)]
-        if metric in (*CORRELATIONS, "precision_at_top_k"):
-            there = -there
-        if np.isnan(there[0]):
-            raise UsageError(f"{metric} of {self.name} is undefined, so it has no place")
-        return int((there < there[0]).sum()) + 1, int((~np.isnan(there)).sum())
+        return place_of(self.metrics, self.name, metric)
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """The verdict, a sentence each: `nbzero.judge.verdict.verdict_of`.
+
+        Its intervals are those asked for, else 95 % ones of 1,000 resamples (200 from 2,000 archs on). It is
+        made when it is first read.
+        """
+        bootstrap = self.bootstrap or default_bootstrap(self.pool)
+        return verdict_of(self.pool, self.name, self.metrics, self.budgets, bootstrap, self.source)
 
     @property
     def verdict(self) -> str:
-        """The place in words; "" where the metric is undefined."""
-        if math.isnan(float(self.metrics[self.by][0])):
-            return ""
-        place, of = self.place(self.by)
-        return f"{self.name} is number {place} of {of} by {self.by}."
+        """The sentences, one to a line."""
+        return "\n".join(self.sentences)
 
     def __repr__(self) -> str:
-        """The reader's proxy beside the best ten, the costs and the references."""
+        """The verdict, then the reader's proxy beside the best ten, the costs and the references."""
         ordered = self.sorted
         always = {self.name, *REFERENCES, *self.pool.costs}
         others = [name for name in ordered["proxy"] if name not in always]
@@ -103,7 +111,7 @@ class Report:
         rows = ordered.only(np.array([name in kept for name in ordered["proxy"]]))
         shown = {name: rows[name] for name in SHORT if name in rows}
         title = f"{self.name}: {self.pool.name}"
-        lines = [Frame(shown, title, doubtful=rows.doubtful).to_text()]
+        lines = [self.verdict, "", Frame(shown, title, doubtful=rows.doubtful).to_text()]
         more = "every column"
         if len(others) > FEW:
             more = count_of(len(others) - FEW, "more proxy", "more proxies")
@@ -111,7 +119,7 @@ class Report:
         if self.intervals is not None:
             intervals = "bootstrap intervals in .intervals"
         lines.append(f"({more} in .metrics, what each picks under each limit in .picks, {intervals})")
-        return "\n".join([*lines, *([self.verdict] if self.verdict else []), *self.notes])
+        return "\n".join([*lines, *self.notes])
 
 
 def evaluate(
@@ -130,10 +138,12 @@ def evaluate(
     """The whole report of one proxy beside those of the pool.
 
     Args:
-        scores: by arch, a dict or a pandas Series; or an array with one for every arch of the pool, or for
-            every member of the space in build order. NaN and None where there is none: those rank last. Archs
-            that a dict or Series does not name were not scored; the pool is narrowed to those named, for all
-            proxies alike.
+        scores: by arch, a dict, a pandas Series, or what `score_archs` gave; a table with columns arch and
+            score (and seed, over which the mean is taken); an array with one for every arch of the pool, or
+            for every member of the space in build order; or a function, which `score_archs` then scores on
+            the archs of the pool, by its protocol and with its seed. NaN and None where there is none: those
+            rank last. Archs that a dict, Series or table does not name were not scored; the pool is narrowed
+            to those named, for all proxies alike.
         name: what to call it.
         direction: +1 where higher scores are better, -1 where lower ones are.
         k, fraction: of BR@K and P@topK, as in `correlations`.
@@ -143,7 +153,7 @@ def evaluate(
     Raises:
         NothingFoundError: the scores name no arch of the pool.
         UsageError: scores of archs that are no members, twice of one arch, all absent, or of another length;
-            another direction; a name that is taken.
+            another direction; a name that is taken; and of a function what `score_archs` raises.
     """
     if direction not in (1, -1):
         raise UsageError(
@@ -154,12 +164,32 @@ def evaluate(
         number = "it is a number of them from 1"
         raise UsageError(f"budgets {budgets!r}; a report has limits on every cost, so {number}")
     bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    if callable(scores):
+        scores = _scored(pool, scores)
+    source = UNKNOWN
+    if isinstance(scores, OwnScores):
+        source = Source(reasons=scores.reasons, dataset=scores.dataset, protocol=scores.protocol)
     pool, (values,), notes = narrowed(pool, aligned(pool, scores))
     if np.isnan(values).all():
         none = f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}"
-        raise UsageError(f"{none}; give scores of measured archs")
+        why = f" ({counted_reasons(source.reasons.values())})" if source.reasons else ""
+        raise UsageError(f"{none}{why}; give scores of measured archs")
     own = pool.with_scores({name: values * direction, **pool.scores})
-    return _report(own, name, k, fraction, budgets, bootstrap, notes)
+    return _report(own, name, k, fraction, budgets, bootstrap, notes, source)
+
+
+def _scored(pool: Pool, function: Any) -> OwnScores:
+    """The scores of a function on the archs of a pool, as those beside them were made."""
+    seed = pool.seed if pool.score_seed is None else pool.score_seed
+    if isinstance(seed, str):
+        raise UsageError(
+            f"a function beside scores of seed {seed!r}; call nbzero.proxies.score_archs with the seeds meant"
+        )
+    space = space_with(pool.space, pool.members)
+    protocol = pool.protocol or None
+    if not reads_network(function):
+        protocol = None
+    return score_archs(function, space, pool.archs, pool.dataset, protocol, seeds=(seed,))
 
 
 def _check_name(pool: Pool, name: str) -> None:
@@ -179,6 +209,7 @@ def _report(
     budgets: int,
     bootstrap: Bootstrap | None,
     notes: list[str],
+    source: Source,
 ) -> Report:
     entries = Entries(own)
     ordered = correlations_frame(own, entries, k, fraction)
@@ -207,7 +238,8 @@ def _report(
         found = found.with_notes(*doubt_notes(own.space, entries.names)).marking(entries.doubtful)
     title = f"{name} beside the stored proxies: {own.name}"
     table = Frame(columns, title, notes, doubtful=entries.doubtful)
-    return Report(name, own, table, _both_picks(own, parts), found, tuple(notes))
+    picks = _both_picks(own, parts)
+    return Report(name, own, table, picks, found, tuple(notes), budgets, bootstrap, source)
 
 
 def _own_intervals(

@@ -298,16 +298,32 @@ def mbr_lead(
     """
     metrics.check_bootstrap(resamples, level, bootstrap_seed)
     pool, both, _ = narrowed(pool, scores_of(pool, one), scores_of(pool, other))
-    table = np.array(both)
     chains = filled_chains(pool, costs, budgets, spacing)
+    (lead,) = leads(pool, np.array(both), chains, Bootstrap(resamples, bootstrap_seed, level), normalise)
+    return lead
+
+
+def leads(
+    pool: Pool, table: Floats, chains: Sequence[Chain], bootstrap: Bootstrap, normalise: str = "total"
+) -> list[Lead]:
+    """`mbr_lead` of every row of scores but the last over the last, all on the same resamples.
+
+    Args:
+        table: (P, N).
+        chains: as of `filled_chains`.
+    """
     values = mean_mbr(pool, table, chains, normalise)
-    differences = []
+    parts = []
     for chain in chains:
-        drawn = chain.resampled(table, pool.accuracy, resamples, bootstrap_seed)
+        drawn = chain.resampled(table, pool.accuracy, bootstrap.resamples, bootstrap.seed)
         if drawn is not None:
-            differences.append(np.subtract(*drawn.mbr(normalise).T))
-    low, high = metrics.interval(np.mean(differences, axis=0), level)
-    return Lead(float(values[0] - values[1]), low, high, len(pool), pool.source)
+            parts.append(drawn.mbr(normalise))
+    means = np.mean(parts, axis=0)
+    found = []
+    for row in range(len(table) - 1):
+        low, high = metrics.interval(means[:, row] - means[:, -1], bootstrap.level)
+        found.append(Lead(float(values[row] - values[-1]), low, high, len(pool), pool.source))
+    return found
 
 
 def mbr_table(

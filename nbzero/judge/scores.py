@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import NothingFoundError, UsageError, count_of
+from nbzero.errors import NothingFoundError, UsageError, count_of, whole
 from nbzero.judge.pool import Floats, Pool
+from nbzero.proxies.scored import OwnRow, OwnScores, check_once
 
 EXACT = 1 << 53  # whole numbers beyond it can be equal as float64
 
@@ -33,8 +34,9 @@ def aligned(pool: Pool, scores: Any) -> Given:
 
     Args:
         scores: a mapping from arch (string or Arch) to a number, None or NaN; a pandas Series indexed by
-            arch; an array with an entry for each arch of the pool, or for every member of the space in build
-            order.
+            arch; a table (of pandas, polars, or a Frame) with columns arch and score, and seed where an arch
+            has several rows; an array with an entry for each arch of the pool, or for every member of the
+            space in build order.
 
     Raises:
         UsageError: an arch that is no member of the space, named; an arch twice; a score that is no number;
@@ -42,12 +44,29 @@ def aligned(pool: Pool, scores: Any) -> Given:
     """
     if isinstance(scores, Mapping):
         return _by_arch(pool, list(scores), list(scores.values()))
+    if hasattr(scores, "columns"):
+        return aligned(pool, _of_table(scores))
     if hasattr(scores, "index") and hasattr(scores, "to_numpy"):
-        if scores.ndim != 1:
-            raise UsageError(f"scores of shape {scores.shape}; they are one column: a Series indexed by arch")
         return _by_arch(pool, list(scores.index), list(scores.to_numpy(object, na_value=None)))
     values = _array(pool, scores)
     return Given(values, np.ones(len(values), bool))
+
+
+def _of_table(table: Any) -> Mapping[Any, Any]:
+    """Scores by arch of a table; the mean over seeds where it has a column of them."""
+    columns = [str(name) for name in table.columns]
+    if "arch" not in columns or "score" not in columns:
+        listed = ", ".join(columns) or "none"
+        allowed = "a table of scores has the columns arch and score; a Series is indexed by arch"
+        raise UsageError(f"scores of shape {np.shape(table)} with columns {listed}; {allowed}")
+    archs, scores = list(table["arch"]), list(table["score"])
+    seeds = list(table["seed"]) if "seed" in columns else [0] * len(archs)
+    rows = []
+    for arch, seed, score in zip(archs, seeds, scores, strict=True):
+        value = number(str(arch), score)
+        rows.append(OwnRow(str(arch), whole("seed", seed), None if math.isnan(value) else value))
+    check_once(rows, "the table of scores")
+    return OwnScores(rows)
 
 
 def _array(pool: Pool, scores: Any) -> Floats:

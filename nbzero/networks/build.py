@@ -23,7 +23,7 @@ def seed_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
-def build_net(arch: str | Arch, num_classes: int, seed: int) -> Net:
+def build_net(arch: str | Arch, num_classes: int = 10, seed: int = 0) -> Net:
     """The network of `arch` with its initial weights, in train mode, float32, on the CPU.
 
         convolutions    Kaiming-normal, N(0, 2 / (C_out k^2)): fan-out, ReLU gain

@@ -141,6 +141,7 @@ function refresh() {
   at("low").textContent = cost ? amount(limitAt(cost, 0, "even")) : "";
   at("high").textContent = cost ? amount(limitAt(cost, STEPS, "even")) : "";
   at("meaning").textContent = [data.proxies[state.proxy], pool.doubtful[state.proxy]].filter(Boolean).join(" ");
+  at("verdict").textContent = pool.verdicts[state.proxy] ?? "";
   at("pick-title").textContent = `${said(state.proxy)} picks`;
   for (const id of ["pick-what", "best-what", "random-what"]) at(id).textContent = pool.metric;
   show("pick-arch", archs[pick.first], archs[pick.first]);

@@ -20,7 +20,8 @@ from nbzero.frame import Frame
 from nbzero.judge.correlations import CORRELATIONS, correlations, with_tau_intervals
 from nbzero.judge.picks import mbr_table
 from nbzero.judge.pool import Pool
-from nbzero.judge.rows import CEILING, ORACLE, RANDOM
+from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap
+from nbzero.judge.verdict import verdicts_of
 from nbzero.pages.page import Columns, bundler, target, write_page
 from nbzero.plots.paper import RESAMPLES
 from nbzero.plots.words import UNITS, metric_unit
@@ -222,7 +223,21 @@ def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resa
         "flipped": [name for name in scores if name in PROXIES and PROXIES[name].direction < 0],
         "tables": [*_mbr_tables(mbr, budgets), _correlations_table(ordered)],
         "notes": _notes(bench, pool, ours, ordered),
+        "verdicts": _verdicts(pool, list(scores), ours, ordered, budgets, resamples),
     }
+
+
+def _verdicts(
+    pool: Pool, names: list[str], mbr: Frame | None, ordered: Frame, budgets: int, resamples: int
+) -> dict[str, str]:
+    """The verdict on each proxy and cost, which is of intervals; none without resamples."""
+    if not resamples:
+        return {}
+    columns: dict[str, Any] = {name: ordered[name] for name in ordered.columns}
+    if mbr is not None:
+        columns |= {name: mbr[name] for name in mbr.columns}
+    found = verdicts_of(pool, names, Frame(columns), budgets, Bootstrap(resamples, 0, 0.95))
+    return {name: " ".join(sentences) for name, sentences in found.items()}
 
 
 def _opens(pool: Pool, mbr: Frame | None) -> str | None:

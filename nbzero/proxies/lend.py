@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nbzero.errors import ProxyError
+from nbzero.proxies.draws import seeded_draws
 
 
 @contextmanager
@@ -32,7 +31,7 @@ def as_found(net: nn.Module, seed: int) -> Iterator[None]:
         _modes(net),
         _buffers(net),
         _parameters(net),
-        _seeded_generators(net, seed),
+        seeded_generators(net, seed),
         _single_values_refused(net),
     ):
         yield
@@ -85,24 +84,21 @@ def _parameters(net: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _seeded_generators(net: nn.Module, seed: int) -> Iterator[None]:
+def seeded_generators(net: nn.Module, seed: int) -> Iterator[None]:
+    """The generators of torch, numpy and Python, seeded inside and put back."""
     generators = [torch.default_generator]
     for device in {parameter.device for parameter in net.parameters()}:
         if device.type == "cuda":
             generators.append(torch.cuda.default_generators[device.index])
     states = [generator.get_state() for generator in generators]
-    of_python, of_numpy = random.getstate(), np.random.get_state()
     try:
         for generator in generators:
             generator.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        yield
+        with seeded_draws(seed):
+            yield
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
 
 
 @contextmanager

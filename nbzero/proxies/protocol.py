@@ -6,23 +6,29 @@ A seed fixes the weights, the images and the noise. Images and noise are the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from nbzero.errors import ImagesError, UsageError, check_known, whole
 from nbzero.images.facts import dataset
-from nbzero.images.tensors import ImageData, normalise
+from nbzero.images.splits import scoring_labels
+from nbzero.images.tensors import ImageData, load, normalise
 from nbzero.networks.build import build_net, seed_of
 from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.lend import seeded_generators
 from nbzero.proxies.passes import draw_gaussian_weights
 from nbzero.proxies.score import Scores, score
 from nbzero.release.schema import PASSES
+from nbzero.spaces.published import standard_protocol
 
 Row = dict[str, Any]
 
+NOISE = "noise"  # in place of a folder of images
 STANDARD_BATCH = 64  # of the proxies that read no other number of images
 
 
@@ -69,12 +75,90 @@ def batch_of(protocol: Protocol, data: ImageData, seed: int) -> tuple[Tensor, Te
     Args:
         data: all training images at the protocol's resolution, on the CPU.
     """
+    if protocol.noise:
+        return noise_batch(protocol, data.dataset, seed)
     spec = dataset(data.dataset)
     pixels, labels = data.scoring_batch(protocol.num_images, seed)
-    images = normalise(pixels, spec.mean, spec.std)
+    return normalise(pixels, spec.mean, spec.std), labels
+
+
+def noise_batch(protocol: Protocol, name: str, seed: int) -> tuple[Tensor, Tensor]:
+    """The N(0, 1) images of one seed and the labels of its batch, for a data set by name. Needs no images.
+
+    Shapes and types as those of `batch_of`.
+    """
+    shape = (protocol.num_images, 3, protocol.resolution, protocol.resolution)
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return images, torch.from_numpy(scoring_labels(name, protocol.num_images, seed))
+
+
+def protocol_batch(
+    space: str,
+    dataset: str,
+    seed: int = 0,
+    protocol: str | None = None,
+    images: str | Path | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The batch that a protocol hands to every network of a space: `batch_of`, by names.
+
+    Args:
+        space: its standard protocol is meant where none is named (std-16 for mini spaces, else std-32).
+        dataset: cifar10, cifar100, imagenet16-120 or digits.
+        seed: fixes the images and the noise.
+        protocol: one of `PROTOCOLS`.
+        images: folder or file; None: where NBZERO_IMAGES says. "noise" is the protocol of the same name and
+            `-noise`, and needs none.
+
+    Returns:
+        float32 (B, 3, R, R), normalised by the data set's mean and deviation, and int64 labels (B,), on the
+        CPU.
+
+    Raises:
+        UnknownNameError: a data set or protocol that does not exist.
+        UsageError: images="noise" of a protocol that has no such variant, another seed, or a space without
+            a protocol of ours.
+        ImagesError: images that are absent or damaged.
+    """
+    batches = protocol_batches(
+        protocol_named(space, protocol, images), dataset, [whole("seed", seed)], images
+    )
+    return batches[seed]
+
+
+def protocol_batches(
+    protocol: Protocol, dataset: str, seeds: Iterable[int], images: str | Path | None = None
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """`protocol_batch` of several seeds, of images that are read once."""
     if protocol.noise:
-        images = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
-    return images, labels
+        return {seed: noise_batch(protocol, dataset, seed) for seed in seeds}
+    try:
+        data = load(dataset, images, protocol.resolution)
+    except ImagesError as error:
+        other = f"images='noise' needs none, and is a protocol of its own, {protocol.name}-noise"
+        raise ImagesError(f"{error}. Or take noise: {other}") from error
+    return {seed: batch_of(protocol, data, seed) for seed in seeds}
+
+
+def protocol_named(space: str, name: str | None, images: str | Path | None = None) -> Protocol:
+    """The protocol meant: the one named, else the space's standard one.
+
+    With images="noise" it is the variant of it that draws noise.
+
+    Raises:
+        UnknownNameError: no protocol of that name.
+        UsageError: no noise variant, or a space that has no protocol of ours.
+    """
+    name = name or standard_protocol(space)
+    if not name:
+        raise UsageError(f"{space} has no standard protocol; name one of {', '.join(PROTOCOLS)}")
+    check_known("protocol", [name], PROTOCOLS)
+    protocol = PROTOCOLS[name]
+    if images != NOISE or protocol.noise:
+        return protocol
+    if f"{name}-noise" not in PROTOCOLS:
+        there = ", ".join(one.name for one in PROTOCOLS.values() if one.noise)
+        raise UsageError(f"images={NOISE!r} with protocol {name!r}; the protocols with noise are {there}")
+    return PROTOCOLS[f"{name}-noise"]
 
 
 def initialise(net: nn.Module, init: str, seed: int) -> None:
@@ -86,6 +170,16 @@ def initialise(net: nn.Module, init: str, seed: int) -> None:
         for module in net.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=draws)
+
+
+def protocol_net(arch: str, protocol: Protocol, num_classes: int, seed: int) -> nn.Module:
+    """The network of one arch with the weights of a protocol and a seed: `build_net`, and `initialise`.
+
+    In train mode, float32, on the CPU. UsageError for an arch that is malformed or out of its grid.
+    """
+    net: nn.Module = build_net(arch, num_classes, seed)
+    initialise(net, protocol.init, seed_of(f"{arch}|{seed}|{protocol.init}"))
+    return net
 
 
 def by_batch(names: Iterable[str], num_images: int) -> dict[int, list[str]]:
@@ -179,9 +273,7 @@ def _all_scores(
     names: list[str],
 ) -> Iterator[Scores]:
     images, labels = batch
-    net: nn.Module = build_net(arch, num_classes, seed)
-    initialise(net, protocol.init, seed_of(f"{arch}|{seed}|{protocol.init}"))
-    net = net.to(images.device)
+    net = protocol_net(arch, protocol, num_classes, seed).to(images.device)
     for size, some in by_batch(names, protocol.num_images).items():
         yield score(net, images[:size], labels[:size], some, seed)
     # Last, because the weights are overwritten.
@@ -189,3 +281,24 @@ def _all_scores(
         if PROXIES[name].weight_draws:
             size = min(PROXIES[name].batch, protocol.num_images)
             yield mean_of_draws(net, images[:size], labels[:size], name, seed_of(f"{arch}|{seed}|{name}"))
+
+
+def answer_of(
+    function: Callable[[nn.Module, Tensor, Tensor], Any],
+    arch: str,
+    seed: int,
+    protocol: Protocol,
+    batch: tuple[Tensor, Tensor],
+    num_classes: int,
+) -> Any:
+    """What a function of (net, images, labels) gives for one network at initialisation.
+
+    The network is built anew, images and labels are copies, gradients are on, and the generators of torch,
+    numpy and Python are seeded from arch and seed. They are put back. So whatever the function changes,
+    another call does not see.
+    """
+    images, labels = batch
+    net = protocol_net(arch, protocol, num_classes, seed)
+    draws = seeded_generators(net, seed_of(f"{arch}|{seed}|own"))
+    with torch.inference_mode(False), draws:  # which turns gradients on
+        return function(net, images.clone(), labels.clone())

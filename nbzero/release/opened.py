@@ -276,8 +276,10 @@ class Opened:
         listed = ", ".join(having) or "no space"
         return f"the release has no {kind} of {space}; it has {kind} of {listed}"
 
-    def only_dataset(self, space: str, kind: Kind = "runs", by: str = "dataset") -> str:
+    def only_dataset(self, space: str, kind: Kind = "runs", by: str = "dataset", preferred: str = "") -> str:
         """The only data set of which there are runs (or scores).
+
+        Of several it is the preferred one, where that is among them.
 
         Raises:
             NothingFoundError: there is none.
@@ -286,6 +288,8 @@ class Opened:
         there = self.space(space).datasets(kind)
         if not there:
             raise NothingFoundError(self.none_there(space, kind))
+        if preferred in there:
+            return preferred
         if len(there) > 1:
             listed = ", ".join(there)
             raise UsageError(f"{space} has {kind} on several data sets; name one with {by}: {listed}")

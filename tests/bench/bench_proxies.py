@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builders.work.local import tune_process
 from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.protocol import by_batch, mean_of_draws
 from nbzero.proxies.score import COMPUTE, score
+from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import CHOICES, Arch, Stage, macs, space
 from nbzero.spaces.sed import sed_of_table, sed_reconstructed
 

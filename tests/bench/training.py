@@ -13,8 +13,8 @@ import time
 import torch
 from torch import nn
 
-from builders.work.local import tune_process
 from nbzero.networks.build import build_net
+from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import CHOICES, Arch
 from train.loop import autocast
 from train.recipe import recipe

@@ -18,6 +18,7 @@ SHORT = ("--dataset", "cifar10", "--recipe", "cpu-16px-4")
 
 COMMANDS = (
     *("info", "query", "top", "space", "verify", "cite"),
+    "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
     *("plot", "report", "export"),
 )

@@ -5,8 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from nbzero.errors import UsageError
 from nbzero.images.facts import DATASETS
-from nbzero.images.splits import scoring_indices, split_indices, training_subset
+from nbzero.images.splits import scoring_indices, scoring_labels, split_indices, training_subset
 from tests.images.made import labels_of
 
 
@@ -86,3 +87,15 @@ def test_scoring_images_follow_the_written_rule() -> None:
     for num_images in (0, len(train) + 1):
         with pytest.raises(ValueError, match=f"num_images: {num_images}, must be within 1..36"):
             scoring_indices("digits", labels, num_images, seed=5)
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_the_classes_of_a_batch_follow_from_its_names_alone(name: str) -> None:
+    labels = labels_of(name)
+    for num_images, seed in ((1, 0), (64, 0), (128, 3)):
+        chosen = scoring_indices(name, labels, num_images, seed)
+        found = scoring_labels(name, num_images, seed)
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, labels[chosen])
+    with pytest.raises(UsageError, match="num_images: 0, must be at least 1"):
+        scoring_labels(name, 0, 0)

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from nbzero import Bench, judge, metrics
+from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
+from nbzero.proxies.scored import OwnRow, OwnScores
 from tests.judge.cases import SIX, row_of
 
 
@@ -32,6 +35,87 @@ def test_scores_come_as_dict_series_or_array(bench, made):
     assert row["missing"] == 1 and row["num"] == 58
     pool = bench.pool("r1-mini", "cifar10", made.short)
     assert row["kendall"] == metrics.kendall_tau(values[pool.arch_ids], pool.accuracy)
+
+
+def test_scores_come_as_tables_and_as_what_score_archs_gave(bench, made):
+    space = bench.space("r1-mini")
+    asked = ("r1-mini", "cifar10", made.short)
+    values = np.random.default_rng(0).normal(size=(2, len(space)))
+    mean = values.mean(axis=0)
+    mean[5] = np.nan
+    archs = list(space.members)
+    table = pd.DataFrame({"arch": archs, "score": mean, "more": "x"})
+    rows = [OwnRow(arch, seed, values[seed, at]) for at, arch in enumerate(archs) for seed in (0, 1)]
+    rows[10] = OwnRow(archs[5], 0, None, "RuntimeError: no")
+    own = OwnScores(rows, "mine 12345678", "r1-mini", "cifar10", "std-16")
+    forms = [
+        dict(zip(archs, mean, strict=True)),
+        table,
+        table.sample(frac=1, random_state=0),
+        pl.DataFrame({"arch": archs, "score": mean}),
+        own,
+        own.frame,
+        own.frame.to_pandas(),
+        own.frame.to_polars(),
+    ]
+    reports = [bench.evaluate(form, *asked, name="mine") for form in forms]
+    assert len({report.metrics.to_json() for report in reports}) == 1
+    assert "It has no score for 1 of 59 archs, which rank last." in reports[1].sentences
+    said = "It has no score for 1 of 59 archs, which rank last: 1 x seed 0: RuntimeError: no."
+    assert said in reports[4].sentences
+    lead = bench.mbr_lead("r1-mini", table, own, *asked[1:], resamples=5)
+    assert lead.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"arch": ["a"], "zen": [1.0]}, r"shape \(1, 2\) with columns arch, zen; a table of scores has"),
+        ({"arch": ["arch0", "arch0"], "score": [1, 2]}, "table of scores has arch0 with seed 0 twice"),
+        ({"arch": ["arch0"], "score": ["x"]}, "the score of arch0 is 'x'; it is a number"),
+        ({"arch": ["arch0"], "score": [1], "seed": [0.5]}, "seed 0.5; it is a whole number from 0"),
+        ({"arch": ["arch9"], "score": [1]}, "no members of made: 'arch9'"),
+    ],
+)
+def test_tables_that_are_no_scores_are_explained(table, said):
+    with pytest.raises(ValueError, match=said):
+        judge.evaluate(SIX, pd.DataFrame(table))
+
+
+def test_a_function_is_scored_on_the_archs_of_the_pool(bench, made, capsys):
+    asked = ("r1-mini", "cifar10", made.short)
+    pool = bench.pool(*asked)
+    report = bench.evaluate(lambda arch: len(arch), *asked, name="length")
+    assert report.pool.scores["length"].tolist() == [len(arch) for arch in pool.archs]
+    assert report.pool.archs == pool.archs
+    with pytest.raises(ValueError, match="a function beside scores of seed 'mean'; call"):
+        bench.evaluate(lambda arch: 1, "r1-mini", "digits", made.short, seed="mean")
+    with pytest.raises(ValueError, match=r"a score of yours \(59 x ZeroDivisionError: division by zero\)"):
+        bench.evaluate(lambda arch: 1 / 0, *asked)
+
+
+def test_a_function_of_networks_is_scored_by_the_protocol_and_the_seed_of_the_pool():
+    """On the noise that needs no images, as the stored scores beside it would be."""
+    members = Bench().space("r1-mini").members
+    pool = Bench().pool("r1-mini", "cifar10", proxies=[], where="arch_id < 3")
+    pool = replace(pool, protocol="std-16-noise", score_seed=1)
+    images, labels = protocol_batch("r1-mini", "cifar10", 1, "std-16-noise")
+    found = judge.evaluate(pool, lambda net, images, labels: net(images).sum() + labels.sum()).pool
+    wanted = []
+    for arch in members[:3]:
+        net = protocol_net(arch, PROTOCOLS["std-16-noise"], 10, 1)
+        wanted.append((net(images).sum() + labels.sum()).item())
+    assert found.scores["yours"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_data_set_may_be_left_out_where_there_is_one(bench, made):
+    scores = {arch: len(arch) for arch in bench.space("r1-mini")}
+    with pytest.raises(ValueError, match="r1-mini has runs on several data sets; name one with dataset: "):
+        bench.evaluate(scores, "r1-mini")
+    rows = [OwnRow(arch, 0, float(score)) for arch, score in scores.items()]
+    own = OwnScores(rows, dataset="digits", protocol="std-16")
+    assert bench.evaluate(own, "r1-mini", recipe=made.short).pool.dataset == "digits"
+    assert Bench().evaluate(own, "r1-mini").pool.dataset == "cifar10"
 
 
 def test_scores_of_some_archs_narrow_the_pool_for_all_proxies(bench, made):
@@ -79,7 +163,11 @@ def test_foreign_and_double_scores_are_errors(bench, made):
             r"members",
         ),
         (["a"] * 1000, "an array holds one number for each"),
-        (pd.DataFrame({"a": [1.0]}), r"scores of shape \(1, 1\); they are one column"),
+        (
+            pd.DataFrame({"a": [1.0]}),
+            r"scores of shape \(1, 1\) with columns a; a table of scores has the columns arch and score; a "
+            "Series is indexed by arch",
+        ),
         ({}, "none of the 59 archs of .* is named by the scores; give scores of measured archs"),
         ({bench.space("r1-mini").members[7]: 1.0}, "none of the 59 archs"),
     ]:

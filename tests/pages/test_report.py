@@ -11,6 +11,7 @@ import pytest
 from nbzero import Bench
 from nbzero.errors import MissingPackageError, NothingFoundError, OutputError, UnknownNameError, UsageError
 from nbzero.judge.correlations import correlations
+from nbzero.judge.evaluate import evaluate
 from nbzero.judge.picks import constrained, mbr_table
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM
 from nbzero.pages import write_report
@@ -199,6 +200,16 @@ def test_tables_are_those_of_the_pool(bench, pool, tables, content):
         assert any("20 resamples" in note for note in table["notes"])
 
 
+def test_verdicts_are_those_of_a_report_of_the_same_scores(bench, pool, content):
+    """Every proxy and cost has one: the sentences that `evaluate` opens with."""
+    verdicts = first(content)["verdicts"]
+    assert set(verdicts) == {*pool.scores, *pool.costs} and "that of params" in verdicts["macs"]
+    for name in ("zen", "naswot"):
+        others = {other: values for other, values in pool.scores.items() if other != name}
+        report = evaluate(pool.with_scores(others), pool.scores[name], name, resamples=20)
+        assert verdicts[name] == report.verdict.replace("\n", " ")
+
+
 def test_notes_say_in_words_what_the_numbers_rest_on(bench, pool, tables, content):
     seeds = pool.accuracies
     notes = "\n".join(first(content)["notes"])
@@ -234,6 +245,7 @@ def test_the_test_split_is_there_only_where_it_was_typed(bench, tmp_path, conten
 
 def test_no_resamples_no_intervals(bench, tmp_path):
     content = content_of(write_report(bench, tmp_path, ["r1-mini"], resamples=0))
+    assert all(one["verdicts"] == {} for one in content["pools"])
     columns = [column for table in first(content)["tables"] for column in table["columns"]]
     assert "mbr_union" in columns
     assert not any(column.endswith(("_low", "_high")) for column in columns)
@@ -362,6 +374,13 @@ def test_what_the_slider_shows_is_what_constrained_finds(page, pool, cost, proxy
             assert arch == (row["arch"] or ""), name
             assert same(rank, row["true_rank"]) and same(accuracy, row["accuracy"]), name
             assert same(tied, row["num_tied"]), name
+
+
+def test_the_verdict_on_the_chosen_proxy_is_shown(page, content):
+    for proxy in ("zen", "macs", "naswot"):
+        choose(page, "proxy", proxy)
+        shown = page.run("document.getElementById('verdict').textContent")
+        assert shown == first(content)["verdicts"][proxy] and shown.startswith(f"{proxy} is number ")
 
 
 def test_the_slider_moves_the_pick_in_text_and_chart(page, pool):

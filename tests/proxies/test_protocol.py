@@ -7,17 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from nbzero.images.facts import dataset
+from nbzero.errors import UsageError
+from nbzero.images.facts import DATASETS, dataset
 from nbzero.images.tensors import load
 from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.protocol import (
     PROTOCOLS,
+    answer_of,
     batch_of,
     by_batch,
     initialise,
     is_there,
     mean_of_draws,
+    protocol_batch,
+    protocol_named,
+    protocol_net,
     row_of_scores,
 )
 from nbzero.proxies.score import score
@@ -63,6 +68,75 @@ def test_a_batch_is_normalised_images_of_the_seed_or_noise(digits):
     drawn = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     assert torch.equal(noise, drawn)
     assert torch.equal(labels, same_labels) and torch.equal(labels, labels_too)
+
+
+def test_a_batch_by_names_is_that_of_the_jobs(digits):
+    for protocol in ("std-16", "std-16-b32", "std-16-noise"):
+        for seed in (0, 3):
+            wanted = batch_of(PROTOCOLS[protocol], digits, seed)
+            given = protocol_batch("r1-mini", "digits", seed, protocol)
+            assert torch.equal(given[0], wanted[0]) and torch.equal(given[1], wanted[1])
+    standard = protocol_batch("r1-mini", "digits")
+    assert torch.equal(standard[0], batch_of(PROTOCOLS["std-16"], digits, 0)[0])
+    noise = protocol_batch("r1-mini", "digits", 2, images="noise")
+    assert torch.equal(noise[0], batch_of(PROTOCOLS["std-16-noise"], digits, 2)[0])
+    with pytest.raises(UsageError, match="seed -1; it is a whole number from 0"):
+        protocol_batch("r1-mini", "digits", -1)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_noise_needs_no_images(name, monkeypatch):
+    monkeypatch.delenv("NBZERO_IMAGES", raising=False)
+    images, labels = protocol_batch("r1", name, 1, images="noise")
+    assert images.shape == (64, 3, 32, 32) and images.dtype == torch.float32
+    counts = torch.bincount(labels, minlength=DATASETS[name].num_classes)
+    assert labels.dtype == torch.int64 and counts.max() - counts.min() <= 1
+
+
+def test_a_protocol_is_the_one_named_or_the_standard_one():
+    assert protocol_named("r1", None).name == "std-32" and protocol_named("mb-mini", None).name == "std-16"
+    assert protocol_named("r1", "std-16", "noise").name == "std-16-noise"
+    assert protocol_named("r1", "std-32-noise", "noise").name == "std-32-noise"
+    with pytest.raises(UsageError, match="darts has no standard protocol; name one of std-32, "):
+        protocol_named("darts", None)
+
+
+def test_the_network_of_a_protocol_has_its_weights():
+    own = protocol_net(ARCH, PROTOCOLS["std-16"], 10, 1)
+    assert all(map(torch.equal, own.state_dict().values(), build_net(ARCH, 10, 1).state_dict().values()))
+    assert own.training
+    drawn = protocol_net(ARCH, PROTOCOLS["std-16-n01"], 10, 1)
+    again = protocol_net(ARCH, PROTOCOLS["std-16-n01"], 10, 1)
+    assert torch.equal(drawn.classifier.weight, again.classifier.weight)
+    assert not torch.equal(drawn.classifier.weight, own.classifier.weight)
+
+
+def test_build_net_has_ten_classes_and_seed_zero_unless_told_otherwise():
+    given, default = build_net(ARCH, 10, 0), build_net(ARCH)
+    assert torch.equal(given.classifier.weight, default.classifier.weight)
+
+
+def test_an_answer_is_of_a_new_network_and_copies_with_gradients_and_seeded_draws(digits):
+    protocol = PROTOCOLS["std-16"]
+    batch = batch_of(protocol, digits, seed=0)
+    kept = [tensor.clone() for tensor in batch]
+
+    def drawn(net, images, labels):
+        images.zero_()
+        labels.zero_()
+        assert torch.is_grad_enabled()
+        return torch.rand(1).item()
+
+    before = torch.default_generator.get_state()
+    with torch.no_grad():
+        first = answer_of(drawn, ARCH, 0, protocol, batch, 10)
+    assert (
+        first
+        == answer_of(drawn, ARCH, 0, protocol, batch, 10)
+        != answer_of(drawn, ARCH, 1, protocol, batch, 10)
+    )
+    assert all(map(torch.equal, batch, kept))
+    assert torch.equal(torch.default_generator.get_state(), before)
 
 
 def test_a_mean_of_draws_has_no_score_where_one_draw_has_none(batch):
