@@ -27,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(line)
     where = Path(release.url) if release.folder else release.url
     manifest = release.manifest
-    derived = ""
-    if manifest.parent is not None:
-        derived = f", derived from {manifest.parent.data_version} (manifest SHA-256 {manifest.parent.sha256})"
+    derived = f", derived from {manifest.parent}" if manifest.parent else ""
     print(f"{where}: data version {manifest.data_version}{derived}, all {count_of(len(lines), 'file')} hold")
 
 

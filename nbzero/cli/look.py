@@ -550,7 +550,11 @@ def verify(
     rows = [dict(zip(("file", "holds"), line.split(": ", 1), strict=True)) for line in lines]
     hold = f"all {count_of(len(lines), 'file')} hold"
     title = f"{bench.release.files.url}: data version {bench.version}, {hold}"
-    return Answer(Listing(["file", "holds"], rows, title, [f"Manifest SHA-256 {bench.sha256}"]))
+    notes = [f"Manifest SHA-256 {bench.sha256}"]
+    parent = bench.release.files.manifest.parent
+    if parent is not None:
+        notes.append(f"Derived from {parent}")
+    return Answer(Listing(["file", "holds"], rows, title, notes))
 
 
 @command("proxies")

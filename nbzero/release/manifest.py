@@ -106,6 +106,9 @@ class Parent:
         """The parent in a manifest; ValueError, TypeError or KeyError for any other content."""
         return cls(str(Version.parse(said["data_version"])), _checked_sha256(said["sha256"]))
 
+    def __str__(self) -> str:
+        return f"{self.data_version} (manifest SHA-256 {self.sha256})"
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

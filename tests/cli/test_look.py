@@ -262,6 +262,9 @@ def test_a_derived_release_cites_its_parent(release, bench, tmp_path):
         f"and has more rows: Data version 0.2.0+lab.3, manifest SHA-256 {own}}}"
     ) in first["bibtex"]
     assert "derived" not in ask("--release", release, "cite").stdout
+    said = f"Derived from 0.2.0 (manifest SHA-256 {bench.sha256})"
+    assert said in answer("--release", tmp_path / "derived", "verify")["notes"]
+    assert len(answer("--release", release, "verify")["notes"]) == 1
 
 
 @pytest.fixture
