@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbzero.cli.frame import Answer, Call, Listing
+from nbzero.cli.frame import Answer, Call, Listing, fail
 from nbzero.cli.options import command, of_release
 from nbzero.errors import UsageError
 
 if TYPE_CHECKING:
     from nbzero.proxies.scored import OwnScores
+
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C stopped
 
 
 @command("space")
@@ -74,23 +76,34 @@ def score(
     """
     from nbzero.proxies.own import score_archs
 
-    # What the function prints is no part of the answer.
-    with contextlib.redirect_stdout(sys.stderr):
-        found = score_archs(
-            function,
-            call.bench.space(space),
-            _archs_of(archs),
-            dataset,
-            protocol,
-            _seeds_of(seeds),
-            workers,
-            images,
-            out,
-            per_arch=per_arch,
-        )
+    asked = _archs_of(archs)
+    numbered = _seeds_of(seeds)
+    try:
+        # What the function prints is no part of the answer.
+        with contextlib.redirect_stdout(sys.stderr):
+            found = score_archs(
+                function,
+                call.bench.space(space),
+                asked,
+                dataset,
+                protocol,
+                numbered,
+                workers,
+                images,
+                out,
+                per_arch=per_arch,
+            )
+    except KeyboardInterrupt:
+        raise fail(_interrupted(out), INTERRUPTED) from None
     if out is None:
         return Answer(found.frame)
     return Answer(_in_short(found, space, out))
+
+
+def _interrupted(out: str | None) -> str:
+    if out is None:
+        return "interrupted; with --out FILE.csv the same command goes on from there the next time"
+    return f"interrupted; the same command goes on from {out}"
 
 
 def _known_protocols() -> tuple[str, ...]:

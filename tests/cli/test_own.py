@@ -99,6 +99,15 @@ def test_a_function_of_networks_in_a_file_with_every_option(tmp_path):
     assert row["protocol"] == "std-16-noise" and row["dataset"] == "cifar10"
 
 
+def test_an_interrupted_run_says_how_it_goes_on(tmp_path):
+    out = tmp_path / "scores.csv"
+    given = ("score", "tests.proxies.functions:interrupts_on_long_names", "r1-mini", "--workers", "1")
+    done = ask(*given, "--archs", "1:200", "--out", out, status=130)
+    assert done.stderr == f"nbzero: interrupted; the same command goes on from {out}\n" and not done.stdout
+    assert [line.split(",")[0] for line in out.read_text().splitlines()[1:]] == list(MEMBERS[1:3])
+    assert "with --out FILE.csv the same command goes on" in ask(*given, status=130).stderr
+
+
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [

@@ -51,9 +51,10 @@ def dies_on_long_names(arch):
     return len(arch)
 
 
-def prints(arch):
-    print("not part of the answer")
-    return 1.0
+def interrupts_on_long_names(arch):
+    if len(arch) > 38:
+        raise KeyboardInterrupt
+    return len(arch)
 
 
 def sum_of_weights(net, images, labels):

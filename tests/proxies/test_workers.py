@@ -1,0 +1,62 @@
+"""Teams of processes: every task ends once, whatever becomes of its worker."""
+
+import multiprocessing
+from contextlib import closing
+
+import pytest
+
+from nbzero.errors import UsageError
+from nbzero.proxies.workers import computed, main_is_a_file, num_cores, over_limit
+from tests.proxies import starts
+
+
+def ended(start, seeds, workers=2, limit=None, payload=b"2"):
+    tasks = [("a", seed) for seed in seeds]
+    found = dict(computed(start, payload, tasks, workers, limit))
+    assert multiprocessing.active_children() == []
+    return {seed: outcome for (_, seed), outcome in found.items()}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 9])
+def test_every_task_is_computed_once_by_no_more_workers_than_tasks(workers):
+    found = ended(starts.doubling, range(4), workers)
+    assert {seed: outcome.score for seed, outcome in found.items()} == {seed: 2.0 * seed for seed in range(4)}
+    assert ended(starts.doubling, []) == {}
+
+
+def test_a_worker_that_dies_or_hangs_costs_its_task_alone():
+    found = ended(starts.doubling, [13, 0, 14, 1], limit=3)
+    assert found[13][:2] == (None, "its worker ended with exit status 7")
+    assert found[14][:2] == (None, over_limit(3)) and found[14].seconds >= 3
+    assert found[0].score == 0 and found[1].score == 2
+
+
+def test_a_killed_worker_may_have_lacked_memory():
+    (outcome,) = ended(starts.killed, [0]).values()
+    assert outcome.reason == "its worker ended with exit status -9 (killed: out of memory?)"
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (starts.refusing, "^no worker for me$"),
+        (
+            starts.leaving,
+            r"a worker could not start \(exit status 9\): it said why on stderr; workers=1",
+        ),
+    ],
+)
+def test_a_worker_that_cannot_start_ends_the_team(start, said):
+    with pytest.raises(UsageError, match=said):
+        ended(start, range(4), payload=b"me")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_team_that_is_closed_early_leaves_no_process():
+    with closing(computed(starts.doubling, b"2", [("a", seed) for seed in (0, 14, 14)], 2, None)) as coming:
+        assert next(coming)[1].score == 0
+    assert multiprocessing.active_children() == []
+
+
+def test_cores_are_counted_and_the_tests_run_from_a_file():
+    assert num_cores() >= 1 and main_is_a_file()
