@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from nbzero.judge.hybrids import Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
-    from nbzero.search.clock import Simulation
+    from nbzero.search.clock import ClockName
+    from nbzero.search.simulation import Simulation, Unmeasured
 
 
 class Bench:
@@ -225,22 +226,30 @@ class Bench:
         dataset: str,
         recipe: str | None = None,
         *,
+        unmeasured: Unmeasured | None = None,
+        clock: ClockName | None = None,
+        where: str | None = None,
+        max_queries: int | None = None,
         budget_s: float | None = None,
-        charge_repeats: bool = False,
+        charge_repeats: bool = True,
         split: Split = "val",
         protocol: str | None = None,
     ) -> Simulation:
-        """A search with a clock: `nbzero.search.clock.Simulation`.
+        """A search with a clock: `nbzero.search.simulation.Simulation`.
 
-        It charges what each training and scoring really took.
+        Every query is charged, so `while not s.done:` ends. Networks that were not trained are predicted.
         """
-        from nbzero.search.clock import Simulation
+        from nbzero.search.simulation import Simulation
 
         return Simulation(
             self.release,
             space,
             dataset,
             recipe,
+            unmeasured=unmeasured,
+            clock=clock,
+            where=where,
+            max_queries=max_queries,
             budget_s=budget_s,
             charge_repeats=charge_repeats,
             split=split,
