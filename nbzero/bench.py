@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nbzero.judge.pool import Pool, Which
     from nbzero.search.clock import ClockName
     from nbzero.search.simulation import Simulation, Unmeasured
+    from nbzero.surrogate import Surrogate
 
 
 class Bench:
@@ -255,6 +256,18 @@ class Bench:
             split=split,
             protocol=protocol,
         )
+
+    def surrogate(self, space: str, dataset: str, recipe: str | None = None) -> Surrogate:
+        """What predicts the accuracy of every grid point of a space: `nbzero.surrogate.Surrogate`.
+
+        Raises:
+            UnknownNameError: a space, dataset or recipe that does not exist, or a recipe without runs there.
+            UsageError: an imported space; several recipes and none named.
+            NothingFoundError: runs of fewer than 20 networks, or no surrogate was fitted on them.
+        """
+        from nbzero.surrogate import surrogate_of
+
+        return surrogate_of(self.release, space, dataset, recipe)
 
     # Pools
 

@@ -26,6 +26,7 @@ FLOORS = (
     ("nbzero.spaces",),
     ("nbzero.metrics",),
     ("nbzero.release",),
+    ("nbzero.surrogate",),
     ("nbzero.networks", "nbzero.images"),
     ("nbzero.proxies",),
     ("nbzero.judge",),

@@ -32,6 +32,8 @@ PARTS = (
     "archs/*.parquet.part*",
     "runs/*/*.parquet.part*",
     "scores/*/*.parquet.part*",
+    "predictions/*/*.parquet.part*",
+    "surrogates/*/*.parquet.part*",
     "index/*.nbzidx.part*",
     "manifest*.part",
 )

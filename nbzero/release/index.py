@@ -11,9 +11,10 @@ The header is
 
     {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}
 
-A table's name is "archs", "runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol,
-then seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run
-of equal keys. A column is one of
+A table's name is "archs", or "runs/{dataset}" and so on. Its rows are sorted by recipe or protocol, then
+seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run of
+equal keys; the seed of what has none is 0. What says only where a row is (space, dataset, and outside of
+archs the arch) is left out. A column is one of
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
+IN_ARCHS = ("space", "dataset", "arch")  # columns of other tables that the archs and the names say already
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
 _CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
@@ -68,7 +70,10 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
     arrays = _Arrays()
     described = {}
     for name, table in tables.items():
-        columns = {field.name: _column(arrays, table, field) for field in table.schema}
+        columns = {}
+        for field in table.schema:
+            if name == "archs" or field.name not in IN_ARCHS:
+                columns[field.name] = _column(arrays, table, field)
         described[name] = {"rows": table.num_rows, "groups": _groups(name, table), "columns": columns}
     header = {"space": space, "sources": dict(sources), "tables": described}
     return _with_header(header, b"".join(arrays.chunks))
@@ -129,9 +134,10 @@ def _groups(name: str, table: pa.Table) -> list[list[Any]]:
     kind: Any = name.split("/")[0]
     if kind == "archs":
         return []
-    first, second = (table.column(key).to_pylist() for key in KEYS[kind][1:])
+    named = table.column(KEYS[kind][1]).to_pylist()
+    seeds = table.column("seed").to_pylist() if "seed" in KEYS[kind] else [0] * len(named)
     groups: list[list[Any]] = []
-    for row, key in enumerate(zip(first, second, strict=True)):
+    for row, key in enumerate(zip(named, seeds, strict=True)):
         if not groups or tuple(groups[-1][:2]) != key:
             groups.append([*key, row, row])
         groups[-1][3] = row + 1

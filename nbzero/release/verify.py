@@ -23,6 +23,7 @@ from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.schema import (
     LATER,
+    TABLES,
     Table,
     TableKey,
     archs_row,
@@ -105,7 +106,7 @@ def _check_no_strangers(release: Release) -> None:
     """No file lies in the folders of a release that its manifest does not name."""
     assert release.folder is not None
     known = {*release.manifest.files, MANIFEST}
-    for folder in ("archs", "runs", "scores", "index"):
+    for folder in (*TABLES, "index"):
         for path in sorted((release.folder / folder).rglob("*")):
             name = path.relative_to(release.folder).as_posix()
             if path.is_file() and name not in known:

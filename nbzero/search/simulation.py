@@ -430,7 +430,11 @@ class Simulation:
             raise UsageError("the surrogate predicts val accuracies; with split='test' refuse the unmeasured")
         from nbzero.surrogate import surrogate_of
 
-        return surrogate_of(self._release, self.space, self.dataset, self.recipe)
+        try:
+            return surrogate_of(self._release, self.space, self.dataset, self.recipe)
+        except NothingFoundError as error:
+            instead = "or simulate with unmeasured='refuse' or 'none', which need no surrogate"
+            raise NothingFoundError(f"{error}; {instead}") from error
 
     def _measured(self, column: str) -> list[str]:
         """Archs with a row, of seed 0 or else of the first seed that there is, that meet the condition."""
