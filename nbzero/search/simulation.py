@@ -447,12 +447,21 @@ class Simulation:
             is_there &= ~np.isnan(numbers_of(self._release, opened, "runs", column, wanted))
         ids = np.flatnonzero(is_there & self._condition.members).tolist()
         if not ids and self.unmeasured != "predict":
-            where = "" if self._condition.where is None else f" meets where={self._condition.where!r}"
-            raise NothingFoundError(
-                f"no arch of {self.space} with a {self.split} accuracy on {self.dataset} with {self.recipe}"
-                f"{where}; {count_of(int(is_there.sum()), 'arch')} have one"
-            )
+            raise NothingFoundError(self._none_measured(int(is_there.sum())))
         return [opened.archs[arch_id] for arch_id in ids]
+
+    def _none_measured(self, number: int) -> str:
+        """In words that nothing is left to search among.
+
+        Args:
+            number: archs with an accuracy, whether they meet the condition or not.
+        """
+        of = f"of {self.space} with a {self.split} accuracy on {self.dataset} with {self.recipe}"
+        if number:
+            have = count_of(number, "arch has", "archs have")
+            return f"no arch {of} meets where={self._condition.where!r}, and {have} one; loosen it"
+        other = "test" if self.split == "val" else "val"
+        return f"there is no arch {of}; its source gives none of this split, so try split={other!r}"
 
     def _moves_of(self) -> GridMoves | TableMoves:
         if self.unmeasured != "predict":

@@ -1,5 +1,6 @@
 """The simulated search: its clock is the sum of what was charged, it ends, and nothing is half-done."""
 
+import itertools
 import math
 import pickle
 import re
@@ -11,6 +12,7 @@ from hypothesis import given, strategies as st
 from nbzero import PROXIES, Arch, Bench
 from nbzero.errors import NothingFoundError, OutOfBudgetError, UnknownNameError, UsageError
 from nbzero.search import PredictedAccuracy
+from tests.importers.made import imported
 
 EMBEDDED = Bench()
 SPACE, DATASET, RECIPE = "r1-mini", "cifar10", "cpu-16px-4"
@@ -204,6 +206,58 @@ def test_a_refusal_names_what_was_measured_and_charges_nothing(bench, made):
     assert sim.train(near[0]) is not None
 
 
+def test_a_prediction_is_the_surrogates_mean_and_says_what_it_is():
+    sim = simulate(max_queries=10)
+    assert (sim.unmeasured, sim.clock) == ("predict", "modelled")
+    members = EMBEDDED.space(SPACE).members
+    unmeasured = [members[999], stranger()]
+    expected = EMBEDDED.surrogate(SPACE, DATASET, RECIPE).predict(unmeasured)
+    for i, arch in enumerate(unmeasured):
+        answer = sim.train(arch)
+        assert type(answer) is PredictedAccuracy and sim.reason is None
+        assert answer == pytest.approx(expected.mean[i]) and 0.2 < answer < 0.8
+        assert answer.sd_mean == pytest.approx(expected.sd_mean[i])
+        assert answer.sd_run == pytest.approx(expected.sd_run[i])
+        assert repr(answer) == f"PredictedAccuracy({float(answer):.4f}, sd_run={answer.sd_run:.4f})"
+        again = pickle.loads(pickle.dumps(answer))
+        assert type(again) is PredictedAccuracy and (again, again.sd_run) == (answer, answer.sd_run)
+    measured = sim.train(members[0])
+    assert type(measured) is float and measured == EMBEDDED.query(members[0]).accuracy(DATASET, RECIPE)
+    assert sim.score(stranger(), "zen") is None and "no member" in sim.reason
+    assert isinstance(sim.train(members[0], seed=7), PredictedAccuracy)  # no run of that seed
+    history = sim.history
+    assert history["source"].tolist() == ["predicted", "predicted", "measured", None, "predicted"]
+    assert set(history["clock"]) == {"modelled"} and (history["charged_s"] > 0).all()
+    assert "unmeasured: predict" in history.title and "modelled clock" in history.title
+
+
+def test_where_predictions_are_allowed_moves_go_through_the_whole_grid():
+    sim = simulate(where="macs <= 6e6", max_queries=80)
+    assert set(sim.measured) < set(sim.archs) < set(EMBEDDED.space(SPACE))
+    rng = np.random.default_rng(0)
+    arch = other = sim.random_arch(rng)
+    while not sim.done:
+        sim.train(arch)
+        other, arch = arch, sim.crossover(sim.mutate(arch, rng), other, rng)
+    visited = set(sim.history["arch"])
+    assert max(Arch.parse(arch).macs for arch in visited) <= 6e6
+    assert len(visited - set(EMBEDDED.space(SPACE))) > 30
+    best, accuracy = sim.oracle()
+    runs = EMBEDDED.table(SPACE, ["val_acc"], dataset=DATASET, recipe=RECIPE, where="macs <= 6e6")["val_acc"]
+    assert best in sim.archs and accuracy >= np.nanmax(runs)
+
+
+def test_a_prediction_needs_a_surrogate(bench, made):
+    for ask, said in [
+        (lambda: bench.simulate("mb-mini", DATASET, made.short), "a surrogate needs runs of 20 networks"),
+        (lambda: bench.simulate(SPACE, DATASET, made.short), "this release has no surrogate"),
+    ]:
+        with pytest.raises(
+            NothingFoundError, match=f"{said}.*or simulate with unmeasured='refuse' or 'none'"
+        ):
+            ask()
+
+
 def test_moves_keep_to_what_is_answered_for(bench, made):
     for unmeasured in ("refuse", "none"):
         sim = bench.simulate(SPACE, DATASET, made.short, unmeasured=unmeasured, max_queries=60)
@@ -308,11 +362,44 @@ def test_without_runs_there_is_nothing_to_simulate(bench, made):
         ),
         (
             lambda: bench.simulate("mb-mini", "cifar10", unmeasured="none", where="macs < 10"),
-            "no arch of mb-mini with a val accuracy on cifar10 .* meets where='macs < 10'; 10 archs have one",
+            "no arch of mb-mini with a val accuracy on .* meets where='macs < 10', and 10 archs have one",
         ),
     ]:
         with pytest.raises(NothingFoundError, match=said):
             ask()
+
+
+def test_an_imported_space_is_searched_by_queries(few_archs, tmp_path):
+    released = imported(tmp_path, "nb201")
+    sim = released.simulate("nb201", "cifar10", "nb201-12", max_queries=40)
+    assert (sim.unmeasured, sim.clock) == ("refuse", "none")
+    rng = np.random.default_rng(0)
+    arch = sim.random_arch(rng)
+    while not sim.done:
+        assert sim.train(arch) == released.query(arch).accuracy("cifar10", "nb201-12")
+        arch = sim.mutate(arch, rng)
+    assert sim.clock_s == 0 and set(sim.history["clock"]) == {"none"} and sim.best[1] <= sim.oracle()[1]
+    grid = itertools.product(range(5), repeat=6)
+    absent = (released.space("nb201").decode(values) for values in grid)
+    arch = next(arch for arch in absent if arch not in released.space("nb201"))
+    with pytest.raises(NothingFoundError, match=r"is no member of nb201.*nearest that were measured: \|"):
+        released.simulate("nb201", "cifar10", "nb201-12").train(arch)
+    for settings, error, said in [
+        ({"budget_s": 10}, UsageError, "with clock 'none', which charges no seconds; limit max_queries"),
+        ({"clock": "recorded"}, NothingFoundError, "no train_time_s of nb201 on cifar10 with nb201-12"),
+        ({"clock": "modelled"}, UsageError, "no modelled clock for nb201 with recipe nb201-12"),
+        ({"unmeasured": "predict"}, UsageError, "nb201 is imported and all of it is measured"),
+    ]:
+        with pytest.raises(error, match=said):
+            released.simulate("nb201", "cifar10", "nb201-12", **settings)
+
+
+def test_a_split_that_the_source_lacks_is_named(few_archs, tmp_path):
+    released = imported(tmp_path, "nbmacro")
+    with pytest.raises(NothingFoundError, match="gives none of this split, so try split='test'"):
+        released.simulate("nbmacro", "cifar10")
+    sim = released.simulate("nbmacro", "cifar10", split="test")
+    assert sim.train(sim.archs[0]) is not None
 
 
 def test_bad_input(bench, made):
