@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from nbzero.judge.hybrids import Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
+    from nbzero.search.answers import Unmeasured
     from nbzero.search.clock import ClockName
-    from nbzero.search.simulation import Simulation, Unmeasured
+    from nbzero.search.simulation import Simulation
     from nbzero.surrogate import Surrogate
 
 

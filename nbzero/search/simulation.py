@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from nbzero.errors import (
 from nbzero.frame import Frame
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.opened import Opened, OpenedSpace, Seed, Split, one_seed, split_column
-from nbzero.release.record import Record
-from nbzero.release.table import Wanted, numbers_of
+from nbzero.search.answers import UNMEASURED, Answer, Answers, Searched, Unmeasured
 from nbzero.search.clock import (
     CLOCKS,
     Charge,
@@ -37,49 +36,7 @@ from nbzero.spaces.macro import CHOICES, Arch
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nbzero.surrogate import Surrogate
-
-Unmeasured = Literal["predict", "refuse", "none"]
-UNMEASURED: tuple[Unmeasured, ...] = ("predict", "refuse", "none")
 NAMED = 3  # measured archs that a refusal names
-
-
-class PredictedAccuracy(float):
-    """A number that the surrogate gave: the mean of its posterior. No network was trained for it.
-
-    It is used like any float. A measured accuracy is a plain float.
-
-    Attributes:
-        sd_mean: how uncertain the mean is.
-        sd_run: sd of one training around it.
-    """
-
-    sd_mean: float
-    sd_run: float
-
-    def __new__(cls, mean: float, sd_mean: float, sd_run: float) -> PredictedAccuracy:
-        made = super().__new__(cls, mean)
-        made.sd_mean, made.sd_run = sd_mean, sd_run
-        return made
-
-    def __getnewargs__(self) -> tuple[float, float, float]:  # type: ignore[override]
-        return float(self), self.sd_mean, self.sd_run
-
-    def __repr__(self) -> str:
-        return f"PredictedAccuracy({float(self):.4f}, sd_run={self.sd_run:.4f})"
-
-
-class _Answer(NamedTuple):
-    """What is answered, before it is charged.
-
-    Attributes:
-        source: "measured" or "predicted"; None where there is no value.
-        reason: why there is none.
-    """
-
-    value: float | None
-    source: str | None
-    reason: str | None
 
 
 class _Query(NamedTuple):
@@ -183,24 +140,25 @@ class Simulation:
         split: Split = "val",
         protocol: str | None = None,
     ) -> None:
-        column = split_column(split)
+        split_column(split)
         _check_limits(budget_s, max_queries)
         _check_choice("clock", clock, CLOCKS)
         _check_choice("unmeasured", unmeasured, UNMEASURED)
         opened = release.space(space)
         named = _recipe_with_runs(release, opened, dataset, recipe)
-        self._release, self._opened = release, opened
         self.space, self.dataset, self.recipe, self.split = space, dataset, named, split
         self.protocol = release.named("scores", opened, dataset, protocol)
         self.max_queries, self.budget_s, self.charge_repeats = max_queries, budget_s, charge_repeats
         self.unmeasured = unmeasured or _default_unmeasured(space, split)
         self.clock: ClockName = clock or ("modelled" if is_modelled(space, named) else "none")
-        self._clock = self._clock_of(self.clock)
-        self._surrogate = self._surrogate_of()
-        self._predictions: dict[str, PredictedAccuracy] = {}
+        searched = Searched(release, opened, dataset, named, split, self.protocol)
+        self._opened = opened
+        self._clock = self._clock_of(searched)
         self._condition = Condition(opened, where)
-        self.measured = self._measured(column)
-        self._moves = self._moves_of()
+        is_measured = searched.is_measured()
+        self.measured = _some(opened.archs, is_measured & self._condition.members)
+        self._answers = Answers(searched, searched.surrogate() if self.unmeasured == "predict" else None)
+        self._moves = self._moves_of(int(is_measured.sum()))
         self.reset()
 
     def reset(self) -> None:
@@ -253,7 +211,7 @@ class Simulation:
         """
         self._check_open()
         query = _Query("train", self._own(arch), None, one_seed(seed), "train")
-        answer = self._accuracy(query.arch, query.seed)
+        answer = self._answers.accuracy(query.arch, query.seed)
         return self._charge(query, answer, self._clock.training(query.arch, query.seed))
 
     def score(self, arch: str | Arch, proxy: str, seed: Seed = None) -> float | None:
@@ -273,7 +231,7 @@ class Simulation:
             raise unknown_name("proxy", proxy, PROXIES)
         self._check_open()
         query = _Query("score", self._own(arch), proxy, one_seed(seed), PROXIES[proxy].timed_as)
-        answer = self._score(query.arch, proxy, query.seed)
+        answer = self._answers.score(query.arch, proxy, query.seed)
         return self._charge(query, answer, self._clock.scoring(query.arch, query.made_by, query.seed))
 
     def seconds(self, arch: str | Arch, proxy: str | None = None, seed: Seed = None) -> float:
@@ -339,9 +297,9 @@ class Simulation:
             NothingFoundError: no arch has an accuracy.
         """
         best: tuple[str, float] | None = None
-        self._predict(self._moves.archs)
+        self._answers.predict(self._moves.archs)
         for arch in self._moves.archs:
-            value = self._accuracy(arch, 0).value
+            value = self._answers.accuracy(arch, 0).value
             if value is not None and (best is None or value > best[1]):
                 best = (arch, value)
         if best is None:
@@ -410,11 +368,11 @@ class Simulation:
 
     # How it is set up
 
-    def _clock_of(self, name: ClockName) -> Clock:
-        if name == "modelled":
+    def _clock_of(self, searched: Searched) -> Clock:
+        if self.clock == "modelled":
             return ModelledClock(self.space, self.dataset, self.recipe, self.protocol)
-        if name == "recorded":
-            return RecordedClock(self._release, self._opened, self.dataset, self.recipe, self.protocol)
+        if self.clock == "recorded":
+            return RecordedClock(searched.release, searched.opened, self.dataset, self.recipe, self.protocol)
         if self.budget_s is not None:
             of = f"{self.space} with recipe {self.recipe}"
             raise UsageError(
@@ -423,58 +381,30 @@ class Simulation:
             )
         return NoClock()
 
-    def _surrogate_of(self) -> Surrogate | None:
-        if self.unmeasured != "predict":
-            return None
-        if self.split != "val":
-            raise UsageError("the surrogate predicts val accuracies; with split='test' refuse the unmeasured")
-        from nbzero.surrogate import surrogate_of
-
-        try:
-            return surrogate_of(self._release, self.space, self.dataset, self.recipe)
-        except NothingFoundError as error:
-            instead = "or simulate with unmeasured='refuse' or 'none', which need no surrogate"
-            raise NothingFoundError(f"{error}; {instead}") from error
-
-    def _measured(self, column: str) -> list[str]:
-        """Archs with a row, of seed 0 or else of the first seed that there is, that meet the condition."""
-        opened = self._opened
-        seed = min(opened.seeds("runs", self.dataset, self.recipe))
-        is_there = np.zeros(len(opened.archs), bool)
-        is_there[np.asarray(opened.groups(f"runs/{self.dataset}")[self.recipe, seed].ids)] = True
-        if opened.published is not None:
-            wanted = Wanted(self.dataset, self.recipe, seed=seed)
-            is_there &= ~np.isnan(numbers_of(self._release, opened, "runs", column, wanted))
-        ids = np.flatnonzero(is_there & self._condition.members).tolist()
-        if not ids and self.unmeasured != "predict":
-            raise NothingFoundError(self._none_measured(int(is_there.sum())))
-        return [opened.archs[arch_id] for arch_id in ids]
-
-    def _none_measured(self, number: int) -> str:
-        """In words that nothing is left to search among.
+    def _moves_of(self, num_measured: int) -> GridMoves | TableMoves:
+        """Moves through all that is answered for.
 
         Args:
-            number: archs with an accuracy, whether they meet the condition or not.
+            num_measured: archs that were, whether they meet the condition or not.
         """
-        of = f"of {self.space} with a {self.split} accuracy on {self.dataset} with {self.recipe}"
-        if number:
-            have = count_of(number, "arch has", "archs have")
-            return f"no arch {of} meets where={self._condition.where!r}, and {have} one; loosen it"
-        other = "test" if self.split == "val" else "val"
-        return f"there is no arch {of}; its source gives none of this split, so try split={other!r}"
-
-    def _moves_of(self) -> GridMoves | TableMoves:
-        if self.unmeasured != "predict":
+        where = f"meets where={self._condition.where!r}"
+        if self.unmeasured == "predict":
+            archs = _some(self._opened.archs, self._condition.members)
+            if not archs:
+                members = count_of(len(self._opened.archs), "member")
+                raise NothingFoundError(f"none of the {members} of {self.space} {where}; loosen it")
+            return GridMoves(archs, self._condition)
+        if self.measured:
             return TableMoves(self.space, self.measured)
-        ids = np.flatnonzero(self._condition.members).tolist()
-        if not ids:
-            number = count_of(len(self._opened.archs), "member")
-            raise NothingFoundError(
-                f"none of the {number} of {self.space} meets where={self._condition.where!r}; loosen it"
-            )
-        return GridMoves([self._opened.archs[arch_id] for arch_id in ids], self._condition)
+        of = f"of {self.space} with a {self.split} accuracy on {self.dataset} with {self.recipe}"
+        if num_measured:
+            have = count_of(num_measured, "arch has", "archs have")
+            raise NothingFoundError(f"no arch {of} {where}, and {have} one; loosen it")
+        other = "test" if self.split == "val" else "val"
+        lacks = "its source gives none of this split"
+        raise NothingFoundError(f"there is no arch {of}; {lacks}, so try split={other!r}")
 
-    # How a query is answered
+    # How a query is answered and charged
 
     def _own(self, arch: str | Arch) -> str:
         """The string of an arch of this space that meets the condition."""
@@ -485,68 +415,23 @@ class Simulation:
             raise UsageError(f"{text} does not meet where={self._condition.where!r} of this search")
         return text
 
-    def _accuracy(self, arch: str, seed: int) -> _Answer:
-        arch_id = self._opened.ids.get(arch)
-        reason: str | None = f"{arch} is no member of {self.space}, so no table has it"
-        if arch_id is not None:
-            record = Record(self._release, self._opened, arch_id)
-            which = (self.dataset, self.recipe, self.split, seed)
-            value = record.accuracy(*which)
-            if value is not None:
-                return _Answer(value, "measured", None)
-            reason = record.accuracy_reason(*which)
-            if self._opened.published is None and record.run(self.dataset, self.recipe, seed) is not None:
-                return _Answer(None, None, reason)  # it diverged, which was measured
-        if self.unmeasured == "predict":
-            self._predict([arch])
-            return _Answer(self._predictions[arch], "predicted", None)
-        return self._unanswered(arch, f"{reason}")
-
-    def _score(self, arch: str, proxy: str, seed: int) -> _Answer:
-        arch_id = self._opened.ids.get(arch)
-        if arch_id is None:
-            return self._unanswered(arch, f"{arch} is no member of {self.space}, so no table has it")
-        record = Record(self._release, self._opened, arch_id)
-        value = record.score(proxy, self.dataset, self.protocol, seed)
-        if value is not None:
-            return _Answer(value, "measured", None)
-        reason = record.score_reason(proxy, self.dataset, self.protocol, seed)
-        scores = record.scores(self.dataset, self.protocol, seed)
-        if scores is not None and proxy in scores.failures:
-            return _Answer(None, None, reason)
-        return self._unanswered(arch, f"{reason}")
-
-    def _unanswered(self, arch: str, reason: str) -> _Answer:
-        if isinstance(self._moves, TableMoves) and self.unmeasured == "refuse":
-            nearest = ", ".join(self._moves.nearest(arch, NAMED)) or "none"
-            raise NothingFoundError(
-                f"{reason}; nearest that were measured: {nearest}. random_arch, mutate and crossover keep to "
-                "these; where it can, unmeasured='predict' answers for all"
-            )
-        return _Answer(None, None, reason)
-
-    def _predict(self, archs: Iterable[str]) -> None:
-        """Predictions of archs that have none yet."""
-        if self._surrogate is None:
-            return
-        new = [arch for arch in archs if arch not in self._predictions]
-        if not new:
-            return
-        found = self._surrogate.predict(new)
-        numbers = zip(found.mean.tolist(), found.sd_mean.tolist(), found.sd_run.tolist(), strict=True)
-        for arch, (mean, sd_mean, sd_run) in zip(new, numbers, strict=True):
-            self._predictions[arch] = PredictedAccuracy(mean, sd_mean, sd_run)
-
-    # How it is charged
-
     def _check_open(self) -> None:
         if self._is_over():
             queries = count_of(len(self._steps), "query", "queries")
             after = f"after {queries} and {self.clock_s:g} s"
             raise OutOfBudgetError(f"the search is done {after}; nothing was charged; reset() begins anew")
 
-    def _charge(self, query: _Query, answer: _Answer, charge: Charge) -> float | None:
+    def _refusal(self, query: _Query, answer: Answer) -> NothingFoundError:
+        nearest = ", ".join(TableMoves(self.space, self.measured).nearest(query.arch, NAMED)) or "none"
+        return NothingFoundError(
+            f"{answer.reason}; nearest that were measured: {nearest}. random_arch, mutate and crossover keep "
+            "to these; where it can, unmeasured='predict' answers for all"
+        )
+
+    def _charge(self, query: _Query, answer: Answer, charge: Charge) -> float | None:
         """Answer, after paying what is not paid yet. What there is no time left for is cut off."""
+        if self.unmeasured == "refuse" and answer.source is None:
+            raise self._refusal(query, answer)
         paid = (query.arch, query.made_by, query.seed)
         asked = (query.arch, query.proxy or "train", query.seed)
         is_repeat = self.charge_repeats and asked in self._asked
@@ -556,7 +441,7 @@ class Simulation:
         ends = charged >= self.left_s
         if charged > self.left_s:
             takes = f"{query.words} takes {charged:.2f} s and {self.left_s:.2f} s were left"
-            answer = _Answer(None, None, f"cut off: {takes}")
+            answer = Answer(None, None, f"cut off: {takes}")
             charged = self.left_s
         self.clock_s = self._limit_s if ends else self.clock_s + charged
         self.reason = answer.reason
@@ -564,6 +449,10 @@ class Simulation:
         key = (query.kind, query.arch, query.proxy, query.seed)
         self._steps.append(_Step(*key, value, source, charged, self.clock_s, charge.by, reason))
         return value
+
+
+def _some(archs: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
+    return [archs[arch_id] for arch_id in np.flatnonzero(chosen).tolist()]
 
 
 def _check_limits(budget_s: float | None, max_queries: int | None) -> None:
