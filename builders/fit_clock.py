@@ -122,7 +122,8 @@ def training_seconds(arch: str, data: ImageData, of: Recipe) -> dict[str, float]
 
     train(2)  # the first of each shape prepares kernels
     short = cpu_seconds(partial(train, 1))
-    more = max(2, math.ceil(SPENT_S / short))
+    there = len(data.train_labels) // of.batch
+    more = min(max(2, math.ceil(SPENT_S / short)), there - 1)
     trained = (cpu_seconds(partial(train, 1 + more)) - short) / more / of.batch
     net = build_net(arch, NUM_CLASSES, 0).to(memory_format=torch.channels_last)
     some = cut(data, 1, loop.EVAL_BATCH)
