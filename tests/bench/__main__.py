@@ -3,6 +3,16 @@
 import subprocess
 import sys
 
-for name in ("query", "spaces", "training", "bench_proxies", "judging", "hybrids", "factors", "transfer"):
+for name in (
+    "query",
+    "spaces",
+    "training",
+    "bench_proxies",
+    "judging",
+    "hybrids",
+    "factors",
+    "transfer",
+    "searching",
+):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
