@@ -24,20 +24,13 @@ import numpy.typing as npt
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import commit_release, finish_commit, local_folder, next_version
 from nbzero.errors import NothingFoundError, count_of, needs
+from nbzero.release.derived import MIN_ARCHS, finished
 from nbzero.release.manifest import Release
 from nbzero.release.opened import Opened, OpenedSpace
 from nbzero.release.schema import DERIVED, Table, TableKey, arrow_schema
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.points import points_of
-from nbzero.surrogate import (
-    MIN_ARCHS,
-    Kernel,
-    Process,
-    features,
-    finished,
-    runs_of,
-    standardisation,
-)
+from nbzero.surrogate import Kernel, Process, features, runs_of, standardisation
 
 Floats = npt.NDArray[np.float64]
 FOLDS = 10

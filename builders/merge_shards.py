@@ -8,6 +8,9 @@ release, else the archs tables of the release that ships with nbzero.
 
 Where a key is there twice, times, device, software and commit are not compared. With equal values the first
 stays, and scores that it lacks are filled in. With other values nothing is merged, and the error names both.
+Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
+builders.fit_surrogate fits them again. Those of a source are left out.
+
 DIR is replaced at once or not at all. Where this was killed, the same command again finishes it.
 """
 
@@ -25,9 +28,11 @@ from builders.work.commit import checked_path, commit_release, finish_commit, lo
 from builders.work.rows import WHERE, Folder, Row, read_shard
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.derived import FIT, stale
 from nbzero.release.manifest import MANIFEST, Release, parse_version
 from nbzero.release.schema import (
     DATA_VERSION,
+    DERIVED,
     KEYS,
     LATER,
     TABLES,
@@ -74,7 +79,7 @@ def _rows_of_release(path: str) -> Iterator[Found]:
     tables = release.tables()
     for key, table in tables.items():
         kind, space, _ = key
-        if kind == "archs":
+        if kind == "archs" or kind in DERIVED:
             continue
         file = f"{path}/{checked_path(key)}"
         if ("archs", space, None) not in tables:
@@ -195,7 +200,7 @@ class _Merge:
             kind, space, _ = key
             if kind == "archs":
                 self.archs[space] = _archs_of(base, space)
-            elif space not in IMPORTED:
+            elif space not in IMPORTED and kind not in DERIVED:
                 file = f"{checked_path(key)} of the base release"
                 rows = table.to_pylist()
                 check_rows(kind, rows, file)
@@ -236,7 +241,11 @@ class _Merge:
 
     def _check_table(self, found: Found) -> None:
         """ReleaseError where the base release can have no table of the row's key."""
-        _, space, _ = found.key
+        kind, space, _ = found.key
+        if kind in DERIVED:
+            raise ReleaseError(
+                f"{found.file}: {kind} are derived from runs and not merged; merge the runs, then {FIT}"
+            )
         if space in IMPORTED:
             raise ReleaseError(
                 f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
@@ -366,6 +375,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     added = f"{count_of(new, 'row')} added or filled, {known} there already"
     files = count_of(len(manifest.files), "file")
     print(f"{given.out}: data version {version}, {added}, {files}, {size:.2f} MB")
+    for line in stale(tables):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Bench pickles as the address of its release, so that it and its records can be h
 
 What judges proxies is in `nbzero.judge`, as functions of a `Pool`. The methods here make the pool and call
 them. After the leading arguments (space, dataset, recipe; of `mbr` the proxy; of `evaluate` the scores) all
-others are named. `**which` are the arguments of `pool`: protocol, seed, split, where, score_seed.
+others are named. `**which` are the arguments of `pool`: protocol, seed, split, where, score_seed, accuracy.
 """
 
 from __future__ import annotations
@@ -290,7 +290,8 @@ class Bench:
                 list is the costs alone.
             orient: multiply each proxy by its registry direction, so that higher is better; False leaves the
                 raw sign.
-            which: protocol, seed, split ("val", or "test" for the final judgement), where, score_seed: see
+            which: protocol, seed, split ("val", or "test" for the final judgement), where, score_seed,
+                accuracy ("measured", or "predicted" for all archs that have scores): see
                 `nbzero.judge.Which`.
 
         Raises:
@@ -324,6 +325,8 @@ class Bench:
         chosen = self.spaces if spaces is None else [spaces] if isinstance(spaces, str) else list(spaces)
         names = None if proxies is None else list(proxies)
         split, seed = which.get("split", "val"), which.get("seed")
+        if which.get("accuracy") == "predicted":
+            return [self.pool(*key, proxies=names, **which) for key in self._predicted(chosen)]
         there = self.runs_with(split, chosen, seed=seed)
         if there:
             return [self.pool(*key, proxies=names, **which) for key in there]
@@ -333,6 +336,20 @@ class Bench:
             listed.append(f"{of}: {row['num_val']} val, {row['num_test']} test")
         asked = f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}"
         raise NothingFoundError(f"{asked}; seed 0 has: {'; '.join(listed) or 'none'}")
+
+    def _predicted(self, spaces: Sequence[str]) -> list[tuple[str, str, str]]:
+        """The spaces, data sets and recipes of which the release has predictions."""
+        found = []
+        for key in self.release.runs(spaces):
+            space, dataset, recipe = key
+            if recipe in self.release.space(space).named("surrogates", dataset):
+                found.append(key)
+        if not found:
+            fit = "python -m builders.fit_surrogate"
+            raise NothingFoundError(
+                f"the release has no predictions of {', '.join(spaces)}; {fit} makes them"
+            )
+        return found
 
     def runs_with(
         self, split: Split = "val", spaces: Iterable[str] | None = None, *, seed: Seed = None

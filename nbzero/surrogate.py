@@ -20,11 +20,12 @@ A prediction is no measurement. Capital endings name an array's axes: N archs, M
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, count_of, whole
+from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, whole
+from nbzero.release.derived import why_no_surrogate
 from nbzero.release.opened import Opened, OpenedSpace
 from nbzero.spaces.macro import CHOICES, MAX_STAGES, NUM_HALVINGS, Arch
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:  # numpy takes longer to import than a query to answer
     Floats = npt.NDArray[np.float64]
     Archs = Iterable[str | Arch] | npt.NDArray[np.integer[Any]]
 
-MIN_ARCHS = 20
 NORMAL_95 = 1.959963984540054  # the 95 % interval is mean +- so many sd
 FEATURES = (
     *(f"s{s}_log2_width" for s in range(1, 5)),
@@ -47,6 +47,8 @@ FEATURES = (
     *(f"halved_{level}_depth" for level in range(4)),
     *(f"halved_{level}_log2_width" for level in range(4)),
 )
+PROCESS_COLUMNS = ("val_acc", "num_seeds")  # of a surrogates table, beside the kernel's
+UNSEEN_COLUMNS = ("unseen_mean", "unseen_sd_mean", "unseen_sd_run")
 SAME = 1e-6  # squared distance of one network to itself, but for rounding; of two at least 1e-2
 ROWS = 4096  # archs predicted at once
 DRAWS = 64  # draws made at once
@@ -248,6 +250,19 @@ class Process:
         return factor[:rank].T
 
 
+def process_of(space: str, archs: Archs, columns: Mapping[str, npt.ArrayLike]) -> Process:
+    """The process of the rows that a surrogates table has for one recipe.
+
+    Args:
+        archs: (M,) of the rows.
+        columns: the kernel's numbers and PROCESS_COLUMNS, (M,) each.
+    """
+    import numpy as np
+
+    kernel = Kernel(*(float(np.asarray(columns[name])[0]) for name in Kernel._fields))
+    return Process(space, kernel, archs, *(columns[name] for name in PROCESS_COLUMNS))
+
+
 def standardisation(raw: Floats) -> tuple[Floats, Floats]:
     """(F,) mean and (F,) sd of features over the fitted networks; 1 for one that is the same in all."""
     import numpy as np
@@ -332,7 +347,7 @@ def surrogate_of(release: Opened, space: str, dataset: str, recipe: str | None =
         NothingFoundError: runs of fewer than MIN_ARCHS networks, or no surrogate was fitted on them.
     """
     opened = release.space(space)
-    named = recipe_of(release, opened, dataset, recipe)
+    named = _recipe_of(release, opened, dataset, recipe)
     key = ("surrogate", dataset, named)
     if key not in opened.kept:
         opened.kept[key] = _read(opened, dataset, named)
@@ -340,39 +355,19 @@ def surrogate_of(release: Opened, space: str, dataset: str, recipe: str | None =
     return found
 
 
-def recipe_of(release: Opened, opened: OpenedSpace, dataset: str, recipe: str | None) -> str:
+def _recipe_of(release: Opened, opened: OpenedSpace, dataset: str, recipe: str | None) -> str:
     """The recipe meant, of which the release has a surrogate; errors as `surrogate_of`."""
-    space = opened.name
-    if space not in CHOICES:
-        ours = ", ".join(CHOICES)
-        raise UsageError(f"{space} is imported and all of it is measured; surrogates are of {ours}")
+    if opened.name not in CHOICES:
+        raise UsageError(str(why_no_surrogate(release, opened, dataset, recipe)))
     named = release.named("runs", opened, dataset, recipe)
     there = opened.named("runs", dataset)
     if recipe is not None and there and recipe not in there:
-        lacks = f"the release has no runs of {space} on {dataset} with recipe {recipe!r}"
+        lacks = f"the release has no runs of {opened.name} on {dataset} with recipe {recipe!r}"
         raise UnknownNameError(f"{lacks}; it has {', '.join(there)}")
-    if named is not None and named in opened.named("surrogates", dataset):
-        return named
-    train = f"python -m builders.train_shard --space {space} --dataset {dataset} --recipe {named or 'NAME'}"
-    fit = "python -m builders.fit_surrogate --release DIR --out DIR"
-    num_runs, num_archs = 0, 0
-    if named is not None:
-        num_runs, num_archs = finished(opened, dataset, named)
-    has = f"{space} on {dataset} with {named or 'any recipe'} has {count_of(num_runs, 'run')}"
-    if num_archs < MIN_ARCHS:
-        needed = f"of {count_of(num_archs, 'network')}; a surrogate needs runs of {MIN_ARCHS} networks"
-        more = f"train more ({train} --archs N --out SHARDS), merge them, then {fit}"
-        raise NothingFoundError(f"{has} {needed}: {more}")
-    raise NothingFoundError(f"{has}, but this release has no surrogate of them: {fit}")
-
-
-def finished(opened: OpenedSpace, dataset: str, recipe: str) -> tuple[int, int]:
-    """How many runs of a recipe finished, and of how many networks."""
-    import numpy as np
-
-    seeds = opened.seeds("runs", dataset, recipe)
-    there = np.array([~np.isnan(runs_of(opened, dataset, recipe, seed)) for seed in seeds])
-    return int(there.sum()), int(there.any(axis=0).sum())
+    absent = why_no_surrogate(release, opened, dataset, recipe)
+    if absent is not None:
+        raise NothingFoundError(absent)
+    return str(named)
 
 
 def _read(opened: OpenedSpace, dataset: str, recipe: str) -> Surrogate:
@@ -381,26 +376,24 @@ def _read(opened: OpenedSpace, dataset: str, recipe: str) -> Surrogate:
 
     table = f"surrogates/{dataset}"
     group = opened.groups(table)[recipe, 0]
-
-    def column(name: str) -> Floats:
-        return np.array(opened.numbers(table, name)[group.start : group.stop], np.float64)
-
-    kernel = Kernel(*(float(column(name)[0]) for name in Kernel._fields))
+    columns = {}
+    for name in (*Kernel._fields, *PROCESS_COLUMNS, *UNSEEN_COLUMNS):
+        numbers = opened.numbers(table, name)
+        columns[name] = np.array(numbers[group.start : group.stop], np.float64)
     archs = tuple(opened.archs[arch_id] for arch_id in group.ids)
-    accuracy = column("val_acc")
-    unseen = Predicted(column("unseen_mean"), column("unseen_sd_mean"), column("unseen_sd_run"))
+    unseen = Predicted(*(columns[name] for name in UNSEEN_COLUMNS))
     return Surrogate(
         space=opened.name,
         dataset=dataset,
         recipe=recipe,
-        num_archs=int(column("num_archs")[0]),
-        num_runs=int(column("num_runs")[0]),
+        num_archs=opened.numbers(table, "num_archs")[group.start],
+        num_runs=opened.numbers(table, "num_runs")[group.start],
         version=str(opened.text(table, "version", group.start)),
         archs=archs,
-        val_acc=accuracy,
+        val_acc=columns["val_acc"],
         unseen=unseen,
         quality=_quality(opened, dataset, recipe, np.array(group.ids), unseen),
-        process=Process(opened.name, kernel, archs, accuracy, column("num_seeds")),
+        process=process_of(opened.name, archs, columns),
     )
 
 
@@ -435,3 +428,11 @@ def runs_of(opened: OpenedSpace, dataset: str, recipe: str, seed: int) -> Floats
     group = opened.groups(f"runs/{dataset}")[recipe, seed]
     found[np.asarray(group.ids)] = opened.numbers(f"runs/{dataset}", "val_acc")[group.start : group.stop]
     return found
+
+
+def predicted_means(opened: OpenedSpace, dataset: str, recipe: str) -> Floats:
+    """(members,) the predicted accuracy of every member, as the release has it."""
+    import numpy as np
+
+    group = opened.groups(f"predictions/{dataset}")[recipe, 0]
+    return np.array(opened.numbers(f"predictions/{dataset}", "mean")[group.start : group.stop])

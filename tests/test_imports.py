@@ -27,6 +27,7 @@ FLOORS = (
     ("nbzero.metrics",),
     ("nbzero.release",),
     ("nbzero.surrogate",),
+    ("nbzero.release.verify",),
     ("nbzero.networks", "nbzero.images"),
     ("nbzero.proxies",),
     ("nbzero.judge",),

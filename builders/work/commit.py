@@ -110,7 +110,9 @@ def parquet_bytes(table: pa.Table, kind: Table, space: str, dataset: str | None,
     if dataset:
         said[b"nbzero.dataset"] = dataset.encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **said})
-    texts = [field.name for field in table.schema if str(field.type) == "string" and field.name != "arch"]
+    texts = [field.name for field in table.schema if str(field.type) == "string"]
+    if kind == "archs":
+        texts.remove("arch")  # no two are equal
     sink = io.BytesIO()
     pq.write_table(
         table,

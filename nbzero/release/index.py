@@ -13,13 +13,15 @@ The header is
 
 A table's name is "archs", or "runs/{dataset}" and so on. Its rows are sorted by recipe or protocol, then
 seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run of
-equal keys; the seed of what has none is 0. What says only where a row is (space, dataset, and outside of
-archs the arch) is left out. A column is one of
+equal keys; the seed of what has none is 0. A column is one of
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
     {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines
     {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
+
+Of all but the archs it has no space, dataset and arch: the index is of one space, a table of one data set,
+and the arch follows from arch_id.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, UsageError
-from nbzero.release.schema import KEYS, Table
+from nbzero.release.schema import KEYS, WHERE, Table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
-IN_ARCHS = ("space", "dataset", "arch")  # columns of other tables that the archs and the names say already
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
 _CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
@@ -72,7 +73,7 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
     for name, table in tables.items():
         columns = {}
         for field in table.schema:
-            if name == "archs" or field.name not in IN_ARCHS:
+            if name == "archs" or field.name not in WHERE:
                 columns[field.name] = _column(arrays, table, field)
         described[name] = {"rows": table.num_rows, "groups": _groups(name, table), "columns": columns}
     header = {"space": space, "sources": dict(sources), "tables": described}

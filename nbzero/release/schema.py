@@ -125,6 +125,12 @@ def _accuracy(split: str) -> Column:
 
 
 _ARCH_ID = Column("arch_id", "int32", "", "the arch, as in archs/", 0)
+_PLACE = (
+    Column("space", "string", "", "search space of the arch"),
+    Column("dataset", "string", "", "data set of the images"),
+    Column("arch", "string", "", "canonical architecture string, as in archs/"),
+)
+WHERE = tuple(column.name for column in _PLACE)  # where a row of runs or scores belongs
 _PROVENANCE = (
     Column("device", "string", "", "what it ran on", same=False),
     Column("software", "string", "", "versions of what computed it", same=False),
@@ -165,11 +171,6 @@ def _scores() -> tuple[Column, ...]:
     return (*columns, Column("failures", "string", "", failures, nullable=True), *_PROVENANCE)
 
 
-_WHERE = (
-    Column("space", "string", "", "the search space"),
-    Column("dataset", "string", "", "the data set"),
-    Column("arch", "string", "", "canonical architecture string"),
-)
 _RECIPE = Column("recipe", "string", "", "of the runs that the surrogate was fitted on")
 _FITTED_ON = (
     Column("num_archs", "int32", "networks", "how many networks the surrogate was fitted on", 1),
@@ -178,8 +179,8 @@ _FITTED_ON = (
 )
 _SD_RUN = "sd of the val accuracy of one training around mean: noise of a run and sd_mean together"
 _PREDICTIONS = (
-    *_WHERE,
     _ARCH_ID,
+    *_PLACE,
     _RECIPE,
     Column("mean", "float64", "fraction", "predicted val accuracy, the mean of the posterior", -1, 2),
     Column("sd_mean", "float64", "fraction", "sd of the posterior of a network's mean val accuracy", 0),
@@ -188,16 +189,16 @@ _PREDICTIONS = (
 )
 _UNSEEN = "fitted without the networks of this fold"
 _SURROGATES = (
-    *_WHERE,
     _ARCH_ID,
+    *_PLACE,
     _RECIPE,
     Column("num_seeds", "int16", "runs", "runs of this network that finished", 1),
     Column("val_acc", "float64", "fraction", "mean val accuracy of these runs", 0, 1),
     Column("centre", "float64", "fraction", "what the prior predicts for every network", 0, 1),
     Column("sd_smooth", "float64", "fraction", "prior sd of the part that is smooth in the features", 0),
-    Column("length_scale", "float64", "", "of the smooth part, in features of mean 0 and sd 1", 0),
+    Column("length_scale", "float64", "", "of the smooth part, in features of mean 0 and sd 1", 1e-6),
     Column("sd_arch", "float64", "fraction", "sd of what a network has of its own", 0),
-    Column("sd_noise", "float64", "fraction", "sd between runs of one network", 0),
+    Column("sd_noise", "float64", "fraction", "sd between runs of one network", 1e-9),
     Column("fold", "int16", "", "which tenth of the networks was left out with this one", 0),
     Column("unseen_mean", "float64", "fraction", f"predicted val accuracy, {_UNSEEN}", -1, 2),
     Column("unseen_sd_mean", "float64", "fraction", f"its sd_mean, {_UNSEEN}", 0),
