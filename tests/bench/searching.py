@@ -1,6 +1,6 @@
 """What simulated searches find, and how long they take: python -m tests.bench.searching
 
-Random search and regularised evolution on the three mini spaces, 20 seeds each, with a limit on macs and 3,600
+Random search and regularised evolution on three spaces, 20 seeds each, with a limit on macs and 3,600
 simulated seconds. Printed are the mean and sd over seeds of the best accuracy at some simulated times, beside
 the oracle: the best answer among all members within the limit. Seconds of a search are of this process (CPU).
 """
