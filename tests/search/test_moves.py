@@ -78,6 +78,18 @@ def test_mutations_in_the_grid_are_the_allowed_edits(space):
     assert counts.min() > 15 and counts.max() < 80  # 40 of each on average
 
 
+@pytest.mark.parametrize(("space", "cost", "most"), [("r1", "macs", MAX_MACS), ("r2", "params", MAX_PARAMS)])
+def test_moves_in_the_grid_stay_within_the_limits_of_the_space(space, cost, most):
+    moves = moves_of(space)
+    rng = np.random.default_rng(0)
+    largest = sorted(moves.archs, key=lambda arch: getattr(Arch.parse(arch), cost))[-2:]
+    beyond = [edit for edit in Arch.parse(largest[1]).edits() if getattr(edit, cost) > most]
+    assert len(beyond) > 3
+    for _ in range(200):
+        assert getattr(Arch.parse(moves.mutate(largest[1], rng)), cost) <= most
+        assert getattr(Arch.parse(moves.crossover(*largest, rng)), cost) <= most
+
+
 @pytest.mark.parametrize("space", sorted(CHOICES))
 def test_crossovers_in_the_grid_mix_two_archs(space):
     moves = moves_of(space, WHERE[space])
