@@ -14,7 +14,8 @@ fitted to CPU time that was measured on one core. They lie in `clock.json` with 
 
     epochs x train images x seconds of training  +  (epochs x val + test) images x seconds of evaluating
 
-Loading the images and building the network are left out. A scoring pass is of one batch, not of one image.
+Loading the images and building the network are left out of it. A scoring pass is of one batch, and builds the
+network.
 
 The recorded clock charges an arch of which it has no time the median of what it has. So every query advances
 either clock.

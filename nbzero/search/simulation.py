@@ -106,8 +106,8 @@ class Simulation:
             other arch is answered for.
         max_queries: queries that the search may make, scores and repeats too; None: no limit.
         budget_s: seconds that it may take by its clock; None: no limit.
-        charge_repeats: an identical query charges again. False: it is free, and only counted. Then give
-            max_queries too: a search that repeats itself advances no clock.
+        charge_repeats: an identical query charges again. False: it is free, and only counted. A budget_s then
+            needs max_queries too, because a search that repeats itself advances no clock.
         split: of the accuracies; "test" is for the final judgement only.
 
     Attributes:
@@ -141,7 +141,7 @@ class Simulation:
         protocol: str | None = None,
     ) -> None:
         split_column(split)
-        _check_limits(budget_s, max_queries)
+        _check_limits(budget_s, max_queries, charge_repeats)
         _check_choice("clock", clock, CLOCKS)
         _check_choice("unmeasured", unmeasured, UNMEASURED)
         opened = release.space(space)
@@ -455,12 +455,15 @@ def _some(archs: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
     return [archs[arch_id] for arch_id in np.flatnonzero(chosen).tolist()]
 
 
-def _check_limits(budget_s: float | None, max_queries: int | None) -> None:
+def _check_limits(budget_s: float | None, max_queries: int | None, charge_repeats: bool) -> None:
     is_number = not isinstance(budget_s, (bool, str))
     if budget_s is not None and not (is_number and 0 < budget_s < math.inf):
         raise UsageError(f"budget_s {budget_s!r}; it is a positive number of seconds, or None for no limit")
     if max_queries is not None:
         whole("max_queries", max_queries, least=1)
+    elif budget_s is not None and not charge_repeats:
+        endless = "a search that repeats itself would never use up its budget_s"
+        raise UsageError(f"charge_repeats=False without max_queries: {endless}; give max_queries too")
 
 
 def _check_choice(name: str, given: str | None, allowed: tuple[str, ...]) -> None:

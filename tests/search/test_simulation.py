@@ -411,6 +411,10 @@ def test_bad_input(bench, made):
     for number in (0, -1, 1.5, True, "10"):
         with pytest.raises(UsageError, match=r"max_queries .*; it is a whole number from 1"):
             bench.simulate(SPACE, DATASET, made.short, max_queries=number)
+    with pytest.raises(
+        UsageError, match="a search that repeats itself would never use up its budget_s; give"
+    ):
+        bench.simulate(SPACE, DATASET, made.short, budget_s=10, charge_repeats=False)
     with pytest.raises(ValueError, match="split 'train'"):
         bench.simulate(SPACE, DATASET, made.short, split="train")
     with pytest.raises(UsageError, match="clock 'real'; it is one of 'modelled', 'recorded', 'none'"):
