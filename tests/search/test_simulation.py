@@ -249,7 +249,7 @@ def test_where_predictions_are_allowed_moves_go_through_the_whole_grid():
 
 def test_a_prediction_needs_a_surrogate(bench, made):
     for ask, said in [
-        (lambda: bench.simulate("mb-mini", DATASET, made.short), "a surrogate needs runs of 20 networks"),
+        (lambda: bench.simulate("mb-mini", DATASET, made.short), "a surrogate needs runs of 20"),
         (lambda: bench.simulate(SPACE, DATASET, made.short), "this release has no surrogate"),
     ]:
         with pytest.raises(
