@@ -27,6 +27,7 @@ from nbzero.proxies.facts import PROXIES
 from nbzero.release import conditions
 from nbzero.release.opened import (
     COSTS,
+    Accuracy,
     Group,
     Opened,
     OpenedSpace,
@@ -44,7 +45,6 @@ from nbzero.surrogate import Surrogate, predicted_means, surrogate_of
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Scores = Mapping[str, float] | npt.ArrayLike
-Accuracy = Literal["measured", "predicted"]
 ACCURACY = "accuracy"  # the target that is no proxy
 PREDICTED = "predicted"  # the seed of a pool whose accuracies are predicted
 PREDICTED_ACCURACY = "predicted accuracy"  # its metric

@@ -144,8 +144,8 @@ def predicted_notes(pool: Pool) -> list[str]:
         f"Accuracies are predicted, from {on} (data {surrogate.version}), and no measurements.",
         f"Networks that were left out of the fit are predicted with Kendall's tau {quality.tau:.2f} and rmse "
         f"{quality.rmse:.4f} to their runs.",
-        f"A prediction has no seed, so there is no row '{CEILING}'. '{ORACLE}' picks by the predicted accuracy:"
-        " its interval says what the uncertainty of predictions costs.",
+        f"A prediction has no seed, so there is no row '{CEILING}'. '{ORACLE}' picks by the predicted "
+        "accuracy: its interval says what the uncertainty of predictions costs.",
     ]
 
 

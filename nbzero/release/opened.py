@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Split = Literal["val", "test"]
+Accuracy = Literal["measured", "predicted"]
 Seed = int | Literal["mean"] | None
 Kind = Literal["runs", "scores"]
 Derived = Literal["predictions", "surrogates"]
