@@ -16,8 +16,12 @@ Where a key is there twice, times, device, software and commit are not compared.
 stays, and scores that it lacks are filled in. Where another processor rounded otherwise than the base's did,
 the base's values stay and the row is counted: scores within 1e-3 of their size, accuracies and losses within
 3 standard deviations between seeds, as the base's own runs of that space, data set and recipe have it. With
-other values nothing is merged, and the error names both. DIR is replaced at once or not at all. Where this
-was killed, the same command again finishes it.
+other values nothing is merged, and the error names both.
+
+Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
+builders.fit_surrogate fits them again. Those of a source are left out.
+
+DIR is replaced at once or not at all. Where this was killed, the same command again finishes it.
 """
 
 from __future__ import annotations
@@ -37,10 +41,12 @@ from builders.work.rows import Row
 from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
 from builders.work.versions import YOURS, Line, check_label, line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
+from nbzero.release.derived import FIT, stale
 from nbzero.release.manifest import MANIFEST, Manifest, Release, Version, parse_version
 from nbzero.release.places import lacks_places
 from nbzero.release.schema import (
     DATA_VERSION,
+    DERIVED,
     KEYS,
     WHERE,
     Table,
@@ -137,7 +143,11 @@ class Merge:
         return self._rows[key]
 
     def _check_table(self, found: Found) -> None:
-        _, space, _ = found.key
+        kind, space, _ = found.key
+        if kind in DERIVED:
+            raise ReleaseError(
+                f"{found.file}: {kind} are derived from runs and not merged; merge the runs, then {FIT}"
+            )
         if space in IMPORTED:
             raise ReleaseError(
                 f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
@@ -357,7 +367,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _merged_into(given: argparse.Namespace) -> str:
-    """Merge as the command line says; what was made, in a line. The folder is locked."""
+    """Merge as the command line says; what was made, and what is to do next. The folder is locked."""
     finish_commit(local_folder(given.out))
     base = base_of(given.out, given.base)
     merge = merged(base.tables, given.shards, given.version or base.version)
@@ -372,8 +382,9 @@ def _merged_into(given: argparse.Namespace) -> str:
         new_columns=num_older > 0,
     )
     read = base.release.sha256 if base.release and base.in_place else None
-    manifest = commit_release(given.out, merge.tables(), *line, read=read)
-    return _said(given.out, line, merge, num_older, manifest)
+    tables = merge.tables()
+    manifest = commit_release(given.out, tables, *line, read=read)
+    return "\n".join([_said(given.out, line, merge, num_older, manifest), *stale(tables)])
 
 
 if __name__ == "__main__":

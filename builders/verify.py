@@ -11,7 +11,7 @@ from pathlib import Path
 from builders.work.command import parser_of, say_errors
 from nbzero.errors import count_of
 from nbzero.release.manifest import Release
-from nbzero.release.verify import verify
+from nbzero.release.verify import stale_notes, verify
 
 
 @say_errors
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     lines = verify(given.release)
     release = Release.open(given.release)
-    for line in lines:
+    for line in [*lines, *stale_notes(given.release)]:
         print(line)
     where = Path(release.url) if release.folder else release.url
     manifest = release.manifest

@@ -6,7 +6,7 @@ Bench pickles as the address of its release, so that it and its records can be h
 
 What judges proxies is in `nbzero.judge`, as functions of a `Pool`. The methods here make the pool and call
 them. After the leading arguments (space, dataset, recipe; of `mbr` the proxy; of `evaluate` the scores) all
-others are named. `**which` are the arguments of `pool`: protocol, seed, split, where, score_seed.
+others are named. `**which` are the arguments of `pool`: protocol, seed, split, where, score_seed, accuracy.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from nbzero.judge.hybrids import Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
-    from nbzero.search.clock import Simulation
+    from nbzero.search.answers import Unmeasured
+    from nbzero.search.clock import ClockName
+    from nbzero.search.simulation import Simulation
+    from nbzero.surrogate import Surrogate
 
 
 class Bench:
@@ -245,27 +248,47 @@ class Bench:
         dataset: str,
         recipe: str | None = None,
         *,
+        unmeasured: Unmeasured | None = None,
+        clock: ClockName | None = None,
+        where: str | None = None,
+        max_queries: int | None = None,
         budget_s: float | None = None,
-        charge_repeats: bool = False,
+        charge_repeats: bool = True,
         split: Split = "val",
         protocol: str | None = None,
     ) -> Simulation:
-        """A search with a clock: `nbzero.search.clock.Simulation`.
+        """A search with a clock: `nbzero.search.simulation.Simulation`.
 
-        It charges what each training and scoring really took.
+        Every query is charged, so `while not s.done:` ends. Networks that were not trained are predicted.
         """
-        from nbzero.search.clock import Simulation
+        from nbzero.search.simulation import Simulation
 
         return Simulation(
             self.release,
             space,
             dataset,
             recipe,
+            unmeasured=unmeasured,
+            clock=clock,
+            where=where,
+            max_queries=max_queries,
             budget_s=budget_s,
             charge_repeats=charge_repeats,
             split=split,
             protocol=protocol,
         )
+
+    def surrogate(self, space: str, dataset: str, recipe: str | None = None) -> Surrogate:
+        """What predicts the accuracy of every grid point of a space: `nbzero.surrogate.Surrogate`.
+
+        Raises:
+            UnknownNameError: a space, dataset or recipe that does not exist, or a recipe without runs there.
+            UsageError: an imported space; several recipes and none named.
+            NothingFoundError: runs of fewer than 20 networks, or no surrogate was fitted on them.
+        """
+        from nbzero.surrogate import surrogate_of
+
+        return surrogate_of(self.release, space, dataset, recipe)
 
     # Pools
 
@@ -287,7 +310,8 @@ class Bench:
                 list is the costs alone.
             orient: multiply each proxy by its registry direction, so that higher is better; False leaves the
                 raw sign.
-            which: protocol, seed, split ("val", or "test" for the final judgement), where, score_seed: see
+            which: protocol, seed, split ("val", or "test" for the final judgement), where, score_seed,
+                accuracy ("measured", or "predicted" for all archs that have scores): see
                 `nbzero.judge.Which`.
 
         Raises:
@@ -321,6 +345,8 @@ class Bench:
         chosen = self.spaces if spaces is None else [spaces] if isinstance(spaces, str) else list(spaces)
         names = None if proxies is None else list(proxies)
         split, seed = which.get("split", "val"), which.get("seed")
+        if which.get("accuracy") == "predicted":
+            return [self.pool(*key, proxies=names, **which) for key in self._predicted(chosen)]
         there = self.runs_with(split, chosen, seed=seed)
         if there:
             return [self.pool(*key, proxies=names, **which) for key in there]
@@ -330,6 +356,20 @@ class Bench:
             listed.append(f"{of}: {row['num_val']} val, {row['num_test']} test")
         asked = f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}"
         raise NothingFoundError(f"{asked}; seed 0 has: {'; '.join(listed) or 'none'}")
+
+    def _predicted(self, spaces: Sequence[str]) -> list[tuple[str, str, str]]:
+        """The spaces, data sets and recipes of which the release has predictions."""
+        found = []
+        for key in self.release.runs(spaces):
+            space, dataset, recipe = key
+            if recipe in self.release.space(space).named("surrogates", dataset):
+                found.append(key)
+        if not found:
+            fit = "python -m builders.fit_surrogate"
+            raise NothingFoundError(
+                f"the release has no predictions of {', '.join(spaces)}; {fit} makes them"
+            )
+        return found
 
     def runs_with(
         self, split: Split = "val", spaces: Iterable[str] | None = None, *, seed: Seed = None

@@ -26,6 +26,8 @@ FLOORS = (
     ("nbzero.spaces",),
     ("nbzero.metrics",),
     ("nbzero.release",),
+    ("nbzero.surrogate",),
+    ("nbzero.release.verify",),
     ("nbzero.networks", "nbzero.images"),
     ("nbzero.proxies",),
     ("nbzero.judge",),

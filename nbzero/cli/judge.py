@@ -21,7 +21,7 @@ from nbzero.cli.options import (
 from nbzero.cli.scores import read_scores
 from nbzero.errors import UsageError, count_of
 from nbzero.proxies.facts import PROXIES
-from nbzero.release.opened import COSTS, Seed, Split
+from nbzero.release.opened import COSTS, Accuracy, Seed, Split
 
 if TYPE_CHECKING:
     from nbzero.judge.hybrids import Rule
@@ -103,7 +103,8 @@ def _published_hybrids(incomplete: str) -> list[str]:
 
 
 @command(
-    "space", "dataset", "recipe", "budgets", "spacing", "protocol", "seed", "split", "where", "score_seed"
+    *("space", "dataset", "recipe", "budgets", "spacing", "protocol", "seed", "split", "where"),
+    *("score_seed", "accuracy"),
 )
 def hybrid(
     call: Call,
@@ -117,6 +118,7 @@ def hybrid(
     split: Split,
     where: str | None,
     score_seed: Seed,
+    accuracy: Accuracy,
     name: Annotated[
         str | None,
         typer.Option(
@@ -203,7 +205,8 @@ def hybrid(
     given = published(name) if name is not None else None
     costs = names_of(cost) or ["macs"]
     which: Any = {"protocol": protocol, "seed": seed, "where": where, "score_seed": score_seed}
-    own = call.bench.pool(space, dataset_of(call.bench, space, dataset), recipe, split=split, **which)
+    on = dataset_of(call.bench, space, dataset)
+    own = call.bench.pool(space, on, recipe, split=split, accuracy=accuracy, **which)
     others = [_pool_named(call.bench, named, own, which) for named in judge or ()]
     if given is not None:
         found = given.report([own, *others], costs, budgets, spacing, normalise=normalise)
@@ -246,7 +249,7 @@ def _pool_named(bench: Bench, named: str, own: "Pool", which: dict[str, Any]) ->
     return bench.pool(space, on, recipe or None, **which | {"split": split or "val"})
 
 
-@command("space", "dataset", "recipe", "protocol", "seed", "split", "where", "score_seed")
+@command("space", "dataset", "recipe", "protocol", "seed", "split", "where", "score_seed", "accuracy")
 def factors(
     call: Call,
     space: str,
@@ -257,6 +260,7 @@ def factors(
     split: Split,
     where: str | None,
     score_seed: Seed,
+    accuracy: Accuracy,
     targets: Annotated[
         list[str] | None,
         typer.Option(
@@ -299,6 +303,7 @@ def factors(
         "split": split,
         "where": where,
         "score_seed": score_seed,
+        "accuracy": accuracy,
     }
     if bias:
         found = bench.bias(space, on, recipe, targets=names, top=0.05 if share is None else share, **which)
@@ -322,7 +327,7 @@ def factors(
 
 @command(
     *("space", "dataset", "recipe", "k", "fraction", "protocol", "seed", "split", "where", "score_seed"),
-    *("bootstrap_seed", "level"),
+    *("accuracy", "bootstrap_seed", "level"),
 )
 def evaluate(
     call: Call,
@@ -339,6 +344,7 @@ def evaluate(
     split: Split,
     where: str | None,
     score_seed: Seed,
+    accuracy: Accuracy,
     bootstrap_seed: int | None,
     level: float | None,
     column: Annotated[
@@ -383,6 +389,7 @@ def evaluate(
         "split": split,
         "where": where,
         "score_seed": score_seed,
+        "accuracy": accuracy,
     }
     report = bench.evaluate(
         scores,

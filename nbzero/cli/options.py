@@ -23,7 +23,7 @@ from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, add_command
 from nbzero.errors import NBZeroError, UsageError
 from nbzero.proxies.facts import PROXIES
-from nbzero.release.opened import COSTS, Kind, Split
+from nbzero.release.opened import COSTS, Accuracy, Kind, Split
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -246,6 +246,15 @@ OPTIONS: dict[str, Option] = {
     "split": Option(
         Annotated[Split, typer.Option("--split", help="val, or test for the final judgement only.")], "val"
     ),
+    "accuracy": Option(
+        Annotated[
+            Accuracy,
+            typer.Option(
+                "--accuracy", help="measured; or predicted by the surrogate, for all archs that have scores."
+            ),
+        ],
+        "measured",
+    ),
     "where": Option(
         Annotated[
             str | None,
@@ -321,7 +330,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "fraction": Option(Annotated[float, typer.Option("--fraction", help="Of precision_at_top_k.")], 0.05),
 }
-WHICH = ("protocol", "seed", "split", "where", "score_seed")
+WHICH = ("protocol", "seed", "split", "where", "score_seed", "accuracy")
 INTERVALS = ("resamples", "bootstrap_seed", "level")
 
 

@@ -23,7 +23,7 @@ from nbzero.cli.options import (
 )
 from nbzero.errors import NothingFoundError, UsageError, unknown_name
 from nbzero.files import write_whole
-from nbzero.release.opened import Seed, Split
+from nbzero.release.opened import Accuracy, Seed, Split
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
 
@@ -40,7 +40,7 @@ def _figures(incomplete: str) -> list[str]:
     return words("list", *FIGURES)(incomplete)
 
 
-@command("dataset", "recipe", "split", "proxies", "protocol", "seed", "where", "score_seed")
+@command("dataset", "recipe", "split", "proxies", "protocol", "seed", "where", "score_seed", "accuracy")
 def plot(
     call: Call,
     figure: Annotated[
@@ -57,6 +57,7 @@ def plot(
     seed: Seed,
     where: str | None,
     score_seed: Seed,
+    accuracy: Accuracy,
     space: Annotated[
         str | None,
         typer.Argument(help="Search space.", autocompletion=of_release(lambda bench, _: bench.spaces)),
@@ -92,13 +93,15 @@ def plot(
         "split": split,
         "where": where,
         "score_seed": score_seed,
+        "accuracy": accuracy,
     }
     made = chosen.make(bench, space, on, recipe, proxies=proxies, **which)
     drawn = io.BytesIO()
     made.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
     write_whole(path, drawn.getvalue(), "draw the figure again")
     used = recipe or ", ".join(bench.recipes(space, on))
-    title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {split}, seed {seed or 0}"
+    of = f"{split}, seed {seed or 0}" if accuracy == "measured" else f"{split} predicted accuracy"
+    title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {of}"
     if where:
         title += f", where {where}"
     listing = Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title)

@@ -91,15 +91,19 @@ class Chain:
         share = f"{first:,} of {len(self.values):,} archs"
         return f"The first of {limits} on {self.cost} admits {share}: the picks hardly differ."
 
-    def resampled(
-        self, scores: Floats, accuracy: Floats, resamples: int, seed: int
-    ) -> metrics.Resampled | None:
-        """`metrics.resampled_picks` under the budgets that admit an arch; None where none does."""
+    def resampled(self, pool: Pool, scores: Floats, resamples: int, seed: int) -> metrics.Resampled | None:
+        """`metrics.resampled_picks` under the budgets that admit an arch; None where none does.
+
+        Of predicted accuracies it is `metrics.redrawn_picks`.
+        """
         if not self.filled.any():
             return None
+        if pool.surrogate is not None:
+            draws = pool.draws(resamples, seed)
+            return metrics.redrawn_picks(scores, draws, self.order, self.sizes[self.filled])
         given: tuple[Any, str] = (np.nan_to_num(self.limits[self.filled]).tolist(), "even")
         budgets, spacing = given if self.laid is None else self.laid
-        return metrics.resampled_picks(scores, accuracy, self.values, budgets, spacing, resamples, seed)
+        return metrics.resampled_picks(scores, pool.accuracy, self.values, budgets, spacing, resamples, seed)
 
 
 def chains_of(

@@ -55,7 +55,7 @@ def correlations(
     Raises:
         UsageError: k or fraction out of range.
     """
-    bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    bootstrap = bootstrap_of(pool, resamples, bootstrap_seed, level)
     return correlations_frame(pool, Entries(pool), k, fraction, bootstrap)
 
 
@@ -98,7 +98,7 @@ def correlations_frame(
         found = [NO_INTERVAL] * len(frame)
         for row, scores in enumerate(entries.scores[: entries.num_proxies]):
             if not entries.unscored[row]:
-                found[row] = bootstrap.of(judge, scores, pool.accuracy)
+                found[row] = bootstrap.of(judge, scores, pool)
         columns |= low_high(name, found)
     return frame.with_columns(columns)
 
@@ -138,18 +138,18 @@ def with_tau_intervals(pool: Pool, table: Frame, resamples: int) -> Frame:
     They are 95 %, of the archs drawn again, as `correlations(pool, resamples=resamples)` has them: columns
     kendall_low and kendall_high. Null for the oracle, the random pick and another seed.
     """
-    bootstrap = Bootstrap(resamples, 0, 0.95)
+    bootstrap = Bootstrap(resamples, 0, 0.95, pool.surrogate is not None)
     known = pool.scores_and_costs
     found = []
     for name in table["proxy"].tolist():
         interval = NO_INTERVAL
         if name in known:
-            interval = bootstrap.of(metrics.kendall_tau, known[name], pool.accuracy)
+            interval = bootstrap.of(metrics.kendall_tau, known[name], pool)
         found.append(interval)
     columns: dict[str, Any] = {}
     for name in table.columns:
         columns[name] = table[name]
         if name == "kendall":
             columns |= low_high(name, found)
-    archs = f"{count_of(resamples, 'resample')} of the archs (seed 0), percentiles"
-    return table.with_columns(columns, f"95% intervals of kendall: {archs}.")
+    how = f"{bootstrap.of_what} (seed 0), percentiles"
+    return table.with_columns(columns, f"95% intervals of kendall: {how}.")

@@ -163,7 +163,7 @@ def evaluate(
     if not metrics.is_number_of_limits(budgets):
         number = "it is a number of them from 1"
         raise UsageError(f"budgets {budgets!r}; a report has limits on every cost, so {number}")
-    bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    bootstrap = bootstrap_of(pool, resamples, bootstrap_seed, level)
     if callable(scores):
         scores = _scored(pool, scores)
     source = UNKNOWN
@@ -231,10 +231,8 @@ def _report(
         notes.append(f"{own.space} has none of macs, params and depth, so there is no mBR.")
     found = None
     if bootstrap is not None:
-        of = count_of(bootstrap.resamples, "resample")
-        found = Frame.of(
-            intervals, f"{bootstrap.level:.0%} intervals of {of} of the archs: {own.name}", [bootstrap.note]
-        )
+        of_what = f"{bootstrap.level:.0%} intervals of {bootstrap.of_what}: {own.name}"
+        found = Frame.of(intervals, of_what, [bootstrap.note])
         found = found.with_notes(*doubt_notes(own.space, entries.names)).marking(entries.doubtful)
     title = f"{name} beside the stored proxies: {own.name}"
     table = Frame(columns, title, notes, doubtful=entries.doubtful)
@@ -248,7 +246,7 @@ def _own_intervals(
     """The intervals of the reader's correlations."""
     rows = []
     for metric, judge in judges.items():
-        low, high = bootstrap.of(judge, own.scores[name], own.accuracy)
+        low, high = bootstrap.of(judge, own.scores[name], own)
         value = float(ordered[metric][0])
         rows.append({"proxy": name, "metric": metric, "value": value, "low": low, "high": high})
     return rows

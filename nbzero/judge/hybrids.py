@@ -20,7 +20,7 @@ import numpy.typing as npt
 from nbzero.errors import NothingFoundError, UsageError, count_of, unknown_name
 from nbzero.frame import Frame
 from nbzero.judge.budgets import Chain, chain_notes, chains_of, mean_mbr
-from nbzero.judge.pool import Pool
+from nbzero.judge.pool import PREDICTED, Pool
 from nbzero.judge.rows import unscored_notes
 from nbzero.judge.votes import EXPERTS, copeland
 from nbzero.metrics.arrays import ranks
@@ -190,11 +190,13 @@ class Chosen:
     def _shares_runs(self, pool: Pool) -> bool:
         """Whether the accuracies on one data set come from the same trainings, or from some of them.
 
-        A mean over seeds holds each of them. An imported recipe whose name ends in -mean is such a mean.
+        A mean over seeds holds each of them, and predictions are made of all of them. An imported recipe
+        whose name ends in -mean is such a mean.
         """
         if pool.recipe.removesuffix("-mean") != self.recipe.removesuffix("-mean"):
             return False
-        return pool.recipe != self.recipe or pool.seed == self.seed or "mean" in (pool.seed, self.seed)
+        seeds = {pool.seed, self.seed}
+        return pool.recipe != self.recipe or len(seeds) == 1 or not seeds.isdisjoint(("mean", PREDICTED))
 
     def notes(self, pools: Iterable[Pool]) -> list[str]:
         """What the reader of results on some pools must know.

@@ -36,6 +36,7 @@ from nbzero.judge.rows import (
     bootstrap_of,
     ceiling_notes,
     low_high,
+    predicted_notes,
 )
 from nbzero.judge.scores import narrowed, scores_of
 
@@ -92,7 +93,7 @@ def constrained(
         UsageError: no cost named where the space has none, costs beside a mapping, wrong `budgets`,
             `spacing`, resamples or level.
     """
-    bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    bootstrap = bootstrap_of(pool, resamples, bootstrap_seed, level)
     entries = Entries(pool)
     judged = judged_of(pool, entries, chains_of(pool, costs, budgets, spacing), bootstrap)
     return picks_frame(pool, entries, judged, bootstrap)
@@ -148,7 +149,7 @@ def _random_pick(
 
 def _drawn(pool: Pool, entries: Entries, chain: Chain, bootstrap: Bootstrap) -> metrics.Resampled | None:
     """What the rows pick on resamples."""
-    drawn = chain.resampled(entries.scores, pool.accuracy, bootstrap.resamples, bootstrap.seed)
+    drawn = chain.resampled(pool, entries.scores, bootstrap.resamples, bootstrap.seed)
     if drawn is not None:
         drawn.rank[:, entries.unscored] = drawn.accuracy[:, entries.unscored] = math.nan
     return drawn
@@ -159,7 +160,8 @@ def picks_frame(pool: Pool, entries: Entries, judged: Sequence[Judged], bootstra
     rows: list[dict[str, Any]] = []
     for one in judged:
         rows += _pick_rows(pool, entries, one)
-    notes = [*chain_notes(one.chain for one in judged), *entries.notes, *bootstrap_notes(bootstrap)]
+    notes = [*chain_notes(one.chain for one in judged), *entries.notes]
+    notes += [*predicted_notes(pool), *bootstrap_notes(bootstrap)]
     frame = Frame.of(rows, f"Picks within budgets: {pool.name}", notes).marking(entries.doubtful)
     if bootstrap is None:
         return frame
@@ -277,7 +279,9 @@ def mbr_lead(
     bootstrap_seed: int = 0,
     level: float = 0.95,
 ) -> Lead:
-    """mBR(one) - mBR(other), and its bootstrap interval over archs, both judged on the same resamples.
+    """mBR(one) - mBR(other), and its interval over resamples of the archs, the same for both.
+
+    Of predicted accuracies it is over draws of these, and the archs stay.
 
     The difference is settled where the interval does not hold 0. Two separate intervals overlap far more
     often, because what makes one resample hard is shared.
@@ -315,7 +319,7 @@ def leads(
     values = mean_mbr(pool, table, chains, normalise)
     parts = []
     for chain in chains:
-        drawn = chain.resampled(table, pool.accuracy, bootstrap.resamples, bootstrap.seed)
+        drawn = chain.resampled(pool, table, bootstrap.resamples, bootstrap.seed)
         if drawn is not None:
             parts.append(drawn.mbr(normalise))
     means = np.mean(parts, axis=0)
@@ -351,7 +355,7 @@ def mbr_table(
         `with_even` the same under as many even limits, the paper's: even_mbr_COST, even_mbr_union and so on.
         Last missing, the archs without a score.
     """
-    bootstrap = bootstrap_of(resamples, bootstrap_seed, level)
+    bootstrap = bootstrap_of(pool, resamples, bootstrap_seed, level)
     entries = Entries(pool)
     columns: dict[str, Any] = {"proxy": [*entries.names, *ceiling_names(pool)]}
     notes: list[str] = []

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +25,30 @@ from nbzero.errors import (
 )
 from nbzero.proxies.facts import PROXIES
 from nbzero.release import conditions
-from nbzero.release.opened import COSTS, Opened, OpenedSpace, Seed, Split, one_seed_or_mean, split_column
+from nbzero.release.opened import (
+    COSTS,
+    Accuracy,
+    Group,
+    Opened,
+    OpenedSpace,
+    Seed,
+    Split,
+    one_seed_or_mean,
+    split_column,
+)
 from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
 from nbzero.release.table import Wanted, none_meets, numbers_of, select
 from nbzero.release.values import archs_column
 from nbzero.spaces.published import categories_of
+from nbzero.surrogate import Surrogate, predicted_means, surrogate_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Scores = Mapping[str, float] | npt.ArrayLike
 ACCURACY = "accuracy"  # the target that is no proxy
+PREDICTED = "predicted"  # the seed of a pool whose accuracies are predicted
+PREDICTED_ACCURACY = "predicted accuracy"  # its metric
 
 
 class Which(TypedDict, total=False):
@@ -50,6 +63,8 @@ class Which(TypedDict, total=False):
         where: only archs for which it holds, such as "macs < 1e8 and s1_depth >= 2". It may not choose by the
             test split in what is judged on val.
         score_seed: of the scores. None is the seed of the runs where there are scores with it, and else 0.
+        accuracy: "measured"; or "predicted" by the surrogate of the release, for every arch that has scores.
+            A prediction is of val, and of no seed. It is no measurement: every title says so.
     """
 
     protocol: str | None
@@ -57,6 +72,7 @@ class Which(TypedDict, total=False):
     split: Split
     where: str | None
     score_seed: Seed
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +159,7 @@ class Pool(Selection):
         metric: what `accuracy` is. Only tasks of imported spaces have another one, of which higher is better
             too.
         where: the condition that all its archs meet.
+        surrogate: what predicted the accuracies; None where they are measured.
 
     Raises:
         UsageError: no archs, one of them twice, a column of another length, or an accuracy that is NaN.
@@ -162,6 +179,7 @@ class Pool(Selection):
     metric: str = "accuracy"
     score_seed: int | str | None = None
     where: str | None = None
+    surrogate: Surrogate | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         num = len(self.accuracy)
@@ -213,7 +231,10 @@ class Pool(Selection):
     def source(self) -> str:
         """The name without N."""
         split = self.split if self.metric == "accuracy" else f"{self.split} {self.metric}"
-        parts = [self.space, self.dataset, self.recipe, split, f"seed {self.seed}"]
+        by = f"seed {self.seed}"
+        if self.surrogate is not None:
+            by = f"from {count_of(self.surrogate.num_archs, 'trained network')}"
+        parts = [self.space, self.dataset, self.recipe, split, by]
         if (self.scores or self.unscored) and self.protocol:
             own_seed = self.score_seed not in (None, self.seed)
             parts.append(f"{self.protocol} seed {self.score_seed}" if own_seed else self.protocol)
@@ -282,6 +303,26 @@ class Pool(Selection):
     def with_scores(self, scores: Mapping[str, Floats]) -> Self:
         """The pool with other scores."""
         return replace(self, scores=dict(scores))
+
+    def draws(self, num: int, seed: int) -> Floats:
+        """(num, N) draws of the accuracies from the posterior of the surrogate that predicted them.
+
+        The last ones are kept: every row of a table is judged by the same.
+
+        Raises:
+            UsageError: measured accuracies.
+        """
+        if self.surrogate is None:
+            raise UsageError(f"{self.name} is measured; draws are of a pool with accuracy='predicted'")
+        if self._drawn.get("asked") != (num, seed):
+            self._drawn.update(asked=(num, seed), draws=self.surrogate.draws(self.archs, num, seed))
+        drawn: Floats = self._drawn["draws"]
+        return drawn
+
+    @cached_property
+    def _drawn(self) -> dict[str, Any]:
+        """What `draws` keeps."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,8 +416,9 @@ def pool_of(
     split: Split = "val",
     where: str | None = None,
     score_seed: Seed = None,
+    accuracy: Accuracy = "measured",
 ) -> Pool:
-    """The archs of a space that have an accuracy.
+    """The archs of a space that have an accuracy, or of which one is predicted and that have scores.
 
     Args:
         recipe: may be left out where there is only one.
@@ -384,24 +426,29 @@ def pool_of(
             is the costs alone. Those of which no arch has a score are in `Pool.unscored`.
         orient: multiply each proxy by its registry direction, so that higher is better; False leaves the raw
             sign.
-        protocol, seed, split, where, score_seed: as in `Which`.
+        protocol, seed, split, where, score_seed, accuracy: as in `Which`.
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
-        NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores.
+        NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores; no
+            surrogate to predict by.
         UsageError: several recipes and none named; another split; a string for proxies; a condition that
-            cannot be read.
+            cannot be read; a seed or the test split of predicted accuracies.
     """
     column = split_column(split)
     names = names_of("proxies", proxies, PROXIES)
     check_known("proxy", names, PROXIES)
     _check_condition(where, split)
+    surrogate = _surrogate_asked(release, space, dataset, recipe, split, seed, accuracy)
     loaded = _Loaded(release, space, Wanted(dataset, recipe, protocol, seed, score_seed), where, orient)
-    accuracy = loaded.numbers("runs", column)
-    measured = np.flatnonzero(~np.isnan(accuracy))
-    ids = loaded.rows[~np.isnan(accuracy[loaded.rows])]
-    if not len(ids):
-        raise loaded.no_accuracy(split, measured)
+    if surrogate is None:
+        values = loaded.numbers("runs", column)
+        ids = loaded.rows[~np.isnan(values[loaded.rows])]
+        if not len(ids):
+            raise loaded.no_accuracy(split, np.flatnonzero(~np.isnan(values)))
+    else:
+        values = predicted_means(loaded.space, dataset, surrogate.recipe)
+        ids = loaded.scored_rows(needed=bool(names))
     scores = loaded.scores([name for name in names if name not in loaded.costs], ids)
     named = str(loaded.named("runs"))
     return Pool(
@@ -414,18 +461,51 @@ def pool_of(
         dataset=dataset,
         recipe=named,
         protocol=protocol or loaded.named("scores") or "",
-        seed=loaded.seed,
+        seed=loaded.seed if surrogate is None else PREDICTED,
         split=split,
         arch_ids=ids,
-        accuracy=accuracy[ids],
+        accuracy=values[ids],
         scores={name: values for name, values in scores.items() if not np.isnan(values).all()},
-        accuracies=loaded.accuracies(column, named, ids),
+        accuracies=loaded.accuracies(column, named, ids) if surrogate is None else None,
         members=loaded.space.archs,
         oriented=orient,
-        metric=loaded.space.metric(dataset),
+        metric=loaded.space.metric(dataset) if surrogate is None else PREDICTED_ACCURACY,
         score_seed=None if loaded.score_seed == loaded.seed else loaded.score_seed,
         where=where,
+        surrogate=surrogate,
     )
+
+
+def _surrogate_asked(
+    release: Opened,
+    space: str,
+    dataset: str,
+    recipe: str | None,
+    split: Split,
+    seed: Seed,
+    accuracy: Accuracy,
+) -> Surrogate | None:
+    """What predicts the accuracies; None where measured ones are asked for.
+
+    Raises:
+        UsageError: another `accuracy`; a seed or the test split of predicted ones.
+        NothingFoundError: no surrogate.
+    """
+    if accuracy not in get_args(Accuracy):
+        raise UsageError(f"accuracy {accuracy!r}; it is {' or '.join(map(repr, get_args(Accuracy)))}")
+    if accuracy == "measured":
+        return None
+    if split != "val":
+        raise UsageError(
+            f"split {split!r} with accuracy='predicted': val alone is predicted, and the final judgement is "
+            "by measured networks; leave out one of them"
+        )
+    if seed is not None:
+        raise UsageError(
+            f"seed {seed!r} with accuracy='predicted': a prediction is of the runs of every seed; leave it "
+            "out (score_seed is that of the scores)"
+        )
+    return surrogate_of(release, space, dataset, recipe)
 
 
 def sample_of(
@@ -441,6 +521,7 @@ def sample_of(
     split: Split = "val",
     where: str | None = None,
     score_seed: Seed = None,
+    accuracy: Accuracy = "measured",
 ) -> Sample:
     """All archs of a space, with whatever scores and accuracy each of them has.
 
@@ -449,7 +530,7 @@ def sample_of(
         targets: proxies, costs, and "accuracy". None is all of which at least one arch has a value, and the
             proxies that the release looked for on an arch (`Sample.unscored` where none has one).
         orient: as in `pool_of`.
-        protocol, seed, split, where, score_seed: as in `Which`.
+        protocol, seed, split, where, score_seed, accuracy: as in `Which`.
 
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, target or column that does not exist.
@@ -459,6 +540,7 @@ def sample_of(
     column = split_column(split)
     names = names_of("targets", targets, [*PROXIES, *COSTS, ACCURACY])
     check_known("target", names, [*PROXIES, *COSTS, ACCURACY])
+    surrogate = _surrogate_asked(release, space, dataset, recipe, split, seed, accuracy)
     loaded = _Loaded(release, space, Wanted(dataset, recipe, protocol, seed, score_seed), where, orient)
     ids = loaded.rows
     if not len(ids):
@@ -466,7 +548,9 @@ def sample_of(
     found = loaded.scores([name for name in names if name not in loaded.costs and name in PROXIES], ids)
     scored = bool(found)
     unscored = loaded.why_no_scores(ids, _without(found), looked_for=targets is None)
-    if ACCURACY in names:
+    if ACCURACY in names and surrogate is not None:
+        found[ACCURACY] = predicted_means(loaded.space, dataset, surrogate.recipe)[ids]
+    elif ACCURACY in names:
         found[ACCURACY] = loaded.numbers("runs", column)[ids]
     if targets is None:
         found = {name: one for name, one in found.items() if name in unscored or not np.isnan(one).all()}
@@ -475,7 +559,7 @@ def sample_of(
     costs = _rows(loaded.costs, ids)
     return Sample(
         space=space,
-        name=loaded.title(split, ACCURACY in found, scored),
+        name=loaded.title(split, ACCURACY in found, scored, surrogate),
         archs=tuple(loaded.archs[ids]),
         costs=costs,
         features=_rows(loaded.features, ids),
@@ -562,16 +646,21 @@ class _Loaded:
 
     def _first_scored(self, ids: Ints, dataset: str, protocol: str | None) -> int | None:
         """The first arch that was scored with the seed, or with all seeds where their mean is meant."""
-        groups = []
-        for (name, seed), group in self.space.groups(f"scores/{dataset}").items():
-            if name == protocol and self.score_seed in (seed, "mean"):
-                groups.append(group)
+        groups = self._groups_of_scores(dataset, protocol)
         if not groups:
             return None
         for arch_id in ids.tolist():
             if all(group.row(arch_id) is not None for group in groups):
                 return int(arch_id)
         return None
+
+    def _groups_of_scores(self, dataset: str, protocol: str | None) -> list[Group]:
+        """The rows of the seed of the scores; of every seed where their mean is meant."""
+        groups = []
+        for (name, seed), group in self.space.groups(f"scores/{dataset}").items():
+            if name == protocol and self.score_seed in (seed, "mean"):
+                groups.append(group)
+        return groups
 
     def no_accuracy(self, split: Split, measured: Ints) -> NothingFoundError:
         """The error where no arch that meets the condition has an accuracy; `measured` have one."""
@@ -606,11 +695,30 @@ class _Loaded:
             return ""
         return f"; {count_of(num, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}"
 
-    def title(self, split: Split, measured: bool, scored: bool) -> str:
+    def scored_rows(self, needed: bool) -> Ints:
+        """The rows of archs that have scores; all where none is needed, or none of the space has any."""
+        dataset, protocol = str(self.wanted.dataset), self.named("scores")
+        groups = self._groups_of_scores(dataset, protocol)
+        if not needed or not groups:
+            return self.rows
+        scored = np.zeros(len(self.archs), bool)
+        for group in groups:
+            scored[np.asarray(group.ids)] = True
+        ids = self.rows[scored[self.rows]]
+        if len(ids):
+            return ids
+        counted = f"archs of {self.space.name} with scores on {dataset} ({protocol})"
+        there = np.flatnonzero(scored)
+        raise none_meets(self.release, self.space, str(self.where), there, counted, self.wanted)
+
+    def title(self, split: Split, measured: bool, scored: bool, surrogate: Surrogate | None) -> str:
         """What a sample is, in words; whether accuracies and scores are in it."""
         parts = [self.space.name, str(self.wanted.dataset)]
         recipe = self.named("runs") if measured else None
-        if recipe:
+        if recipe and surrogate is not None:
+            of = count_of(surrogate.num_archs, "trained network")
+            parts += [recipe, f"{split} {PREDICTED_ACCURACY}, from {of}"]
+        elif recipe:
             parts += [recipe, split]
         if self.wanted.protocol:
             parts.append(self.wanted.protocol)

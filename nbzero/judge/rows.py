@@ -116,23 +116,58 @@ def unscored_notes(pool: Pool, names: Iterable[str]) -> list[str]:
 
 
 def ceiling_notes(pool: Pool) -> list[str]:
-    """On the row `another seed`, where there is one."""
+    """On the row `another seed`, where there is one; where accuracies are predicted, on what these are."""
+    if pool.surrogate is not None:
+        return predicted_notes(pool)
     if pool.accuracies is None:
         return []
     archs = f"the {pool.num_shared} of {len(pool)} archs that two seeds share"
     return [f"{CEILING}: one seed's accuracy as a proxy for another's, on {archs}."]
 
 
+def predicted_notes(pool: Pool) -> list[str]:
+    """What predicted accuracies are, and how good; nothing where they are measured."""
+    surrogate = pool.surrogate
+    if surrogate is None:
+        return []
+    quality = surrogate.quality
+    on = f"{count_of(surrogate.num_runs, 'run')} of {count_of(surrogate.num_archs, 'network')}"
+    return [
+        f"Accuracies are predicted, from {on} (data {surrogate.version}), and no measurements.",
+        f"Networks that were left out of the fit are predicted with Kendall's tau {quality.tau:.2f} and rmse "
+        f"{quality.rmse:.4f} to their runs.",
+        f"A prediction has no seed, so there is no row '{CEILING}'. '{ORACLE}' picks by the predicted "
+        "accuracy: its interval says what the uncertainty of predictions costs.",
+    ]
+
+
 class Bootstrap(NamedTuple):
-    """How intervals are made: `metrics.bootstrap`'s options."""
+    """How intervals are made: `metrics.bootstrap`'s options.
+
+    Measured archs are drawn again. Predicted accuracies are drawn from the posterior of the surrogate, the
+    archs stay.
+    """
 
     resamples: int
     seed: int
     level: float
+    is_predicted: bool = False
 
-    def of(self, judge: Callable[..., float], *arrays: npt.ArrayLike) -> metrics.Interval:
-        """The interval of a metric."""
-        return metrics.bootstrap(judge, *arrays, resamples=self.resamples, seed=self.seed, level=self.level)
+    def of(self, judge: Callable[..., float], scores: npt.ArrayLike, pool: Pool) -> metrics.Interval:
+        """The interval of a metric of scores and accuracies."""
+        if self.is_predicted:
+            values = metrics.redrawn(judge, scores, pool.draws(self.resamples, self.seed))
+            return metrics.interval(values, self.level)
+        return metrics.bootstrap(
+            judge, scores, pool.accuracy, resamples=self.resamples, seed=self.seed, level=self.level
+        )
+
+    @property
+    def of_what(self) -> str:
+        """What was drawn how often, in words."""
+        if self.is_predicted:
+            return f"{count_of(self.resamples, 'draw')} of the accuracies"
+        return f"{count_of(self.resamples, 'resample')} of the archs"
 
     def intervals(self, values: Floats | None, num: int) -> list[metrics.Interval]:
         """One for each of the first rows' values (R, P), and none for the rest of `num`."""
@@ -142,6 +177,12 @@ class Bootstrap(NamedTuple):
     @property
     def note(self) -> str:
         """How they were made, in words."""
+        if self.is_predicted:
+            return (
+                f"{self.level:.0%} intervals: {count_of(self.resamples, 'draw')} of the accuracies from the "
+                f"posterior of the surrogate (seed {self.seed}), percentiles; the archs stay. A draw is less "
+                "smooth than the prediction, so intervals are not centred on the value and need not hold it."
+            )
         resamples = count_of(self.resamples, "resample")
         return (
             f"{self.level:.0%} intervals: {resamples} of the archs (seed {self.seed}), percentiles. A "
@@ -151,14 +192,16 @@ class Bootstrap(NamedTuple):
         )
 
 
-def bootstrap_of(resamples: int, seed: int, level: float) -> Bootstrap | None:
-    """None for 0 resamples.
+def bootstrap_of(pool: Pool, resamples: int, seed: int, level: float) -> Bootstrap | None:
+    """How the intervals of a pool are made; None for 0 resamples.
 
     Raises:
         UsageError: no number of resamples, another seed or level.
     """
     metrics.check_bootstrap(resamples, level, seed, least=0)
-    return Bootstrap(resamples, seed, level) if resamples else None
+    if not resamples:
+        return None
+    return Bootstrap(resamples, seed, level, pool.surrogate is not None)
 
 
 def bootstrap_notes(bootstrap: Bootstrap | None) -> list[str]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from nbzero.errors import UsageError, check_known, count_of, unknown_name, whole
 from nbzero.frame import Frame
 from nbzero.judge.hybrids import doubtful_on
-from nbzero.judge.pool import Pool
+from nbzero.judge.pool import PREDICTED, Pool
 from nbzero.judge.rows import unscored_notes
 from nbzero.metrics.arrays import codes, ranks, small_codes
 from nbzero.metrics.bootstrap import check_bootstrap, interval, noise_ceiling
@@ -173,6 +173,10 @@ def transfer(
         UsageError: fewer than two pools, raw signs in some and oriented ones in others, other options.
     """
     listed = _checked(pools)
+    predicted = [pool.name for pool in listed if pool.surrogate is not None]
+    if resamples and predicted:
+        said = f"its intervals are of archs drawn again, which say nothing of predicted ones: {predicted[0]}"
+        raise UsageError(f"resamples {resamples} with predicted accuracies; {said}; leave resamples out")
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
     whole("bootstrap_seed", bootstrap_seed)
@@ -678,10 +682,11 @@ def _same_runs(one: Pool, other: Pool) -> bool:
     """Whether some trainings are behind the accuracies of both, as `hybrid.Chosen.relation` has it.
 
     They are of one data set and recipe. They are of one seed too, or one of them is a mean over seeds, which
-    holds each.
+    holds each, or predicted from all of them.
     """
     recipes, seeds = {one.recipe, other.recipe}, {one.seed, other.seed}
-    is_mean = "mean" in seeds or len(recipes) > 1  # of an imported benchmark: recipe and recipe-mean
+    several = not seeds.isdisjoint(("mean", PREDICTED))
+    is_mean = several or len(recipes) > 1  # of an imported benchmark: recipe and recipe-mean
     same_recipe = one.recipe.removesuffix("-mean") == other.recipe.removesuffix("-mean")
     return one.dataset == other.dataset and same_recipe and (is_mean or len(seeds) == 1)
 

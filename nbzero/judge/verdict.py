@@ -63,7 +63,7 @@ def place_of(table: Frame, name: str, metric: str) -> tuple[int, int]:
 def default_bootstrap(pool: Pool) -> Bootstrap:
     """The intervals of a verdict where none were asked for."""
     resamples = 1000 if len(pool) <= MANY else 200
-    return Bootstrap(resamples, seed=0, level=0.95)
+    return Bootstrap(resamples, seed=0, level=0.95, is_predicted=pool.surrogate is not None)
 
 
 def verdict_of(
@@ -191,7 +191,7 @@ def _tau(pool: Pool, name: str, beside: str, table: Frame, bootstrap: Bootstrap)
         return ["Its Kendall tau is undefined, as of equal scores or of one arch."]
     low, high = _value(table, name, "kendall_low"), _value(table, name, "kendall_high")
     if math.isnan(low):
-        low, high = bootstrap.of(metrics.kendall_tau, pool.score(name), pool.accuracy)
+        low, high = bootstrap.of(metrics.kendall_tau, pool.score(name), pool)
     said = f"Its Kendall tau is {tau:.3f} ({bootstrap.level:.0%} interval, {low:.3f} to {high:.3f})"
     if beside:
         said += f", that of {beside} {_value(table, beside, 'kendall'):.3f}"

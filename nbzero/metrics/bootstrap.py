@@ -242,6 +242,65 @@ def _limits_of(costs: Floats, copies: Ints, budgets: int | Sequence[float], spac
     return costs[np.searchsorted(upto, wanted)]
 
 
+def redrawn(
+    metric: Callable[..., float], scores: npt.ArrayLike, draws: npt.ArrayLike, **options: Any
+) -> Floats:
+    """(R,) a metric on each draw of the accuracies, NaN where it is undefined; the archs stay.
+
+    Args:
+        metric: called as metric(scores, one draw, **options).
+        scores: (N,).
+        draws: (R, N) accuracies, such as those of a surrogate's posterior.
+
+    Raises:
+        UsageError: draws of another length; and what the metric raises.
+    """
+    (values,) = vectors(scores=scores)
+    table = _draws_of(draws, len(values))
+    return np.array([metric(values, one, **options) for one in table])
+
+
+def redrawn_picks(scores: npt.ArrayLike, draws: npt.ArrayLike, order: Ints, sizes: Ints) -> Resampled:
+    """`picks` by each draw of the accuracies: the archs and what is picked stay, what it is worth does not.
+
+    Args:
+        scores: (P, N).
+        draws: (R, N) accuracies.
+        order, sizes: (N,) and (B,) nested pools, as in `picks`; no size is 0.
+
+    Raises:
+        UsageError: draws of another length.
+    """
+    table = small_codes(np.asarray(scores, np.float64))
+    accuracies = _draws_of(draws, table.shape[1])
+    rank, accuracy = np.empty((2, len(accuracies), len(table), len(sizes)))
+    for b, size in enumerate(np.asarray(sizes).tolist()):
+        inside = np.sort(np.asarray(order)[:size])
+        part = table[:, inside]
+        chosen = part == part.max(axis=1, keepdims=True)
+        share = chosen / chosen.sum(axis=1, keepdims=True)
+        within = accuracies[:, inside]
+        rank[:, :, b] = _ranks_within(within) @ share.T
+        accuracy[:, :, b] = within @ share.T
+    pool_size = np.tile(np.asarray(sizes, np.int64), (len(accuracies), 1))
+    return Resampled(rank, accuracy, pool_size, table.shape[1])
+
+
+def _draws_of(draws: npt.ArrayLike, num_archs: int) -> Floats:
+    table = np.asarray(draws, np.float64)
+    if table.ndim != 2 or table.shape[1] != num_archs:
+        raise UsageError(f"draws of shape {table.shape}; they are (R, {num_archs}), a row for each draw")
+    return table
+
+
+def _ranks_within(accuracies: Floats) -> Floats:
+    """(R, N) how many archs of each draw are more accurate; no two of a draw are equal."""
+    ranks = np.empty_like(accuracies)
+    best_first = np.argsort(-accuracies, axis=1)
+    np.put_along_axis(ranks, best_first, np.arange(accuracies.shape[1], dtype=np.float64)[None], axis=1)
+    return ranks
+
+
 def noise_ceiling(
     metric: Callable[..., float], accuracies: npt.ArrayLike, *arrays: npt.ArrayLike, **options: Any
 ) -> float:

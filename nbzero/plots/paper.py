@@ -14,7 +14,7 @@ from nbzero.judge.factors import factors
 from nbzero.judge.hybrid_search import best_hybrids
 from nbzero.judge.hybrids import HYBRIDS, PAPER
 from nbzero.judge.picks import constrained, mbr_table
-from nbzero.judge.pool import ACCURACY, Pool, Which
+from nbzero.judge.pool import ACCURACY, PREDICTED, Pool, Which
 from nbzero.plots.archs import best_archs
 from nbzero.plots.bars import mbr_bars
 from nbzero.plots.hybrids import hybrid_curves
@@ -173,13 +173,16 @@ def _draw_hybrid(bench: Bench, pool: Pool) -> Figure:
 
 def _choice(pool: Pool) -> dict[str, Any]:
     """What a pool was chosen by, for another one that is chosen alike."""
-    return {
+    choice: dict[str, Any] = {
         "recipe": pool.recipe,
         "seed": pool.seed,
         "split": pool.split,
         "where": pool.where,
         "score_seed": pool.score_seed,
     }
+    if pool.surrogate is not None:
+        choice |= {"seed": None, "accuracy": PREDICTED}
+    return choice
 
 
 def _candidates(pool: Pool) -> list[str]:

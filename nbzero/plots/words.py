@@ -17,7 +17,7 @@ def metric_unit(metric: str) -> str:
     >>> metric_unit("accuracy"), metric_unit("ssim")
     ('fraction of images', 'higher is better')
     """
-    if metric == "accuracy":
+    if metric in ("accuracy", "predicted accuracy"):
         return "fraction of images"
     return "higher is better"
 

@@ -11,9 +11,9 @@ The header is
 
     {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}
 
-A table's name is "archs", "runs/{dataset}" or "scores/{dataset}". Its rows are sorted by recipe or protocol,
-then seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run
-of equal keys. A column is one of
+A table's name is "archs", or "runs/{dataset}" and so on. Its rows are sorted by recipe or protocol, then
+seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run of
+equal keys; the seed of what has none is 0. A column is one of
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
@@ -22,8 +22,8 @@ of equal keys. A column is one of
                                               `nbzero.release.strings` says
     {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
 
-Of runs and scores it has no space, dataset and arch: the index is of one space, a table of one data set, and
-the arch follows from arch_id.
+Of all but the archs it has no space, dataset and arch: the index is of one space, a table of one data set,
+and the arch follows from arch_id.
 """
 
 from __future__ import annotations
@@ -142,9 +142,10 @@ def _groups(name: str, table: pa.Table) -> list[list[Any]]:
     kind: Any = name.split("/")[0]
     if kind == "archs":
         return []
-    first, second = (table.column(key).to_pylist() for key in KEYS[kind][1:])
+    named = table.column(KEYS[kind][1]).to_pylist()
+    seeds = table.column("seed").to_pylist() if "seed" in KEYS[kind] else [0] * len(named)
     groups: list[list[Any]] = []
-    for row, key in enumerate(zip(first, second, strict=True)):
+    for row, key in enumerate(zip(named, seeds, strict=True)):
         if not groups or tuple(groups[-1][:2]) != key:
             groups.append([*key, row, row])
         groups[-1][3] = row + 1

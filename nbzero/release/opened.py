@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Split = Literal["val", "test"]
+Accuracy = Literal["measured", "predicted"]
 Seed = int | Literal["mean"] | None
 Seeds = Seed | Literal["all"]  # a table can have a row for each
 Kind = Literal["runs", "scores"]
+Derived = Literal["predictions", "surrogates"]
 COSTS = ("macs", "params", "depth")
 SPLITS = {"val_acc": "val", "test_acc": "test"}
 RUN_NUMBERS = ("val_acc", "test_acc", "train_loss", "train_time_s")
@@ -94,6 +96,7 @@ class OpenedSpace:
         costs: of macs, params and depth those that its archs table has.
         published: its definition where it is an imported space; None for ours.
         parts: what `Record` looks numbers up in, by what was asked for.
+        kept: what others make of it and keep with it.
     """
 
     def __init__(self, name: str, index: Index) -> None:
@@ -103,6 +106,7 @@ class OpenedSpace:
         self.costs = {cost: index.numbers("archs", cost) for cost in COSTS if self.has("archs", cost)}
         self.published = IMPORTED.get(name)
         self.parts: dict[tuple[Kind, str, str, str | None, int], tuple[Group, memoryview] | None] = {}
+        self.kept: dict[Any, Any] = {}
         self._numbers: dict[tuple[str, str], memoryview] = {}
         self._groups: dict[str, dict[tuple[str, int], Group]] = {}
 
@@ -156,7 +160,7 @@ class OpenedSpace:
         tables = [name.partition("/") for name in self.index.tables if "/" in name]
         return sorted({dataset for table, _, dataset in tables if kind in (None, table)})
 
-    def named(self, kind: Kind, dataset: str) -> list[str]:
+    def named(self, kind: Kind | Derived, dataset: str) -> list[str]:
         """The recipes or protocols of a dataset's table."""
         groups = self.groups(f"{kind}/{dataset}")  # rows are sorted by them
         return list(dict.fromkeys(name for name, _ in groups))

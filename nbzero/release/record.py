@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbzero.errors import UnknownNameError, unknown_name
 from nbzero.proxies.facts import PROXIES
@@ -73,6 +73,24 @@ class Scores:
     device: str
     software: str
     builder_commit: str
+
+
+class Prediction(NamedTuple):
+    """What the surrogate of a release says of one arch. It is no measurement.
+
+    Attributes:
+        mean: predicted val accuracy, on average over seeds.
+        sd_mean: how uncertain this mean is.
+        sd_run: sd of one training around the mean: 95 % of trainings lie within 1.96 of it.
+        num_archs: networks that it was fitted on.
+        version: data version of the release that had their runs.
+    """
+
+    mean: float
+    sd_mean: float
+    sd_run: float
+    num_archs: int
+    version: str
 
 
 class Record:
@@ -268,6 +286,48 @@ class Record:
             name: space.text(table, name, row) for name in ("device", "software", "builder_commit")
         }
         return Scores(self.arch, dataset, protocol, seed, values, seconds, failures, **made_by)
+
+    def predicted(self, dataset: str, recipe: str | None = None) -> Prediction | None:
+        """What the surrogate of the space predicts of the val accuracy, measured or not.
+
+        Args:
+            recipe: may be left out where the release has runs of only one for this space and dataset.
+
+        Returns:
+            None where the release has no predictions; `predicted_reason`, with the same arguments, says why.
+
+        Raises:
+            UnknownNameError: a dataset or recipe that does not exist.
+            UsageError: no recipe named where there are several.
+        """
+        key = ("predicted", dataset, recipe)
+        if key not in self._space.kept:
+            self._space.kept[key] = self._predictions(dataset, recipe)
+        found = self._space.kept[key]
+        if found is None:
+            return None
+        group, mean, sd_mean, sd_run, num_archs, version = found
+        row = group.row(self.arch_id)
+        return Prediction(mean[row], sd_mean[row], sd_run[row], num_archs, version)
+
+    def _predictions(self, dataset: str, recipe: str | None) -> tuple[Any, ...] | None:
+        """What the predictions of all members have in common; None where there are none."""
+        named = self._release.named("runs", self._space, dataset, recipe)
+        table = f"predictions/{dataset}"
+        group = self._space.groups(table).get((str(named), 0))
+        if group is None:
+            return None
+        numbers = [self._space.numbers(table, name) for name in ("mean", "sd_mean", "sd_run")]
+        num_archs = self._space.numbers(table, "num_archs")[group.start]
+        return group, *numbers, num_archs, self._space.text(table, "version", group.start)
+
+    def predicted_reason(self, dataset: str, recipe: str | None = None) -> str | None:
+        """Why `predicted` with the same arguments is None; None where it is a prediction."""
+        from nbzero.release.derived import why_no_surrogate
+
+        if self.predicted(dataset, recipe) is not None:
+            return None
+        return why_no_surrogate(self._release, self._space, dataset, recipe)
 
     def _row(self, kind: Kind, dataset: str, name: str | None, seed: int) -> int | None:
         if name is None:

@@ -6,10 +6,16 @@ It is the only place where columns are named.
     runs/{space}/{dataset}.parquet    one row per training run, key arch_id, recipe, seed
     scores/{space}/{dataset}.parquet  one row per scored initialisation, key arch_id, protocol, seed
 
-Rows of runs and scores say where they belong: space, data set and arch. So a table or a shard can be read
-without knowing where it came from, and a join over files of several spaces cannot mix them. Tables made
-before these columns existed lack them (`nbzero.release.places`). An imported space has its own archs columns,
-and two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
+    predictions/{space}/{dataset}.parquet  one row per member, key arch_id, recipe
+    surrogates/{space}/{dataset}.parquet   one row per network that a surrogate was fitted on, the same key
+
+The last two are derived from the runs by `builders.fit_surrogate`, as the index is. A prediction is no
+measurement.
+
+Rows of all but the archs say where they belong: space, data set and arch. So a table or a shard can be read
+without knowing where it came from, and a join over files of several spaces cannot mix them. Runs and scores
+made before these columns existed lack them (`nbzero.release.places`). An imported space has its own archs
+columns, and two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
 """
 
 from __future__ import annotations
@@ -59,7 +65,7 @@ NAME_RULE = "a name has up to 100 letters, digits and _ . + : -, the first a let
 MAX_TEXT = 100_000  # characters of any other text; failures has a reason for every proxy
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
-Table = Literal["archs", "runs", "scores"]
+Table = Literal["archs", "runs", "scores", "predictions", "surrogates"]
 TableKey = tuple[Table, str, str | None]  # table, space, dataset
 
 
@@ -172,23 +178,73 @@ def _scores() -> tuple[Column, ...]:
     return (*columns, Column("failures", "string", "", failures, nullable=True), *_PROVENANCE)
 
 
+_RECIPE = Column("recipe", "string", "", "of the runs that the surrogate was fitted on")
+_FITTED_ON = (
+    Column("num_archs", "int32", "networks", "how many networks the surrogate was fitted on", 1),
+    Column("num_runs", "int32", "runs", "how many runs of them, every seed that finished", 1),
+    Column("version", "string", "", "data version of the release that had these runs"),
+)
+_SD_RUN = "sd of the val accuracy of one training around mean: noise of a run and sd_mean together"
+_PREDICTIONS = (
+    _ARCH_ID,
+    *_PLACE,
+    _RECIPE,
+    Column("mean", "float64", "fraction", "predicted val accuracy, the mean of the posterior", -1, 2),
+    Column("sd_mean", "float64", "fraction", "sd of the posterior of a network's mean val accuracy", 0),
+    Column("sd_run", "float64", "fraction", _SD_RUN, 0),
+    *_FITTED_ON,
+)
+_UNSEEN = "fitted without the networks of this fold"
+_SURROGATES = (
+    _ARCH_ID,
+    *_PLACE,
+    _RECIPE,
+    Column("num_seeds", "int16", "runs", "runs of this network that finished", 1),
+    Column("val_acc", "float64", "fraction", "mean val accuracy of these runs", 0, 1),
+    Column("centre", "float64", "fraction", "what the prior predicts for every network", 0, 1),
+    Column("sd_smooth", "float64", "fraction", "prior sd of the part that is smooth in the features", 0),
+    Column("length_scale", "float64", "", "of the smooth part, in features of mean 0 and sd 1", 1e-6),
+    Column("sd_arch", "float64", "fraction", "sd of what a network has of its own", 0),
+    Column("sd_noise", "float64", "fraction", "sd between runs of one network", 1e-9),
+    Column("fold", "int16", "", "which tenth of the networks was left out with this one", 0),
+    Column("unseen_mean", "float64", "fraction", f"predicted val accuracy, {_UNSEEN}", -1, 2),
+    Column("unseen_sd_mean", "float64", "fraction", f"its sd_mean, {_UNSEEN}", 0),
+    Column("unseen_sd_run", "float64", "fraction", f"its sd_run, {_UNSEEN}", 0),
+    Column("unseen_ridge", "float64", "fraction", f"what ridge regression predicts, {_UNSEEN}"),
+    Column("unseen_forest", "float64", "fraction", f"what a random forest predicts, {_UNSEEN}"),
+    Column("unseen_xgboost", "float64", "fraction", f"what XGBoost predicts, {_UNSEEN}"),
+    *_FITTED_ON,
+)
+
+
 def _added_since() -> frozenset[str]:
     scores = {c.name for c in TABLES["scores"] if c.nullable and c.kind == "float64"}
     return frozenset(scores.union(WHERE))
 
 
-TABLES: dict[Table, tuple[Column, ...]] = {"archs": _archs(), "runs": _RUNS, "scores": _scores()}
+TABLES: dict[Table, tuple[Column, ...]] = {
+    "archs": _archs(),
+    "runs": _RUNS,
+    "scores": _scores(),
+    "predictions": _PREDICTIONS,
+    "surrogates": _SURROGATES,
+}
+DERIVED: tuple[Table, ...] = ("predictions", "surrogates")  # from the runs, by builders.fit_surrogate
 # Columns that a table or shard may lack which is older than their names: scores and seconds of newer proxies,
 # and a table, not a shard, those of WHERE.
 LATER: dict[Table, frozenset[str]] = {
     "archs": frozenset(),
     "runs": frozenset(WHERE),
     "scores": _added_since(),
+    "predictions": frozenset(),
+    "surrogates": frozenset(),
 }
 KEYS: dict[Table, tuple[str, ...]] = {
     "archs": ("arch_id",),
     "runs": ("arch_id", "recipe", "seed"),
     "scores": ("arch_id", "protocol", "seed"),
+    "predictions": ("arch_id", "recipe"),
+    "surrogates": ("arch_id", "recipe"),
 }
 
 
@@ -198,7 +254,7 @@ def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
 
     They are those of TABLES, and for an imported space what it has instead.
     """
-    if space not in IMPORTED:
+    if space not in IMPORTED or table in DERIVED:
         return TABLES[table]
     made = {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}
     return made[table](space)
@@ -303,9 +359,10 @@ def path_of(table: Table, space: str, dataset: str | None = None) -> str:
 
 def parse_path(path: str) -> tuple[Table, str, str | None]:
     """The inverse of `path_of`; ReleaseError for a path that is no table's."""
-    match = re.fullmatch(r"(archs)/([^/]+)\.parquet|(runs|scores)/([^/]+)/([^/]+)\.parquet", path)
+    others = "|".join(name for name in TABLES if name != "archs")
+    match = re.fullmatch(rf"(archs)/([^/]+)\.parquet|({others})/([^/]+)/([^/]+)\.parquet", path)
     if not match:
-        tables = "tables are archs/SPACE.parquet, runs|scores/SPACE/DATASET.parquet"
+        tables = f"tables are archs/SPACE.parquet, {others}/SPACE/DATASET.parquet"
         raise ReleaseError(f"{path!r} is no table of a release; {tables}")
     archs, space, table, data_space, dataset = match.groups()
     if archs:

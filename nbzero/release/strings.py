@@ -91,6 +91,9 @@ class Places:
     def __len__(self) -> int:
         return len(self.strings)
 
+    def __contains__(self, text: str) -> bool:
+        return self.get(text) is not None
+
     def __getitem__(self, text: str) -> int:
         found = self.get(text)
         if found is None:

@@ -41,6 +41,8 @@ from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Of a record: what gives the columns of a table that are not offered in tables of ours.
+_METHODS = {"scores": "scores()", "predictions": "predicted()", "surrogates": "predicted()"}
 _IN_ALL = ("status", *RUN_NUMBERS)  # the columns of runs in a table that names none
 _OFFERED: dict[Table, tuple[str, ...]] = {"runs": (*_IN_ALL, "curve"), "scores": tuple(PROXIES)}
 _KEYS = ("space", "seed")  # what a row is of; columns where several are in one table
@@ -191,7 +193,8 @@ class _Values(NamedTuple):
         table, column = self.homes[name]
         if table == "archs":
             return self.rows.of_archs(column)
-        return self.rows.measured(table, column)
+        kind: Any = table  # runs or scores: of no other table is a column offered
+        return self.rows.measured(kind, column)
 
     def _seeds(self) -> npt.NDArray[Any]:
         if isinstance(self.rows, EverySeed):
@@ -508,7 +511,7 @@ def resolved(name: str, space: str) -> tuple[Table, str]:
             return table, column
     for table in TABLES:
         if name.removeprefix(f"{table}.") in {column.name for column in columns_of(table, space)}:
-            elsewhere = f"a record's run() and scores() have it, and Bench.arrow({table!r}, ...)"
+            elsewhere = f"a record's {_METHODS.get(table, 'run()')} has it, and Bench.arrow({table!r}, ...)"
             raise UnknownNameError(f"column {name!r} of {table} is not offered here; {elsewhere}")
     qualifier, _, column = name.rpartition(".")
     if qualifier and qualifier not in offered:

@@ -8,6 +8,8 @@ It reads, and writes nothing.
     Every arch      against the closed forms and the build order; in an imported space against its definition.
     Imported tables name their source.
     Runs, scores    against the archs, and their space, dataset and arch against the path and the archs.
+    Predictions     against the arrays that the surrogates table has, by predicting every member anew.
+    Surrogates      against the runs that they were fitted on, where no others were added since.
     Every index     against the Parquet files that it is made of, value by value.
 """
 
@@ -20,11 +22,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, count_of
+from nbzero.release.derived import stale
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
 from nbzero.release.schema import (
+    DERIVED,
     LATER,
+    TABLES,
     Table,
     TableKey,
     archs_row,
@@ -35,12 +40,15 @@ from nbzero.release.schema import (
 )
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
+from nbzero.surrogate import Kernel, process_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Rows = list[dict[str, Any]]
 AGAIN = "run builders.merge_shards again"
+FIT_AGAIN = "run builders.fit_surrogate again"
+TOLERANCE = 1e-6  # of predictions made anew, of accuracies: fractions
 SOURCE = (b"nbzero.source", b"nbzero.source_commit", b"nbzero.licence")  # what an imported table says of it
 
 
@@ -59,6 +67,9 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
         if kind == "archs":
             archs[space] = table.column("arch").to_pylist()
     lines = [_check_table(key, table, archs) for key, table in tables.items()]
+    for key in tables:
+        if key[0] in DERIVED:
+            _check_derived(key, tables)
     for space in archs:
         lines += _check_index(release, space, tables)
     _check_all_are_known(release, archs)
@@ -71,6 +82,11 @@ def _check_all_are_known(release: Release, spaces: Iterable[str]) -> None:
     for path in release.manifest.files:
         if not path.endswith(".parquet") and path not in indexes:
             raise ReleaseError(f"{path} is neither a table nor the index of a space there; {AGAIN}")
+
+
+def stale_notes(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
+    """In words, of which runs of a release there are no predictions, or only of some: no fault, but to do."""
+    return stale(Release.open(path_or_url).tables())
 
 
 def _check_table(key: TableKey, table: pa.Table, archs: Mapping[str, Sequence[str]]) -> str:
@@ -110,11 +126,94 @@ def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Tabl
     return [f"{path}: equals its {count_of(len(named), 'table')}"]
 
 
+def _check_derived(key: TableKey, tables: Mapping[TableKey, pa.Table]) -> None:
+    """ReleaseError where predictions are not what the surrogate gives, or a surrogate not of the runs."""
+    kind, space, dataset = key
+    path = path_of(kind, space, dataset)
+    if space not in CHOICES:
+        raise ReleaseError(f"{path}: {space} is none of {', '.join(CHOICES)}; {FIT_AGAIN}")
+    fitted = tables.get(("surrogates", space, dataset))
+    predicted = tables.get(("predictions", space, dataset))
+    if fitted is None or predicted is None:
+        raise ReleaseError(f"{path}: predictions and surrogates go together, one of them lacks; {FIT_AGAIN}")
+    archs = tables["archs", space, None].column("arch").to_pylist()
+    for name, wanted in (("space", space), ("dataset", dataset)):
+        if set(tables[key].column(name).to_pylist()) != {wanted}:
+            raise ReleaseError(f"{path}: {name} is not everywhere {wanted!r}, as its path says; {FIT_AGAIN}")
+    ids = tables[key].column("arch_id").to_pylist()
+    if [archs[arch_id] for arch_id in ids] != tables[key].column("arch").to_pylist():
+        raise ReleaseError(f"{path}: an arch is not the one of its arch_id; {FIT_AGAIN}")
+    if kind == "surrogates":
+        _check_fitted(path, fitted, tables["runs", space, dataset])
+    else:
+        _check_predictions(path, archs, predicted, fitted)
+
+
+def _by_recipe(table: pa.Table) -> dict[str, dict[str, Any]]:
+    """The columns of each recipe's rows, numbers as arrays."""
+    import numpy as np
+
+    recipes = np.array(table.column("recipe").to_pylist(), object)
+    found: dict[str, dict[str, Any]] = {}
+    for recipe in dict.fromkeys(recipes.tolist()):
+        rows = recipes == recipe
+        columns = {name: np.array(table.column(name).to_pylist())[rows] for name in table.column_names}
+        found[recipe] = columns
+    return found
+
+
+def _check_fitted(path: str, fitted: pa.Table, runs: pa.Table) -> None:
+    """A surrogate says how many runs it is of, and has the means of these runs."""
+    import numpy as np
+
+    measured = _by_recipe(runs)
+    for recipe, columns in _by_recipe(fitted).items():
+        at = f"{path}: {recipe}"
+        same = ("num_archs", "num_runs", "version", *Kernel._fields)
+        several = [name for name in same if len(set(columns[name].tolist())) > 1]
+        if several:
+            raise ReleaseError(f"{at}: several values of {', '.join(several)}; {FIT_AGAIN}")
+        counted = (len(columns["arch_id"]), int(columns["num_seeds"].sum()))
+        said = (int(columns["num_archs"][0]), int(columns["num_runs"][0]))
+        if counted != said:
+            raise ReleaseError(f"{at} says {said} networks and runs, its rows have {counted}; {FIT_AGAIN}")
+        accuracies = np.asarray(measured[recipe]["val_acc"], np.float64)
+        if int((~np.isnan(accuracies)).sum()) != said[1]:
+            continue  # runs were added since
+        for arch_id, mean in zip(columns["arch_id"].tolist(), columns["val_acc"].tolist(), strict=True):
+            now = float(np.nanmean(accuracies[measured[recipe]["arch_id"] == arch_id]))
+            if abs(now - mean) > TOLERANCE:
+                was = f"val_acc of arch_id {arch_id} is {mean}, its runs have a mean of {now}"
+                raise ReleaseError(f"{at}: {was}; {FIT_AGAIN}")
+
+
+def _check_predictions(path: str, archs: list[str], predicted: pa.Table, fitted: pa.Table) -> None:
+    """Every member is predicted, as the surrogate of the recipe predicts it."""
+    import numpy as np
+
+    surrogates = _by_recipe(fitted)
+    for recipe, columns in _by_recipe(predicted).items():
+        at = f"{path}: {recipe}"
+        if recipe not in surrogates or len(columns["arch_id"]) != len(archs):
+            rows = count_of(len(columns["arch_id"]), "row")
+            raise ReleaseError(f"{at}: {rows} for {count_of(len(archs), 'member')}; {FIT_AGAIN}")
+        rows_of = surrogates[recipe]
+        for name in ("num_archs", "num_runs", "version"):
+            if set(columns[name].tolist()) != {rows_of[name].tolist()[0]}:
+                raise ReleaseError(f"{at}: {name} is not that of its surrogate; {FIT_AGAIN}")
+        anew = process_of(str(rows_of["space"][0]), rows_of["arch"].tolist(), rows_of).predict(archs)
+        for name in ("mean", "sd_mean", "sd_run"):
+            apart = np.abs(getattr(anew, name) - columns[name])
+            if apart.max() > TOLERANCE:
+                worst = archs[int(apart.argmax())]
+                raise ReleaseError(f"{at}: {name} of {worst} is {apart.max():.3g} off; {FIT_AGAIN}")
+
+
 def _check_no_strangers(release: Release) -> None:
     """No file lies in the folders of a release that its manifest does not name."""
     assert release.folder is not None
     known = {*release.manifest.files, MANIFEST}
-    for folder in ("archs", "runs", "scores", "index"):
+    for folder in (*TABLES, "index"):
         for path in sorted((release.folder / folder).rglob("*")):
             name = path.relative_to(release.folder).as_posix()
             if path.is_file() and name not in known:

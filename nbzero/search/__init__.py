@@ -1,10 +1,12 @@
-"""Search: simulated searches by the clock of what each training and scoring took."""
+"""Search: simulated searches on the tables and the surrogate, by a clock."""
 
 from typing import TYPE_CHECKING
 
 from nbzero.face import face
 
 if TYPE_CHECKING:
-    from nbzero.search.clock import Simulation as Simulation
+    from nbzero.search.answers import PredictedAccuracy as PredictedAccuracy
+    from nbzero.search.clock import quality as quality
+    from nbzero.search.simulation import Simulation as Simulation
 
-__all__ = face(__name__, clock=("Simulation",))
+__all__ = face(__name__, answers=("PredictedAccuracy",), clock=("quality",), simulation=("Simulation",))

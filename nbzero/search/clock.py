@@ -1,256 +1,306 @@
-"""Simulated search: answers from the tables, and a clock.
+"""The clocks of a simulated search: how many seconds a training or a scoring is charged.
 
-It advances by what each training and scoring really took.
+    modelled    what one core without other work would take, by the network's size
+    recorded    what the release says that it took, on machines that had other work
+    none        nothing: queries are counted, no time
+
+The modelled clock answers for every arch of the six macro spaces, trained or not. Of one image it says
+
+    seconds = sum over k of c_k x_k      x: the SIZES of the network,  c_k >= 0
+
+with own numbers c for each block (r1, r2, mb), and for training, evaluating and every scoring pass. They are
+fitted to CPU time that was measured on one core. They lie in `clock.json` with their errors and origin, and
+`python -m builders.fit_clock` makes them. A training is
+
+    epochs x train images x seconds of training  +  (epochs x val + test) images x seconds of evaluating
+
+Loading the images and building the network are left out of it. A scoring pass is of one batch, and builds the
+network.
+
+The recorded clock charges an arch of which it has no time the median of what it has. So every query advances
+either clock.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
 
-from nbzero.errors import (
-    NotAMemberError,
-    NothingFoundError,
-    OutOfBudgetError,
-    UsageError,
-    count_of,
-    unknown_name,
-)
-from nbzero.proxies.facts import PROXIES
-from nbzero.release.opened import Opened, Seed, Split, one_seed, split_column
+import numpy as np
+
+from nbzero.errors import NothingFoundError, UsageError
+from nbzero.frame import Frame
+from nbzero.images.facts import dataset as facts_of
+from nbzero.release.opened import Kind, Opened, OpenedSpace
 from nbzero.release.record import Record
-from nbzero.spaces.macro import Arch
+from nbzero.spaces.macro import CHOICES, EXPANSION, SQUEEZE, Arch, as_arch, macs, params
 
-if TYPE_CHECKING:
-    from nbzero.frame import Frame
-
-
-class _Step(NamedTuple):
-    kind: str
-    arch: str
-    proxy: str | None
-    seed: int
-    value: float | None
-    charged_s: float
-    clock_s: float
-    reason: str | None
+ClockName = Literal["modelled", "recorded", "none"]
+CLOCKS: tuple[ClockName, ...] = ("modelled", "recorded", "none")
+SIZES = ("macs", "values", "params", "layers", "one")
+FITTED = Path(__file__).with_name("clock.json")
 
 
-class _Due(NamedTuple):
-    """What a query asks for, and what it costs.
+class Charge(NamedTuple):
+    """Seconds that a query is charged.
 
     Attributes:
-        made_by: the pass that is paid for; several proxies share one.
-        took: its seconds; None where the release has nothing to charge for.
+        by: "modelled"; "recorded"; "median" where nothing is recorded of it; "none".
     """
 
-    kind: str
-    arch: str
-    proxy: str | None
-    seed: int
-    made_by: str
-    took: float | None
-
-    @property
-    def words(self) -> str:
-        if self.kind == "train":
-            return f"training of {self.arch}"
-        return f"{self.proxy} by the {self.made_by} pass of {self.arch}"
+    seconds: float
+    by: str
 
 
-class Simulation:
-    """One simulated search on one space, data set and recipe.
+class Clock(Protocol):
+    """What a search is charged by."""
 
-    `Bench.simulate` makes it. Several never share their clocks.
+    name: ClockName
 
-    A training charges the run's `train_time_s`, a diverged one too. A score charges the seconds of the pass
-    that computes it, once for an arch and seed however many proxies share the pass (`Proxy.timed_as`), also
-    where the proxy failed. What the release does not hold, such as a grid arch that is no member, an arch
-    that was not trained, or an unknown duration, is answered by None and charges nothing; `reason` says why.
+    def training(self, arch: str, seed: int) -> Charge:
+        """Of one training."""
+
+    def scoring(self, arch: str, made_by: str, seed: int) -> Charge:
+        """Of one pass: a name of `nbzero.release.schema.PASSES`."""
+
+
+class _Work(NamedTuple):
+    """What a training's time depends on beside the network: the numbers of `train.recipe`."""
+
+    epochs: int
+    batch: int
+    train_images: int | None
+    resolution: int
+
+
+# Recipes whose image costs what was measured: one core, 16x16, batches of 128.
+RECIPES = {"cpu-16px-4": _Work(4, 128, 25_000, 16), "cpu-16px-12": _Work(12, 128, None, 16)}
+# Protocols whose batch costs what was measured, and the side of their images.
+PROTOCOLS = {
+    base + ending: int(base.removeprefix("std-"))
+    for base in ("std-16", "std-32")
+    for ending in ("", "-uniform", "-n01", "-noise")
+}
+
+
+def is_modelled(space: str, recipe: str | None) -> bool:
+    """Whether the modelled clock knows a space and recipe."""
+    return space in CHOICES and recipe in RECIPES
+
+
+def sizes(arch: Arch, resolution: int, num_classes: int) -> tuple[float, ...]:
+    """The SIZES of a network, for one image of so many pixels a side.
+
+    macs      multiply-adds
+    values    numbers that the convolutions put out
+    params    trainable numbers
+    layers    convolutions
+    one       1
+    """
+    values_of = _VALUES[CHOICES[arch.space].family]
+    side, width = resolution, arch.stem
+    values, layers = width * side * side, 1
+    for depth, out, stride in arch.stages:
+        for step in (stride, *(1,) * (depth - 1)):
+            entered = side * side
+            side = (side + step - 1) // step
+            of_block, in_block = values_of(width, out, step, entered, side * side)
+            values += of_block
+            layers += in_block
+            width = out
+    return (macs(arch, resolution, num_classes), values, params(arch, num_classes), layers, 1.0)
+
+
+def _values_r1(width: int, out: int, stride: int, entered: int, left: int) -> tuple[int, int]:
+    """(values, convolutions) of a block that is entered with so many pixels, and left with so many."""
+    projected = int(stride != 1 or width != out)
+    return (2 + projected) * out * left, 2 + projected
+
+
+def _values_r2(width: int, out: int, stride: int, entered: int, left: int) -> tuple[int, int]:
+    projected = int(stride != 1 or width != out)
+    inner = out // SQUEEZE
+    return inner * entered + inner * left + (1 + projected) * out * left, 3 + projected
+
+
+def _values_mb(width: int, out: int, stride: int, entered: int, left: int) -> tuple[int, int]:
+    hidden = EXPANSION * width
+    return hidden * entered + (hidden + out) * left, 3
+
+
+_VALUES: dict[str, Callable[[int, int, int, int, int], tuple[int, int]]] = {
+    "r1": _values_r1,
+    "r2": _values_r2,
+    "mb": _values_mb,
+}
+
+
+@cache
+def fitted() -> dict[str, Any]:
+    """What `clock.json` holds.
+
+    `made_by` says from where; `fits[what][block]` has coefficients by size, and num_archs, r2, median_error
+    and max_error of networks left out of the fit, one at a time.
+    """
+    found: dict[str, Any] = json.loads(FITTED.read_text())
+    return found
+
+
+def quality() -> Frame:
+    """How well the modelled clock fits: a row for each block, and training, evaluating or scoring pass.
+
+    Columns what, block, num_archs; r2 (of log seconds), median_error and max_error (relative). All are of
+    networks that were left out of the fit, one at a time.
+    """
+    rows = []
+    for what, blocks in fitted()["fits"].items():
+        for block, fit in blocks.items():
+            row = {name: value for name, value in fit.items() if name != "coefficients"}
+            rows.append({"what": what, "block": block, **row})
+    made_by = fitted()["made_by"]
+    note = ", ".join(f"{name}: {value}" for name, value in made_by.items())
+    return Frame.of(rows, "The modelled clock: seconds of one core", [f"Measured: {note}."])
+
+
+class ModelledClock:
+    """Seconds of one core without other work, the same for all seeds.
 
     Args:
-        release, space, dataset, recipe, protocol: as in `Bench.query`'s records.
-        budget_s: seconds that the search may take; None: no limit.
-        charge_repeats: an identical query charges again, as for a search that keeps nothing; False: it is
-            remembered and free.
-        split: of the accuracies; "test" is for the final judgement only.
-
-    Attributes:
-        clock_s: seconds charged so far.
-        reason: why the last answer was None; None where it was a number.
+        space, dataset, recipe, protocol: of what is trained and scored.
 
     Raises:
-        UnknownNameError: a space, dataset, recipe or protocol that does not exist.
-        NothingFoundError: the release has no runs of the space on the dataset with the recipe.
-        UsageError: several recipes and none named, another split, a budget that is no positive number.
+        UsageError: a space, recipe or protocol that it was not fitted for.
     """
 
-    def __init__(
-        self,
-        release: Opened,
-        space: str,
-        dataset: str,
-        recipe: str | None = None,
-        *,
-        budget_s: float | None = None,
-        charge_repeats: bool = False,
-        split: Split = "val",
-        protocol: str | None = None,
-    ) -> None:
-        split_column(split)
-        is_number = not isinstance(budget_s, (bool, str))
-        if budget_s is not None and not (is_number and 0 < budget_s < math.inf):
+    name: ClockName = "modelled"
+
+    def __init__(self, space: str, dataset: str, recipe: str, protocol: str | None) -> None:
+        if not is_modelled(space, recipe):
             raise UsageError(
-                f"budget_s {budget_s!r}; it is a positive number of seconds, or None for no limit"
+                f"no modelled clock for {space} with recipe {recipe}: it was fitted for "
+                f"{', '.join(CHOICES)} with {', '.join(RECIPES)}; take clock='recorded' where the release "
+                "has times, or clock='none' and max_queries"
             )
-        opened = release.space(space)
-        named = release.named("runs", opened, dataset, recipe)
-        if not opened.seeds("runs", dataset, named):
-            with_recipe = f" with recipe {recipe}" if recipe else ""
-            lacking = f"no runs of {space} on {dataset}{with_recipe} to simulate a search by"
-            raise NothingFoundError(f"{lacking}: {release.runs_there(space)}")
+        if protocol not in PROTOCOLS:
+            raise UsageError(
+                f"no modelled clock for protocol {protocol}: it was fitted for {', '.join(PROTOCOLS)}; take "
+                "clock='recorded'"
+            )
+        self._block = CHOICES[space].family
+        self._facts = facts_of(dataset)
+        self._work = RECIPES[recipe]
+        self._scored_at = PROTOCOLS[protocol]
+        self._known: dict[tuple[str, str], float] = {}
+
+    def training(self, arch: str, seed: int) -> Charge:
+        train_images, eval_images = images_of(self._work, self._facts.num_train, self._facts.num_test)
+        trained = self._seconds("train", arch, self._work.resolution)
+        evaluated = self._seconds("eval", arch, self._work.resolution)
+        return Charge(train_images * trained + eval_images * evaluated, self.name)
+
+    def scoring(self, arch: str, made_by: str, seed: int) -> Charge:
+        return Charge(self._seconds(made_by, arch, self._scored_at), self.name)
+
+    def _seconds(self, what: str, arch: str, resolution: int) -> float:
+        key = (what, arch)
+        if key not in self._known:
+            coefficients = fitted()["fits"][what][self._block]["coefficients"]
+            x = sizes(as_arch(arch), resolution, self._facts.num_classes)
+            terms = (coefficients[name] * size for name, size in zip(SIZES, x, strict=True))
+            self._known[key] = sum(terms)
+        return self._known[key]
+
+
+def images_of(work: _Work, num_train: int, num_test: int) -> tuple[int, int]:
+    """How many images a training passes forward and back, and how many forward alone.
+
+    Args:
+        num_train, num_test: official images of the data set. A tenth of the former is val.
+
+    >>> images_of(RECIPES["cpu-16px-4"], num_train=50_000, num_test=10_000)
+    (99840, 30000)
+    """
+    num_val = num_train // 10
+    there = num_train - num_val
+    used = there if work.train_images is None else min(work.train_images, there)
+    whole_batches = used - used % work.batch
+    return work.epochs * whole_batches, work.epochs * num_val + num_test
+
+
+class RecordedClock:
+    """What the release says that a training or a pass took.
+
+    Where it does not say, as of an arch that was not trained, it is the median of what it says of others.
+
+    Raises:
+        NothingFoundError: the release has no time of any training.
+    """
+
+    name: ClockName = "recorded"
+
+    def __init__(
+        self, release: Opened, opened: OpenedSpace, dataset: str, recipe: str, protocol: str | None
+    ) -> None:
         self._release, self._opened = release, opened
-        self.space, self.dataset, self.recipe, self.split = space, dataset, named, split
-        self.protocol = release.named("scores", opened, dataset, protocol)
-        self.budget_s, self.charge_repeats = budget_s, charge_repeats
-        self.reset()
+        self._dataset, self._recipe, self._protocol = dataset, recipe, protocol
+        self._medians: dict[tuple[Kind, str], float] = {}
+        self._median("runs", "train_time_s", recipe)
 
-    def reset(self) -> None:
-        """Back to a clock of 0 and an empty history."""
-        self.clock_s = 0.0
-        self.reason: str | None = None
-        self._steps: list[_Step] = []
-        self._paid: set[tuple[str, str, int]] = set()
-        self._asked: set[tuple[str, str, int]] = set()
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left of the budget; inf without one."""
-        return math.inf if self.budget_s is None else self.budget_s - self.clock_s
-
-    def train(self, arch: str | Arch, seed: Seed = None) -> float | None:
-        """The accuracy of one training, a fraction in [0, 1]; the clock advances by its `train_time_s`.
-
-        Returns:
-            None where the run diverged (charged) or the release has none (not charged); `reason` says which.
-
-        Raises:
-            OutOfBudgetError: the training takes longer than what is left; nothing was charged or written
-                down.
-            UsageError: a malformed arch, one of another space, another seed.
-        """
-        number = one_seed(seed)
+    def training(self, arch: str, seed: int) -> Charge:
+        run = None
         record = self._record(arch)
-        if record is None:
-            return self._answer(_Due("train", str(arch), None, number, "train", None), None, 0.0, self.reason)
-        accuracy = record.accuracy(self.dataset, self.recipe, self.split, number)
-        reason = record.accuracy_reason(self.dataset, self.recipe, self.split, number)
-        run = record.run(self.dataset, self.recipe, number)
-        took = run.train_time_s if run else None
-        if run and took is None:
-            accuracy, reason = None, "the release does not say how long this training took"
-        return self._charge(_Due("train", record.arch, None, number, "train", took), accuracy, reason)
+        if record is not None:
+            run = record.run(self._dataset, self._recipe, seed)
+        if run is not None and run.train_time_s is not None:
+            return Charge(run.train_time_s, self.name)
+        return Charge(self._median("runs", "train_time_s", self._recipe), "median")
 
-    def score(self, arch: str | Arch, proxy: str, seed: Seed = None) -> float | None:
-        """A proxy's score as computed; the clock advances by the seconds of its pass, if not paid yet.
-
-        Returns:
-            None where the proxy failed on this arch (charged) or the release has no score or no seconds of it
-            (not charged); `reason` says which.
-
-        Raises:
-            UnknownNameError: a proxy that does not exist.
-            OutOfBudgetError: the pass takes longer than what is left; nothing was charged or written down.
-            UsageError: a malformed arch, one of another space, another seed.
-        """
-        if proxy not in PROXIES:
-            raise unknown_name("proxy", proxy, PROXIES)
-        number = one_seed(seed)
+    def scoring(self, arch: str, made_by: str, seed: int) -> Charge:
+        scores = None
         record = self._record(arch)
-        made_by = PROXIES[proxy].timed_as
-        if record is None:
-            return self._answer(
-                _Due("score", str(arch), proxy, number, made_by, None), None, 0.0, self.reason
-            )
-        scores = record.scores(self.dataset, self.protocol, number)
-        value = record.score(proxy, self.dataset, self.protocol, number)
-        reason = record.score_reason(proxy, self.dataset, self.protocol, number)
-        computed = scores is not None and (value is not None or proxy in scores.failures)
-        took = scores.seconds.get(made_by) if scores is not None and computed else None
-        if value is not None and took is None:
-            value, reason = None, f"the release does not say how long the {made_by} pass took"
-        return self._charge(_Due("score", record.arch, proxy, number, made_by, took), value, reason)
+        if record is not None:
+            scores = record.scores(self._dataset, self._protocol, seed)
+        seconds = scores.seconds.get(made_by) if scores else None
+        if seconds is not None:
+            return Charge(seconds, self.name)
+        return Charge(self._median("scores", f"{made_by}_s", self._protocol), "median")
 
-    @property
-    def best(self) -> tuple[str, float] | None:
-        """The most accurate arch trained so far and its accuracy, the first of equal ones.
+    def _record(self, arch: str) -> Record | None:
+        arch_id = self._opened.ids.get(arch)
+        return None if arch_id is None else Record(self._release, self._opened, arch_id)
 
-        None before any.
-        """
-        best: tuple[str, float] | None = None
-        for step in self._steps:
-            is_accuracy = step.kind == "train" and step.value is not None
-            if is_accuracy and (best is None or step.value > best[1]):  # type: ignore[operator]
-                best = (step.arch, step.value)  # type: ignore[assignment]
-        return best
+    def _median(self, kind: Kind, column: str, name: str | None) -> float:
+        """Of all archs and seeds of a recipe or protocol."""
+        key = (kind, column)
+        if key not in self._medians:
+            table = f"{kind}/{self._dataset}"
+            there = [np.empty(0)]
+            for (other, _), group in self._opened.groups(table).items():
+                if other == name:
+                    values = np.asarray(self._opened.numbers(table, column), np.float64)
+                    there.append(values[group.start : group.stop])
+            known = np.concatenate(there)
+            known = known[~np.isnan(known)]
+            if not len(known):
+                raise NothingFoundError(
+                    f"the release has no {column} of {self._opened.name} on {self._dataset} with {name}, so "
+                    "clock='recorded' has nothing to charge; take another clock, or clock='none' and "
+                    "max_queries"
+                )
+            self._medians[key] = float(np.median(known))
+        return self._medians[key]
 
-    @property
-    def history(self) -> Frame:
-        """A row per answered query.
 
-        Columns step, kind (train, score), arch, proxy, seed, value, charged_s, clock_s (after it),
-        best_accuracy (so far), reason.
-        """
-        from nbzero.frame import Frame
+class NoClock:
+    """No time: every query is charged 0 seconds."""
 
-        rows = []
-        best: float | None = None
-        for number, step in enumerate(self._steps, 1):
-            row: dict[str, Any] = {"step": number, **step._asdict()}
-            reason = row.pop("reason")
-            if step.kind == "train" and step.value is not None:
-                best = step.value if best is None else max(best, step.value)
-            rows.append(row | {"best_accuracy": best, "reason": reason})
-        budget = "no limit" if self.budget_s is None else f"{self.budget_s:g} s"
-        title = (
-            f"Simulated search: {self.space}, {self.dataset}, {self.recipe}, {self.split}, budget {budget}"
-        )
-        columns = ("step", *_Step._fields[:-1], "best_accuracy", "reason")
-        return Frame.of(rows, title, columns=columns)
+    name: ClockName = "none"
 
-    def __repr__(self) -> str:
-        limit = "" if self.budget_s is None else f" of {self.budget_s:g}"
-        asked = count_of(len(self._steps), "query", "queries")
-        which = f"{self.space!r}, {self.dataset!r}, {self.recipe!r}"
-        return f"Simulation({which}, {asked}, {self.clock_s:.1f}{limit} s)"
+    def training(self, arch: str, seed: int) -> Charge:
+        return Charge(0.0, self.name)
 
-    def _record(self, arch: str | Arch) -> Record | None:
-        """The arch's record; None, with the reason, for an arch of the grid that is no member."""
-        try:
-            return Record(self._release, self._opened, self._opened.space.arch_id(arch))
-        except NotAMemberError as error:
-            self.reason = str(error)
-            return None
-
-    def _charge(self, due: _Due, value: float | None, reason: str | None) -> float | None:
-        """Answer, after paying what is not paid yet."""
-        if due.took is None:
-            return self._answer(due, value, 0.0, reason)
-        paid = (due.arch, due.made_by, due.seed)
-        asked = (due.arch, due.proxy or "train", due.seed)
-        is_repeat = self.charge_repeats and asked in self._asked
-        charged = due.took if is_repeat or paid not in self._paid else 0.0
-        if charged > self.left_s:
-            takes = f"{due.words} takes {charged:.2f} s and {self.left_s:.2f} of {self.budget_s:g} s are left"
-            instead = "choose what takes less, or reset() with a larger budget_s"
-            raise OutOfBudgetError(f"{takes}; nothing was charged; {instead}")
-        self._paid.add(paid)
-        self._asked.add(asked)
-        return self._answer(due, value, charged, reason)
-
-    def _answer(self, due: _Due, value: float | None, charged: float, reason: str | None) -> float | None:
-        self.clock_s += charged
-        self.reason = reason
-        step = _Step(due.kind, due.arch, due.proxy, due.seed, value, charged, self.clock_s, reason)
-        self._steps.append(step)
-        return value
+    def scoring(self, arch: str, made_by: str, seed: int) -> Charge:
+        return Charge(0.0, self.name)

@@ -273,11 +273,19 @@ def as_arch(arch: str | Arch) -> Arch:
     return arch if isinstance(arch, Arch) else Arch.parse(arch)
 
 
+def arch_of(space: str, arch: str | Arch) -> Arch:
+    """`as_arch`; UsageError also for an arch of another space."""
+    parsed = as_arch(arch)
+    if parsed.space != space:
+        raise UsageError(f"{parsed} is an arch of {parsed.space}, not of {space}")
+    return parsed
+
+
 # Costs. Every formula is written in operators that ints and integer arrays share. So the six grids' 18 M
 # points and a single arch go through the same lines.
 
 
-def _costs(
+def stage_costs(
     family: Family, stem: Any, stages: Sequence[Sequence[Any]], resolution: int, num_classes: int
 ) -> tuple[Any, Any]:
     """(macs, params) of archs: the stem, and (depth, width, stride) of each stage.
@@ -350,7 +358,7 @@ def _costs_of(arch: str | Arch, resolution: int, num_classes: int) -> tuple[int,
     resolution = whole("resolution", resolution, least=1)
     num_classes = whole("num_classes", num_classes, least=1)
     family = CHOICES[arch.space].family
-    num_macs, num_params = _costs(family, arch.stem, arch.stages, resolution, num_classes)
+    num_macs, num_params = stage_costs(family, arch.stem, arch.stages, resolution, num_classes)
     return int(num_macs), int(num_params)
 
 
@@ -422,7 +430,7 @@ def _texts_within(choices: Choices, num_stages: int) -> Iterator[list[bytes]]:
     tail_depths = list(itertools.product(choices.depths, repeat=2))
     for stem, width in itertools.product(choices.stems, widths):
         stages = list(zip(depth_columns, width, stride_columns, strict=True))
-        num_macs, num_params = _costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
+        num_macs, num_params = stage_costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
         depth_index, stride_index = np.nonzero((num_macs <= MAX_MACS) & (num_params <= MAX_PARAMS))
         name = f"{choices.name}-s{stem}"
         heads, tails = [], []
@@ -490,16 +498,10 @@ class MacroSpace(Space):
         found = self._ids.get(str(arch))
         if found is not None:
             return found
-        parsed = self._own(arch)
+        parsed = arch_of(self.name, arch)
         nearest = tuple(self._nearest(self.encode(parsed), 3))
         said = f"{parsed} is in the grid of {self.name} but is no member, so no table has it"
         raise NotAMemberError(f"{said}; nearest members: {', '.join(nearest)}", nearest)
-
-    def _own(self, arch: str | Arch) -> Arch:
-        parsed = as_arch(arch)
-        if parsed.space != self.name:
-            raise UsageError(f"{parsed} is an arch of {parsed.space}, not of {self.name}")
-        return parsed
 
     def encode(self, arch: str | Arch) -> npt.NDArray[np.int16]:
         """The choices of a grid arch as 13 ordinals.
@@ -511,7 +513,7 @@ class MacroSpace(Space):
         """
         import numpy as np
 
-        parsed = self._own(arch)
+        parsed = arch_of(self.name, arch)
         choices = self.choices
         vector = [choices.stems.index(parsed.stem)]
         for depth, width, stride in parsed.stages:

@@ -13,6 +13,7 @@ for name in (
     "factors",
     "transfer",
     "own",
+    "searching",
 ):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)

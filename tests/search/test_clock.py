@@ -1,169 +1,168 @@
-"""The simulated search: its clock is the sum of what was charged, and nothing is half-done."""
+"""The clocks: what a training and a scoring pass are charged."""
 
-import math
+import json
+import re
 
+import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from torch import nn, zeros
 
-from nbzero import PROXIES, Arch, Bench
-from nbzero.errors import NothingFoundError, OutOfBudgetError, UnknownNameError
+from nbzero import Arch, Bench
+from nbzero.errors import NothingFoundError, UsageError
+from nbzero.networks import build_net
+from nbzero.release.schema import PASSES
+from nbzero.search import clock
+from nbzero.search.clock import ModelledClock, NoClock, RecordedClock, images_of, sizes
+from nbzero.spaces import CHOICES, macs
+from nbzero.spaces.published import standard_protocol
+from train.recipe import RECIPES
 
 EMBEDDED = Bench()
-SPACE, DATASET, RECIPE = "r1-mini", "cifar10", "cpu-16px-4"
-QUERIES = st.lists(
-    st.tuples(
-        st.integers(0, 6),
-        st.sampled_from(["train", "zen", "zen_no_shortcut", "synflow", "params"]),
-        st.integers(0, 1),
-    ),
-    max_size=15,
-)
 
 
-def asked(sim, query):
-    arch, what, seed = query
-    arch = EMBEDDED.space(SPACE).members[arch]
-    return sim.train(arch, seed) if what == "train" else sim.score(arch, what, seed)
+def values_of_convolutions(net):
+    """A list that a forward pass fills with how many numbers each convolution puts out."""
+    put_out = []
+
+    def note(module, given, out):
+        put_out.append(out.numel())
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(note)
+    return put_out
 
 
-def cost(query):
-    arch, what, seed = query
-    record = EMBEDDED.query((SPACE, arch))
-    return (
-        record.run(DATASET, RECIPE, seed).train_time_s
-        if what == "train"
-        else record.scores(DATASET, seed=seed).seconds[PROXIES[what].timed_as]
+@pytest.mark.parametrize("space", sorted(CHOICES))
+def test_sizes_are_those_of_the_network(space):
+    for arch in EMBEDDED.space(space).members[:4]:
+        net = build_net(arch, 10, 0).eval()
+        put_out = values_of_convolutions(net)
+        net(zeros(1, 3, 16, 16))
+        num_params = sum(weights.numel() for weights in net.parameters())
+        expected = (macs(arch, 16, 10), sum(put_out), num_params, len(put_out), 1)
+        assert sizes(Arch.parse(arch), 16, 10) == expected
+
+
+@pytest.mark.parametrize("name", sorted(clock.RECIPES))
+def test_a_recipe_is_that_of_the_training_job(name):
+    work, recipe = clock.RECIPES[name], RECIPES[name]
+    assert work == (recipe.epochs, recipe.batch, recipe.train_images, recipe.resolution)
+
+
+def test_images_are_counted_as_the_loop_takes_them():
+    assert images_of(clock.RECIPES["cpu-16px-12"], 50_000, 10_000) == (12 * 351 * 128, 12 * 5_000 + 10_000)
+    assert images_of(clock.RECIPES["cpu-16px-4"], 1_442, 355) == (4 * 10 * 128, 4 * 144 + 355)
+
+
+def test_the_fit_is_of_all_blocks_and_passes_and_says_where_it_is_from():
+    fitted = clock.fitted()
+    assert list(fitted["fits"]) == ["train", "eval", *PASSES]
+    for what, blocks in fitted["fits"].items():
+        assert list(blocks) == ["r1", "r2", "mb"], what
+        for fit in blocks.values():
+            assert tuple(fit["coefficients"]) == clock.SIZES
+            assert min(fit["coefficients"].values()) >= 0 < max(fit["coefficients"].values())
+    assert set(fitted["made_by"]) == {"device", "software", "commit", "date", "settings"}
+    table = clock.quality()
+    assert len(table) == 3 * len(fitted["fits"]) and re.search(r"Measured: device: .*torch", table.notes[0])
+    training = table.only(np.isin(table["what"], ["train", "eval"]))
+    assert (training["num_archs"] >= 40).all() and (training["r2"] > 0.95).all()
+    assert (training["median_error"] < 0.12).all()
+
+
+@pytest.mark.parametrize("space", sorted(CHOICES))
+def test_the_modelled_clock_answers_for_every_arch_and_grows_with_the_network(space):
+    modelled = ModelledClock(space, "cifar10", "cpu-16px-4", standard_protocol(space))
+    for arch in EMBEDDED.space(space).members[:20]:
+        for edit in Arch.parse(arch).edits():
+            charge = modelled.training(str(edit), 0)
+            assert charge.by == "modelled" and charge.seconds > 0
+            assert modelled.scoring(str(edit), "trace", 0).seconds > 0
+    arch = Arch.parse(EMBEDDED.space(space)[0])
+    first = arch.stages[0]
+    deeper = Arch(space, arch.stem, (first._replace(depth=4), *arch.stages[1:]))
+    shallower = Arch(space, arch.stem, (first._replace(depth=1), *arch.stages[1:]))
+    assert modelled.training(str(deeper), 0).seconds > modelled.training(str(shallower), 0).seconds
+    longer = ModelledClock(space, "cifar10", "cpu-16px-12", standard_protocol(space))
+    assert 4 < longer.training(str(arch), 0).seconds / modelled.training(str(arch), 0).seconds < 6
+
+
+def test_the_modelled_clock_is_what_its_formula_says():
+    arch = EMBEDDED.space("mb-mini")[3]
+    fits = clock.fitted()["fits"]
+
+    def by_hand(what):
+        numbers = fits[what]["mb"]["coefficients"].values()
+        return np.dot(list(numbers), sizes(Arch.parse(arch), 16, 10))
+
+    modelled = ModelledClock("mb-mini", "cifar10", "cpu-16px-4", "std-16")
+    expected = 4 * 195 * 128 * by_hand("train") + 30_000 * by_hand("eval")
+    assert modelled.training(arch, 1).seconds == pytest.approx(expected)
+    assert modelled.scoring(arch, "zen", 2).seconds == pytest.approx(by_hand("zen"))
+
+
+def test_no_run_took_less_than_a_core_alone_would():
+    """Recorded times are of loaded machines: the fastest fifth comes near what the model says."""
+    for space in ("r1-mini", "r2-mini", "mb-mini"):
+        recorded = EMBEDDED.table(space, ["arch", "train_time_s"], dataset="cifar10", recipe="cpu-16px-4")
+        modelled = ModelledClock(space, "cifar10", "cpu-16px-4", "std-16")
+        there = [row for row in recorded if row["train_time_s"] is not None]
+        ratios = [row["train_time_s"] / modelled.training(row["arch"], 0).seconds for row in there]
+        assert 0.7 < np.quantile(ratios, 0.05) < np.quantile(ratios, 0.5) < 4, space
+
+
+def test_the_recorded_clock_says_where_it_has_nothing(bench, made):
+    opened = bench.release.space("r1-mini")
+    recorded = RecordedClock(bench.release, opened, "cifar10", made.short, "std-16")
+    assert recorded.training(opened.archs[3], 0) == (
+        bench.query(opened.archs[3]).run("cifar10", made.short).train_time_s,
+        "recorded",
     )
-
-
-@given(QUERIES, st.booleans())
-def test_the_clock_is_the_sum_of_what_was_paid(queries, again):
-    sim = EMBEDDED.simulate(SPACE, DATASET, RECIPE, charge_repeats=again)
-    paid, known, total = set(), set(), 0.0
-    for query in queries:
-        arch, what, seed = query
-        record = EMBEDDED.query((SPACE, arch))
-        assert asked(sim, query) == (
-            record.accuracy(DATASET, RECIPE, seed=seed)
-            if what == "train"
-            else record.score(what, DATASET, seed=seed)
-        )
-        made_by = what if what == "train" else PROXIES[what].timed_as
-        if (arch, made_by, seed) not in paid or (again and query in known):
-            total += cost(query)
-        paid.add((arch, made_by, seed))
-        known.add(query)
-        assert sim.clock_s == pytest.approx(total) and sim.reason is None and sim.left_s == math.inf
-    history = sim.history
-    assert len(history) == len(queries) and history["charged_s"].sum() == pytest.approx(total)
-    trained = [query for query in queries if query[1] == "train"]
-    accuracies = [
-        EMBEDDED.query((SPACE, arch)).accuracy(DATASET, RECIPE, seed=seed) for arch, _, seed in trained
-    ]
-    assert (sim.best[1] if sim.best else None) == max(accuracies, default=None)
-    sim.reset()
-    assert sim.clock_s == 0 and len(sim.history) == 0 and sim.best is None
-
-
-@given(QUERIES, st.floats(1, 200))
-def test_out_of_budget_changes_nothing(queries, budget):
-    sim = EMBEDDED.simulate(SPACE, DATASET, RECIPE, budget_s=budget)
-    for query in queries:
-        before = sim.clock_s, sim.history.to_json(), sim.reason
-        try:
-            asked(sim, query)
-        except OutOfBudgetError:
-            assert before == (sim.clock_s, sim.history.to_json(), sim.reason) and cost(query) > sim.left_s
-        assert sim.clock_s <= budget
-
-
-def test_out_of_budget_says_what_it_takes():
-    sim = EMBEDDED.simulate(SPACE, DATASET, RECIPE, budget_s=1)
+    median = np.median(
+        [
+            row["train_time_s"]
+            for row in made.rows["runs", "r1-mini", "cifar10"]
+            if row["recipe"] == made.short
+        ]
+    )
+    assert recorded.training(opened.archs[900], 0) == (pytest.approx(median), "median")
     with pytest.raises(
-        OutOfBudgetError,
-        match=r"training of r1-mini-s4-.* takes [\d.]+ s and 1.00 of 1 s are left; nothing was charged",
+        NothingFoundError, match="no zen_s of mb-mini on cifar10 with std-16, so clock='recorded'"
     ):
-        sim.train(EMBEDDED.space(SPACE)[0])
+        space = bench.release.space("mb-mini")
+        RecordedClock(bench.release, space, "cifar10", made.short, "std-16").scoring(space.archs[0], "zen", 0)
+    assert NoClock().training("any", 0) == (0, "none") == NoClock().scoring("any", "zen", 0)
 
 
-def test_simulations_are_independent():
-    one, other = (EMBEDDED.simulate(SPACE, DATASET, RECIPE, budget_s=200) for _ in range(2))
-    one.train(EMBEDDED.space(SPACE)[0])
-    assert one.clock_s > 0 == other.clock_s and len(other.history) == 0
-    assert repr(one).startswith("Simulation('r1-mini', 'cifar10', 'cpu-16px-4', 1 query, 49.1 of 200 s)")
-
-
-def test_what_the_release_lacks_is_none_with_a_reason_and_free(bench, made):
-    sim = bench.simulate(SPACE, DATASET, made.short)
-    members = bench.space(SPACE).members
-    stranger = next(str(arch) for arch in Arch.parse(members[0]).edits() if arch not in bench.space(SPACE))
-    for answer, said in [
-        (lambda: sim.train(members[200]), "this arch has no run on cifar10"),
-        (lambda: sim.train(members[30], seed=1), "and seed 1"),
-        (lambda: sim.train(stranger), "is no member"),
-        (lambda: sim.score(stranger, "zen"), "is no member"),
-        (lambda: sim.score(members[6], "zen"), "not computed by the job"),
-        (lambda: sim.score(members[60], "zen", seed=1), "this arch has no scores on cifar10"),
-    ]:
-        assert answer() is None and said in sim.reason and sim.clock_s == 0
-    assert [row["reason"] is not None for row in sim.history] == [True] * 6
-
-
-def test_failures_cost_what_they_took(bench, made):
-    sim = bench.simulate(SPACE, DATASET, made.short)
-    members = bench.space(SPACE).members
-    assert sim.train(members[7]) is None and "diverged" in sim.reason
-    diverged = bench.query(members[7]).run(DATASET, made.short).train_time_s
-    assert sim.clock_s == diverged > 0
-    assert sim.score(members[4], "naswot") is None and "no ReLU layer" in sim.reason
-    assert sim.clock_s == diverged + bench.query(members[4]).scores(DATASET).seconds["trace"]
-    assert sim.score(members[8], "naswot") == -math.inf and sim.reason is None
-
-
-def test_test_accuracies_only_where_asked_for(bench, made):
-    arch = bench.space(SPACE)[0]
-    record = bench.query(arch)
-    assert bench.simulate(SPACE, DATASET, made.short).train(arch) == record.accuracy(DATASET, made.short)
-    assert bench.simulate(SPACE, DATASET, made.short, split="test").train(arch) == record.accuracy(
-        DATASET, made.short, split="test"
-    )
-
-
-def test_without_runs_there_is_nothing_to_simulate(bench, made):
+def test_what_was_not_fitted_has_no_modelled_clock(bench, made):
     for ask, said in [
         (
-            lambda: EMBEDDED.simulate("r1", "cifar10"),
-            "no runs of r1 on cifar10 to simulate .*: the release has no runs of r1; it has runs of "
-            "r1-mini, ",
+            ("nb201", "cifar10", "nb201-200", None),
+            "no modelled clock for nb201 with recipe nb201-200: it was",
         ),
+        (("r1", "cifar10", "gpu-12", "std-32"), "no modelled clock for r1 with recipe gpu-12: .*cpu-16px-4"),
         (
-            lambda: bench.simulate(SPACE, "cifar10", "paper-360"),
-            "with recipe paper-360 .*: measured are cifar10 with cpu-16px-12, cpu-16px-4; digits",
-        ),
-        (
-            lambda: bench.simulate("mb-mini", "digits"),
-            "no runs of mb-mini on digits .*: measured are cifar10 with cpu-16px-4",
+            ("r1", "cifar10", "cpu-16px-4", "std-32-b128"),
+            "for protocol std-32-b128: it was fitted for std-16",
         ),
     ]:
-        with pytest.raises(NothingFoundError, match=said):
-            ask()
+        with pytest.raises(UsageError, match=said):
+            ModelledClock(*ask)
+    with pytest.raises(UsageError, match="no modelled clock for protocol std-16-b32"):
+        bench.simulate("r1-mini", "cifar10", made.short, unmeasured="none", protocol="std-16-b32")
 
 
-def test_bad_input(bench, made):
-    with pytest.raises(ValueError, match="several recipes"):
-        bench.simulate(SPACE, DATASET)
-    for budget in (0, -1, math.inf, math.nan, True, "10"):
-        with pytest.raises(ValueError, match="it is a positive number of seconds, or None"):
-            bench.simulate(SPACE, DATASET, made.short, budget_s=budget)
-    with pytest.raises(ValueError, match="split 'train'"):
-        bench.simulate(SPACE, DATASET, made.short, split="train")
-    with pytest.raises(UnknownNameError, match="no space named 'r1-min'"):
-        bench.simulate("r1-min", DATASET)
-    sim = bench.simulate(SPACE, DATASET, made.short)
-    with pytest.raises(UnknownNameError, match="no proxy named 'zne'; did you mean 'zen'"):
-        sim.score(bench.space(SPACE)[0], "zne")
-    with pytest.raises(ValueError, match="r1-mini"):
-        sim.train("r1-mini-what")
-    with pytest.raises(ValueError, match="seed 'mean'"):
-        sim.train(bench.space(SPACE)[0], seed="mean")
-    assert len(sim.history) == 0 and sim.clock_s == 0
+def test_the_shipped_fit_is_that_of_the_shipped_measurements():
+    from builders import fit_clock
+
+    made = json.loads(json.dumps(fit_clock.fits(fit_clock.measured())))
+    shipped = clock.fitted()["fits"]
+    assert list(made) == list(shipped)
+    for what, blocks in made.items():
+        for block, fit in blocks.items():
+            found = shipped[what][block]
+            assert fit["coefficients"] == pytest.approx(found["coefficients"], rel=1e-4), (what, block)
+            for name in ("num_archs", "r2", "median_error", "max_error"):
+                assert fit[name] == pytest.approx(found[name], abs=2e-4), (what, block, name)
+    assert json.loads(fit_clock.ORIGIN.read_text()) == clock.fitted()["made_by"]
