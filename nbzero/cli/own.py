@@ -123,10 +123,12 @@ def _archs_of(given: str) -> Any:
 
 
 def _seeds_of(given: str) -> list[int]:
-    seeds = [part.strip() for part in given.split(",")]
-    if not all(seed.isdecimal() for seed in seeds):
-        raise UsageError(f"--seeds {given!r}; they are whole numbers from 0, like 0,1,2")
-    return [int(seed) for seed in seeds]
+    seeds = []
+    for part in given.split(","):
+        if not part.strip().isdecimal():
+            raise UsageError(f"--seeds {given!r}; they are whole numbers from 0, like 0,1,2")
+        seeds.append(int(part))
+    return seeds
 
 
 def _in_short(found: "OwnScores", space: str, out: str) -> Listing:

@@ -148,11 +148,13 @@ def _reference(name: str, costs: list[str]) -> str:
     others = [cost for cost in costs if cost != name]
     if "macs" in others:
         return "macs"
-    return others[0] if others else ""
+    return next(iter(others), "")
 
 
 def _place(pool: Pool, name: str, table: Frame) -> list[str]:
-    by, called = (UNION, "mBR") if UNION in table else ("kendall", "Kendall's tau")
+    by, called = "kendall", "Kendall's tau"
+    if UNION in table:
+        by, called = UNION, "mBR"
     if math.isnan(_value(table, name, by)):
         return [f"{name} has no place by {called}, which is undefined for it, N = {len(pool):,}."]
     place, of = place_of(table, name, by)
@@ -203,7 +205,9 @@ def _failures(pool: Pool, name: str, source: Source) -> str:
     absent = np.flatnonzero(np.isnan(scores))
     archs = count_of(len(pool), "arch")
     infinite = int(np.isinf(scores).sum())
-    more = f"; infinite scores: {infinite}" if infinite else ""
+    more = ""
+    if infinite:
+        more = f"; infinite scores: {infinite}"
     if not len(absent):
         return f"It has a score for all {archs}{more}."
     said = f"It has no score for {len(absent)} of {archs}, which rank last{more}"
