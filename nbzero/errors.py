@@ -69,7 +69,7 @@ class ImagesError(NBZeroError):
 
 
 class OutOfBudgetError(NBZeroError):
-    """A query of a simulated search that is done: its budget or its queries are used up. Nothing was charged."""
+    """A query of a simulated search that is done: budget or queries are used up. Nothing was charged."""
 
 
 class ProxyError(NBZeroError):
