@@ -52,6 +52,10 @@ class Points:
     def __len__(self) -> int:
         return len(self.stem)
 
+    def only(self, rows: slice) -> Points:
+        """Some of them."""
+        return Points(self.space, self.stem[rows], self.depth[rows], self.width[rows], self.stride[rows])
+
     def costs(self) -> tuple[Ints, Ints]:
         """(N,) macs and (N,) params at 3x32x32 with 100 classes, as in the tables."""
         macs, params = np.zeros((2, len(self)), np.int64)

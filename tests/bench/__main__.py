@@ -3,16 +3,7 @@
 import subprocess
 import sys
 
-for name in (
-    "query",
-    "spaces",
-    "training",
-    "bench_proxies",
-    "judging",
-    "hybrids",
-    "factors",
-    "transfer",
-    "searching",
-):
+JUDGING = ("judging", "hybrids", "factors", "transfer", "surrogate", "searching")
+for name in ("query", "spaces", "training", "bench_proxies", *JUDGING):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)

@@ -266,3 +266,25 @@ def test_hybrid_searches_judges_and_reports(release, bench):
         (("--judge", "a:b:c:d:e"), "it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]"),
     ):
         assert said in ask(*args, *wrong, status=2).stderr
+
+
+@pytest.mark.parametrize("command", ["mbr", "corr", "constrained"])
+def test_predicted_accuracies_are_named_so(command):
+    found = answer(command, "r2-mini", "-p", "zen", "--accuracy", "predicted")
+    assert "val predicted accuracy, from 100 trained networks" in found["title"]
+    assert "N = 1,000" in found["title"]
+
+
+def test_predicted_accuracies_of_the_test_split_are_refused():
+    said = ask("mbr", "r2-mini", "--accuracy", "predicted", "--split", "test", status=2).stderr
+    assert "val alone is predicted" in said
+    said = ask("factors", "r2-mini", "--accuracy", "predicted", "--seed", "1", status=2).stderr
+    assert "a prediction is of the runs of every seed" in said
+
+
+def test_what_was_chosen_by_predictions_is_judged_by_measured_networks():
+    found = answer(
+        *("hybrid", "r2-mini", "--accuracy", "predicted", "--name", "sjw", "--judge", "test"),
+    )
+    seeds = {(row["split"], row["seed"], row["num_archs"]) for row in found["rows"]}
+    assert seeds == {("val", "predicted", 1000), ("test", "0", 100)}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nbzero import metrics
+from nbzero import UsageError, metrics
 from nbzero.metrics import kendall_tau, mbr
 from tests.metrics.made import slow_mbr
 
@@ -109,3 +109,23 @@ def test_bad_input_says_what_is_allowed(call, said):
 def test_how_a_bootstrap_cannot_be_made(options, said):
     with pytest.raises(ValueError, match=said):
         metrics.bootstrap(kendall_tau, [1, 2], [1, 2], resamples=3, **options)
+
+
+def test_redrawn_is_one_draw_after_the_other():
+    rng = np.random.default_rng(5)
+    scores = np.round(rng.normal(size=(5, 40)), 1)
+    scores[1, ::3], scores[2], scores[3, 5], scores[4] = np.nan, 1.0, -np.inf, np.nan
+    draws = rng.normal(size=(30, 40))
+    cost = rng.integers(1, 12, 40)
+    order, sizes = metrics.within(cost, metrics.budget_limits(cost, 4))
+    found = metrics.redrawn_picks(scores, draws, order, sizes)
+    for row, accuracy in enumerate(draws):
+        alone = metrics.picks(scores, accuracy, order, sizes)
+        np.testing.assert_allclose(found.rank[row], alone.rank, atol=1e-9)
+        np.testing.assert_allclose(found.accuracy[row], alone.accuracy, atol=1e-12)
+        assert (found.pool_size[row] == alone.pool_size).all()
+    assert found.mbr().shape == (30, 5) and found.num_archs == 40
+    taus = metrics.redrawn(kendall_tau, scores[0], draws)
+    assert taus.tolist() == [kendall_tau(scores[0], accuracy) for accuracy in draws]
+    with pytest.raises(UsageError, match=r"they are \(R, 40\)"):
+        metrics.redrawn(kendall_tau, scores[0], draws[:, :5])

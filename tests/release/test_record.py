@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from builders.work.commit import commit_release
-from nbzero import Arch, Bench
+from nbzero import Arch, Bench, UnknownNameError, UsageError
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import PASSES
 
@@ -220,3 +220,30 @@ def test_a_release_whose_runs_have_no_rows_or_no_curves(made: SimpleNamespace, t
         and r.accuracy_reason("cifar10") == "the release has no runs of r1-mini on cifar10"
     )
     assert r.run("cifar10") is None
+
+
+def test_a_prediction_is_the_surrogate_s_and_no_measurement():
+    bench = Bench()
+    surrogate = bench.surrogate("r1-mini", "cifar10")
+    for arch_id in (0, 5, 999):
+        record = bench.query(("r1-mini", arch_id))
+        said = surrogate.predict([record.arch])
+        found = record.predicted("cifar10")
+        wanted = (said.mean[0], said.sd_mean[0], said.sd_run[0])
+        assert found[:3] == pytest.approx(wanted, abs=1e-8)
+        assert (found.num_archs, found.version) == (212, surrogate.version)
+        assert record.predicted("cifar10", "cpu-16px-4") == found
+        assert record.predicted_reason("cifar10") is None
+    assert bench.query(("r1-mini", 999)).accuracy("cifar10") is None
+
+
+def test_where_nothing_is_predicted_there_is_a_reason(bench):
+    record = bench.query(("mb-mini", 3))
+    assert record.predicted("cifar10") is None
+    assert "10 runs of 10 networks, and a surrogate needs runs of 20" in record.predicted_reason("cifar10")
+    mini = bench.query(("r1-mini", 3))
+    assert "no surrogate of them" in mini.predicted_reason("cifar10", "cpu-16px-4")
+    with pytest.raises(UnknownNameError, match="no recipe named 'x'"):
+        mini.predicted("cifar10", "x")
+    with pytest.raises(UsageError, match="several recipes"):
+        mini.predicted("cifar10")
