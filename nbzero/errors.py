@@ -71,7 +71,7 @@ class ImagesError(NBZeroError):
 
 
 class OutOfBudgetError(NBZeroError):
-    """A training or scoring that a simulated search has no time left for. Nothing of it was charged."""
+    """A query of a simulated search that is done: budget or queries are used up. Nothing was charged."""
 
 
 class ProxyError(NBZeroError):

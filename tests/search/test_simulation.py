@@ -432,9 +432,15 @@ def test_bad_input(bench, made):
     sim = bench.simulate(SPACE, DATASET, made.short, **TABLES)
     with pytest.raises(UnknownNameError, match="no proxy named 'zne'; did you mean 'zen'"):
         sim.score(bench.space(SPACE)[0], "zne")
-    for arch in ("r1-mini-what", "mb-mini-s8-d4w4s2-d2w8s2-d1w12s2", 5):
-        with pytest.raises(UsageError, match="r1-mini"):
-            sim.train(arch)
+    for arch, fault in [
+        ("r1-mini-what", "after 'r1-mini' comes the stem, not 'what'"),
+        ("r1-mini-s5-d4w4s2-d2w8s2-d1w12s2", "stem 5; the stems of r1-mini are 4 8 16"),
+        ("mb-mini-s8-d4w4s2-d2w8s2-d1w12s2", "is an arch of mb-mini, not of r1-mini"),
+        (5, "an arch begins with its space"),
+    ]:
+        for ask in (sim.train, sim.seconds):
+            with pytest.raises(UsageError, match=fault):
+                ask(arch)
     with pytest.raises(ValueError, match="seed 'mean'"):
         sim.train(bench.space(SPACE)[0], seed="mean")
     assert len(sim.history) == 0 and sim.clock_s == 0
