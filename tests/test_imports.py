@@ -162,7 +162,13 @@ def run(code: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["nbzero.networks.build_net", "nbzero.images.load", "nbzero.proxies.score", "nbzero.proxies.PROTOCOLS"],
+    [
+        "nbzero.networks.build_net",
+        "nbzero.images.load",
+        "nbzero.proxies.score",
+        "nbzero.proxies.PROTOCOLS",
+        "nbzero.proxies.protocol_batch",
+    ],
 )
 def test_what_needs_torch_says_what_to_install(name):
     package, _, wanted = name.rpartition(".")

@@ -74,7 +74,8 @@ def score_archs(
 
     A function of the network gets it as the protocol makes it (in train mode, float32, on the CPU), and the
     protocol's batch. Each call has a network built anew, copies of the images and labels, and seeded
-    generators of torch, numpy and Python. So what it changes in them no other call sees.
+    generators of torch, numpy and Python. So what it changes in them no other call sees. What it sets
+    elsewhere (torch's defaults, a module's variables) stays in its worker.
 
     What a call gives is one number: a Python, numpy or torch one, or a tensor or array of one element. inf
     and -inf are numbers. Whatever else is a failure of that arch, with a reason: an exception, NaN, None,

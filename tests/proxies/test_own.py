@@ -199,6 +199,25 @@ def test_a_function_of_the_arch_imports_no_torch(tmp_path):
     assert ran(code, tmp_path, as_file=False).stdout == "False\n"
 
 
+def test_without_torch_only_functions_of_the_arch_are_scored(tmp_path):
+    code = """
+import sys
+sys.modules["torch"] = None  # as where it is not installed
+from nbzero.errors import MissingPackageError
+from nbzero.proxies import score_archs
+print(len(score_archs(lambda arch: len(arch), "r1-mini", range(5), workers=1)))
+try:
+    score_archs(lambda net, images, labels: 1, "r1-mini", range(5))
+except MissingPackageError as error:
+    print(error)
+"""
+    said = ran(code, tmp_path, as_file=False).stdout.splitlines()
+    assert said[0] == "5" and said[1].startswith(
+        "a function of (net, images, labels) needs torch, which cannot"
+    )
+    assert said[1].endswith("pip install 'nbzero[torch]'")
+
+
 # On networks
 
 
