@@ -60,7 +60,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    first, second, judge, pools, third = snippets(README)
+    first, second, own, scored, judge, pools, predicted, search, third = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -69,10 +69,17 @@ def test_the_readmes_python_runs_and_says_what_is_true():
             assert eval(code, names) == eval(said), line
     exec(second, names)
     assert len(names["t"]["macs"]) > 1000
+    exec(own, names)  # of no importable module: one process computes
+    exec(scored.replace("range(200)", "range(3)"), names)
+    assert names["report"].sentences[1].endswith("protocol std-16-noise, not std-16.")
     exec(judge, names)
     assert names["report"].place()[1] > len(PROXIES)
     exec(pools, names)
     assert len(names["pool"]) > 50 and set(names["pool"].scores) == {"zen", "synflow"}
+    exec(predicted, names)
+    assert names["r"].accuracy("cifar10") is None and len(names["pool"]) == 1000
+    exec(search, names)
+    assert names["s"].done and names["s"].best
     names |= {
         "net": build_net("r1-mini-s4-d1w4s2-d1w4s2-d1w8s2", 10, 0),
         "images": torch.randn(8, 3, 16, 16),
