@@ -98,7 +98,8 @@ def main() -> None:
                 predicted.append(np.mean(history["source"] == "predicted"))
             mean, sd = np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1)
             reached = [f"{at} s {m:.4f} +- {d:.4f}" for at, m, d in zip(TIMES, mean, sd, strict=True)]
-            told = f"{np.mean(queries):.0f} queries, {np.median(took):.2f} s of CPU, {np.mean(predicted):.0%} predicted"
+            told = f"{np.mean(queries):.0f} queries, {np.mean(predicted):.0%} predicted"
+            told += f", {np.median(took):.2f} s of CPU"
             print(f"{space}, {WHERE}, {search.__name__}: {', '.join(reached)}; {told}")
         arch, accuracy = s.oracle()
         print(f"{space}, {WHERE}, oracle of {len(s.archs)} members: {accuracy:.4f}, {arch}")
