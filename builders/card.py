@@ -1,8 +1,8 @@
 """Write the generated parts of the card and the README: python -m builders.card [--check]
 
 They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registry and the
-tree. DATASET_CARD.md has `version`, `counts`, `noise` and `proxies`, README.md has `total` and `tree`.
---check writes nothing and exits with 2 where a part is out of date.
+tree. DATASET_CARD.md has `version`, `counts`, `noise`, `surrogates` and `proxies`, README.md has `total` and
+`tree`. --check writes nothing and exits with 2 where a part is out of date.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from builders.work.command import parser_of, say_errors
 from nbzero import Bench
 from nbzero.errors import ReleaseError
+from nbzero.metrics.correlations import kendall_tau
 from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.spaces.macro import CHOICES
 
@@ -39,6 +41,7 @@ def counts(bench: Bench) -> str:
         for dataset in bench.datasets(space):
             lines += _counts_of_runs(bench, space, dataset)
             lines += _counts_of_scores(bench, space, dataset)
+            lines += _counts_of_predictions(bench, space, dataset)
     return "\n".join(lines)
 
 
@@ -62,6 +65,18 @@ def _counts_of_scores(bench: Bench, space: str, dataset: str) -> list[str]:
         said = _per_seed(table)
         one_row = f"a scored initialisation, `{protocol}` ({said})"
         lines.append(f"| `scores/{space}/{dataset}` | {one_row} | {len(table):,} |")
+    return lines
+
+
+def _counts_of_predictions(bench: Bench, space: str, dataset: str) -> list[str]:
+    lines = []
+    for recipe in bench.release.space(space).named("surrogates", dataset):
+        surrogate = bench.surrogate(space, dataset, recipe)
+        of = f"`{recipe}`, from {surrogate.num_runs} runs of data {surrogate.version}"
+        members = len(bench.space(space))
+        lines.append(f"| `predictions/{space}/{dataset}` | a predicted architecture, {of} | {members:,} |")
+        fitted = f"a network that was fitted on, `{recipe}`"
+        lines.append(f"| `surrogates/{space}/{dataset}` | {fitted} | {surrogate.num_archs:,} |")
     return lines
 
 
@@ -102,6 +117,57 @@ def _noise_of(bench: Bench, space: str, dataset: str, recipe: str) -> str:
     seeds_sd = float(np.sqrt(np.mean((a - b) ** 2) / 2))
     spread = f"{np.mean([a, b]):.4f} | {archs_sd:.4f} | {seeds_sd:.4f} | {tau:.2f}"
     return f"| {space}, `{recipe}` on {dataset} | {len(a)} | {spread} |"
+
+
+def surrogates(bench: Bench) -> str:
+    """How well the surrogate of every recipe predicts networks that it was not fitted on.
+
+    Beside it another seed's runs as predictions, and what other models say of the same networks.
+    """
+    models = "ridge, forest, XGBoost"
+    columns = (
+        *("space, recipe", "networks (runs)", "tau", "rmse", "95 % interval covers"),
+        *("tau, rmse of another seed (networks)", f"tau of {models}", f"rmse of {models}"),
+    )
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for space in bench.spaces:
+        opened = bench.release.space(space)
+        for dataset in bench.datasets(space):
+            for recipe in opened.named("surrogates", dataset):
+                lines.append(_surrogate_line(bench, space, dataset, recipe))
+    return "\n".join(lines)
+
+
+def _surrogate_line(bench: Bench, space: str, dataset: str, recipe: str) -> str:
+    surrogate = bench.surrogate(space, dataset, recipe)
+    quality = surrogate.quality
+    rows = bench.arrow("surrogates", space, dataset).to_pandas().query("recipe == @recipe")
+    runs = []
+    for seed in bench.seeds(space, dataset, recipe):
+        accuracies = bench.table(space, ["val_acc"], dataset=dataset, recipe=recipe, seed=seed)["val_acc"]
+        runs.append(accuracies[rows.arch_id])
+    taus, rmses = [], []
+    for model in ("ridge", "forest", "xgboost"):
+        said = rows[f"unseen_{model}"].to_numpy()
+        first = ~np.isnan(runs[0])
+        taus.append(f"{kendall_tau(said[first], runs[0][first]):.3f}")
+        rmses.append(f"{float(np.sqrt(np.nanmean((np.array(runs) - said) ** 2))):.4f}")
+    fitted = f"{surrogate.num_archs} ({surrogate.num_runs})"
+    reached = f"{quality.tau:.3f} | {quality.rmse:.4f} | {quality.coverage:.3f}"
+    beside = f"{_between_seeds(runs)} | {', '.join(taus)} | {', '.join(rmses)}"
+    return f"| {space}, `{recipe}` on {dataset} | {fitted} | {reached} | {beside} |"
+
+
+def _between_seeds(runs: Sequence[npt.NDArray[np.float64]]) -> str:
+    """Tau and rmse of seeds 0 and 1 to each other, and on how many networks; a dash where there are none."""
+    if len(runs) < 2:
+        return "-"
+    both = ~np.isnan(runs[0]) & ~np.isnan(runs[1])
+    first, second = runs[0][both], runs[1][both]
+    if len(first) < 2:
+        return "-"
+    rmse = float(np.sqrt(np.mean((first - second) ** 2)))
+    return f"{kendall_tau(first, second):.3f}, {rmse:.4f} ({len(first)})"
 
 
 def proxies() -> str:
@@ -176,6 +242,7 @@ _OTHERS = {
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
         ("archs/ runs/ scores/", "The released tables, Parquet."),
+        ("predictions/ surrogates/", "What is derived from the runs: every member's accuracy, and by what."),
         ("index/", "Memory-mappable copy of them for look-ups."),
     ),
 }
@@ -212,6 +279,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "version": bench.version,
             "counts": f"{header}{counts(bench)}",
             "noise": noise(bench),
+            "surrogates": surrogates(bench),
             "proxies": proxies(),
         },
         "README.md": {"total": f"{total:,}", "tree": f"```\n{tree()}\n```"},

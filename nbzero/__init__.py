@@ -19,7 +19,7 @@ from nbzero.errors import (
     UsageError,
 )
 from nbzero.proxies.facts import PROXIES, Proxy, proxy
-from nbzero.release.record import Record, Run, Scores
+from nbzero.release.record import Prediction, Record, Run, Scores
 from nbzero.spaces.macro import Arch, Stage, macs, params, space
 from nbzero.spaces.space import Space
 
@@ -39,6 +39,7 @@ __all__ = [
     "NothingFoundError",
     "OutOfBudgetError",
     "OutputError",
+    "Prediction",
     "Proxy",
     "ProxyError",
     "Record",
@@ -67,6 +68,7 @@ _LATER = (
     "release",
     "search",
     "spaces",
+    "surrogate",
 )
 
 

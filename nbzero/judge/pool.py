@@ -440,16 +440,20 @@ def pool_of(
     _check_condition(where, split)
     surrogate = _surrogate_asked(release, space, dataset, recipe, split, seed, accuracy)
     loaded = _Loaded(release, space, Wanted(dataset, recipe, protocol, seed, score_seed), where, orient)
+    of_seed: int | str
     if surrogate is None:
         values = loaded.numbers("runs", column)
         ids = loaded.rows[~np.isnan(values[loaded.rows])]
         if not len(ids):
             raise loaded.no_accuracy(split, np.flatnonzero(~np.isnan(values)))
+        accuracies = loaded.accuracies(column, str(loaded.named("runs")), ids)
+        of_seed, metric = loaded.seed, loaded.space.metric(dataset)
     else:
         values = predicted_means(loaded.space, dataset, surrogate.recipe)
         ids = loaded.scored_rows(needed=bool(names))
+        accuracies = None
+        of_seed, metric = PREDICTED, PREDICTED_ACCURACY
     scores = loaded.scores([name for name in names if name not in loaded.costs], ids)
-    named = str(loaded.named("runs"))
     return Pool(
         space=space,
         archs=tuple(loaded.archs[ids]),
@@ -458,17 +462,17 @@ def pool_of(
         categories=loaded.categories,
         unscored=loaded.why_no_scores(ids, _without(scores), looked_for=proxies is None),
         dataset=dataset,
-        recipe=named,
+        recipe=str(loaded.named("runs")),
         protocol=protocol or loaded.named("scores") or "",
-        seed=loaded.seed if surrogate is None else PREDICTED,
+        seed=of_seed,
         split=split,
         arch_ids=ids,
         accuracy=values[ids],
         scores={name: values for name, values in scores.items() if not np.isnan(values).all()},
-        accuracies=loaded.accuracies(column, named, ids) if surrogate is None else None,
+        accuracies=accuracies,
         members=loaded.space.archs,
         oriented=orient,
-        metric=loaded.space.metric(dataset) if surrogate is None else PREDICTED_ACCURACY,
+        metric=metric,
         score_seed=None if loaded.score_seed == loaded.seed else loaded.score_seed,
         where=where,
         surrogate=surrogate,

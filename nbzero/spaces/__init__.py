@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         params as params,
         space as space,
     )
+    from nbzero.spaces.points import Points as Points, points_of as points_of
     from nbzero.spaces.published import (
         IMPORTED as IMPORTED,
         categories_of as categories_of,
@@ -49,6 +50,7 @@ __all__ = face(
         "params",
         "space",
     ),
+    points=("Points", "points_of"),
     published=("IMPORTED", "categories_of", "doubts_of", "space_of", "standard_protocol"),
     sed=("sed_of_cell", "sed_of_table", "sed_reconstructed"),
     space=("Space",),
