@@ -208,7 +208,9 @@ class Process:
         num, seed = whole("num", num), whole("seed", seed)
         scaled = self._scaled(features(points_of(self.space, archs)))
         both = np.vstack([self._trained, scaled])
-        networks, place = np.unique(both, axis=0, return_inverse=True)
+        # Rounded, because logarithms of one number may differ in their last bit.
+        _, first, place = np.unique(both.round(9), axis=0, return_index=True, return_inverse=True)
+        networks = both[first]
         trained, asked = np.split(place, [len(self._trained)])
         factor, rest = self._prior_factor(networks, trained)
         own = np.sqrt(self.kernel.sd_arch**2 + rest)

@@ -86,17 +86,20 @@ def main() -> None:
     bench = Bench()
     for space in ("r1-mini", "r2-mini", "mb-mini"):
         for search in (random_search, evolution):
-            curves, queries, took = [], [], []
+            curves, queries, took, predicted = [], [], [], []
             for seed in range(SEEDS):
                 started = time.process_time()
                 s = bench.simulate(space, "cifar10", "cpu-16px-4", where=WHERE, budget_s=BUDGET_S)
                 search(s, seed)
                 took.append(time.process_time() - started)
                 curves.append(s.accuracy_at(TIMES))
-                queries.append(len(s.history))
+                history = s.history
+                queries.append(len(history))
+                predicted.append(np.mean(history["source"] == "predicted"))
             mean, sd = np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1)
             reached = [f"{at} s {m:.4f} +- {d:.4f}" for at, m, d in zip(TIMES, mean, sd, strict=True)]
-            told = f"{np.mean(queries):.0f} queries, {np.median(took):.2f} s of CPU"
+            told = f"{np.mean(queries):.0f} queries, {np.mean(predicted):.0%} predicted"
+            told += f", {np.median(took):.2f} s of CPU"
             print(f"{space}, {WHERE}, {search.__name__}: {', '.join(reached)}; {told}")
         arch, accuracy = s.oracle()
         print(f"{space}, {WHERE}, oracle of {len(s.archs)} members: {accuracy:.4f}, {arch}")
