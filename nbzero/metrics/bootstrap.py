@@ -23,6 +23,8 @@ from nbzero.metrics.picks import (
     within,
 )
 
+DRAWS = 64  # ranked at once
+
 
 class Interval(NamedTuple):
     """A bootstrap interval."""
@@ -279,9 +281,11 @@ def redrawn_picks(scores: npt.ArrayLike, draws: npt.ArrayLike, order: Ints, size
         part = table[:, inside]
         chosen = part == part.max(axis=1, keepdims=True)
         share = chosen / chosen.sum(axis=1, keepdims=True)
-        within = accuracies[:, inside]
-        rank[:, :, b] = _ranks_within(within) @ share.T
-        accuracy[:, :, b] = within @ share.T
+        for start in range(0, len(accuracies), DRAWS):
+            rows = slice(start, start + DRAWS)
+            there = accuracies[rows][:, inside]
+            rank[rows, :, b] = _ranks_within(there) @ share.T
+            accuracy[rows, :, b] = there @ share.T
     pool_size = np.tile(np.asarray(sizes, np.int64), (len(accuracies), 1))
     return Resampled(rank, accuracy, pool_size, table.shape[1])
 

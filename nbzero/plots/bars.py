@@ -135,7 +135,7 @@ def _draw(axes: Axes, panel: _Panel, column: str, places: int) -> None:
     axes.set_ylim(places - 0.4, -0.6)
     label = f"mean best ranking, {_column_said(column)}\n0 picks the best arch every time"
     if has_whiskers:
-        label += "; whiskers: bootstrap interval"
+        label += "; whiskers: interval"
     axes.set_xlabel(label)
     handles = _kinds(colours, missing) + _draw_references(axes, panel.references)
     # When all is drawn: it ends the automatic limits, and a line beyond the bars would not be seen.

@@ -327,7 +327,7 @@ def _notes(picks: Frame) -> list[str]:
     """What the whiskers are, and the notes of the picks."""
     said = "Markers stand side by side at a limit, so that equal picks are all seen."
     if "accuracy_low" in picks:
-        said += " Whiskers: bootstrap intervals of the accuracy."
+        said += " Whiskers: intervals of the accuracy."
     return [said, *picks.notes]
 
 

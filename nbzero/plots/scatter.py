@@ -345,7 +345,7 @@ def _tau_said(judged: Mapping[str, Row]) -> str:
     if not judged:
         return ""
     if _has_intervals(judged):
-        return "τ: Kendall's tau-b, in brackets its bootstrap interval."
+        return "τ: Kendall's tau-b, in brackets its interval."
     return "τ: Kendall's tau-b."
 
 

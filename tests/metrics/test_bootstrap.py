@@ -115,7 +115,7 @@ def test_redrawn_is_one_draw_after_the_other():
     rng = np.random.default_rng(5)
     scores = np.round(rng.normal(size=(5, 40)), 1)
     scores[1, ::3], scores[2], scores[3, 5], scores[4] = np.nan, 1.0, -np.inf, np.nan
-    draws = rng.normal(size=(30, 40))
+    draws = rng.normal(size=(130, 40))
     cost = rng.integers(1, 12, 40)
     order, sizes = metrics.within(cost, metrics.budget_limits(cost, 4))
     found = metrics.redrawn_picks(scores, draws, order, sizes)
@@ -124,7 +124,7 @@ def test_redrawn_is_one_draw_after_the_other():
         np.testing.assert_allclose(found.rank[row], alone.rank, atol=1e-9)
         np.testing.assert_allclose(found.accuracy[row], alone.accuracy, atol=1e-12)
         assert (found.pool_size[row] == alone.pool_size).all()
-    assert found.mbr().shape == (30, 5) and found.num_archs == 40
+    assert found.mbr().shape == (130, 5) and found.num_archs == 40
     taus = metrics.redrawn(kendall_tau, scores[0], draws)
     assert taus.tolist() == [kendall_tau(scores[0], accuracy) for accuracy in draws]
     with pytest.raises(UsageError, match=r"they are \(R, 40\)"):

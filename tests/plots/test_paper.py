@@ -171,3 +171,13 @@ def test_a_figure_that_needs_members_says_so(bench, pool):
     lacks = "lacks members of every named combination: zen_macs needs zen, macs"
     with pytest.raises(UsageError, match=lacks):
         plots.drawing("combined").draw(bench, replace(pool, scores={}))
+
+
+def test_a_figure_of_predicted_accuracies_says_so():
+    which = {"proxies": ["zen", "snip"], "accuracy": "predicted"}
+    made = plots.FIGURES["macs"].make(Bench(), "r2-mini", "cifar10", **which)
+    said = made.get_suptitle().replace("\n", " ")
+    assert "val predicted accuracy, from 100 trained networks" in said
+    assert any(axes.get_ylabel().startswith("predicted accuracy of the pick") for axes in made.axes)
+    other = plots.FIGURES["hybrid"].make(Bench(), "r2-mini", "cifar10", **which)
+    assert "predicted accuracy" in other.get_suptitle().replace("\n", " ")

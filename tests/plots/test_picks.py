@@ -88,7 +88,7 @@ def test_whiskers_are_the_intervals_and_equal_picks_stand_side_by_side(twins, re
     for row in table:
         interval = f"[{row['mbr_macs_low']:.2f}, {row['mbr_macs_high']:.2f}]"
         assert f"{row['proxy']} {row['mbr_macs']:.3f} {interval}" in shown
-    assert "Whiskers: bootstrap intervals" in foot(figure) and "20 resamples" in foot(figure)
+    assert "Whiskers: intervals of the accuracy" in foot(figure) and "20 resamples" in foot(figure)
     plain = plots.limits(constrained(twins, "macs"), "macs")
     assert not plain.axes[1].collections and "Whiskers" not in foot(plain)
 
