@@ -82,7 +82,7 @@ def test_it_is_small_and_has_all_archs(embedded: Bench) -> None:
 def test_every_file_goes_into_the_wheel() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    patterns = [pattern.strip() for pattern in config["options.package_data"]["nbzero.data"].split(",")]
+    patterns = config["options.package_data"]["nbzero.data"].replace(",", " ").split()
     for name in (MANIFEST, *RELEASE.manifest.files):
         assert any(
             fnmatch.fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns

@@ -31,7 +31,9 @@ _held: set[str] = set()
 
 @contextlib.contextmanager
 def locked(folder: Path, wait_s: float = WAIT_S, name: str = NAME) -> Iterator[None]:
-    """Hold the lock of a folder, which is made where it is not there. In the process that holds it: nothing.
+    """Hold the lock of a folder, which is made where it is not there, and goes again where it stays empty.
+
+    Where this process holds it already, nothing is done.
 
     Raises:
         OutputError: another process has held it for `wait_s` seconds, with its host and number; or the folder
@@ -41,6 +43,7 @@ def locked(folder: Path, wait_s: float = WAIT_S, name: str = NAME) -> Iterator[N
     if str(path) in _held:
         yield
         return
+    is_new = not path.parent.exists()
     number = _taken(path, wait_s)
     if number is not None:
         _held.add(str(path))
@@ -52,6 +55,9 @@ def locked(folder: Path, wait_s: float = WAIT_S, name: str = NAME) -> Iterator[N
             with contextlib.suppress(OSError):
                 os.unlink(path)  # while it is held: who waits for it sees that the file has gone
             os.close(number)
+            if is_new:
+                with contextlib.suppress(OSError):  # something is in it
+                    path.parent.rmdir()
 
 
 def _taken(path: Path, wait_s: float) -> int | None:

@@ -137,12 +137,6 @@ def _check_derived(key: TableKey, tables: Mapping[TableKey, pa.Table]) -> None:
     if fitted is None or predicted is None:
         raise ReleaseError(f"{path}: predictions and surrogates go together, one of them lacks; {FIT_AGAIN}")
     archs = tables["archs", space, None].column("arch").to_pylist()
-    for name, wanted in (("space", space), ("dataset", dataset)):
-        if set(tables[key].column(name).to_pylist()) != {wanted}:
-            raise ReleaseError(f"{path}: {name} is not everywhere {wanted!r}, as its path says; {FIT_AGAIN}")
-    ids = tables[key].column("arch_id").to_pylist()
-    if [archs[arch_id] for arch_id in ids] != tables[key].column("arch").to_pylist():
-        raise ReleaseError(f"{path}: an arch is not the one of its arch_id; {FIT_AGAIN}")
     if kind == "surrogates":
         _check_fitted(path, fitted, tables["runs", space, dataset])
     else:

@@ -64,7 +64,7 @@ def predicted(runs_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_every_member_is_predicted_from_all_runs(predicted: Path) -> None:
     bench = Bench(predicted)
-    assert bench.version == "0.3.0"
+    assert bench.version == "0.2.0+yours.1"
     surrogate = bench.surrogate("r1-mini", "cifar10", "cpu-16px-4")
     assert (surrogate.num_archs, surrogate.num_runs, surrogate.version) == (NUM, NUM + 12, "0.2.0")
     table = bench.arrow("predictions", "r1-mini", "cifar10").to_pandas()
@@ -103,25 +103,28 @@ def test_one_run_each_leaves_no_part_of_a_network_s_own(runs_alone: Path) -> Non
 
 
 def test_in_place_and_again(predicted: Path, tmp_path: Path) -> None:
-    """What is there is replaced; runs and scores keep every byte."""
+    """Of the same runs it is the same, to the byte."""
     shutil.copytree(predicted, tmp_path / "again")
     before = contents(tmp_path / "again")
     assert fit_surrogate.main(["--release", str(tmp_path / "again"), "--out", str(tmp_path / "again")]) == 0
-    after = contents(tmp_path / "again")
-    kept = [
-        name for name in before if not name.startswith(("predictions", "surrogates", "index", "manifest"))
-    ]
-    old, new = Release.open(predicted), Release.open(tmp_path / "again")
-    assert new.manifest.data_version == "0.4.0" and len(kept) == 2
-    for name in kept:
+    assert contents(tmp_path / "again") == before
+
+
+def test_in_place_a_plain_release_goes_on(runs_alone: Path, tmp_path: Path) -> None:
+    """Runs keep every byte but that of their version."""
+    folder = tmp_path / "plain"
+    shutil.copytree(runs_alone, folder)
+    assert fit_surrogate.main(["--release", str(folder), "--out", str(folder)]) == 0
+    old, new = Release.open(runs_alone), Release.open(folder)
+    assert new.manifest.data_version == "0.3.0" and verify(str(folder))
+    for name in ("archs/r1-mini.parquet", "runs/r1-mini/cifar10.parquet"):
         assert new.table(name).equals(old.table(name))
-    assert before.keys() == after.keys() and verify(str(tmp_path / "again"))
 
 
 def test_a_full_disk_leaves_the_old_release(
-    predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    runs_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(predicted, tmp_path / "full")
+    shutil.copytree(runs_alone, tmp_path / "full")
     before = contents(tmp_path / "full")
     fill_disk(monkeypatch, after=1)
     assert fit_surrogate.main(["--release", str(tmp_path / "full"), "--out", str(tmp_path / "full")]) == 2
@@ -191,8 +194,8 @@ def changed(table: pa.Table, name: str, row: int, value: Any) -> pa.Table:
         ("predictions", "mean", 0.9, "mean of r1-mini-.* off"),
         ("predictions", "sd_run", 0.5, "sd_run of r1-mini-.* off"),
         ("predictions", "num_runs", 7, "num_runs is not that of its surrogate"),
-        ("predictions", "space", "r1", "space is not everywhere 'r1-mini'"),
-        ("predictions", "arch", ARCHS[9], "an arch is not the one of its arch_id"),
+        ("predictions", "space", "r1", "space is 'r1' in row 3, by its path it is"),
+        ("predictions", "arch", ARCHS[9], "arch is .* in row 3, by the archs table it is"),
         ("surrogates", "val_acc", 0.9, "val_acc of arch_id 3 is 0.9, its runs have a mean of"),
         ("surrogates", "num_seeds", 4, "its rows have"),
         ("surrogates", "sd_noise", 0.5, "several values of sd_noise"),
@@ -205,8 +208,8 @@ def test_verify_finds_what_was_not_fitted(
     tables = Release.open(predicted).tables()
     key = (kind, "r1-mini", "cifar10")
     wrong = changed(tables[key], name, 3, value)
-    commit_release(tmp_path / "wrong", tables | {key: wrong}, "0.4.0")
     with pytest.raises(ReleaseError, match=said):
+        commit_release(tmp_path / "wrong", tables | {key: wrong}, "0.4.0")
         verify(str(tmp_path / "wrong"))
 
 

@@ -1,12 +1,16 @@
 """Teams of processes: every task ends once, whatever becomes of its worker."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 
 from nbzero.errors import UsageError
-from nbzero.proxies.workers import computed, main_is_a_file, num_cores, over_limit
+from nbzero.proxies.workers import computed, num_cores, over_limit
+from tests.places import ROOT
 from tests.proxies import starts
 
 
@@ -58,5 +62,20 @@ def test_a_team_that_is_closed_early_leaves_no_process():
     assert multiprocessing.active_children() == []
 
 
-def test_cores_are_counted_and_the_tests_run_from_a_file():
-    assert num_cores() >= 1 and main_is_a_file()
+def test_cores_are_counted():
+    assert num_cores() >= 1
+
+
+def test_a_script_is_a_file_and_a_line_of_code_is_none(tmp_path):
+    code = "from nbzero.proxies.workers import main_is_a_file; print(main_is_a_file())"
+    (tmp_path / "script.py").write_text(code)
+    for arguments, said in (([str(tmp_path / "script.py")], "True"), (["-c", code], "False")):
+        ended = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert ended.stdout.strip() == said

@@ -63,6 +63,7 @@ def test_a_lock_of_a_process_that_was_killed_is_taken(tmp_path: Path) -> None:
 def test_the_process_that_holds_it_may_ask_again(tmp_path: Path) -> None:
     with locked(tmp_path / "new"), locked(tmp_path / "new", wait_s=0):
         assert (tmp_path / "new" / NAME).exists()
+    assert not (tmp_path / "new").exists()
     with pytest.raises(KeyError), locked(tmp_path):
         raise KeyError
     assert not (tmp_path / NAME).exists()
