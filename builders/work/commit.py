@@ -26,7 +26,7 @@ from nbzero.files import sync_folder, write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
 from nbzero.release.places import placed
-from nbzero.release.reading import size_and_sha256
+from nbzero.release.reading import open_regular, size_and_sha256
 from nbzero.release.schema import Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
@@ -264,7 +264,8 @@ def finish_commit(folder: Path) -> None:
 def _is(path: Path, file: File) -> bool:
     """Whether a file holds what a manifest says."""
     try:
-        return size_and_sha256(path, file.bytes) == (file.bytes, file.sha256)
+        with open_regular(path) as opened:
+            return size_and_sha256(opened, file.bytes) == (file.bytes, file.sha256)
     except (OSError, ReleaseError):
         return False
 

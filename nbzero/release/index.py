@@ -34,10 +34,11 @@ import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbzero.errors import ReleaseError
 from nbzero.release import strings
+from nbzero.release.reading import open_regular
 from nbzero.release.schema import KEYS, WHERE, Table
 from nbzero.release.structure import CODES, check_header
 
@@ -175,11 +176,16 @@ def _moved(node: Any, start: int) -> Any:
 
 
 class Index:
-    """An opened index: every array is a read-only view of the mapped file."""
+    """An opened index: every array is a read-only view of the mapped file.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file, for errors too.
+        opened: the file itself, which is closed; None: it is opened by its path.
+    """
+
+    def __init__(self, path: Path | str, opened: BinaryIO | None = None) -> None:
         self.path = path
-        with open(path, "rb") as file:
+        with opened or open_regular(Path(path)) as file:
             try:
                 self._map: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError as error:

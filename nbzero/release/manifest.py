@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
-from nbzero.release.reading import read_file, read_url, size_and_sha256
+from nbzero.release.reading import open_regular, pieces, read_file, read_url, size_and_sha256
 from nbzero.release.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
@@ -217,7 +217,6 @@ class Release:
     sha256: str
     folder: Path | None
     anew: bool = False
-    _checked: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, path_or_url: str | os.PathLike[str] | None = None, *, anew: bool = False) -> Release:
@@ -242,37 +241,90 @@ class Release:
             raise ReleaseError(f"{where} has more than {MAX_BYTES:,} bytes; a manifest is smaller")
         return cls(url, Manifest.parse(data, where), hashlib.sha256(data).hexdigest(), folder, anew)
 
-    def path(self, name: str) -> Path:
-        """A local file that holds exactly what the manifest promises.
+    def file(self, name: str) -> BinaryIO:
+        """A file, opened, that holds exactly what the manifest promises.
 
-        Of a remote release it is fetched into the cache.
+        What replaces it meanwhile is not seen. Of a remote release it is fetched into the cache.
 
         Raises:
-            ReleaseError: no such file in the manifest, or it is missing, truncated or changed.
+            ReleaseError: no such file in the manifest, or it is missing, truncated, changed, or of another
+                release that has replaced this one.
         """
-        if name not in self._checked:
-            if name not in self.manifest.files:
-                there = ", ".join(sorted(self.manifest.files))
-                raise ReleaseError(f"{self.url} has no {name}; its manifest names {there}")
-            self._checked[name] = self._checked_file(name, self.manifest.files[name])
-        return self._checked[name]
+        promised = self._promised(name)
+        if self.folder is None:
+            return self._cached_file(name, promised)
+        path = self.folder / name
+        file = self._opened(path)
+        try:
+            if not self.anew and _was_checked(path, file, promised):
+                return file
+            self._check(*size_and_sha256(file, promised.bytes), promised, path)
+            if promised.bytes > ONCE:
+                _remember(path, file, promised)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
 
     def table(self, name: str) -> pa.Table:
-        """A Parquet file of the release, whole; ReleaseError as `path`, and where it is no Parquet file."""
+        """A Parquet file of the release, whole; ReleaseError as `file`, and where it is no Parquet file."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.path(name)
+        promised = self._promised(name)
+        where = f"{self.url}/{name}"
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(pa.BufferReader(self._bytes(name, promised)))
             there = file.metadata.num_rows
-            if there != self.manifest.files[name].rows:  # before anything is decoded
-                promised = f"its manifest says {self.manifest.files[name].rows}"
-                raise ReleaseError(f"{path} has {there} rows, {promised}; fetch it anew")
+            if there != promised.rows:  # before anything is decoded
+                raise ReleaseError(
+                    f"{where} has {there} rows, its manifest says {promised.rows}; fetch it anew"
+                )
             return file.read()
         except (pa.ArrowException, OSError) as error:
             why = f"no Parquet file that can be read ({error})"
-            raise ReleaseError(f"{path} is {why}; fetch the release anew") from error
+            raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
+
+    def _promised(self, name: str) -> File:
+        if name not in self.manifest.files:
+            there = ", ".join(sorted(self.manifest.files))
+            raise ReleaseError(f"{self.url} has no {name}; its manifest names {there}")
+        return self.manifest.files[name]
+
+    def _bytes(self, name: str, promised: File) -> bytes:
+        """All of a file, checked: what is checked is what is parsed."""
+        if self.folder is None:
+            with self._cached_file(name, promised) as file:
+                return file.read()
+        path = self.folder / name
+        with self._opened(path) as file:
+            data = b"".join(pieces(file, promised.bytes))
+        self._check(len(data), hashlib.sha256(data).hexdigest(), promised, path)
+        return data
+
+    def _opened(self, path: Path) -> BinaryIO:
+        try:
+            return open_regular(path)
+        except OSError as error:
+            self._check_same()
+            why = f"cannot be read ({error.strerror})"
+            raise ReleaseError(f"{path} {why}; fetch the release anew") from error
+
+    def _check(self, size: int, sha256: str, promised: File, path: Path) -> None:
+        if (size, sha256) != (promised.bytes, promised.sha256):
+            self._check_same()
+        _check(size, sha256, promised, str(path))
+
+    def _check_same(self) -> None:
+        """ReleaseError where another release has taken the place of this one since it was opened."""
+        assert self.folder is not None
+        try:
+            data = read_file(self.folder / MANIFEST, MAX_BYTES)
+        except (OSError, ReleaseError):
+            return
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ReleaseError(f"{self.folder} was replaced since it was opened; open it again")
 
     def tables(self) -> dict[TableKey, pa.Table]:
         """Every Parquet table, checked against the manifest.
@@ -286,55 +338,47 @@ class Release:
                 found[parse_path(path)] = self.table(path)
         return found
 
-    def _checked_file(self, name: str, promised: File) -> Path:
-        if self.folder is None:
-            return self._cached_file(name, promised)
-        path = self.folder / name
-        if not self.anew and _was_checked(path, promised):
-            return path
-        try:
-            size, sha256 = size_and_sha256(path, promised.bytes)
-        except OSError as error:
-            why = f"cannot be read ({error.strerror})"
-            raise ReleaseError(f"{path} {why}; fetch the release anew") from error
-        _check(size, sha256, promised, str(path))
-        if promised.bytes > ONCE:
-            _remember(path, promised)
-        return path
-
-    def _cached_file(self, name: str, promised: File) -> Path:
+    def _cached_file(self, name: str, promised: File) -> BinaryIO:
         """A file of a remote release, in the cache."""
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
-        if path.exists() and size_and_sha256(path, promised.bytes) == (promised.bytes, promised.sha256):
-            return path
-        data = read_url(f"{self.url}/{name}", promised.bytes)
-        check_bytes(data, promised, f"{self.url}/{name}")
-        write_cached(path, data)
-        return path
+        if not _holds(path, promised):
+            data = read_url(f"{self.url}/{name}", promised.bytes)
+            check_bytes(data, promised, f"{self.url}/{name}")
+            write_cached(path, data)
+        return open_regular(path)
 
 
-def _was_checked(path: Path, promised: File) -> bool:
+def _holds(path: Path, promised: File) -> bool:
+    """Whether a file is there and is what a manifest promises."""
+    try:
+        with open_regular(path) as file:
+            return size_and_sha256(file, promised.bytes) == (promised.bytes, promised.sha256)
+    except FileNotFoundError:
+        return False
+
+
+def _was_checked(path: Path, file: BinaryIO, promised: File) -> bool:
     """Whether a large file was checked before and is the same since."""
     if promised.bytes <= ONCE:
         return False
     try:
-        return _note(path).read_text() == _state(path, promised)
+        return _note(path).read_text() == _state(file, promised)
     except OSError:
         return False
 
 
-def _remember(path: Path, promised: File) -> None:
+def _remember(path: Path, file: BinaryIO, promised: File) -> None:
     """Leave a note in the user's cache that a file was checked; where that cannot be, it is checked again."""
     with contextlib.suppress(OSError, OutputError):
-        write_cached(_note(path), _state(path, promised).encode())
+        write_cached(_note(path), _state(file, promised).encode())
 
 
 def _note(path: Path) -> Path:
     return cache_folder() / "checked" / hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
-def _state(path: Path, promised: File) -> str:
-    there = path.stat()
+def _state(file: BinaryIO, promised: File) -> str:
+    there = os.fstat(file.fileno())
     return f"{promised.sha256} {there.st_size} {there.st_ino} {there.st_mtime_ns} {there.st_ctime_ns}"
 
 

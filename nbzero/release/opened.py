@@ -327,7 +327,8 @@ class Opened:
         listed = self.files.manifest.files
         sources = {path: file.sha256 for path, file in listed.items() if _is_of(path, space)}
         if index_path(space) in listed:
-            index = Index(self.files.path(index_path(space)))
+            name = index_path(space)
+            index = Index(f"{self.files.url}/{name}", self.files.file(name))
         else:
             path = cache_folder() / "index" / self.files.sha256 / f"{space}.nbzidx"
             if not path.exists():

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nbzero.errors import ReleaseError
 
@@ -23,36 +23,42 @@ STALL_S = 30.0
 CHUNK = 1 << 20
 
 
-def chunks_of(path: Path, most: int) -> Iterator[bytes]:
-    """A regular file piece by piece, at most `most` + 1 bytes of it.
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, opened to be read.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be opened.
         ReleaseError: it is no regular file.
     """
     # Without O_NONBLOCK the mere opening of a pipe waits until somebody writes into it.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(number, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ReleaseError(f"{path} is no regular file; fetch the release anew")
-        left = most + 1
-        while left > 0:
-            piece = file.read(min(CHUNK, left))
-            if not piece:
-                return
-            left -= len(piece)
-            yield piece
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ReleaseError(f"{path} is no regular file; fetch the release anew")
+    return open(number, "rb", buffering=0)
+
+
+def pieces(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """What an opened file holds, piece by piece, at most `most` + 1 bytes of it."""
+    left = most + 1
+    while left > 0:
+        piece = file.read(min(CHUNK, left))
+        if not piece:
+            return
+        left -= len(piece)
+        yield piece
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """All of `chunks_of` in one."""
-    return b"".join(chunks_of(path, most))
+    """The bytes of a regular file, at most `most` + 1; errors as of `open_regular`."""
+    with open_regular(path) as file:
+        return b"".join(pieces(file, most))
 
 
-def size_and_sha256(path: Path, most: int) -> tuple[int, str]:
+def size_and_sha256(file: BinaryIO, most: int) -> tuple[int, str]:
     """Bytes, at most `most` + 1, and their SHA-256 in hex; the file is never whole in memory."""
     size, digest = 0, hashlib.sha256()
-    for piece in chunks_of(path, most):
+    for piece in pieces(file, most):
         size += len(piece)
         digest.update(piece)
     return size, digest.hexdigest()

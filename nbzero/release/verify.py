@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, count_of
 from nbzero.release.derived import stale
-from nbzero.release.index import Index, build_index, index_path, sort_keys
+from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
 from nbzero.release.schema import (
@@ -120,8 +120,9 @@ def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Tabl
             named[f"{kind}/{dataset}" if dataset else kind] = table
             source = path_of(kind, of, dataset)
             sources[source] = release.manifest.files[source].sha256
-    opened = Index(release.path(path))
-    if opened.path.read_bytes() != build_index(space, named, sources):
+    with release.file(path) as file:
+        data = file.read()
+    if data != build_index(space, named, sources):
         raise ReleaseError(f"{path} differs from the Parquet files it is derived from; {AGAIN}")
     return [f"{path}: equals its {count_of(len(named), 'table')}"]
 

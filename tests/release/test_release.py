@@ -366,7 +366,7 @@ def test_a_damaged_file_is_refused_by_name(copied: Path, name: str, damage: str)
     said = {
         "one bit": "does not have the checksum in its manifest",
         "missing": "cannot be read",
-        "a folder": "cannot be read",
+        "a folder": "is no regular file",
     }
     with pytest.raises(
         ReleaseError,
@@ -382,6 +382,25 @@ def test_a_file_that_is_not_asked_for_is_not_read(copied: Path) -> None:
     assert Bench(copied).query(("r1-mini", 0)).macs > 0 and Bench(copied).table(
         "r1-mini", ["val_acc"], "digits"
     )
+
+
+def test_a_release_that_is_replaced_while_it_is_open_is_never_mixed(
+    made: SimpleNamespace, small: Any, tmp_path: Path
+) -> None:
+    """What was opened goes on to answer, and what was not is an error that says so."""
+    folder = tmp_path / "release"
+    shutil.copytree(small("before", [made.run_row(0)], "0.1.0"), folder)
+    b = Bench(folder)
+    assert b.query(("r1-mini", 0)).accuracy("cifar10") == made.run_row(0)["val_acc"]
+    commit_release(folder, made.as_tables({RUNS: [made.run_row(i) for i in range(3)]}, ["r1-mini"]), "0.2.0")
+    assert b.query(("r1-mini", 0)).accuracy("cifar10") == made.run_row(0)["val_acc"]
+    assert b.query(("r1-mini", 1)).accuracy("cifar10") is None
+    with pytest.raises(ReleaseError, match="was replaced since it was opened; open it again"):
+        b.arrow(*RUNS)
+    late = Bench(folder)
+    commit_release(folder, made.as_tables({RUNS: [made.run_row(i) for i in range(4)]}, ["r1-mini"]), "0.3.0")
+    with pytest.raises(ReleaseError, match="was replaced since it was opened; open it again"):
+        late.query(("r1-mini", 0))
 
 
 @pytest.mark.parametrize("data", [b"PAR1", b"no parquet", b"PAR1" + bytes(100) + b"PAR1"])
