@@ -141,6 +141,9 @@ def job_of(
         key: the column that all its rows share, and the argument that says its value: "recipe" or "protocol".
         start, settings: as in `Job`; the settings get the data set, its images, and the commit.
     """
+    if "::" in given.out or ("://" in given.out and "?" in given.out):
+        what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
+        raise UsageError(f"--out {given.out}; it is {what}")
     chosen = space(given.space)
     dataset(given.dataset)
     source = find_source(given.dataset, given.images)

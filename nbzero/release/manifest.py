@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.files import cache_folder, write_cached
-from nbzero.release.reading import open_regular, pieces, read_file, read_url, size_and_sha256
+from nbzero.release.reading import joined, open_regular, pieces, read_file, read_url, size_and_sha256
 from nbzero.release.schema import SCHEMA_VERSION, TableKey, parse_path, safe_path
 
 if TYPE_CHECKING:
@@ -229,8 +229,8 @@ class Release:
         given = os.fspath(embedded_folder() if path_or_url is None else path_or_url)
         if "://" in given:
             folder = None
-            url = given.rstrip("/")
-            where = f"{url}/{MANIFEST}"
+            url = given
+            where = joined(url, MANIFEST)
             data = read_url(where, MAX_BYTES)
         else:
             folder = Path(given).absolute()  # files are read later, perhaps from another working directory
@@ -273,7 +273,7 @@ class Release:
         import pyarrow.parquet as pq
 
         promised = self._promised(name)
-        where = f"{self.url}/{name}"
+        where = joined(self.url, name)
         try:
             file = pq.ParquetFile(pa.BufferReader(self._bytes(name, promised)))
             there = file.metadata.num_rows
@@ -342,8 +342,9 @@ class Release:
         """A file of a remote release, in the cache."""
         path = cache_folder() / "files" / promised.sha256 / Path(name).name
         if not _holds(path, promised):
-            data = read_url(f"{self.url}/{name}", promised.bytes)
-            check_bytes(data, promised, f"{self.url}/{name}")
+            where = joined(self.url, name)
+            data = read_url(where, promised.bytes)
+            check_bytes(data, promised, where)
             write_cached(path, data)
         return open_regular(path)
 

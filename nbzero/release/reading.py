@@ -64,6 +64,23 @@ def size_and_sha256(file: BinaryIO, most: int) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
+def joined(folder: str, name: str) -> str:
+    """A file in a folder that is a path or URL: before what comes behind "::", or behind "?" of http.
+
+    >>> joined("https://host/data/?token=5", "a/b"), joined("zip://::https://host/x.zip", "a/b")
+    ('https://host/data/a/b?token=5', 'zip://a/b::https://host/x.zip')
+    >>> joined("s3://bucket/data", "a/b"), joined("/data", "a/b")
+    ('s3://bucket/data/a/b', '/data/a/b')
+    """
+    first, chain, rest = folder.partition("::")
+    query = mark = ""
+    if first.startswith(("http://", "https://")):
+        first, mark, query = first.partition("?")
+    if not first.endswith("://"):
+        first = first.rstrip("/") + "/"
+    return f"{first}{name}{mark}{query}{chain}{rest}"
+
+
 def read_url(url: str, most: int) -> bytes:
     """The bytes at a URL, at most `most` + 1.
 

@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import stat
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -610,6 +611,26 @@ def test_a_release_at_a_url(served: SimpleNamespace, bench: Bench, own_cache: Pa
         for path in ["x/" + path]
     )
     assert verify.verify(served.url) == verify.verify(str(served.folder))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "zip within a folder", "zip over http", "query"])
+def test_a_release_at_a_chained_url_or_one_with_a_query(
+    served: SimpleNamespace, bench: Bench, own_cache: Path, release: Path, tmp_path: Path, kind: str
+) -> None:
+    root = release.parent if kind == "zip within a folder" else release
+    made = shutil.make_archive(str(tmp_path / "made"), "zip", root)
+    with tarfile.open(tmp_path / "made.tar", "w") as tar:
+        for path in release.iterdir():
+            tar.add(path, path.name)
+    shutil.copy(made, served.folder / "made.zip")
+    url = {
+        "zip": f"zip://::file://{made}",
+        "tar": f"tar://::file://{tmp_path}/made.tar",
+        "zip within a folder": f"zip://{release.name}::file://{made}",
+        "zip over http": f"zip://::simplecache::{served.url}/made.zip",
+        "query": f"{served.url}/?token=5",
+    }[kind]
+    same_answers(Bench(url), bench)
 
 
 def test_a_release_in_memory(release: Path, bench: Bench, own_cache: Path) -> None:
