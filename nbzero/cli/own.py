@@ -9,7 +9,7 @@ import typer
 
 from nbzero.cli.frame import Answer, Call, Listing, fail
 from nbzero.cli.options import command, of_release
-from nbzero.errors import UsageError
+from nbzero.errors import NothingFoundError, UsageError, count_of
 
 if TYPE_CHECKING:
     from nbzero.proxies.scored import OwnScores
@@ -95,6 +95,12 @@ def score(
             )
     except KeyboardInterrupt:
         raise fail(_interrupted(out), INTERRUPTED) from None
+    if len(found.reasons) == len(found):
+        first, reason = next(iter(found.reasons.items()))
+        kept = f"; every reason is in {out}" if out else ""
+        raise NothingFoundError(
+            f"none of {count_of(len(found), 'arch')} has a score; {first}: {reason}{kept}"
+        )
     if out is None:
         return Answer(found.frame)
     return Answer(_in_short(found, space, out))

@@ -181,6 +181,8 @@ def evaluate(
 def _scored(pool: Pool, function: Any) -> OwnScores:
     """The scores of a function on the archs of a pool, as those beside them were made."""
     seed = pool.seed if pool.score_seed is None else pool.score_seed
+    if pool.surrogate is not None and pool.score_seed is None:
+        seed = 0  # whose scores stand beside predicted accuracies
     if isinstance(seed, str):
         raise UsageError(
             f"a function beside scores of seed {seed!r}; call nbzero.proxies.score_archs with the seeds meant"

@@ -20,6 +20,7 @@ from nbzero.proxies.scored import counted_reasons
 
 REFERENCES = (RANDOM, ORACLE, CEILING)
 UNION = "mbr_union"
+FEW = 20  # archs below which a verdict says that they are too few
 MANY = 2_000  # archs from which on intervals are of fewer resamples, because each takes longer
 
 
@@ -108,6 +109,7 @@ def verdicts_of(
             *_lead(found.get(name), name, beside[name], table, bootstrap),
             *_tau(pool, name, beside[name], table, bootstrap),
             _failures(pool, name, source),
+            *_few(pool),
             _noise(pool, table),
         )
     return verdicts
@@ -154,7 +156,9 @@ def _reference(name: str, costs: list[str]) -> str:
 def _place(pool: Pool, name: str, table: Frame) -> list[str]:
     by, called = "kendall", "Kendall's tau"
     if UNION in table:
-        by, called = UNION, "mBR"
+        *costs, last = [cost for cost in pool.costs if f"mbr_{cost}" in table]
+        on = f"{', '.join(costs)} and {last}" if costs else last
+        by, called = UNION, f"mBR over limits on {on}"
     if math.isnan(_value(table, name, by)):
         return [f"{name} has no place by {called}, which is undefined for it, N = {len(pool):,}."]
     place, of = place_of(table, name, by)
@@ -185,6 +189,12 @@ def _lead(lead: Lead | None, name: str, beside: str, table: Frame, bootstrap: Bo
         return [f"{both}; the difference is not settled: its {interval}, holds 0."]
     which = "better" if lead.high < 0 else "worse"
     return [f"{both}; the difference is settled: it picks {which} than {beside} ({interval})."]
+
+
+def _few(pool: Pool) -> list[str]:
+    if len(pool) >= FEW:
+        return []
+    return [f"{count_of(len(pool), 'arch')} are too few to tell one proxy from another."]
 
 
 def _tau(pool: Pool, name: str, beside: str, table: Frame, bootstrap: Bootstrap) -> list[str]:

@@ -116,11 +116,55 @@ def _takes(signature: inspect.Signature, number: int) -> bool:
 
 
 def named_version(function: Function) -> str:
-    """The name of a function, and eight digits of SHA-256 of its own source, without comments.
+    """The name of a function, and eight digits of SHA-256 of its source, without comments.
 
-    A change of what it calls elsewhere does not show.
+    To its source belongs what it uses of its own module: functions, classes, numbers and texts, and what
+    those use. A change of what it calls in other modules does not show.
     """
-    return f"{name_of(function)} {hashlib.sha256(_source_of(function).encode()).hexdigest()[:8]}"
+    said = "\n".join([_source_of(function), *_used(function, set())])
+    return f"{name_of(function)} {hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+
+def _used(function: Any, seen: set[str]) -> list[str]:
+    """The source of what a function uses of its own module, and what that uses; `seen` has their names."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type) or not inspect.isroutine(function):
+        owner = function if isinstance(function, type) else type(function)
+        methods = [value for value in vars(owner).values() if inspect.isfunction(value)]
+        return [said for method in methods for said in _used(method, seen)]
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    known = inspect.getclosurevars(function) if inspect.isfunction(function) else None
+    values = {} if known is None else {**known.globals, **known.nonlocals}
+    said = [repr(getattr(function, "__defaults__", None))]
+    for name in sorted(values):
+        if name not in seen:
+            seen.add(name)
+            said += _told(name, values[name], function.__module__, seen)
+    return said
+
+
+def _told(name: str, value: Any, module: str, seen: set[str]) -> list[str]:
+    """What a version says of one thing that a function uses."""
+    if isinstance(value, (int, float, complex, str, bytes, tuple, frozenset, type(None))):
+        return [f"{name} = {value!r}"]
+    if getattr(value, "__module__", None) != module:
+        return []
+    if isinstance(value, type):
+        return [_text_of(value), *_used(value, seen)]
+    if callable(value):
+        return [_source_of(value), *_used(value, seen)]
+    return []
+
+
+def _text_of(value: Any) -> str:
+    """The source of a function or class without comments; its name where there is none to be had."""
+    try:
+        return ast.dump(ast.parse(textwrap.dedent(inspect.getsource(value))))
+    except (OSError, TypeError, SyntaxError):
+        return str(getattr(value, "__qualname__", ""))
 
 
 def name_of(function: Function) -> str:

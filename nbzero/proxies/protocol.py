@@ -6,6 +6,7 @@ A seed fixes the weights, the images and the noise. Images and noise are the sam
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,6 +149,9 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
         UnknownNameError: no protocol of that name.
         UsageError: no noise variant, or a space that has no protocol of ours.
     """
+    if images is not None and not isinstance(images, (str, os.PathLike)):
+        allowed = f"a folder or file, None for NBZERO_IMAGES, or {NOISE!r}"
+        raise UsageError(f"images is of type {type(images).__name__}; it is {allowed}")
     name = name or standard_protocol(space)
     if not name:
         raise UsageError(f"{space} has no standard protocol; name one of {', '.join(PROTOCOLS)}")

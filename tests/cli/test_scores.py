@@ -33,7 +33,8 @@ def test_evaluate_gives_the_report_of_the_api_for_every_kind_of_file(name, files
     assert tuple(got["notes"][:told]) == report.sentences and got["notes"][told] == counted
     assert there < len(scores)
     place, of = report.place("mbr_union")
-    assert report.sentences[0].startswith(f"yours is number {place} of {of} proxies and costs by mBR, N = ")
+    by = "mBR over limits on macs, params and depth"
+    assert report.sentences[0].startswith(f"yours is number {place} of {of} proxies and costs by {by}, N = ")
     assert set(report.notes) <= set(got["notes"])
 
 

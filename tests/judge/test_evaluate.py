@@ -123,7 +123,9 @@ def test_report_of_ones_own_proxy_is_the_tables():
     assert (
         "zen 1 of 6" in repr(report)
         and "mine 1" in repr(report)
-        and repr(report).startswith("mine is number 1 of 4 proxies and costs by mBR, N = 6.\n")
+        and repr(report).startswith(
+            "mine is number 1 of 4 proxies and costs by mBR over limits on macs and params, N = 6.\n"
+        )
     )
     assert report.place("kendall") == (1, 4)
 

@@ -17,6 +17,9 @@ from tests.pools import make_pool
 MINI = Bench().pool("r1-mini", "cifar10", proxies=["naswot", "zen"])
 
 
+MBR = "mBR over limits on macs, params and depth"
+
+
 def sentence(report, start):
     (found,) = [one for one in report.sentences if one.startswith(start)]
     return found
@@ -29,7 +32,9 @@ def test_a_report_opens_with_its_verdict():
     assert report.verdict == "\n".join(report.sentences)
     assert repr(report).startswith(f"{report.verdict}\n\nmine: r1-mini, cifar10, ")
     place, of = report.place()
-    assert report.sentences[0] == f"mine is number {place} of {of} proxies and costs by mBR, N = {len(MINI)}."
+    assert (
+        report.sentences[0] == f"mine is number {place} of {of} proxies and costs by {MBR}, N = {len(MINI)}."
+    )
     assert of == 6  # mine, naswot, zen and three costs
     lead = judge.mbr_lead(
         report.pool, "mine", "macs", list(MINI.costs), resamples=50, bootstrap_seed=3, level=0.8
@@ -115,7 +120,10 @@ def test_what_is_undefined_is_said():
     constant = judge.evaluate(SIX, np.ones(6))
     assert "Its Kendall tau is undefined, as of equal scores or of one arch." in constant.sentences
     one = judge.evaluate(SIX.only(np.array([0])), [1.0])
-    assert one.sentences[0] == "yours is number 1 of 4 proxies and costs by mBR, N = 1."
+    assert (
+        one.sentences[0]
+        == "yours is number 1 of 4 proxies and costs by mBR over limits on macs and params, N = 1."
+    )
     assert "not settled" in sentence(one, "Its mBR")
     costless = judge.evaluate(replace(SIX, costs={}), np.arange(6.0))
     assert costless.sentences[0] == "yours is number 1 of 2 proxies and costs by Kendall's tau, N = 6."
@@ -149,3 +157,9 @@ def test_large_pools_have_fewer_resamples():
     assert default_bootstrap(SIX) == Bootstrap(1000, 0, 0.95)
     large = make_pool(np.arange(2001.0) / 3000)
     assert default_bootstrap(large).resamples == 200
+
+
+def test_a_verdict_of_few_archs_says_that_they_are_few():
+    few = judge.evaluate(MINI.only(np.arange(5)), MINI.scores["zen"][:5], "mine")
+    assert "5 archs are too few to tell one proxy from another." in few.sentences
+    assert not any("too few" in one for one in judge.evaluate(MINI, MINI.scores["zen"], "mine").sentences)

@@ -139,3 +139,34 @@ def test_a_tensor_with_gradients_and_infinities_are_scores():
 def test_whatever_is_no_score_has_a_reason(value, said):
     score, reason = as_score(value)
     assert score is None and reason.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "to"),
+    [
+        ("SCALE = 1", "SCALE = 5"),
+        ("return n * SCALE", "return n * SCALE + 1"),
+        ("WEIGHTS = (1, 2)", "WEIGHTS = (2, 1)"),
+        ("return 3", "return 4"),
+        ("power=2", "power=3"),
+    ],
+)
+def test_a_version_changes_with_what_the_function_uses_of_its_module(tmp_path, monkeypatch, change, to):
+    text = """
+SCALE = 1
+WEIGHTS = (1, 2)
+UNUSED = 0
+
+class Rule:
+    def __call__(self):
+        return 3
+
+def helper(n, power=2):
+    return n * SCALE
+
+def f(arch):
+    return helper(len(arch)) + sum(WEIGHTS) + Rule()()
+"""
+    before = version_of(tmp_path, monkeypatch, text)
+    assert change in text and version_of(tmp_path, monkeypatch, text.replace(change, to)) != before
+    assert version_of(tmp_path, monkeypatch, text.replace("UNUSED = 0", "UNUSED = 1  # new")) == before

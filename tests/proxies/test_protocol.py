@@ -165,3 +165,9 @@ def test_a_row_says_why_a_score_is_missing(digits):
     batch = batch_of(protocol, digits, seed=0)
     row = row_of_scores("mb-mini-s8-d1w4s2-d1w4s2-d1w8s2", 0, protocol, batch, 10, ["ntk", "params"])
     assert row["ntk"] is None and is_there(row, "ntk") and "kernel is singular" in row["failures"]
+
+
+@pytest.mark.parametrize("images", [3, ["a"], torch.zeros(3)])
+def test_images_are_a_place_or_noise(images):
+    with pytest.raises(UsageError, match=r"images is of type \w+; it is a folder or file, None"):
+        protocol_named("r1-mini", None, images)
