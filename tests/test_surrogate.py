@@ -208,3 +208,9 @@ def test_what_is_no_grid_point_of_the_space(shipped, archs, said):
         surrogate.predict(archs)
     with pytest.raises(UsageError, match=said):
         surrogate.draws(archs, 3)
+
+
+@pytest.mark.parametrize("archs", [None, 3])
+def test_what_is_no_list_of_archs_is_refused(archs):
+    with pytest.raises(UsageError, match=r"archs is .*; it is a list of archs, or an integer array"):
+        Bench().surrogate("r1-mini", "cifar10").predict(archs)

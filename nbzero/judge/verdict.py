@@ -104,9 +104,10 @@ def verdicts_of(
     verdicts = {}
     for name in names:
         verdicts[name] = (
+            *_predicted(pool),
             *_place(pool, name, table),
             *_other_source(pool, source),
-            *_lead(found.get(name), name, beside[name], table, bootstrap),
+            *_lead(pool, found.get(name), name, beside[name], table, bootstrap),
             *_tau(pool, name, beside[name], table, bootstrap),
             _failures(pool, name, source),
             *_few(pool),
@@ -179,12 +180,26 @@ def _other_source(pool: Pool, source: Source) -> list[str]:
     return [f"Its scores are of another kind than those it is compared with: {'; '.join(said)}."]
 
 
-def _lead(lead: Lead | None, name: str, beside: str, table: Frame, bootstrap: Bootstrap) -> list[str]:
+def _predicted(pool: Pool) -> list[str]:
+    """On a pool whose accuracies were not measured."""
+    if pool.surrogate is None:
+        return []
+    trained = count_of(pool.surrogate.num_archs, "trained network")
+    return [f"All of this is by predicted accuracies, of a surrogate of {trained}: no measurement."]
+
+
+def _lead(
+    pool: Pool, lead: Lead | None, name: str, beside: str, table: Frame, bootstrap: Bootstrap
+) -> list[str]:
     if lead is None:
         return []
     interval = f"{bootstrap.level:.0%} interval, {lead.low:+.3f} to {lead.high:+.3f}"
     own, other = _value(table, name, UNION), _value(table, beside, UNION)
     both = f"Its mBR is {own:.3f}, that of {beside} {other:.3f}"
+    if pool.surrogate is not None:
+        drawn = f"In {bootstrap.level:.0%} of the draws of the accuracies"
+        said = f"{drawn} the difference is {lead.low:+.3f} to {lead.high:+.3f}"
+        return [f"{both}. {said}; that it holds must be measured."]
     if lead.low <= 0 <= lead.high:
         return [f"{both}; the difference is not settled: its {interval}, holds 0."]
     which = "better" if lead.high < 0 else "worse"
@@ -228,6 +243,10 @@ def _failures(pool: Pool, name: str, source: Source) -> str:
 
 
 def _noise(pool: Pool, table: Frame) -> str:
+    if pool.surrogate is not None:
+        return (
+            "Seed noise is no part of predictions; the measured pool has another seed's accuracy beside it."
+        )
     if pool.accuracies is None:
         return "Seed noise is unknown: no arch was trained with two seeds."
     reached = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbzero.errors import NothingFoundError, UsageError
+from nbzero.errors import NothingFoundError, UsageError, quoted
 from nbzero.release import conditions
 from nbzero.release.opened import OpenedSpace
 from nbzero.release.schema import archs_row, imported_row
@@ -121,6 +121,12 @@ class GridMoves:
 
     def _is_allowed(self, arch: Arch) -> bool:
         return arch.macs <= MAX_MACS and arch.params <= MAX_PARAMS and self._condition.is_met(str(arch))
+
+
+def check_generator(rng: object) -> None:
+    """UsageError for what is no numpy generator, like a seed."""
+    if not isinstance(rng, np.random.Generator):
+        raise UsageError(f"rng is {quoted(rng)}; it is a generator, like np.random.default_rng(0)")
 
 
 def _mixed(parents: tuple[Arch, Arch], rng: np.random.Generator) -> Arch:

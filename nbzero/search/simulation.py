@@ -30,7 +30,7 @@ from nbzero.search.clock import (
     RecordedClock,
     is_modelled,
 )
-from nbzero.search.moves import Condition, GridMoves, TableMoves
+from nbzero.search.moves import Condition, GridMoves, TableMoves, check_generator
 from nbzero.spaces.macro import CHOICES, Arch
 
 if TYPE_CHECKING:
@@ -255,6 +255,7 @@ class Simulation:
 
     def random_arch(self, rng: np.random.Generator) -> str:
         """One of `archs`, drawn evenly. Members are an unbiased sample of the grid."""
+        check_generator(rng)
         archs = self._moves.archs
         return archs[int(rng.integers(len(archs)))]
 
@@ -267,6 +268,7 @@ class Simulation:
         Raises:
             NothingFoundError: there is none.
         """
+        check_generator(rng)
         return self._moves.mutate(str(arch), rng)
 
     def crossover(self, a: str | Arch, b: str | Arch, rng: np.random.Generator) -> str:
@@ -275,6 +277,7 @@ class Simulation:
         Where predictions are allowed it is any grid arch: the strides of one parent, and the depth and width
         of each stage of either, widths sorted. Else it is the nearest one that was measured.
         """
+        check_generator(rng)
         return self._moves.crossover(str(a), str(b), rng)
 
     # What was found

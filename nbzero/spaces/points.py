@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import UsageError, unknown_name
+from nbzero.errors import UsageError, quoted, unknown_name
 from nbzero.spaces.macro import (
     CHOICES,
     MAX_STAGES,
@@ -85,6 +85,8 @@ def points_of(space: str, archs: Iterable[str | Arch] | npt.NDArray[np.integer[A
         raise unknown_name("macro space", space, CHOICES)
     if isinstance(archs, (str, Arch)):
         raise UsageError(f"archs is {str(archs)!r}; it is a list of archs: [{str(archs)!r}]")
+    if not isinstance(archs, Iterable):
+        raise UsageError(f"archs is {quoted(archs)}; it is a list of archs, or an integer array (N, 13)")
     if isinstance(archs, np.ndarray) and archs.dtype.kind in "iu":
         return _decoded(CHOICES[space], archs)
     listed = list(archs)

@@ -163,3 +163,11 @@ def test_a_verdict_of_few_archs_says_that_they_are_few():
     few = judge.evaluate(MINI.only(np.arange(5)), MINI.scores["zen"][:5], "mine")
     assert "5 archs are too few to tell one proxy from another." in few.sentences
     assert not any("too few" in one for one in judge.evaluate(MINI, MINI.scores["zen"], "mine").sentences)
+
+
+def test_a_verdict_by_predictions_says_so_and_settles_nothing():
+    pool = Bench().pool("r1-mini", "cifar10", proxies=["naswot"], accuracy="predicted")
+    report = judge.evaluate(pool, pool.costs["depth"], "mine")
+    assert report.sentences[0].startswith("All of this is by predicted accuracies, of a surrogate of 212")
+    assert "that it holds must be measured" in report.verdict and "settled" not in report.verdict
+    assert report.sentences[-1].startswith("Seed noise is no part of predictions")

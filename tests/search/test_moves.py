@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbzero import Arch, Bench
-from nbzero.errors import NothingFoundError
+from nbzero.errors import NothingFoundError, UsageError
 from nbzero.search.moves import Condition, GridMoves, TableMoves
 from nbzero.spaces import CHOICES
 from nbzero.spaces.macro import MAX_MACS, MAX_PARAMS
@@ -139,3 +139,16 @@ def test_of_one_arch_there_is_nothing_near():
     with pytest.raises(NothingFoundError, match=f"{arch} is the only arch to search among"):
         moves.mutate(arch, rng)
     assert moves.crossover(arch, arch, rng) == arch == moves.mutate(EMBEDDED.space("mb-mini")[1], rng)
+
+
+@pytest.mark.parametrize("rng", [0, None, "a seed", np.random.RandomState(0)])
+def test_a_seed_in_place_of_a_generator_is_refused(rng):
+    search = Bench().simulate("r1-mini", "cifar10", max_queries=5)
+    first, second = search.archs[:2]
+    for move in (
+        lambda: search.random_arch(rng),
+        lambda: search.mutate(first, rng),
+        lambda: search.crossover(first, second, rng),
+    ):
+        with pytest.raises(UsageError, match=r"rng is .*; it is a generator, like np.random.default_rng"):
+            move()
