@@ -15,6 +15,8 @@ from pathlib import Path
 
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit, unit_name
+from nbzero.errors import OutputError
+from nbzero.files import GO_ON
 
 Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is incomplete
 
@@ -115,9 +117,27 @@ def tidy(folder: Folder, stem: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(text)
+    """Make a file.
+
+    Raises:
+        FileExistsError: there is one.
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}; free space, then {GO_ON}")
 
 
 def _remove(path: Path) -> None:

@@ -21,6 +21,7 @@ from nbzero.progress import progress
 from nbzero.release.schema import Table
 
 Compute = Callable[[Unit, Row | None], Row]
+BYTES_PER_UNIT = 8192  # on disk: its small file, in blocks of 4 KiB, and its row of the finished file
 ENCODE = {"parquet": to_parquet, "h5": to_h5}
 
 
@@ -88,14 +89,15 @@ def run_job(
     Raises:
         ReleaseError: a file there that cannot be read, or a worker that was killed. Everything finished is
             kept.
-        OutputError: a folder or file that cannot be written.
+        OutputError: a folder or file that cannot be written, or a disk with too little space. Both are
+            looked at before anything is computed.
         KeyboardInterrupt: after the workers were stopped.
     """
     folder = Folder(out)
     rows = _rows_there(folder, job)[0]
     work = Work(folder, job.stem, _missing(job, rows, is_complete), is_complete)
     results = engine(job, out, work)
-    folder.make()
+    folder.check_room(len(work) * BYTES_PER_UNIT)
     try:
         total = len(set(job.units))
         with progress(job.stem, total, total - len(work)) as report:

@@ -13,9 +13,10 @@ from builders.work.claims import Work
 from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
-from nbzero.errors import NBZeroError, ReleaseError, UsageError
+from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
 from nbzero.proxies.workers import END, ENDING, Hired, begin_worker, num_cores, told, tune_process
 
+MAX_WORKERS = 1000
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
 
 
@@ -135,12 +136,14 @@ def all_devices(workers: int | None, device: str) -> list[str]:
         device: "auto" is every CUDA card, else every core; else "cpu", "cuda" or "cuda:N".
 
     Raises:
-        UsageError: a device that torch does not have here, or fewer than one worker.
+        UsageError: a device that torch does not have here, or workers that are not 1 to MAX_WORKERS.
     """
     import torch
 
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; at least 1")
+    if workers is not None and workers > MAX_WORKERS:
+        raise UsageError(f"workers is {quoted(workers)}; at most {MAX_WORKERS}")
     cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if device == "auto":
         device = "cuda" if cards else "cpu"
