@@ -181,9 +181,12 @@ def again(
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """The processes that a command has started."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    found = []
     with suppress(OSError):
-        return [int(number) for number in children.read_text().split()]
-    return []
+        for number in children.read_text().split():
+            if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
+                found.append(int(number))
+    return found
 
 
 def kill(process: subprocess.Popen[str], how: str, rng: Rng) -> None:
@@ -206,6 +209,9 @@ def job_killed(how: str) -> Callable[[Rng, Path], Result]:
     def attack(rng: Rng, folder: Path) -> Result:
         command = quick(folder, file_format=str(rng.choice(["parquet", "h5"])))
         process = begun(*command)
+        after_start = how == "worker" or rng.random() < 0.5
+        while after_start and process.poll() is None and not workers_of(process):
+            time.sleep(0.003)
         deadline = time.monotonic() + 4 * rng.random() ** 2
         at_unit = int(rng.integers(9))
         while time.monotonic() < deadline and process.poll() is None:

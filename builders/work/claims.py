@@ -72,9 +72,11 @@ class Work:
 
     def _is_finished(self, unit: Unit) -> bool:
         name = f"{self.stem}/{unit_name(unit)}.json"
-        if not self.folder.fs.exists(self.folder.path(name)):
+        try:
+            data = self.folder.read(name)
+        except OSError:  # it is not there, or not to be read: then it is computed
             return False
-        return self.is_complete(read_shard(self.folder.read(name), self.folder.path(name)).rows[0])
+        return self.is_complete(read_shard(data, self.folder.path(name)).rows[0])
 
 
 def _claimed(path: Path) -> str | None:
@@ -123,17 +125,21 @@ def _write_new(path: Path, text: str) -> None:
         FileExistsError: there is one.
         OutputError: the disk is full or the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    try:
-        with open(path, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise _not_written(path, error) from error
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_written(path, error) from error
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(text)
+            return
+        except FileExistsError:
+            raise
+        except FileNotFoundError:  # another process has just removed the folder, which was empty
+            continue
+        except OSError as error:
+            raise _not_written(path, error) from error
 
 
 def _not_written(path: Path, error: OSError) -> OutputError:
@@ -141,7 +147,9 @@ def _not_written(path: Path, error: OSError) -> OutputError:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    """Remove a claim; one that cannot be removed is nobody's once this process has ended."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def is_alive(number: int) -> bool:

@@ -154,6 +154,42 @@ def test_an_output_folder_that_cannot_be_written_is_named(job, tmp_path):
         run_job(job(), str(tmp_path / "file" / "out"), engine_here, "parquet")
 
 
+def test_a_folder_that_is_taken_away_while_a_job_runs_is_told(job, tmp_path):
+    """The error is the one that was raised, not one of giving the claims back."""
+
+    def robbed(job, out, todo):
+        for _ in todo:
+            os.rename(tmp_path / STEM, tmp_path / "aside")
+            (tmp_path / STEM).write_text("in the way")
+            raise OutputError("cannot write the unit")
+        yield from ()
+
+    with pytest.raises(OutputError, match="cannot write the unit"):
+        run_job(job(), str(tmp_path), robbed, "parquet")
+
+
+def test_units_that_another_process_puts_into_the_finished_file_meanwhile_are_found(
+    job, computed, tmp_path, monkeypatch
+):
+    """They are listed, then the other process finishes and removes them, then they are read."""
+    first = job(UNITS[:2])
+    for unit in UNITS[:2]:
+        keep_unit(first, Folder(tmp_path), unit, first.start("", {})(unit, None))
+    computed.clear()
+    is_first = [True]
+
+    def names(folder, under="", real=Folder.names):
+        found = real(folder, under)
+        if is_first and is_first.pop():
+            run_job(first, str(tmp_path), engine_here, "h5")
+        return found
+
+    monkeypatch.setattr(Folder, "names", names)
+    name = run_job(job(), str(tmp_path), engine_here, "parquet")
+    assert [unit for unit, _ in computed] == UNITS[2:]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def refuse_to_compute(job, out, todo):
     for _ in todo:
         raise AssertionError("computed although nothing can be written")
