@@ -14,7 +14,7 @@ from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
-from nbzero.proxies.workers import END, ENDING, Hired, begin_worker, num_cores, told, tune_process
+from nbzero.proxies.workers import END, ENDING, Hired, answer, begin_worker, num_cores, told, tune_process
 
 MAX_WORKERS = 1000
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
@@ -111,18 +111,18 @@ def _interrupts_wait() -> Iterator[None]:
 def _work(connection: Connection) -> None:
     """Say that it is there, start, then compute and keep unit by unit what it is told."""
     begin_worker()
-    connection.send(None)
+    answer(connection, None)
     job, out, device = told(connection)
     try:
         tune_process()
         folder = Folder(out)
         compute = job.start(device, job.settings)
-        connection.send(None)
+        answer(connection, None)
         while True:
             unit, there = told(connection)
-            connection.send(keep_unit(job, folder, unit, compute(unit, there)))
+            answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
     except NBZeroError as error:
-        connection.send(error)
+        answer(connection, error)
 
 
 # What computes

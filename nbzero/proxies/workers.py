@@ -57,7 +57,15 @@ def told(connection: Connection) -> Any:
     """In a worker: what its parent says. Where the parent is gone the worker ends."""
     try:
         return connection.recv()
-    except EOFError:
+    except (EOFError, OSError):
+        raise SystemExit(1) from None
+
+
+def answer(connection: Connection, what: Any) -> None:
+    """In a worker: tell the parent something. Where the parent is gone the worker ends."""
+    try:
+        connection.send(what)
+    except OSError:
         raise SystemExit(1) from None
 
 
@@ -353,14 +361,14 @@ def _no_start(status: int | None) -> str:
 def _work(connection: Connection) -> None:
     begin_worker()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the caller's answer
-    connection.send(None)
+    answer(connection, None)
     start, payload = told(connection)
     try:
         compute = start(payload)
     except NBZeroError as error:
-        connection.send(str(error))
+        answer(connection, str(error))
         return
-    connection.send(None)
+    answer(connection, None)
     while True:
         arch, seed = told(connection)
-        connection.send(compute(arch, seed))
+        answer(connection, compute(arch, seed))
