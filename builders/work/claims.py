@@ -15,6 +15,8 @@ from pathlib import Path
 
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit, unit_name
+from nbzero.errors import OutputError
+from nbzero.files import GO_ON
 
 Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is incomplete
 
@@ -70,9 +72,11 @@ class Work:
 
     def _is_finished(self, unit: Unit) -> bool:
         name = f"{self.stem}/{unit_name(unit)}.json"
-        if not self.folder.fs.exists(self.folder.path(name)):
+        try:
+            data = self.folder.read(name)
+        except OSError:  # it is not there, or not to be read: then it is computed
             return False
-        return self.is_complete(read_shard(self.folder.read(name), self.folder.path(name)).rows[0])
+        return self.is_complete(read_shard(data, self.folder.path(name)).rows[0])
 
 
 def _claimed(path: Path) -> str | None:
@@ -115,13 +119,37 @@ def tidy(folder: Folder, stem: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(text)
+    """Make a file.
+
+    Raises:
+        FileExistsError: there is one.
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_written(path, error) from error
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(text)
+            return
+        except FileExistsError:
+            raise
+        except FileNotFoundError:  # another process has just removed the folder, which was empty
+            continue
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}; free space, then {GO_ON}")
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    """Remove a claim; one that cannot be removed is nobody's once this process has ended."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def is_alive(number: int) -> bool:

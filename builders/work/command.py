@@ -8,7 +8,7 @@ import functools
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from builders.work import local
 from builders.work.base import NO_BASE
@@ -16,10 +16,10 @@ from builders.work.job import Compute, Engine, Job
 from builders.work.origin import builder_commit
 from builders.work.rows import default_format
 from builders.work.units import parse_range, parse_shard, planned_units
-from nbzero.errors import NBZeroError, UsageError
+from nbzero.errors import NBZeroError, UsageError, whole
 from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
-from nbzero.release.schema import Table
+from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import space
 from nbzero.text import printable
 
@@ -149,8 +149,8 @@ def job_of(
     source = find_source(given.dataset, given.images)
     members = chosen.members
     seeds = sorted(set(given.seeds))
-    if seeds[0] < 0:
-        raise UsageError(f"seed {seeds[0]}; seeds are whole numbers from 0")
+    for seed in seeds:
+        whole("seed", seed, most=int(column(table, "seed").bounds[1]))
     shard, num_shards = parse_shard(given.shard)
     archs = parse_range(given.archs) if given.archs else range(len(members))
     same_key = {key: getattr(given, key)}
@@ -159,6 +159,7 @@ def job_of(
         "images": str(source) if source else None,
         "builder_commit": builder_commit(),
     }
+    _check_values(table, {"space": chosen.name, **same_key, **common, **settings})
     return Job(
         table=table,
         name=f"{table}-{chosen.name}-{given.dataset}-{same_key[key]}",
@@ -173,6 +174,14 @@ def job_of(
         device=given.device,
         workers=given.workers,
     )
+
+
+def _check_values(table: Table, values: Mapping[str, object]) -> None:
+    """UsageError where the table of a job's rows cannot hold what they all are to say."""
+    for held in TABLES[table]:
+        fault = value_fault(held, values[held.name]) if held.name in values else None
+        if fault:
+            raise UsageError(f"{held.name}: {fault}")
 
 
 def said_where(out: str, name: str) -> str:

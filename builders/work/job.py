@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nbzero.progress import progress
 from nbzero.release.schema import Table
 
 Compute = Callable[[Unit, Row | None], Row]
+BYTES_PER_UNIT = 8192  # on disk: its small file, in blocks of 4 KiB, and its row of the finished file
 ENCODE = {"parquet": to_parquet, "h5": to_h5}
 
 
@@ -88,14 +89,15 @@ def run_job(
     Raises:
         ReleaseError: a file there that cannot be read, or a worker that was killed. Everything finished is
             kept.
-        OutputError: a folder or file that cannot be written.
+        OutputError: a folder or file that cannot be written, or a disk with too little space. Both are
+            looked at before anything is computed.
         KeyboardInterrupt: after the workers were stopped.
     """
     folder = Folder(out)
     rows = _rows_there(folder, job)[0]
     work = Work(folder, job.stem, _missing(job, rows, is_complete), is_complete)
     results = engine(job, out, work)
-    folder.make()
+    folder.check_room(len(work) * BYTES_PER_UNIT)
     try:
         total = len(set(job.units))
         with progress(job.stem, total, total - len(work)) as report:
@@ -170,11 +172,29 @@ def _finished_files(folder: Folder, job: Job) -> list[str]:
 def _rows_there(folder: Folder, job: Job) -> tuple[dict[tuple[int, int], Row], list[str]]:
     """Finished rows of this shard by (arch_id, seed), and the files that they were read from.
 
-    The small files, being newer, replace those of a finished file.
+    The small files, being newer, replace those of a finished file. Another process may put them into one
+    meanwhile, and remove them after. So the finished files are read last, and where a file has gone all is
+    read again.
+    """
+    while True:
+        try:
+            units = folder.names(job.stem)
+            of_units = _rows_of(folder, job, units)
+            finished = _finished_files(folder, job)
+            return {**_rows_of(folder, job, finished), **of_units}, [*finished, *units]
+        except FileNotFoundError:
+            continue
+
+
+def _rows_of(folder: Folder, job: Job, names: Sequence[str]) -> dict[tuple[int, int], Row]:
+    """The rows of some files by (arch_id, seed), those of a later file in place of an earlier one's.
+
+    Raises:
+        FileNotFoundError: a file has gone since it was listed.
+        ReleaseError: a file that cannot be read, or is of another job.
     """
     own = {"space": job.space, "dataset": job.dataset, **job.same_key}
     rows = {}
-    names = [*_finished_files(folder, job), *folder.names(job.stem)]
     for name in names:
         path = folder.path(name)
         for row in read_shard(folder.read(name), path).rows:
@@ -185,7 +205,7 @@ def _rows_there(folder: Folder, job: Job) -> tuple[dict[tuple[int, int], Row], l
                     "choose another folder"
                 )
             rows[row["arch_id"], row["seed"]] = row
-    return rows, names
+    return rows
 
 
 # What is said meanwhile

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import dataclasses
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, cast
 
 from builders.work.claims import Work
 from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
-from nbzero.errors import NBZeroError, ReleaseError, UsageError
-from nbzero.proxies.workers import begin_worker, num_cores, tune_process
+from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
+from nbzero.proxies.workers import END, ENDING, Hired, answer, begin_worker, num_cores, told, tune_process
+
+MAX_WORKERS = 1000
+FEWER = "run the same command again to go on, with fewer --workers if memory is short"
 
 
 def engine(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
@@ -31,50 +33,72 @@ def engine(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
 
 def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterator[tuple[Unit, Row]]:
     """Each worker holds one unit and waits for the next, so a kill loses no queue."""
-    if not todo:
-        return
-    context = multiprocessing.get_context("spawn")
-    places = context.SimpleQueue()
-    for device in devices:
-        places.put(device)
-    workers = len(devices)
     left = iter(todo)
-    running: dict[Future[Row], Unit] = {}
-    with ProcessPoolExecutor(
-        workers, context, initializer=_start_worker, initargs=(job, out, places)
-    ) as pool:
-        try:
-            while True:
-                for unit, there in left:
-                    with _interrupts_wait():  # a worker that is started has none until it is ready for them
-                        running[pool.submit(_compute, unit, there)] = unit
-                    if len(running) == workers:
-                        break
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise ReleaseError(
-                f"a worker of {job.stem} was killed (out of memory?) or could not start; "
-                "run the same command again to go on, with fewer --workers if memory is short"
-            ) from error
-        except KeyboardInterrupt:
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
-        finally:
-            for future in running:
-                future.cancel()
+    mine = dataclasses.replace(job, units=[])  # a worker is told each of its units
+    team: dict[Connection, Hired] = {}
+    in_hand: dict[Connection, Unit] = {}
+    starting: dict[Connection, tuple[Job, str, str]] = {}
+    try:
+        for device in devices:
+            connection = _hire(job, team)
+            starting[connection] = mine, out, device
+        while team:
+            for connection in cast("list[Connection]", wait(list(team))):
+                said = _heard(job, team[connection])
+                if connection in starting:
+                    team[connection].tell(starting.pop(connection))
+                    continue
+                if isinstance(said, NBZeroError):
+                    _let_finish(team, set(in_hand) - {connection})
+                    raise said
+                if connection in in_hand:
+                    yield in_hand.pop(connection), said
+                following = next(left, None)
+                if following is None:
+                    team.pop(connection).end()
+                else:
+                    in_hand[connection] = following[0]
+                    team[connection].tell(following)
+    finally:
+        for worker in team.values():
+            worker.end()
+
+
+def _hire(job: Job, team: dict[Connection, Hired]) -> Connection:
+    """Start one more worker; ReleaseError where the system starts none."""
+    try:
+        with _interrupts_wait():  # a worker that is started has none until it is ready for them
+            worker = Hired(_work)
+            team[worker.connection] = worker
+    except OSError as error:
+        raise ReleaseError(f"a worker of {job.stem} could not start: {error.strerror}; {FEWER}") from error
+    return worker.connection
+
+
+def _heard(job: Job, worker: Hired) -> Any:
+    """What a worker says; ReleaseError where it is gone."""
+    said = worker.hear()
+    if said is END:
+        raise ReleaseError(
+            f"a worker of {job.stem} was killed (out of memory?), could not start or failed "
+            f"(exit status {worker.status()}; what it said is on stderr); {FEWER}"
+        )
+    return said
+
+
+def _let_finish(team: Mapping[Connection, Hired], busy: Collection[Connection]) -> None:
+    """Wait until each worker has kept the unit that it has in hand."""
+    for connection in busy:
+        team[connection].hear()
 
 
 @contextlib.contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C is told when this has ended; a process that is started meanwhile inherits that it waits."""
+    """Signals that end the job wait until this has ended, and in a process that starts meanwhile too."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
@@ -83,23 +107,22 @@ def _interrupts_wait() -> Iterator[None]:
 
 # In a worker
 
-_worker: dict[str, Any] = {}
 
-
-def _start_worker(job: Job, out: str, places: Any) -> None:
+def _work(connection: Connection) -> None:
+    """Say that it is there, start, then compute and keep unit by unit what it is told."""
     begin_worker()
-    tune_process()
+    answer(connection, None)
+    job, out, device = told(connection)
     try:
-        _worker.update(job=job, folder=Folder(out), compute=job.start(places.get(), job.settings))
-    except NBZeroError as error:  # told by the first unit: a pool only says that its worker broke
-        _worker["failed"] = error
-
-
-def _compute(unit: Unit, there: Row | None) -> Row:
-    if "failed" in _worker:
-        raise _worker["failed"]
-    row = _worker["compute"](unit, there)
-    return keep_unit(_worker["job"], _worker["folder"], unit, row)
+        tune_process()
+        folder = Folder(out)
+        compute = job.start(device, job.settings)
+        answer(connection, None)
+        while True:
+            unit, there = told(connection)
+            answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
+    except NBZeroError as error:
+        answer(connection, error)
 
 
 # What computes
@@ -113,12 +136,14 @@ def all_devices(workers: int | None, device: str) -> list[str]:
         device: "auto" is every CUDA card, else every core; else "cpu", "cuda" or "cuda:N".
 
     Raises:
-        UsageError: a device that torch does not have here, or fewer than one worker.
+        UsageError: a device that torch does not have here, or workers that are not 1 to MAX_WORKERS.
     """
     import torch
 
     if workers is not None and workers < 1:
         raise UsageError(f"workers is {workers}; at least 1")
+    if workers is not None and workers > MAX_WORKERS:
+        raise UsageError(f"workers is {quoted(workers)}; at most {MAX_WORKERS}")
     cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if device == "auto":
         device = "cuda" if cards else "cpu"

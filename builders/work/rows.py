@@ -16,6 +16,8 @@ import importlib.util
 import io
 import json
 import os
+import shutil
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,30 @@ class Folder:
                 f"cannot make the folder {self.root}: {error.strerror or error}; name another --out"
             ) from error
 
+    def check_room(self, nbytes: int) -> None:
+        """Nothing is left of the try.
+
+        Raises:
+            OutputError: nothing can be written to the folder, or its disk has less than so many bytes free.
+        """
+        if self.local:
+            self._check_free(nbytes)
+        self.make()
+        probe = f".{socket.gethostname()}-{os.getpid()}.part"
+        self.write(probe, bytes(1))
+        self.remove(probe)
+
+    def _check_free(self, nbytes: int) -> None:
+        there = Path(self.root)
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        free = shutil.disk_usage(there).free
+        if free < nbytes:
+            raise OutputError(
+                f"{self.root} has {free / 1e6:,.1f} MB free, the job may need {nbytes / 1e6:,.1f}; "
+                "free space or name another --out"
+            )
+
     def read(self, name: str) -> bytes:
         data: bytes = self.fs.cat_file(self.path(name))
         return data
@@ -96,8 +122,9 @@ class Folder:
             return
         try:
             self.fs.pipe_file(path, data)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error}; {GO_ON}") from error
+        except (OSError, ValueError, NotImplementedError) as error:  # some can only be read
+            said = str(error) or "it can only be read"
+            raise OutputError(f"cannot write {path}: {said}; name another --out, or {GO_ON}") from error
 
     def remove(self, name: str) -> None:
         """Remove a file or a whole sub-folder, where there is one."""

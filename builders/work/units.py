@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from nbzero.errors import UsageError
+from nbzero.errors import UsageError, quoted
 
 Unit = tuple[int, str, int]  # arch_id, arch, seed
 
@@ -35,10 +35,10 @@ def parse_shard(text: str) -> tuple[int, int]:
     >>> parse_shard("3/40")
     (3, 40)
     """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if not match or int(match[1]) >= int(match[2]):
         raise UsageError(
-            f"shard {text!r}; it is like 3/40: the shard's number from 0, then how many there are"
+            f"shard {quoted(text)}; it is like 3/40: the shard's number from 0, then how many there are"
         )
     return int(match[1]), int(match[2])
 
@@ -49,10 +49,11 @@ def parse_range(text: str) -> range:
     >>> parse_range("100:300")
     range(100, 300)
     """
-    match = re.fullmatch(r"(?:(\d+):)?(\d+)", text)
+    match = re.fullmatch(r"(?:(\d{1,9}):)?(\d{1,9})", text)
     if not match or int(match[1] or 0) >= int(match[2]):
         raise UsageError(
-            f"archs {text!r}; it is a count of the build order's first archs, or FIRST:LAST (without LAST)"
+            f"archs {quoted(text)}; it is a count of the build order's first archs, "
+            "or FIRST:LAST (without LAST)"
         )
     return range(int(match[1] or 0), int(match[2]))
 

@@ -9,7 +9,7 @@ import typer
 
 from nbzero.cli.frame import Answer, Call, Listing, fail
 from nbzero.cli.options import command, of_release
-from nbzero.errors import NothingFoundError, UsageError, count_of
+from nbzero.errors import NothingFoundError, UsageError, count_of, quoted
 
 if TYPE_CHECKING:
     from nbzero.proxies.scored import OwnScores
@@ -120,7 +120,7 @@ def _known_protocols() -> tuple[str, ...]:
 
 def _archs_of(given: str) -> Any:
     """The archs that the text of the option means."""
-    match = re.fullmatch(r"(?:(\d+):)?(\d+)", given)
+    match = re.fullmatch(r"(?:(\d{1,9}):)?(\d{1,9})", given)
     if match:
         return range(int(match[1] or 0), int(match[2]))
     if given == "all":
@@ -131,8 +131,8 @@ def _archs_of(given: str) -> Any:
 def _seeds_of(given: str) -> list[int]:
     seeds = []
     for part in given.split(","):
-        if not part.strip().isdecimal():
-            raise UsageError(f"--seeds {given!r}; they are whole numbers from 0, like 0,1,2")
+        if not re.fullmatch(r"\d{1,18}", part.strip()):
+            raise UsageError(f"--seeds {quoted(given)}; they are whole numbers from 0, like 0,1,2")
         seeds.append(int(part))
     return seeds
 

@@ -49,6 +49,7 @@ from nbzero.proxies.workers import (
     tune_process,
 )
 from nbzero.release.opened import Opened
+from nbzero.release.schema import column
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.space import Space
 
@@ -178,7 +179,8 @@ def _arch_of(space: Space, arch: Any) -> str:
 def _seeds_of(seeds: Iterable[int]) -> list[int]:
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise UsageError(f"seeds {seeds!r}; they are a list of whole numbers from 0: [0, 1, 2]")
-    found = [whole("seed", seed) for seed in seeds]
+    most = int(column("scores", "seed").bounds[1])
+    found = [whole("seed", seed, most=most) for seed in seeds]
     if not found:
         raise UsageError("seeds without any; give at least one: [0]")
     return list(dict.fromkeys(found))

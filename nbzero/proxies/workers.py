@@ -22,6 +22,8 @@ from nbzero.errors import NBZeroError, UsageError
 
 Task = tuple[str, int]  # an arch and a seed
 UNGUARDED = 64  # exit status of a worker whose import of the script came to the call that had started it
+# Signals that end a command. Windows has not all of them.
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -46,9 +48,25 @@ def num_cores() -> int:
 def begin_worker() -> None:
     """What a worker does first: Ctrl-C ends it at once, and so does the end of its parent (kill -9)."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):  # who starts a worker may have it wait with Ctrl-C until now
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    if hasattr(signal, "pthread_sigmask"):  # who starts a worker may have it wait with these until now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def told(connection: Connection) -> Any:
+    """In a worker: what its parent says. Where the parent is gone the worker ends."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        raise SystemExit(1) from None
+
+
+def answer(connection: Connection, what: Any) -> None:
+    """In a worker: tell the parent something. Where the parent is gone the worker ends."""
+    try:
+        connection.send(what)
+    except OSError:
+        raise SystemExit(1) from None
 
 
 def _end_with_parent() -> None:
@@ -105,6 +123,62 @@ def leave_if_starting() -> None:
         raise SystemExit(UNGUARDED)
 
 
+END = object()  # in place of what a worker says: it is gone
+
+
+class Hired:
+    """A process at the other end of a pipe, whose death is noticed whenever it comes.
+
+    It is started with the name of a function alone. What it is to do it is told when it has said that it is
+    there. multiprocessing hands arguments through a pipe that the parent too holds open for reading. Where
+    they are large, and the process dies before it has read them, the parent would wait for ever.
+
+    Args:
+        target: a function that can be imported. It is called with the other end of the pipe.
+
+    Attributes:
+        connection: to wait for; read it by `hear`.
+
+    Raises:
+        OSError: the system starts no more processes.
+    """
+
+    def __init__(self, target: Callable[[Connection], None]) -> None:
+        self.connection, theirs = _CONTEXT.Pipe()
+        self.process = _CONTEXT.Process(target=target, args=(theirs,))
+        try:
+            with _only_main_that_is_there():
+                self.process.start()
+        except OSError:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()  # so that the pipe ends with the process
+
+    def tell(self, what: Any) -> None:
+        """Send it something; to one that has died nothing is sent, and `hear` finds its end."""
+        with contextlib.suppress(OSError):
+            self.connection.send(what)
+
+    def hear(self) -> Any:
+        """What it says; END where it is gone."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            return END
+
+    def status(self) -> int | None:
+        """Its exit status, once `hear` said that it is gone."""
+        self.process.join()
+        return self.process.exitcode
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
 def computed(
     start: Callable[[bytes], Compute],
     payload: bytes,
@@ -150,7 +224,6 @@ def computed(
 
 
 _NEVER = float("inf")
-_END = object()  # in place of what a worker says: it is gone
 
 
 def _ended(team: dict[Connection, _Worker]) -> list[tuple[Task, Outcome]]:
@@ -192,21 +265,16 @@ class _Worker:
         self.is_idle = self.is_over = False
         self._task: Task | None = None
         self._began = 0.0
-        self.connection, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_work, args=(theirs, start, payload))
-        with _only_main_that_is_there():
-            self._process.start()
-        theirs.close()
+        self._payload: tuple[Callable[[bytes], Compute], bytes] | None = (start, payload)
+        self._hired = Hired(_work)
+        self.connection = self._hired.connection
 
     def give(self, task: Task) -> None:
         """Hand it a task."""
         self._task, self.is_idle, self._began = task, False, time.monotonic()
         if self.limit is not None:
             self.deadline = self._began + self.limit
-        try:
-            self.connection.send(task)
-        except OSError:  # it died while it was idle: `hear` finds its end
-            return
+        self._hired.tell(task)
 
     def hear(self) -> tuple[Task, Outcome] | None:
         """What it says: that it is ready, or what came of its task.
@@ -214,11 +282,13 @@ class _Worker:
         Raises:
             UsageError: it could not start.
         """
-        said: Any = _END
-        with contextlib.suppress(EOFError, OSError):
-            said = self.connection.recv()
-        if said is _END:
+        said = self._hired.hear()
+        if said is END:
             return self._died()
+        if self._payload is not None:  # it is there, and waits for what it is to do
+            self._hired.tell(self._payload)
+            self._payload = None
+            return None
         if isinstance(said, str):
             raise UsageError(said)
         self.is_idle, self.deadline = True, _NEVER
@@ -231,15 +301,14 @@ class _Worker:
         """Kill it where its task has taken too long; the task, and that as its reason."""
         if self._task is None or self.is_over:
             return None
-        self._process.kill()
+        self._hired.process.kill()
         self.is_over, self.deadline = True, _NEVER
         reason = over_limit(self.limit or 0.0)
         return self._task, Outcome(None, reason, time.monotonic() - self._began)
 
     def _died(self) -> tuple[Task, Outcome]:
-        self._process.join()
+        status = self._hired.status()
         self.is_over, self.deadline = True, _NEVER
-        status = self._process.exitcode
         if self._task is None:
             raise UsageError(_no_start(status))
         memory = " (killed: out of memory?)" if status == -9 else ""
@@ -248,9 +317,7 @@ class _Worker:
 
     def end(self) -> None:
         """End the process, whatever it does."""
-        self._process.kill()
-        self._process.join()
-        self.connection.close()
+        self._hired.end()
 
 
 # Reasons that say nothing of the function's answer: a later call may find one.
@@ -291,15 +358,17 @@ def _no_start(status: int | None) -> str:
 # In a worker
 
 
-def _work(connection: Connection, start: Callable[[bytes], Compute], payload: bytes) -> None:
+def _work(connection: Connection) -> None:
     begin_worker()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the caller's answer
+    answer(connection, None)
+    start, payload = told(connection)
     try:
         compute = start(payload)
     except NBZeroError as error:
-        connection.send(str(error))
+        answer(connection, str(error))
         return
-    connection.send(None)
+    answer(connection, None)
     while True:
-        arch, seed = connection.recv()
-        connection.send(compute(arch, seed))
+        arch, seed = told(connection)
+        answer(connection, compute(arch, seed))

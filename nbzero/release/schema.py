@@ -67,6 +67,7 @@ MAX_TEXT = 100_000  # characters of any other text; failures has a reason for ev
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
 Table = Literal["archs", "runs", "scores", "predictions", "surrogates"]
 TableKey = tuple[Table, str, str | None]  # table, space, dataset
+_BITS: dict[str, int] = {"int16": 16, "int32": 32, "int64": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,14 @@ class Column:
     nullable: bool = False
     same: bool = True
     values: tuple[str, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The numbers that it may hold, inclusive, by its range and by how it is stored."""
+        if self.kind not in _BITS:
+            return self.low, self.high
+        half = 2 ** (_BITS[self.kind] - 1)
+        return max(self.low, -half), min(self.high, half - 1)
 
 
 def _archs() -> tuple[Column, ...]:
@@ -463,7 +472,7 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, spac
     for number, row in enumerate(rows):
         _check_names(table, row, names, f"{where}: row {number}")
         for c in columns:
-            fault = _value_fault(c, row[c.name]) if c.name in row else None
+            fault = value_fault(c, row[c.name]) if c.name in row else None
             if fault:
                 raise ReleaseError(f"{where}: {c.name}: {fault} in row {number}")
         at = f"{where}: row {number}"
@@ -515,7 +524,7 @@ def _is_failure(row: Mapping[str, Any], name: str, reason: Any) -> bool:
     return name in PROXIES and row[name] is None and isinstance(reason, str)
 
 
-def _value_fault(c: Column, value: Any) -> str | None:
+def value_fault(c: Column, value: Any) -> str | None:
     """What is wrong with one value of a column, in words, or None."""
     if value is None:
         return None if c.nullable else "null where a value is required"
@@ -552,6 +561,7 @@ def _number_fault(c: Column, number: Any) -> str | None:
         return f"{number!r} is no {c.kind}"
     if math.isnan(number):
         return "NaN; what is absent is null"
-    if not c.low <= number <= c.high:
-        return f"{number!r} outside [{c.low:g}, {c.high:g}] {c.unit}".rstrip()
+    low, high = c.bounds
+    if not low <= number <= high:
+        return f"{quoted(number)} outside [{low:.10g}, {high:.10g}] {c.unit}".rstrip()
     return None

@@ -127,6 +127,7 @@ def test_an_interrupted_run_says_how_it_goes_on(tmp_path):
             2,
             "--seeds '0,x'; they are whole numbers from 0",
         ),
+        ((LENGTH[1], "r1-mini", "--seeds", "9" * 5000), 2, "they are whole numbers from 0, like 0,1,2"),
         ((LENGTH[1], "r1-mini", "--per-arch", "soon"), 2, "per_arch 'soon'; it is a time above 0"),
         ((LENGTH[1], "r1-mini", "--out", "scores.parquet"), 2, "it is a file that ends in .csv"),
         (

@@ -91,6 +91,7 @@ def test_archs_that_are_none_are_errors(archs, error, said):
         ({"seeds": "01"}, UsageError, "seeds '01'; they are a list"),
         ({"seeds": []}, UsageError, "seeds without any"),
         ({"seeds": [-1]}, UsageError, "seed -1; it is a whole number from 0"),
+        ({"seeds": [2**31]}, UsageError, "seed 2147483648; it is a whole number from 0 to 2147483647"),
         ({"workers": 0}, UsageError, "workers 0; it is a whole number from 1"),
         (
             {"per_arch": "soon"},

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from nbzero.errors import UsageError
-from nbzero.proxies.workers import computed, num_cores, over_limit
+from nbzero.proxies.workers import answer, computed, num_cores, over_limit, told
 from tests.places import ROOT
 from tests.proxies import starts
 
@@ -60,6 +60,14 @@ def test_a_team_that_is_closed_early_leaves_no_process():
     with closing(computed(starts.doubling, b"2", [("a", seed) for seed in (0, 14, 14)], 2, None)) as coming:
         assert next(coming)[1].score == 0
     assert multiprocessing.active_children() == []
+
+
+def test_a_worker_whose_parent_is_gone_ends_without_a_traceback():
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    for speak in (told, lambda connection: answer(connection, 1)):
+        with pytest.raises(SystemExit):
+            speak(theirs)
 
 
 def test_cores_are_counted():

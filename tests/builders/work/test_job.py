@@ -2,16 +2,21 @@
 
 import itertools
 import json
+import os
+import shutil
 import socket
 import subprocess
+import zipfile
+from types import SimpleNamespace
 
 import pytest
 
-from builders.work.job import Job, keep_unit, run_job
+from builders.work.job import BYTES_PER_UNIT, Job, keep_unit, run_job
 from builders.work.rows import Folder, rows_sha256, to_h5, to_json, to_parquet
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.release.schema import DATA_VERSION
 from tests.builders.conftest import engine_here
+from tests.disk import fill_disk
 
 STEM = "runs-x-0003-of-0040"
 UNITS = [(arch_id, f"arch{arch_id}", seed) for arch_id in range(2) for seed in (0, 1)]
@@ -147,6 +152,86 @@ def test_an_output_folder_that_cannot_be_written_is_named(job, tmp_path):
         OutputError, match=r"cannot make the folder .*/file/out: Not a directory; name another"
     ):
         run_job(job(), str(tmp_path / "file" / "out"), engine_here, "parquet")
+
+
+def test_a_folder_that_is_taken_away_while_a_job_runs_is_told(job, tmp_path):
+    """The error is the one that was raised, not one of giving the claims back."""
+
+    def robbed(job, out, todo):
+        for _ in todo:
+            os.rename(tmp_path / STEM, tmp_path / "aside")
+            (tmp_path / STEM).write_text("in the way")
+            raise OutputError("cannot write the unit")
+        yield from ()
+
+    with pytest.raises(OutputError, match="cannot write the unit"):
+        run_job(job(), str(tmp_path), robbed, "parquet")
+
+
+def test_units_that_another_process_puts_into_the_finished_file_meanwhile_are_found(
+    job, computed, tmp_path, monkeypatch
+):
+    """They are listed, then the other process finishes and removes them, then they are read."""
+    first = job(UNITS[:2])
+    for unit in UNITS[:2]:
+        keep_unit(first, Folder(tmp_path), unit, first.start("", {})(unit, None))
+    computed.clear()
+    is_first = [True]
+
+    def names(folder, under="", real=Folder.names):
+        found = real(folder, under)
+        if is_first and is_first.pop():
+            run_job(first, str(tmp_path), engine_here, "h5")
+        return found
+
+    monkeypatch.setattr(Folder, "names", names)
+    name = run_job(job(), str(tmp_path), engine_here, "parquet")
+    assert [unit for unit, _ in computed] == UNITS[2:]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def refuse_to_compute(job, out, todo):
+    for _ in todo:
+        raise AssertionError("computed although nothing can be written")
+    yield from ()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(job, tmp_path, monkeypatch):
+    fill_disk(monkeypatch, after=0)
+    said = f"cannot write {tmp_path}.*No space left on device; free space"
+    with pytest.raises(OutputError, match=said):
+        run_job(job(), str(tmp_path), refuse_to_compute, "parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_told_before_anything_is_computed(job, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path}.*Permission denied"):
+        run_job(job(), str(tmp_path), refuse_to_compute, "parquet")
+
+
+def test_too_little_space_is_told_before_anything_is_computed(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4 * BYTES_PER_UNIT - 1))
+    out = tmp_path / "a" / "new folder"
+    said = r"new folder has 0\.0 MB free, the job may need 0\.0; free space or name another --out"
+    with pytest.raises(OutputError, match=said):
+        run_job(job(), str(out), refuse_to_compute, "parquet")
+    assert list(tmp_path.iterdir()) == []
+    run_job(job(UNITS[:3]), str(out), engine_here, "parquet")
+
+
+def test_a_place_that_can_only_be_read_is_told_before_anything_is_computed(job, tmp_path):
+    with zipfile.ZipFile(tmp_path / "there.zip", "w") as file:
+        file.writestr("x", "y")
+    with pytest.raises(OutputError, match="name another --out"):
+        run_job(job(), f"zip://out::{tmp_path}/there.zip", refuse_to_compute, "parquet")
+
+
+def test_a_claim_that_cannot_be_written_is_an_error_of_ours(job, tmp_path):
+    (tmp_path / STEM).write_text("in the way")
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path}/{STEM}/000000-0.claim: File exists"):
+        run_job(job(), str(tmp_path), engine_here, "parquet")
 
 
 @pytest.mark.parametrize("place", [f"{STEM}.parquet", f"{STEM}.h5", f"{STEM}/000000-0.json"])

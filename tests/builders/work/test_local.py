@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from builders.work.local import all_devices, engine
 from nbzero.errors import ReleaseError, UsageError
 from tests.builders.made import is_alive, wait_until
 from tests.builders.work.gated import NUM_UNITS, gated_job
+from tests.places import ROOT
 
 
 def test_devices_are_cores_or_cards():
@@ -90,3 +93,15 @@ def test_an_error_at_the_start_of_a_worker_is_told(tmp_path):
 def test_a_worker_that_is_killed_is_told(tmp_path):
     with pytest.raises(ReleaseError, match=r"a worker of gated-0000-of-0001 was killed \(out of memory\?\)"):
         run_job(gated_job(tmp_path, workers=1, die=True), str(tmp_path / "out"), engine, "parquet")
+
+
+@pytest.mark.parametrize("how", ["start", "told", "large", "own"])
+def test_workers_that_die_while_they_start_end_in_an_error(how):
+    """Whether they die before they have read what they are to do, or after; nothing waits for ever."""
+    command = [sys.executable, "-m", "tests.builders.work.dying", how, "2", "2"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()
+    assert len(said) == 2
+    for line in said:
+        assert "could not start" in line and "exit status -9" in line

@@ -92,6 +92,7 @@ def test_a_truncated_or_corrupted_file_is_named(suffix, rows):
         ({"val_acc": None}, "status 'ok' but val_acc, test_acc, train_loss"),
         ({"status": "fine"}, "'fine' is none of ok, diverged"),
         ({"seed": -1}, "seed: -1 outside"),
+        ({"seed": 3_000_000_000}, r"seed: 3000000000 outside \[0, 2147483647\]"),
         ({"seed": 1.5}, "seed: 1.5 is no int32"),
         ({"curve": [2.0]}, "curve: 2.0 outside"),
         ({"test_acc": float("nan")}, "test_acc: NaN; what is absent is null"),
@@ -270,7 +271,10 @@ def test_a_folder_elsewhere_that_cannot_be_written_is_named(monkeypatch):
 
     folder = Folder("memory://refused")
     monkeypatch.setattr(type(folder.fs), "pipe_file", refused)
-    with pytest.raises(OutputError, match=r"cannot write /refused/x: .*Permission denied; run the same"):
+    with pytest.raises(
+        OutputError,
+        match=r"cannot write /refused/x: .*Permission denied; name another --out, or run the same",
+    ):
         folder.write("x", b"")
 
 

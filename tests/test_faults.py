@@ -1,0 +1,63 @@
+"""The short form of `python -m tests.faults`, and that it counts what goes wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import faults
+from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, expected, judged, one_try
+
+ON_PROCESSES = (
+    "job: two on one shard",
+    "merge: killed (kill -9)",
+    "merge: two into one release",
+)
+NOTHING = {"lost": 0, "wrong": 0, "hung": 0}
+
+
+def found_by(results: list[Result]) -> dict[str, int]:
+    return dict(zip(HEAD[3:], counted(results)[3:], strict=True))
+
+
+@pytest.mark.parametrize("name", ON_PROCESSES)
+def test_an_attack_on_processes_loses_nothing(name: str) -> None:
+    results = attacked(name, seed=0, tries=1)
+    assert found_by(results) == NOTHING, results
+
+
+@pytest.mark.parametrize("name", ON_FILES)
+def test_an_attack_on_files_gets_nothing_past_the_readers(name: str, tmp_path: Path) -> None:
+    results = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        results.append(one_try(name, np.random.default_rng([1, number]), folder))
+    assert found_by(results) == NOTHING, results
+
+
+def test_what_is_lost_or_wrong_is_counted() -> None:
+    rows = {arch_id: row | {"train_time_s": 1.0} for arch_id, row in expected(range(4)).items()}
+    assert judged(True, rows, rows, range(4)) == Result(True)
+    gone = {arch_id: rows[arch_id] for arch_id in (0, 1, 2)}
+    assert judged(True, rows, gone, range(4)).lost == 1
+    computed_again = rows | {2: rows[2] | {"train_time_s": 2.0}}
+    assert judged(True, rows, computed_again, range(4)).lost == 1
+    changed = rows | {3: rows[3] | {"val_acc": 0.5}}
+    assert judged(True, rows, changed, range(4)).wrong == 1
+
+
+def test_an_error_that_is_none_of_ours_is_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(rng: np.random.Generator, folder: Path) -> Result:
+        raise KeyError("no error of ours")
+
+    monkeypatch.setitem(ATTACKS, "broken", broken)
+    result = one_try("broken", np.random.default_rng(0), Path())
+    assert result.wrong == 1 and "no error of ours" in result.why
+    monkeypatch.setattr(faults, "attacked", lambda name, seed, tries: [result] * tries)
+    assert faults.main(["--only", "broken", "--rounds", "1"]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].split() == ["all", "10", "10", "0", "0", "10", "0"]
+    assert "no error of ours" in said.err
