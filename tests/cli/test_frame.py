@@ -77,7 +77,7 @@ def test_csv_is_the_rows_alone_and_says_the_rest_on_stderr(release):
     [
         (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen'?"),
         (("mbr", "r9"), 2, "no space named 'r9'"),
-        (("mbr", "r1"), 1, "the release has no runs of r1; it has runs of"),
+        (("mbr", "r2"), 1, "the release has no runs of r2; it has runs of"),
         (
             ("mbr", "r1-mini", "-b", "x"),
             2,

@@ -25,9 +25,9 @@ def no_torch() -> None:
     """In place of what prepares a process for torch."""
 
 
-# In the workers too: they import this module as they start.
-local.tune_process = no_torch
-local.all_devices = lambda workers, device: ["cpu"] * workers
+if __name__ in ("__main__", "__mp_main__"):  # as a job, and in its workers
+    local.tune_process = no_torch
+    local.all_devices = lambda workers, device: ["cpu"] * workers
 
 
 def row_of(arch_id: int, arch: str) -> Row:
