@@ -19,7 +19,6 @@ from tests.places import ROOT
 HEADING = "## With other tools\n"
 README = (ROOT / "README.md").read_text()
 SECTION = README.partition(HEADING)[2].partition("\n## ")[0]
-pytestmark = pytest.mark.skipif(not SECTION, reason=f"README.md has no section {HEADING.strip()!r}")
 PATH, *_ = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL) or [""]
 Row = tuple[str, str, int, float, float]
 RECIPE = "cpu-16px-4"
