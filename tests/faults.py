@@ -47,7 +47,7 @@ from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.schema import arrow_schema
 from nbzero.release.verify import verify
 from nbzero.spaces.macro import space
-from tests.builders.made import is_alive
+from tests.builders.made import heed_hangups, is_alive
 from tests.builders.work.quick import STEM, row_of
 from tests.places import ROOT
 
@@ -122,6 +122,7 @@ def begun(module: str, *arguments: str, limit_bytes: int | None = None) -> subpr
     """A command as a process group of its own, with a limit of what a file may hold."""
 
     def limit() -> None:
+        heed_hangups()
         if limit_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 

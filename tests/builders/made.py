@@ -1,5 +1,6 @@
 """A row as a shard has it, and jobs in processes of their own. No test itself."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,11 @@ def row_in_shard(arch_id: int = 0, **changed: object) -> Row:
     return row | changed
 
 
+def heed_hangups() -> None:
+    """In a process that is about to become a job: SIGHUP ends it, also where nohup runs the tests."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def started(module: str, *arguments: str) -> subprocess.Popen:
     """A job as a shell starts it: it and its workers are a process group of their own."""
     return subprocess.Popen(
@@ -43,6 +49,7 @@ def started(module: str, *arguments: str) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_hangups,
     )
 
 
