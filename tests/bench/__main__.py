@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-JUDGING = ("judging", "hybrids", "factors", "transfer", "surrogate", "own", "searching")
+JUDGING = ("judging", "hybrids", "factors", "transfer", "surrogate", "agreement", "own", "searching")
 for name in ("query", "spaces", "training", "bench_proxies", *JUDGING):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)

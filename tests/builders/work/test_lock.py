@@ -71,8 +71,11 @@ def test_the_process_that_holds_it_may_ask_again(tmp_path: Path) -> None:
 
 def test_where_there_are_no_locks_nothing_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "fcntl", None)
-    with locked(tmp_path), locked(tmp_path, wait_s=0):
-        pass
+    with holder(tmp_path) as other, locked(tmp_path, wait_s=0):
+        assert other.poll() is None  # it holds the lock, and here nothing waits for it
+        assert other.stdin is not None
+        other.stdin.close()
+        other.wait()
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
