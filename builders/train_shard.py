@@ -3,8 +3,8 @@
     python -m builders.train_shard --space r1 --dataset cifar10 --recipe gpu-12 --shard 3/40 --out DIR
 
 Trains `--archs` of the build order (a count, or FIRST:LAST) with every one of `--seeds`, shard by shard, one
-process per core or card. Runs that the release in --base has are left out. It is the one that ships with
-nbzero unless another is named; `--base none` trains all.
+process per core or card. On a card several networks train side by side. Runs that the release in --base has
+are left out. It is the one that ships with nbzero unless another is named; `--base none` trains all.
 
 The job may be stopped at any moment, also by kill -9: the same command goes on where it was. A rerun with
 more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a release of the output.
@@ -12,36 +12,50 @@ Submit one command per shard as a Slurm array job.
 """
 
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from builders.work.base import opened_base, runs_there, said_left
 from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
 from builders.work.job import Compute, run_job
+from builders.work.local import all_devices
 from builders.work.origin import device_name, software
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import count_of
+from nbzero.errors import count_of, whole
 from nbzero.images.tensors import load
 from train import loop
+from train.engine import MOST_TOGETHER, Engine
 from train.recipe import RECIPES, recipe
 
+ON_A_CARD = 8  # networks together, unless told
+CONNECTIONS = "CUDA_DEVICE_MAX_CONNECTIONS"  # queues of work for a card; CUDA's own 8 are fewer than streams
 
-def start(device: str, settings: dict[str, str | None]) -> Compute:
+
+def start(device: str, settings: dict[str, Any]) -> Compute:
     """Load the images once; the function returned trains one unit and gives its row but for the key."""
-    chosen = recipe(str(settings["recipe"]))
-    data = load(str(settings["dataset"]), settings["images"], chosen.resolution, chosen.train_images)
+    os.environ.setdefault(CONNECTIONS, "32")
+    chosen = recipe(settings["recipe"])
+    data = load(settings["dataset"], settings["images"], chosen.resolution, chosen.train_images)
     data = data.to(device)
+    together = settings["together"]
+    side_by_side = None
+    if together > 1:
+        side_by_side = Engine(data, chosen, device, together)
     made_by = {
         "device": device_name(device),
-        "engine": settings["engine"],
         "software": software(),
         "builder_commit": settings["builder_commit"],
     }
 
     def train(unit: Unit, there: Row | None) -> Row:
         _, arch, seed = unit
-        result = loop.train(arch, data, chosen, seed, device)
+        if side_by_side is None:
+            result = loop.train(arch, data, chosen, seed, device)
+        else:
+            result = side_by_side.train(arch, seed)
         measured = {
             "status": result.status,
             "val_acc": result.val_acc,
@@ -49,20 +63,50 @@ def start(device: str, settings: dict[str, str | None]) -> Compute:
             "train_loss": result.train_loss,
             "train_time_s": result.train_time_s,
             "curve": list(result.curve),
+            "engine": _said(settings["engine"], side_by_side),
         }
         return measured | made_by
 
     return train
 
 
+def _said(engine: str, side_by_side: Engine | None) -> str:
+    """What a row's `engine` says."""
+    if side_by_side is None:
+        return engine
+    graphs = ", CUDA graphs" if side_by_side.graphs else ""
+    return f"{engine}, {side_by_side.places.most} together{graphs}"
+
+
+def _together(given: int | None, device: str) -> int:
+    """How many networks a worker trains at a time.
+
+    Raises:
+        UsageError: a number that is not 1 to MOST_TOGETHER.
+    """
+    if given is not None:
+        return whole("together", given, 1, MOST_TOGETHER)
+    if all_devices(None, device)[0] == "cpu":
+        return 1
+    return ON_A_CARD
+
+
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--recipe", required=True, help=", ".join(RECIPES))
+    parser.add_argument(
+        "--together",
+        type=int,
+        default=None,
+        help=f"networks that a worker trains side by side; default: {ON_A_CARD} on a card, 1 on a CPU",
+    )
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0]
     recipe(given.recipe)
-    job = job_of(given, "runs", "recipe", start, engine=given.engine)
+    together = _together(given.together, given.device)
+    job = job_of(given, "runs", "recipe", start, engine=given.engine, together=together)
+    job = dataclasses.replace(job, together=together)
     base = opened_base(given.base)
     if base is not None:
         there = set(runs_there(base, job))

@@ -106,18 +106,27 @@ def mixup(
     if not targets_BC.is_floating_point() or targets_BC.ndim != 2 or len(targets_BC) != len(images_BCHW):
         allowed = f"floating point of shape ({len(images_BCHW)}, C), as smooth_targets makes them"
         raise UsageError(f"targets: {described(targets_BC)} given; allowed is {allowed}")
+    own, partner_B = draw_mixup(len(images_BCHW), alpha, generator)
+    own_2 = torch.tensor([own, 1 - own], dtype=torch.float64).to(images_BCHW.device)
+    partner_B = partner_B.to(images_BCHW.device)
+    return mixed(images_BCHW, own_2, partner_B), mixed(targets_BC, own_2, partner_B)
+
+
+def draw_mixup(num_images: int, alpha: float, generator: torch.Generator) -> tuple[float, Tensor]:
+    """The draws of `mixup`: lambda, and every image's partner, int64 (B,) on the CPU."""
     if not alpha > 0:
         raise UsageError(f"alpha: {alpha} given; allowed is above 0; leave mixup out instead")
     # torch's public Beta sampler takes no generator. RandomState is numpy's one stream that no version may
     # change.
     seed = int(torch.randint(0, 2**32, (), generator=generator))
     own = float(np.random.RandomState(seed).beta(alpha, alpha))
-    partner_B = torch.randperm(len(images_BCHW), generator=generator).to(images_BCHW.device)
+    return own, torch.randperm(num_images, generator=generator)
 
-    def mixed(values: Tensor) -> Tensor:
-        return (values * own).add_(values.index_select(0, partner_B).mul_(1 - own))
 
-    return mixed(images_BCHW), mixed(targets_BC)
+def mixed(values: Tensor, own_2: Tensor, partner_B: Tensor) -> Tensor:
+    """`mixup` of images or targets with given draws: own_2 is (lambda, 1 - lambda) on the values' device."""
+    own, other = own_2.to(values.dtype).unbind()
+    return (values * own).add_(values.index_select(0, partner_B).mul_(other))
 
 
 def gather_pixels(images_BCYX: Tensor, index_BHW: Tensor) -> Tensor:

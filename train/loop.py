@@ -21,11 +21,11 @@ from nbzero.images.facts import dataset
 from nbzero.images.tensors import ImageData, normalise
 from nbzero.networks.build import build_net, seed_of
 from nbzero.spaces.macro import CHOICES, Arch, as_arch
-from train.augment import crop_flip, mixup, smooth_targets
+from train.augment import crop_flip, draw_mixup, mixed, smooth_targets
 from train.auto_augment import auto_augment
 from train.recipe import Precision, Recipe
 
-EVAL_BATCH = 500  # images; evaluation does not depend on it
+EVAL_BATCH = 500  # images; evaluation does not depend on it but for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,8 @@ def train(
     precision = recipe.precision[CHOICES[arch.space].family]
     net = build_net(arch, dataset(data.dataset).num_classes, seed)
     net = net.to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(
-        net.parameters(),
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-        fused=True,
-    )
-    num_images = len(data.train_labels)
-    steps_per_epoch = num_images // recipe.batch
-    if steps_per_epoch == 0:
-        counted = count_of(num_images, "training image is", "training images are")
-        raise UsageError(f"{counted} fewer than one batch of {recipe.batch}")
+    optimiser = optimiser_of(net, recipe, recipe.lr)
+    steps_per_epoch = steps_in(data, recipe)
     num_steps = recipe.epochs * steps_per_epoch
     batches = batch_stream(data, recipe, seed)
     curve: list[float] = []
@@ -122,24 +111,83 @@ def train(
 def batch_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The augmented batches of one run, without end.
 
-    A batch is (B, 3, H, W) float32 channels_last and (B, C) target probabilities. Every draw comes from one
-    CPU generator seeded by SHA-256 of `"{dataset}|{recipe}|{seed}"`. So all archs, on all devices, see one
-    stream.
+    A batch is (B, 3, H, W) float32 channels_last and (B, C) target probabilities.
+    """
+    for drawn in drawn_stream(data, recipe, seed):
+        yield finished(drawn, data.dataset, recipe)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A batch as it was drawn.
+
+    Attributes:
+        images: uint8 (B, 3, H, W), augmented.
+        labels: int64 (B,).
+        own: (lambda, 1 - lambda) of mixup, float64; None without mixup.
+        partner: int64 (B,), whom each image is mixed with; None without mixup.
+    """
+
+    images: Tensor
+    labels: Tensor
+    own: Tensor | None = None
+    partner: Tensor | None = None
+
+
+def drawn_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[Drawn]:
+    """The batches of one run, without end, on the device of `data`.
+
+    Every draw comes from one CPU generator seeded by SHA-256 of `"{dataset}|{recipe}|{seed}"`. So all archs,
+    on all devices, see one stream.
     """
     generator = torch.Generator().manual_seed(seed_of(f"{data.dataset}|{recipe.name}|{seed}"))
-    spec = dataset(data.dataset)
+    device = data.train_labels.device
     num_images = len(data.train_labels)
     while True:
-        order = torch.randperm(num_images, generator=generator).to(data.train_labels.device)
+        order = torch.randperm(num_images, generator=generator).to(device)
         for chosen in order[: num_images - num_images % recipe.batch].split(recipe.batch):
             images = crop_flip(data.train_images[chosen], recipe.crop, generator)
             if recipe.auto_augment:
                 images = auto_augment(images, generator)
-            batch = normalise(images, spec.mean, spec.std)
-            targets = smooth_targets(data.train_labels[chosen], spec.num_classes, recipe.label_smoothing)
-            if recipe.mixup:
-                batch, targets = mixup(batch, targets, recipe.mixup, generator)
-            yield batch.contiguous(memory_format=torch.channels_last), targets
+            labels = data.train_labels[chosen]
+            if not recipe.mixup:
+                yield Drawn(images, labels)
+                continue
+            own, partner = draw_mixup(len(images), recipe.mixup, generator)
+            both = torch.tensor([own, 1 - own], dtype=torch.float64)
+            yield Drawn(images, labels, both.to(device), partner.to(device))
+
+
+def finished(drawn: Drawn, dataset_name: str, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """What a network is trained on: (B, 3, H, W) float32 channels_last, and (B, C) target probabilities."""
+    spec = dataset(dataset_name)
+    batch = normalise(drawn.images, spec.mean, spec.std)
+    targets = smooth_targets(drawn.labels, spec.num_classes, recipe.label_smoothing)
+    if drawn.own is not None and drawn.partner is not None:
+        batch = mixed(batch, drawn.own, drawn.partner)
+        targets = mixed(targets, drawn.own, drawn.partner)
+    return batch.contiguous(memory_format=torch.channels_last), targets
+
+
+def steps_in(data: ImageData, recipe: Recipe) -> int:
+    """How many batches an epoch has; UsageError where there are fewer training images than one batch."""
+    num_images = len(data.train_labels)
+    if num_images < recipe.batch:
+        counted = count_of(num_images, "training image is", "training images are")
+        raise UsageError(f"{counted} fewer than one batch of {recipe.batch}")
+    return num_images // recipe.batch
+
+
+def optimiser_of(net: nn.Module, recipe: Recipe, rate: float | Tensor) -> torch.optim.SGD:
+    """SGD as the recipe says."""
+    return torch.optim.SGD(
+        net.parameters(),
+        lr=rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+        fused=True,
+    )
 
 
 def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
@@ -158,20 +206,25 @@ def learning_rate(recipe: Recipe, step: int, num_steps: int) -> float:
 
 
 def accuracy(
-    net: nn.Module, images: Tensor, labels: Tensor, data: ImageData, precision: Precision
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    data: ImageData,
+    precision: Precision,
+    batch: int = EVAL_BATCH,
 ) -> float | None:
     """The fraction of (N, 3, H, W) uint8 images that the net classifies right in eval mode.
 
-    None where a logit is not finite.
+    None where a logit is not finite. `batch` is how many images go through the net at once.
     """
     net.eval()
     spec = dataset(data.dataset)
     right = torch.zeros((), device=labels.device, dtype=torch.int64)
     finite = torch.ones((), device=labels.device, dtype=torch.bool)
     with torch.no_grad(), autocast(labels.device, precision):
-        for chosen, wanted in zip(images.split(EVAL_BATCH), labels.split(EVAL_BATCH), strict=True):
-            batch = normalise(chosen, spec.mean, spec.std)
-            logits = net(batch.contiguous(memory_format=torch.channels_last))
+        for chosen, wanted in zip(images.split(batch), labels.split(batch), strict=True):
+            pixels = normalise(chosen, spec.mean, spec.std)
+            logits = net(pixels.contiguous(memory_format=torch.channels_last))
             finite &= torch.isfinite(logits).all()
             right += (logits.argmax(dim=1) == wanted).sum()
     return right.item() / len(labels) if finite.item() else None

@@ -40,6 +40,7 @@ class Job:
         settings: what `start` needs; must pickle.
         same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
         device, workers: what is to compute, in the words of the command line; the engine says what they mean.
+        together: units that a worker computes at a time, each in a thread; what `start` returns allows that.
     """
 
     table: Table
@@ -54,6 +55,7 @@ class Job:
     same_key: dict[str, str]
     device: str = "auto"
     workers: int | None = None
+    together: int = 1
 
     @property
     def stem(self) -> str:
@@ -148,7 +150,8 @@ def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
     return whole
 
 
-def _place(unit: Unit) -> tuple[int, int]:
+def place_of(unit: Unit) -> tuple[int, int]:
+    """What tells a unit of a shard, or its row, from the others: arch_id and seed."""
     arch_id, _, seed = unit
     return arch_id, seed
 
@@ -157,7 +160,7 @@ def _missing(job: Job, rows: dict[tuple[int, int], Row], is_complete: Callable[[
     """The units without a complete row, each once, with the row that is there."""
     todo = []
     for unit in dict.fromkeys(job.units):
-        there = rows.get(_place(unit))
+        there = rows.get(place_of(unit))
         if there is None or not is_complete(there):
             todo.append((unit, there))
     return todo

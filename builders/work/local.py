@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import math
+import os
 import signal
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from builders.work.claims import Work
-from builders.work.job import Job, keep_unit
+from builders.work.job import Compute, Job, keep_unit, place_of
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
@@ -28,15 +34,15 @@ def engine(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
         ReleaseError: a worker was killed, or could not start.
     """
     devices = all_devices(job.workers, job.device)
-    return _computed(job, out, todo, devices[: len(todo)])
+    return _computed(job, out, todo, devices[: math.ceil(len(todo) / job.together)])
 
 
 def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterator[tuple[Unit, Row]]:
-    """Each worker holds one unit and waits for the next, so a kill loses no queue."""
+    """A worker holds only the units that it computes and waits for the next, so a kill loses no queue."""
     left = iter(todo)
     mine = dataclasses.replace(job, units=[])  # a worker is told each of its units
     team: dict[Connection, Hired] = {}
-    in_hand: dict[Connection, Unit] = {}
+    in_hand: dict[Connection, dict[tuple[int, int], Unit]] = {}
     starting: dict[Connection, tuple[Job, str, str]] = {}
     try:
         for device in devices:
@@ -49,16 +55,17 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
                     team[connection].tell(starting.pop(connection))
                     continue
                 if isinstance(said, NBZeroError):
-                    _let_finish(team, set(in_hand) - {connection})
+                    _let_finish(team, in_hand, connection)
                     raise said
                 if connection in in_hand:
-                    yield in_hand.pop(connection), said
-                following = next(left, None)
-                if following is None:
-                    team.pop(connection).end()
-                else:
-                    in_hand[connection] = following[0]
+                    unit = in_hand[connection].pop((said["arch_id"], said["seed"]))
+                    yield unit, said
+                busy = in_hand.setdefault(connection, {})
+                for following in itertools.islice(left, job.together - len(busy)):
+                    busy[place_of(following[0])] = following[0]
                     team[connection].tell(following)
+                if not busy:
+                    team.pop(connection).end()
     finally:
         for worker in team.values():
             worker.end()
@@ -86,10 +93,14 @@ def _heard(job: Job, worker: Hired) -> Any:
     return said
 
 
-def _let_finish(team: Mapping[Connection, Hired], busy: Collection[Connection]) -> None:
-    """Wait until each worker has kept the unit that it has in hand."""
-    for connection in busy:
-        team[connection].hear()
+def _let_finish(
+    team: Mapping[Connection, Hired], in_hand: Mapping[Connection, Sized], failed: Connection
+) -> None:
+    """Wait until each other worker has kept the units that it has in hand."""
+    for connection, units in in_hand.items():
+        if connection in team and connection != failed:
+            for _ in range(len(units)):
+                team[connection].hear()
 
 
 @contextlib.contextmanager
@@ -118,11 +129,34 @@ def _work(connection: Connection) -> None:
         folder = Folder(out)
         compute = job.start(device, job.settings)
         answer(connection, None)
+        if job.together > 1:
+            _work_together(connection, job, folder, compute)
         while True:
             unit, there = told(connection)
             answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
     except NBZeroError as error:
         answer(connection, error)
+
+
+def _work_together(connection: Connection, job: Job, folder: Folder, compute: Compute) -> NoReturn:
+    """Compute every unit in a thread of its own, as soon as it is told."""
+    speaking = threading.Lock()
+
+    def work(unit: Unit, there: Row | None) -> None:
+        said: Row | NBZeroError
+        try:
+            said = keep_unit(job, folder, unit, compute(unit, there))
+        except NBZeroError as error:
+            said = error
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)  # as an error ends a worker that computes one unit at a time
+        with speaking:
+            answer(connection, said)
+
+    with ThreadPoolExecutor(job.together) as pool:
+        while True:
+            pool.submit(work, *told(connection))
 
 
 # What computes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import re
 import subprocess
@@ -10,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
+from nbzero.errors import UsageError, quoted
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("nbzero", "train", "builders")  # what computes a row
@@ -44,8 +47,15 @@ def software() -> str:
 def builder_commit() -> str:
     """The commit of the checkout that this file lies in, with "+changes" where its tracked code differs.
 
-    Outside a checkout it is the installed version.
+    Outside a checkout it is the installed version. A copy of a checkout without its .git, as in a container,
+    says its commit by NBZERO_BUILDER_COMMIT.
     """
+    said = os.environ.get("NBZERO_BUILDER_COMMIT", "")
+    if said:
+        if not re.fullmatch(r"[0-9a-f]{40}", said):
+            what = "40 hexadecimal digits, as git rev-parse HEAD prints"
+            raise UsageError(f"NBZERO_BUILDER_COMMIT is {quoted(said)}; it is {what}")
+        return said
     commit = _git("rev-parse", "HEAD") if (ROOT / ".git").exists() else ""
     if not commit:
         return f"nbzero {version('nbzero')}"

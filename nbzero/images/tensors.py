@@ -6,6 +6,7 @@ N images, 3 channels (red, green, blue), R x R pixels (R is the resolution); B, 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,10 +162,20 @@ def normalise(images_BCHW: Tensor, mean: Sequence[float], std: Sequence[float]) 
     check_images(images_BCHW)
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise UsageError(f"mean, std: {mean}, {std} given; allowed are three numbers each, std above 0")
+    scale_C11, shift_C11 = _scale_and_shift(tuple(mean), tuple(std), images_BCHW.device)
+    return torch.mul(images_BCHW, scale_C11).add_(shift_C11)
+
+
+@functools.lru_cache(maxsize=64)
+def _scale_and_shift(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Kept, because copying to a card would have it wait at every batch, and cannot be in a CUDA graph."""
     scale = [1 / (255 * s) for s in std]
     shift = [-m / s for m, s in zip(mean, std, strict=True)]
-    scale_C11, shift_C11 = torch.tensor([scale, shift]).view(2, 3, 1, 1).to(images_BCHW.device)
-    return torch.mul(images_BCHW, scale_C11).add_(shift_C11)
+    with torch.inference_mode(False):
+        scale_C11, shift_C11 = torch.tensor([scale, shift]).view(2, 3, 1, 1).to(device).unbind()
+    return scale_C11, shift_C11
 
 
 def check_images(images_BCHW: Tensor) -> None:

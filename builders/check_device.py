@@ -1,0 +1,408 @@
+"""Is this card right, and how fast is it: python -m builders.check_device cuda
+
+Ten minutes of a card begin with this, and go on with what its last line says. It needs no images.
+
+    agreement   training steps of a network of each family against the CPU, float32 and bfloat16; a replayed
+                CUDA graph against the eager step; every proxy without draws of its own
+    speed       images a second and networks an hour of the plain loop and of the engine with 1 to 16 networks
+                together, for a small, a middle and a large network of each family
+
+Prints Markdown. The exit status is 1 where something does not agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from builders.train_shard import CONNECTIONS
+from builders.work.command import parser_of, say_errors
+from builders.work.local import all_devices
+from builders.work.origin import device_name, software
+from nbzero.errors import NBZeroError
+from nbzero.images.tensors import ImageData, normalise
+from nbzero.networks.build import build_net
+from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.score import COMPUTE, score
+from nbzero.proxies.workers import num_cores, tune_process
+from nbzero.spaces.macro import Family, macs, space
+from train import loop
+from train.engine import EAGER_STEPS, Steps
+from train.recipe import Precision, Recipe, recipe
+from train.shared_batches import SharedBatches
+
+FAMILIES: tuple[Family, ...] = ("r1", "r2", "mb")
+RECIPE = recipe("gpu-12")
+STEPS_OF_RUN = 12 * (45_000 // 256)  # of gpu-12 on CIFAR-10
+AGREEING_STEPS = 20
+FLOAT32_LIMIT = 1e-3  # relative difference of the logits of two devices after one step in float32
+LOSS_LIMIT = 1e-2  # of the mean loss of the first steps
+# What is allowed of a proxy: ten times what the reference values differ by, which is 2e-5 unless said here.
+PROXY_LIMIT = 2e-4
+PROXY_LIMITS = {
+    "gradsign": 4e-3,
+    "grasp": 9e-4,
+    "meco": 1e-3,
+    "meco_leaf_modules": 1e-3,
+    "ntk": 6e-3,
+    "plain": 1e-3,
+    "wrcor_expt2b": 1e-3,
+    "wrcor_linear": 1e-3,
+    "wrcor_quad": 1e-3,
+    "zico": 0.2,
+}
+MACS_ON_A_CARD = (8e6, 50e6, 150e6)
+MACS_ON_A_CPU = (1e6, 4e6, 8e6)
+SEARCHED = 400  # archs of the build order among which the sizes are looked for
+
+
+class Disagreement(Exception):
+    """The device gives other numbers than the CPU."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sizes:
+    """What is measured where.
+
+    Attributes:
+        suffix: of the spaces' names.
+        macs: of the three networks of a family.
+        resolution: pixels.
+        together: numbers of networks side by side.
+        steps: a measurement.
+    """
+
+    suffix: str
+    macs: tuple[float, ...]
+    resolution: int
+    together: tuple[int, ...]
+    steps: int
+
+
+CARD = Sizes("", MACS_ON_A_CARD, 32, (1, 2, 4, 8, 16), 40)
+PROCESSOR = Sizes("-mini", MACS_ON_A_CPU, 16, (1, 2, 4), 5)
+
+
+AGREEING = PROCESSOR
+AGREEING_RECIPE = dataclasses.replace(RECIPE, batch=32, epochs=1, warmup=1.0, lr=0.01)
+
+
+def made_images(resolution: int, batches: int, recipe: Recipe) -> ImageData:
+    """Ten patterns under noise, as many as that many batches.
+
+    They are easily learnt. On images without meaning training is chaotic, and rounding grows without bound.
+    """
+    draws = torch.Generator().manual_seed(0)
+    patterns = torch.randint(64, 192, (10, 3, 4, 4), generator=draws)
+    patterns = patterns.repeat_interleave(resolution // 4, 2).repeat_interleave(resolution // 4, 3)
+
+    def some(count: int) -> tuple[Tensor, Tensor]:
+        labels = torch.randint(0, 10, (count,), generator=draws)
+        noise = torch.randint(-32, 33, (count, 3, resolution, resolution), generator=draws)
+        return (patterns[labels] + noise).to(torch.uint8), labels
+
+    num_train = batches * recipe.batch
+    train, val, test = some(num_train), some(64), some(64)
+    return ImageData("cifar10", resolution, *train, torch.arange(num_train), *val, *test)
+
+
+def chosen_archs(sizes: Sizes, family: Family) -> list[str]:
+    """The archs nearest to the sizes that are wanted."""
+    members = space(family + sizes.suffix).members[:SEARCHED]
+    archs = []
+    for wanted in sizes.macs:
+        archs.append(min(members, key=lambda arch: abs(macs(arch, sizes.resolution) - wanted)))
+    return archs
+
+
+# Agreement
+
+
+def relative(found: Tensor, wanted: Tensor) -> float:
+    """|found - wanted| / |wanted|."""
+    wanted = wanted.double().cpu()
+    return float((found.double().cpu() - wanted).norm() / wanted.norm())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """What some training steps gave.
+
+    Attributes:
+        logits: of the val images after the first step, in training mode.
+        loss: mean over all steps.
+    """
+
+    logits: Tensor
+    loss: Tensor
+
+
+def after_steps(arch: str, device: str, precision: Precision, graph: bool = False) -> Trained:
+    """Train a network for some steps."""
+    data = made_images(AGREEING.resolution, AGREEING_STEPS, AGREEING_RECIPE).to(device)
+    images = normalise(data.val_images, (0.5,) * 3, (0.25,) * 3)
+    net = build_net(arch).to(device, memory_format=torch.channels_last)
+    batches = SharedBatches(data, AGREEING_RECIPE, 0, 0)
+    steps = Steps(net, batches, precision)
+    with torch.cuda.stream(stream_of(device)), batches.reader() as reader:
+        reader.enter(0)
+        steps.step()
+        with torch.no_grad():
+            logits = net(images.contiguous(memory_format=torch.channels_last))
+        for number in range(1, AGREEING_STEPS):
+            if graph and number == EAGER_STEPS:
+                steps.capture()
+            steps.step()
+        finish(device)
+    loss = steps.loss_sum.clone() / AGREEING_STEPS
+    steps.close()
+    return Trained(logits, loss)
+
+
+def stream_of(device: str) -> torch.cuda.Stream | None:
+    """A stream of one's own, which a capture needs; None on a CPU."""
+    if device == "cpu":
+        return None
+    return torch.cuda.Stream(device)
+
+
+def training_agrees(device: str, say: Callable[[str], None]) -> None:
+    """Compare training with the CPU, and graphs with eager steps.
+
+    At the start training is chaotic: what rounds otherwise goes other ways within a few steps. So the first
+    step is held against FLOAT32_LIMIT. The rest is held against what the CPU's own rounding does: the same
+    steps by other kernels (oneDNN off), or in another precision.
+
+    Raises:
+        Disagreement: the first step beyond FLOAT32_LIMIT and ten times the CPU's own rounding; or losses
+            beyond LOSS_LIMIT and three times that.
+    """
+    wrong = []
+    say("| relative difference | step 1: logits | CPU's own | 20 steps: loss | CPU's own | bf16 | graph |")
+    say("|---|---|---|---|---|---|---|")
+    for family in FAMILIES:
+        arch = chosen_archs(AGREEING, family)[0]
+        on_cpu = after_steps(arch, "cpu", "float32")
+        with torch.backends.mkldnn.flags(enabled=False):
+            other = after_steps(arch, "cpu", "float32")
+        found = after_steps(arch, device, "float32")
+        own_logits = relative(other.logits, on_cpu.logits)
+        own_loss = relative(other.loss, on_cpu.loss)
+        of_logits = relative(found.logits, on_cpu.logits)
+        of_loss = relative(found.loss, on_cpu.loss)
+        eager = after_steps(arch, device, "bfloat16")
+        rounded = after_steps(arch, "cpu", "bfloat16")
+        of_graph = 0.0
+        if device != "cpu":
+            of_graph = relative(after_steps(arch, device, "bfloat16", graph=True).loss, eager.loss)
+        of_bf16 = relative(eager.loss, rounded.loss)
+        cells = [of_logits, own_logits, of_loss, own_loss, of_bf16, of_graph]
+        say(f"| {family} | {' | '.join(f'{cell:.1e}' for cell in cells)} |")
+        agrees = of_logits <= max(FLOAT32_LIMIT, 10 * own_logits)
+        agrees &= of_loss <= max(LOSS_LIMIT, 3 * own_loss)
+        if not agrees or max(of_bf16, of_graph) > LOSS_LIMIT:
+            wrong.append(family)
+    if wrong:
+        raise Disagreement(f"training of {', '.join(wrong)}")
+
+
+def proxies_agree(device: str, say: Callable[[str], None]) -> None:
+    """Compare every proxy that draws nothing with the CPU.
+
+    Raises:
+        Disagreement: beyond its PROXY_LIMITS.
+    """
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randn((32, 3, 16, 16), generator=draws)
+    labels = torch.arange(32) % 10
+    names = [name for name in COMPUTE if not PROXIES[name].random]
+    wrong, worst = [], (0.0, "")
+    for family in FAMILIES:
+        net = build_net(space(f"{family}-mini").members[0])
+        on_cpu = score(net, images, labels, names)
+        net = net.to(device)
+        found = score(net, images.to(device), labels.to(device), names)
+        for name in names:
+            here, there = on_cpu[name], found[name]
+            if here is None or there is None:
+                if here is not there:
+                    wrong.append(f"{name} of {family}: {there} for {here}")
+                continue
+            offset = len(images) if name == "jacob_cov" else 0
+            differs = abs(there - here) / max(abs(here + offset), 1e-12)
+            worst = max(worst, (differs / PROXY_LIMITS.get(name, PROXY_LIMIT), f"{name} of {family}"))
+            if differs > PROXY_LIMITS.get(name, PROXY_LIMIT):
+                wrong.append(f"{name} of {family}: {there:.8g} for {here:.8g}")
+    say(f"{len(names)} proxies of 3 networks: {len(wrong)} differ; nearest to its limit: {worst[1]}")
+    if wrong:
+        raise Disagreement(f"proxies: {'; '.join(wrong)}")
+
+
+# Speed
+
+
+def product_rate(device: str) -> float:
+    """Multiply-adds a second of a bfloat16 matrix product, random numbers."""
+    size = 512 if device == "cpu" else 8192
+    a, b = (torch.randn(size, size, device=device).bfloat16() for _ in range(2))
+    for _ in range(3):
+        a @ b
+    finish(device)
+    began = time.perf_counter()
+    for _ in range(10):
+        a @ b
+    finish(device)
+    return 10 * size**3 / (time.perf_counter() - began)
+
+
+def finish(device: str) -> None:
+    """Wait until the device has done all that it was given."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
+    """Seconds a step of the plain loop: the difference of a long and a short epoch."""
+    once = dataclasses.replace(RECIPE, epochs=1)
+    took = []
+    for batches in (2, sizes.steps // 4, sizes.steps):  # the first warms up
+        data = made_images(sizes.resolution, batches, RECIPE).to(device)
+        finish(device)
+        took.append(loop.train(arch, data, once, 0, device).train_time_s)
+    return (took[2] - took[1]) / (sizes.steps - sizes.steps // 4)
+
+
+def engine_seconds(arch: str, sizes: Sizes, device: str) -> list[tuple[int, float]]:
+    """How many networks together, and seconds a step of one of them."""
+    data = made_images(sizes.resolution, sizes.steps, RECIPE).to(device)
+    batches = SharedBatches(data, dataclasses.replace(RECIPE, epochs=1000), 0, 0)  # more than are made
+    precision = RECIPE.precision[FAMILIES[0]]
+    team: list[_Lane] = []
+    found = []
+    with batches.reader() as reader:
+        reader.enter(0)
+        for together in sizes.together:
+            while len(team) < together:
+                team.append(_Lane(arch, batches, precision, device))
+            with ThreadPoolExecutor(together) as pool:
+                began = time.perf_counter()
+                for done in [pool.submit(lane.run, sizes.steps) for lane in team]:
+                    done.result()
+                took = time.perf_counter() - began
+            found.append((together, took / sizes.steps / together))
+    for lane in team:
+        lane.steps.close()
+    return found
+
+
+class _Lane:
+    """One network with its thread's stream."""
+
+    def __init__(self, arch: str, batches: SharedBatches, precision: Precision, device: str) -> None:
+        self.device = device
+        self.stream = stream_of(device)
+        net = build_net(arch).to(device, memory_format=torch.channels_last)
+        self.steps = Steps(net, batches, precision)
+        with torch.cuda.stream(self.stream):  # of None: nothing
+            for _ in range(EAGER_STEPS):
+                self.steps.step()
+            if self.stream is not None:
+                self.steps.capture()
+                self.steps.step()
+        finish(device)
+
+    def run(self, count: int) -> None:
+        with torch.cuda.stream(self.stream):
+            for _ in range(count):
+                self.steps.step()
+            if self.stream is not None:
+                self.stream.synchronize()
+
+
+def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) -> int:
+    """Measure and say the table; the number together that was fastest for the middle networks."""
+    rate = product_rate(device)
+    say(f"bfloat16 matrix product: {2 * rate / 1e12:.3g} TFLOP/s")
+    say("")
+    header = "| network | M macs | loop, nets/h |"
+    for together in sizes.together:
+        header += f" {together} |"
+    say(header + " images/s | of the product's rate | engine / loop |")
+    say("|---" * (6 + len(sizes.together)) + "|")
+    total: dict[int, float] = {}
+    for number in range(len(sizes.macs)):
+        for family in FAMILIES:
+            if time.monotonic() > until:
+                say(f"{family} {number + 1} and what follows: left out, the time was over")
+                return best_of(total)
+            arch = chosen_archs(sizes, family)[number]
+            cost = macs(arch, sizes.resolution)
+            of_loop = loop_seconds(arch, sizes, device)
+            of_engine = engine_seconds(arch, sizes, device)
+            best = min(seconds for _, seconds in of_engine)
+            cells = [f"{3600 / seconds / STEPS_OF_RUN:.0f}" for _, seconds in of_engine]
+            images = RECIPE.batch / best
+            share = 3 * cost * images / rate
+            row = f"| {arch} | {cost / 1e6:.0f} | {3600 / of_loop / STEPS_OF_RUN:.0f} | {' | '.join(cells)} |"
+            say(f"{row} {images:.0f} | {share:.1%} | {of_loop / best:.1f} |")
+            for together, seconds in of_engine:
+                total[together] = total.get(together, 0.0) + seconds / best
+    return best_of(total)
+
+
+def best_of(total: dict[int, float]) -> int:
+    """The number together that is nearest to the fastest, over all networks."""
+    return min(total, key=lambda together: total[together], default=1)
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("device", help="cuda, cuda:N or cpu")
+    parser.add_argument("--seconds", type=float, default=90, help="no measurement begins after; default 90")
+    parser.add_argument("--out", default=None, help="a file that the Markdown is also written to")
+    given = parser.parse_args(argv)
+    until = time.monotonic() + given.seconds
+    os.environ.setdefault(CONNECTIONS, "32")
+    device = all_devices(1, given.device)[0]
+    tune_process()
+    torch.set_num_threads(num_cores())
+    sizes = PROCESSOR if device == "cpu" else CARD
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    say(f"## {device_name(device)}\n\n{software()}\n")
+    wrong = []
+    for part in (lambda: training_agrees(device, say), lambda: proxies_agree(device, say)):
+        try:
+            part()
+        except Disagreement as error:
+            say(f"DIFFERS: {error}")
+            wrong.append(str(error))
+        say("")
+    best = speeds(device, sizes, until, say)
+    say("")
+    kind = "gpu-12" if device != "cpu" else "cpu-16px-4"
+    say(
+        f"next: python -m builders.train_shard --space r1 --dataset cifar10 --recipe {kind} --archs 60 "
+        f"--device {device} --together {best} --out shards"
+    )
+    if given.out:
+        Path(given.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if wrong:
+        raise NBZeroError(f"{device} does not agree with the CPU: {'; '.join(wrong)}; train nothing on it")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
