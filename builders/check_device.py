@@ -13,6 +13,7 @@ Prints Markdown. The exit status is 1 where something does not agree.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import sys
 import time
@@ -32,11 +33,11 @@ from nbzero.images.tensors import ImageData, normalise
 from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.score import COMPUTE, score
-from nbzero.proxies.workers import num_cores, tune_process
-from nbzero.spaces.macro import Family, macs, space
+from nbzero.proxies.workers import tune_process
+from nbzero.spaces.macro import Family, macs
 from train import loop
 from train.engine import EAGER_STEPS, Steps
-from train.recipe import Precision, Recipe, recipe
+from train.recipe import Precision, recipe
 from train.shared_batches import SharedBatches
 
 FAMILIES: tuple[Family, ...] = ("r1", "r2", "mb")
@@ -59,9 +60,6 @@ PROXY_LIMITS = {
     "wrcor_quad": 1e-3,
     "zico": 0.2,
 }
-MACS_ON_A_CARD = (8e6, 50e6, 150e6)
-MACS_ON_A_CPU = (1e6, 4e6, 8e6)
-SEARCHED = 400  # archs of the build order among which the sizes are looked for
 
 
 class Disagreement(Exception):
@@ -73,30 +71,69 @@ class Sizes:
     """What is measured where.
 
     Attributes:
-        suffix: of the spaces' names.
-        macs: of the three networks of a family.
+        archs: by family a small, a middle and a large one.
         resolution: pixels.
         together: numbers of networks side by side.
         steps: a measurement.
     """
 
-    suffix: str
-    macs: tuple[float, ...]
+    archs: dict[Family, tuple[str, str, str]]
     resolution: int
     together: tuple[int, ...]
     steps: int
 
 
-CARD = Sizes("", MACS_ON_A_CARD, 32, (1, 2, 4, 8, 16), 40)
-PROCESSOR = Sizes("-mini", MACS_ON_A_CPU, 16, (1, 2, 4), 5)
-
-
+CARD = Sizes(
+    {  # 8, 50 and 150 M macs
+        "r1": (
+            "r1-s16-d5w16s2-d4w16s2-d5w16s2",
+            "r1-s32-d1w32s2-d2w32s2-d3w32s1-d4w192s2",
+            "r1-s16-d6w32s2-d2w32s1-d6w32s2-d6w256s2",
+        ),
+        "r2": (
+            "r2-s64-d2w64s2-d1w64s2-d4w64s2",
+            "r2-s64-d6w128s2-d1w128s1-d6w128s2-d4w256s2",
+            "r2-s32-d2w256s2-d1w512s2-d4w1024s2",
+        ),
+        "mb": (
+            "mb-s16-d2w8s1-d4w8s2-d4w16s2-d5w16s2",
+            "mb-s16-d4w48s2-d2w48s2-d4w160s2",
+            "mb-s32-d1w16s2-d4w192s2-d6w192s2",
+        ),
+    },
+    resolution=32,
+    together=(1, 2, 4, 8, 16),
+    steps=40,
+)
+PROCESSOR = Sizes(
+    {  # 1, 4 and 8 M macs
+        "r1": (
+            "r1-mini-s8-d1w4s2-d3w32s2-d2w32s2",
+            "r1-mini-s16-d1w4s2-d3w32s2-d3w48s1-d4w64s2",
+            "r1-mini-s16-d1w32s2-d4w32s1-d3w48s2-d1w64s2",
+        ),
+        "r2": (
+            "r2-mini-s16-d1w16s2-d4w64s2-d4w64s1-d3w128s2",
+            "r2-mini-s8-d2w64s2-d4w96s1-d1w96s2-d1w96s2",
+            "r2-mini-s8-d4w48s1-d4w96s2-d1w256s2-d2w256s2",
+        ),
+        "mb": (
+            "mb-mini-s16-d2w8s2-d1w12s1-d2w16s2-d2w24s2",
+            "mb-mini-s16-d3w4s2-d4w48s2-d3w48s1-d2w48s2",
+            "mb-mini-s8-d3w24s1-d2w32s2-d2w32s2-d1w48s2",
+        ),
+    },
+    resolution=16,
+    together=(1, 2, 4),
+    steps=6,
+)
 AGREEING = PROCESSOR
 AGREEING_RECIPE = dataclasses.replace(RECIPE, batch=32, epochs=1, warmup=1.0, lr=0.01)
 
 
-def made_images(resolution: int, batches: int, recipe: Recipe) -> ImageData:
-    """Ten patterns under noise, as many as that many batches.
+@functools.cache
+def made_images(resolution: int, num_train: int) -> ImageData:
+    """Ten patterns under noise.
 
     They are easily learnt. On images without meaning training is chaotic, and rounding grows without bound.
     """
@@ -109,18 +146,8 @@ def made_images(resolution: int, batches: int, recipe: Recipe) -> ImageData:
         noise = torch.randint(-32, 33, (count, 3, resolution, resolution), generator=draws)
         return (patterns[labels] + noise).to(torch.uint8), labels
 
-    num_train = batches * recipe.batch
     train, val, test = some(num_train), some(64), some(64)
     return ImageData("cifar10", resolution, *train, torch.arange(num_train), *val, *test)
-
-
-def chosen_archs(sizes: Sizes, family: Family) -> list[str]:
-    """The archs nearest to the sizes that are wanted."""
-    members = space(family + sizes.suffix).members[:SEARCHED]
-    archs = []
-    for wanted in sizes.macs:
-        archs.append(min(members, key=lambda arch: abs(macs(arch, sizes.resolution) - wanted)))
-    return archs
 
 
 # Agreement
@@ -147,7 +174,7 @@ class Trained:
 
 def after_steps(arch: str, device: str, precision: Precision, graph: bool = False) -> Trained:
     """Train a network for some steps."""
-    data = made_images(AGREEING.resolution, AGREEING_STEPS, AGREEING_RECIPE).to(device)
+    data = made_images(AGREEING.resolution, AGREEING_STEPS * AGREEING_RECIPE.batch).to(device)
     images = normalise(data.val_images, (0.5,) * 3, (0.25,) * 3)
     net = build_net(arch).to(device, memory_format=torch.channels_last)
     batches = SharedBatches(data, AGREEING_RECIPE, 0, 0)
@@ -189,7 +216,7 @@ def training_agrees(device: str, say: Callable[[str], None]) -> None:
     say("| relative difference | step 1: logits | CPU's own | 20 steps: loss | CPU's own | bf16 | graph |")
     say("|---|---|---|---|---|---|---|")
     for family in FAMILIES:
-        arch = chosen_archs(AGREEING, family)[0]
+        arch = AGREEING.archs[family][0]
         on_cpu = after_steps(arch, "cpu", "float32")
         with torch.backends.mkldnn.flags(enabled=False):
             other = after_steps(arch, "cpu", "float32")
@@ -221,12 +248,12 @@ def proxies_agree(device: str, say: Callable[[str], None]) -> None:
         Disagreement: beyond its PROXY_LIMITS.
     """
     draws = torch.Generator().manual_seed(0)
-    images = torch.randn((32, 3, 16, 16), generator=draws)
-    labels = torch.arange(32) % 10
+    images = torch.randn((16, 3, 16, 16), generator=draws)
+    labels = torch.arange(16) % 10
     names = [name for name in COMPUTE if not PROXIES[name].random]
     wrong, worst = [], (0.0, "")
     for family in FAMILIES:
-        net = build_net(space(f"{family}-mini").members[0])
+        net = build_net(AGREEING.archs[family][0])
         on_cpu = score(net, images, labels, names)
         net = net.to(device)
         found = score(net, images.to(device), labels.to(device), names)
@@ -274,7 +301,7 @@ def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
     once = dataclasses.replace(RECIPE, epochs=1)
     took = []
     for batches in (2, sizes.steps // 4, sizes.steps):  # the first warms up
-        data = made_images(sizes.resolution, batches, RECIPE).to(device)
+        data = made_images(sizes.resolution, batches * RECIPE.batch).to(device)
         finish(device)
         took.append(loop.train(arch, data, once, 0, device).train_time_s)
     return (took[2] - took[1]) / (sizes.steps - sizes.steps // 4)
@@ -282,13 +309,14 @@ def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
 
 def engine_seconds(arch: str, sizes: Sizes, device: str) -> list[tuple[int, float]]:
     """How many networks together, and seconds a step of one of them."""
-    data = made_images(sizes.resolution, sizes.steps, RECIPE).to(device)
+    data = made_images(sizes.resolution, sizes.steps * RECIPE.batch).to(device)
     batches = SharedBatches(data, dataclasses.replace(RECIPE, epochs=1000), 0, 0)  # more than are made
     precision = RECIPE.precision[FAMILIES[0]]
     team: list[_Lane] = []
     found = []
     with batches.reader() as reader:
-        reader.enter(0)
+        for epoch in range(batches.window):  # then the ring is full, and is read round and round
+            reader.enter(epoch)
         for together in sizes.together:
             while len(team) < together:
                 team.append(_Lane(arch, batches, precision, device))
@@ -338,12 +366,12 @@ def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) 
     say(header + " images/s | of the product's rate | engine / loop |")
     say("|---" * (6 + len(sizes.together)) + "|")
     total: dict[int, float] = {}
-    for number in range(len(sizes.macs)):
+    for number in range(3):
         for family in FAMILIES:
             if time.monotonic() > until:
                 say(f"{family} {number + 1} and what follows: left out, the time was over")
                 return best_of(total)
-            arch = chosen_archs(sizes, family)[number]
+            arch = sizes.archs[family][number]
             cost = macs(arch, sizes.resolution)
             of_loop = loop_seconds(arch, sizes, device)
             of_engine = engine_seconds(arch, sizes, device)
@@ -374,7 +402,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault(CONNECTIONS, "32")
     device = all_devices(1, given.device)[0]
     tune_process()
-    torch.set_num_threads(num_cores())
     sizes = PROCESSOR if device == "cpu" else CARD
     lines: list[str] = []
 
@@ -384,15 +411,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     say(f"## {device_name(device)}\n\n{software()}\n")
     wrong = []
-    for part in (lambda: training_agrees(device, say), lambda: proxies_agree(device, say)):
+
+    def check(part: Callable[[str, Callable[[str], None]], None]) -> None:
         try:
-            part()
+            part(device, say)
         except Disagreement as error:
             say(f"DIFFERS: {error}")
             wrong.append(str(error))
         say("")
+
+    check(training_agrees)
     best = speeds(device, sizes, until, say)
     say("")
+    check(proxies_agree)
     kind = "gpu-12" if device != "cpu" else "cpu-16px-4"
     say(
         f"next: python -m builders.train_shard --space r1 --dataset cifar10 --recipe {kind} --archs 60 "
