@@ -96,11 +96,12 @@ def _heard(job: Job, worker: Hired) -> Any:
 def _let_finish(
     team: Mapping[Connection, Hired], in_hand: Mapping[Connection, Sized], failed: Connection
 ) -> None:
-    """Wait until each other worker has kept the units that it has in hand."""
+    """Wait until the workers have kept the other units that they have in hand."""
     for connection, units in in_hand.items():
-        if connection in team and connection != failed:
-            for _ in range(len(units)):
-                team[connection].hear()
+        if connection not in team:
+            continue
+        for _ in range(len(units) - (connection == failed)):
+            team[connection].hear()
 
 
 @contextlib.contextmanager

@@ -36,6 +36,20 @@ def test_a_job_leaves_one_file_with_a_row_per_unit(uninterrupted, rows_in):
         assert row["engine"] == "local" and len(row["builder_commit"]) >= 6
 
 
+def test_networks_side_by_side_give_the_same_rows(uninterrupted, rows_in, tmp_path):
+    assert train_shard.main([*TWO_SEEDS, "--workers", "1", "--together", "3", "--out", str(tmp_path)]) == 0
+    assert rows_in(tmp_path / uninterrupted.name) == rows_in(uninterrupted)
+    for row in rows_in(tmp_path / uninterrupted.name, whole=True):
+        assert row["engine"] == "local, 3 together"
+
+
+@pytest.mark.parametrize("together", ["0", "33"])
+def test_a_number_together_that_cannot_be(together, tmp_path, capsys):
+    assert train_shard.main([*TWO_SEEDS, "--together", together, "--out", str(tmp_path / "out")]) == 2
+    assert f"together {together}; it is a whole number from 1 to 32" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_job_that_is_killed_goes_on_and_ends_the_same(uninterrupted, start_job, rows_in, tmp_path):
     out = tmp_path / "out"
     job = start_job("builders.train_shard", *TWO_SEEDS, "--workers", "1", "--out", str(out))

@@ -38,6 +38,8 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
         while not (gates / f"open-{unit[0]}").exists():
             with suppress(KeyboardInterrupt):  # a long step of torch would not raise it either
                 time.sleep(0.01)
+        if unit[0] == settings.get("wrong"):
+            raise UsageError(f"unit {unit[0]} cannot be")
         row = row_in_shard(unit[0], train_time_s=float(time.monotonic_ns()), device=device)
         return {name: value for name, value in row.items() if name not in ENDS}
 

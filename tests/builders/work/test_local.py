@@ -1,9 +1,11 @@
 """The engine of one machine: its workers end with their parent, and a job that was stopped goes on."""
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,36 @@ def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(
 def test_an_error_at_the_start_of_a_worker_is_told(tmp_path):
     with pytest.raises(UsageError, match=r"^nothing to compute with$"):
         run_job(gated_job(tmp_path, workers=1, refuse=True), str(tmp_path / "out"), engine, "parquet")
+
+
+def test_units_together_begin_at_once_in_one_worker_and_end_in_any_order(tmp_path, rows_in):
+    job = dataclasses.replace(gated_job(tmp_path, workers=1), together=3)
+    out = tmp_path / "out"
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(run_job, job, str(out), engine, "parquet")
+        try:
+            wait_until(lambda: all((tmp_path / f"began-{arch_id}").exists() for arch_id in range(3)))
+            assert not (tmp_path / "began-3").exists()
+            (tmp_path / "open-2").touch()
+            wait_until(lambda: (tmp_path / "began-3").exists())
+            kept = out / "gated-0000-of-0001"
+            assert [path.name for path in kept.glob("*.json")] == ["000002-0.json"]
+        finally:
+            for arch_id in range(NUM_UNITS):
+                (tmp_path / f"open-{arch_id}").touch()
+        name = done.result()
+    assert [row["arch_id"] for row in rows_in(out / name)] == list(range(NUM_UNITS))
+
+
+def test_an_error_of_one_unit_leaves_the_others_finished(tmp_path, rows_in):
+    job = gated_job(tmp_path, workers=1, wrong=1)
+    for arch_id in range(NUM_UNITS):
+        (tmp_path / f"open-{arch_id}").touch()
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="unit 1 cannot be"):
+        run_job(dataclasses.replace(job, together=4), str(out), engine, "parquet")
+    kept = {path.name for path in (out / "gated-0000-of-0001").glob("*.json")}
+    assert kept == {f"{arch_id:06d}-0.json" for arch_id in (0, 2, 3)}
 
 
 def test_a_worker_that_is_killed_is_told(tmp_path):

@@ -1,5 +1,6 @@
 """What rows say of where they come from: the commit of the checkout, and whether its code was changed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders.work import origin
+from nbzero.errors import UsageError
 from tests.places import ROOT
 
 
@@ -28,17 +30,19 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("builders/work/origin.py", "nbzero/a.py", "train/b.py", "tests/c.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
-    shutil.copy(ROOT / "builders/work/origin.py", tmp_path / "builders/work/origin.py")
+    for name in ("builders/work/origin.py", "nbzero/errors.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "-m", "first")
     return tmp_path
 
 
-def commit_said(checkout: Path) -> str:
+def commit_said(checkout: Path, **environment: str) -> str:
     code = "from builders.work.origin import builder_commit; print(builder_commit())"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True)
+    said = os.environ | environment
+    done = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True, env=said)
     return done.stdout.strip()
 
 
@@ -59,6 +63,15 @@ def test_the_commit_is_that_of_the_checkout_with_changes_of_its_code(checkout):
 def test_outside_a_checkout_it_is_the_installed_version(checkout):
     shutil.rmtree(checkout / ".git")
     assert commit_said(checkout).startswith("nbzero ")
+
+
+def test_a_copy_without_git_is_told_its_commit(checkout, monkeypatch):
+    shutil.rmtree(checkout / ".git")
+    assert commit_said(checkout, NBZERO_BUILDER_COMMIT="0123456789" * 4) == "0123456789" * 4
+    monkeypatch.setenv("NBZERO_BUILDER_COMMIT", "main")
+    origin.builder_commit.cache_clear()
+    with pytest.raises(UsageError, match="NBZERO_BUILDER_COMMIT is 'main'; it is 40 hexadecimal digits"):
+        origin.builder_commit()
 
 
 def test_this_checkout_is_found():
