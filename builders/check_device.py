@@ -12,12 +12,14 @@ Prints Markdown. The exit status is 1 where something does not agree.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,6 +50,7 @@ FLOAT32_LIMIT = 1e-3  # relative difference of the logits of two devices after o
 LOSS_LIMIT = 1e-2  # of the mean loss of the first steps
 # What is allowed of a proxy: ten times what the reference values differ by, which is 2e-5 unless said here.
 PROXY_LIMIT = 2e-4
+PROXY_IMAGES = 16
 PROXY_LIMITS = {
     "gradsign": 4e-3,
     "grasp": 9e-4,
@@ -194,6 +197,17 @@ def after_steps(arch: str, device: str, precision: Precision, graph: bool = Fals
     return Trained(logits, loss)
 
 
+@contextlib.contextmanager
+def other_kernels() -> Iterator[None]:
+    """The CPU computes without oneDNN: the same but for rounding."""
+    was_enabled = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = was_enabled
+
+
 def stream_of(device: str) -> torch.cuda.Stream | None:
     """A stream of one's own, which a capture needs; None on a CPU."""
     if device == "cpu":
@@ -218,7 +232,7 @@ def training_agrees(device: str, say: Callable[[str], None]) -> None:
     for family in FAMILIES:
         arch = AGREEING.archs[family][0]
         on_cpu = after_steps(arch, "cpu", "float32")
-        with torch.backends.mkldnn.flags(enabled=False):
+        with other_kernels():
             other = after_steps(arch, "cpu", "float32")
         found = after_steps(arch, device, "float32")
         own_logits = relative(other.logits, on_cpu.logits)
@@ -244,33 +258,39 @@ def training_agrees(device: str, say: Callable[[str], None]) -> None:
 def proxies_agree(device: str, say: Callable[[str], None]) -> None:
     """Compare every proxy that draws nothing with the CPU.
 
+    Some are badly conditioned on some networks. So ten times what the CPU's own rounding does (oneDNN off) is
+    allowed too.
+
     Raises:
-        Disagreement: beyond its PROXY_LIMITS.
+        Disagreement: beyond its PROXY_LIMITS and that.
     """
     draws = torch.Generator().manual_seed(0)
-    images = torch.randn((16, 3, 16, 16), generator=draws)
-    labels = torch.arange(16) % 10
+    images = torch.randn((PROXY_IMAGES, 3, 16, 16), generator=draws)
+    labels = torch.arange(PROXY_IMAGES) % 10
     names = [name for name in COMPUTE if not PROXIES[name].random]
-    wrong, worst = [], (0.0, "")
+    wrong = []
     for family in FAMILIES:
         net = build_net(AGREEING.archs[family][0])
         on_cpu = score(net, images, labels, names)
-        net = net.to(device)
-        found = score(net, images.to(device), labels.to(device), names)
+        with other_kernels():
+            other = score(net, images, labels, names)
+        found = score(net.to(device), images.to(device), labels.to(device), names)
         for name in names:
-            here, there = on_cpu[name], found[name]
-            if here is None or there is None:
-                if here is not there:
-                    wrong.append(f"{name} of {family}: {there} for {here}")
-                continue
-            offset = len(images) if name == "jacob_cov" else 0
-            differs = abs(there - here) / max(abs(here + offset), 1e-12)
-            worst = max(worst, (differs / PROXY_LIMITS.get(name, PROXY_LIMIT), f"{name} of {family}"))
-            if differs > PROXY_LIMITS.get(name, PROXY_LIMIT):
-                wrong.append(f"{name} of {family}: {there:.8g} for {here:.8g}")
-    say(f"{len(names)} proxies of 3 networks: {len(wrong)} differ; nearest to its limit: {worst[1]}")
+            wanted = on_cpu[name]
+            limit = max(PROXY_LIMITS.get(name, PROXY_LIMIT), 10 * differs(name, other[name], wanted))
+            if differs(name, found[name], wanted) > limit:
+                wrong.append(f"{name} of {family}: {found[name]} for {wanted}")
+    say(f"{len(names)} proxies of {len(FAMILIES)} networks: {len(wrong)} differ")
     if wrong:
         raise Disagreement(f"proxies: {'; '.join(wrong)}")
+
+
+def differs(name: str, found: float | None, wanted: float | None) -> float:
+    """The relative difference of a score; infinity where only one is there."""
+    if found is None or wanted is None:
+        return 0.0 if found is wanted else math.inf
+    offset = PROXY_IMAGES if name == "jacob_cov" else 0  # it is minus the number of images, and a little more
+    return abs(found - wanted) / max(abs(wanted + offset), sys.float_info.min)
 
 
 # Speed
