@@ -6,24 +6,36 @@ Trains `--archs` of the build order (a count, or FIRST:LAST) with every one of `
 process per core or card. Runs that the release in --base has are left out. It is the one that ships with
 nbzero unless another is named; `--base none` trains all.
 
-The job may be stopped at any moment, also by kill -9: the same command goes on where it was. A rerun with
-more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a release of the output.
-Submit one command per shard as a Slurm array job.
+The job may be stopped at any moment, also by kill -9: the same command goes on where it was. With
+--time-limit it ends in time by itself. On SIGTERM, SIGHUP or SIGUSR1 it finishes what runs, writes its file
+and ends. A rerun with more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a
+release of the output. `builders/slurm_array.sh` is the job as a Slurm array.
 """
 
+import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
 
 from builders.work.base import opened_base, runs_there, said_left
-from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
+from builders.work.command import (
+    ENGINES,
+    arguments,
+    deadline_of,
+    job_of,
+    pace_of,
+    said_end,
+    say_errors,
+)
 from builders.work.job import Compute, run_job
+from builders.work.limit import Deadline
+from builders.work.local import all_devices
 from builders.work.origin import device_name, software
+from builders.work.rates import training_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import count_of
 from nbzero.images.tensors import load
-from train import loop
+from train import bfloat16, loop
 from train.recipe import RECIPES, recipe
 
 
@@ -61,8 +73,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--recipe", required=True, help=", ".join(RECIPES))
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0]
-    recipe(given.recipe)
-    job = job_of(given, "runs", "recipe", start, engine=given.engine)
+    deadline = deadline_of(given)
+    with deadline.heeding_signals():
+        _train(given, deadline)
+
+
+def _train(given: argparse.Namespace, deadline: Deadline) -> None:
+    chosen = recipe(given.recipe)
+    job = job_of(given, "runs", "recipe", start, dataclasses.asdict(chosen), engine=given.engine)
     base = opened_base(given.base)
     if base is not None:
         there = set(runs_there(base, job))
@@ -70,8 +88,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
     if not job.units:
         return
-    finished = run_job(job, given.out, ENGINES[given.engine], given.format)
-    print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'run')} of {job.space}")
+    if given.engine == "local":
+        bfloat16.say(job.space, chosen, all_devices(job.workers, job.device)[0])
+    deadline.pace = pace_of(given, training_cost(job.space, job.dataset, chosen))
+    finished = run_job(job, given.out, ENGINES[given.engine], given.format, deadline=deadline)
+    deadline.pace.keep()
+    print(said_end(given, job, deadline, finished, "run"))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from builders.work import local
 from builders.work.base import NO_BASE
 from builders.work.job import Compute, Engine, Job
-from builders.work.origin import builder_commit
+from builders.work.limit import ASKING, Deadline, Ended, Pace, parse_seconds
+from builders.work.origin import builder_commit, device_name
+from builders.work.rates import Cost, known
 from builders.work.rows import default_format
 from builders.work.units import parse_range, parse_shard, planned_units
-from nbzero.errors import NBZeroError, UsageError, whole
+from nbzero.errors import NBZeroError, UsageError, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
 from nbzero.release.schema import TABLES, Table, column, value_fault
@@ -29,9 +31,9 @@ ENGINES: dict[str, Engine] = {"local": local.engine}
 def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
     """A job's `main` that returns an exit status.
 
-    0     done
+    0     done, or ended early as it was told to (`builders.work.limit`)
     2     an error, which it prints: what was given, what to do
-    130   Ctrl-C; 143 and 129 for SIGTERM and SIGHUP, which end it as Ctrl-C does
+    130   Ctrl-C; 143, 129 and 138 for SIGTERM, SIGHUP and SIGUSR1 where they end it as Ctrl-C does
     """
 
     @functools.wraps(main)
@@ -50,21 +52,9 @@ def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., in
     return wrapped
 
 
-class Ended(KeyboardInterrupt):
-    """A signal that ends the job, as Ctrl-C does.
-
-    Attributes:
-        number: of the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise `Ended`; without it they would end the job and not its workers."""
+    """These signals raise `Ended`; without it they would end the job and not its workers."""
 
     def end(number: int, frame: object) -> None:
         raise Ended(number)
@@ -73,8 +63,8 @@ def _ended_by_signals() -> Iterator[None]:
         yield
         return
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
+    for name in ASKING:
+        number = getattr(signal, name, None)
         # One that is ignored stays so: that is what nohup is for.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, end)
@@ -123,7 +113,48 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         default="local",
         help="local: the processors and cards of this machine",
     )
+    parser.add_argument(
+        "--time-limit",
+        default=None,
+        help="like 9m, 90s or 1h30m: nothing is begun that is not expected to end in time",
+    )
     return parser
+
+
+def deadline_of(given: argparse.Namespace) -> Deadline:
+    """The time limit of the arguments, from now on."""
+    return Deadline(None if given.time_limit is None else parse_seconds(given.time_limit))
+
+
+def pace_of(given: argparse.Namespace, cost: Cost) -> Pace:
+    """How long units of a job take, by what is known of its device.
+
+    Raises:
+        UsageError: a device that this machine does not have.
+    """
+    if given.engine != "local":  # it may compute elsewhere
+        return Pace(cost)
+    first = local.all_devices(given.workers, given.device)[0]
+    return Pace(cost, known(cost.key(device_name(first))))
+
+
+def said_end(given: argparse.Namespace, job: Job, deadline: Deadline, finished: str, what: str) -> str:
+    """The last line of a job: how far it came and, where a deadline ended it, how to go on.
+
+    Args:
+        finished: the name of its file; "" where there is none.
+        what: a unit, in words.
+    """
+    place = f"{said_where(given.out, finished)}: " if finished else ""
+    total = len(set(job.units))
+    if not deadline.not_begun:
+        return f"{place}{count_of(total, what)} of {job.space}"
+    there = total - deadline.not_begun
+    came = f"{place}{there:,} of {count_of(total, what)} of {job.space}"
+    go_on = "run the same command again to go on"
+    if not deadline.has_begun:
+        return f"{came}; nothing was begun ({deadline.why}); {go_on}, with more time"
+    return f"{came}; no more was begun ({deadline.why}); {go_on}"
 
 
 def job_of(
@@ -131,6 +162,7 @@ def job_of(
     table: Table,
     key: str,
     start: Callable[..., Compute],
+    stands_for: Mapping[str, object] | None = None,
     **settings: object,
 ) -> Job:
     """The Job that the arguments describe; every name is checked before anything is computed.
@@ -139,7 +171,7 @@ def job_of(
         given: what `arguments` parsed, with seeds.
         table: the table of its rows.
         key: the column that all its rows share, and the argument that says its value: "recipe" or "protocol".
-        start, settings: as in `Job`; the settings get the data set, its images, and the commit.
+        start, stands_for, settings: as in `Job`; the settings get the data set, its images, and the commit.
     """
     if "::" in given.out or ("://" in given.out and "?" in given.out):
         what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
@@ -173,6 +205,7 @@ def job_of(
         same_key=same_key,
         device=given.device,
         workers=given.workers,
+        stands_for=stands_for or {},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from builders.work.claims import Work
 from builders.work.job import Job, keep_unit
+from builders.work.limit import ASKING
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
@@ -110,6 +111,7 @@ def _interrupts_wait() -> Iterator[None]:
 
 def _work(connection: Connection) -> None:
     """Say that it is there, start, then compute and keep unit by unit what it is told."""
+    _leave_ends_to_parent()
     begin_worker()
     answer(connection, None)
     job, out, device = told(connection)
@@ -123,6 +125,13 @@ def _work(connection: Connection) -> None:
             answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
     except NBZeroError as error:
         answer(connection, error)
+
+
+def _leave_ends_to_parent() -> None:
+    """Signals that ask a job to end often reach its whole group; the worker finishes what it has in hand."""
+    for name in ASKING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 # What computes

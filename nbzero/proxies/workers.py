@@ -23,7 +23,8 @@ from nbzero.errors import NBZeroError, UsageError
 Task = tuple[str, int]  # an arch and a seed
 UNGUARDED = 64  # exit status of a worker whose import of the script came to the call that had started it
 # Signals that end a command. Windows has not all of them.
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+ENDING = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
