@@ -42,8 +42,8 @@ def said_without(space: str, recipe: Recipe, device: str, flags: Collection[str]
     lacking = f"this processor has no bfloat16 instructions ({' or '.join(INSTRUCTIONS)})"
     slower = f"a convolution takes {factor():.1f} times as long as in float32, measured just now"
     return (
-        f"{lacking}, and {recipe.name} trains {space} in bfloat16: {slower}; expect its runs to take about so "
-        "many times as long"
+        f"{lacking}, and {recipe.name} trains {space} in bfloat16: {slower}; expect its runs to take about "
+        "so many times as long"
     )
 
 

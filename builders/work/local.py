@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
@@ -101,6 +102,9 @@ def _interrupts_wait() -> Iterator[None]:
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
+        # It starts with the first worker, and lets SIGINT and SIGTERM through again when it has.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
