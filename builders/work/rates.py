@@ -8,8 +8,8 @@ where a and b, neither below 0, make the median of what was measured. How far si
 part of a rate, and is never left out of what is said.
 
 Every job adds what it measures to `rates.json` in the user's cache folder. `builders/rates.json` has the
-rates of the released runs, for a device that has measured nothing yet. `python -m builders.plan --released`
-makes it.
+rates of the released rows, for a device that has measured nothing yet. `python -m builders.fit_rates`
+makes it. `python -m builders.plan` says what they are good for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from train.recipe import Recipe
 SHIPPED = Path(__file__).resolve().parents[1] / "rates.json"
 NAME = "rates.json"
 KEPT = 200  # newest measurements of a key
-FEW = 8  # with fewer, or with networks all of one size, seconds are taken to grow with macs alone
+FEW = 6  # with fewer, or with networks all of one size, seconds are taken to grow with macs alone
 WIDE = 2.0  # the largest network over the smallest, at least, for a fit of two numbers
 OFFSETS = np.concatenate([[0.0], np.geomspace(1e3, 1e10, 281)])  # a / b, in multiply-adds
 

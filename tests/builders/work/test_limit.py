@@ -82,7 +82,7 @@ def test_what_is_known_of_the_device_counts_before_the_first(at):
     at(4.1)  # twice what the median network takes
     deadline.ended(SMALL, "a card")
     assert deadline.allows([SMALL]) and not deadline.allows([MIDDLE])
-    assert deadline.why.startswith("the next would take about 6 s, and 6 s are left")
+    assert deadline.why.startswith("the next would take about 6.1 s, and 5.9 s are left")
 
 
 def test_the_slowest_of_the_last_counts(at):
