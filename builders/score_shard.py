@@ -23,7 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from builders.work.base import opened_base, said_left, scores_missing
-from builders.work.command import ENGINES, arguments, deadline_of, job_of, pace_of, said_end, say_errors
+from builders.work.command import ENGINES, arguments, deadline_of, end, job_of, pace_of, say_errors
 from builders.work.job import Compute, Job, run_job
 from builders.work.limit import Deadline, Pace
 from builders.work.origin import device_name, software
@@ -87,7 +87,7 @@ def _without_base(job: Job, base: Opened | None, names: Sequence[str]) -> Job:
 
 
 @say_errors
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__)
     parser.add_argument(
         "--protocol", default=None, help=f"{', '.join(PROTOCOLS)}; default: the space's standard one"
@@ -97,10 +97,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     given.seeds = given.seeds or [0, 1, 2]
     deadline = deadline_of(given)
     with deadline.heeding_signals():
-        _score(given, deadline)
+        return _score(given, deadline)
 
 
-def _score(given: argparse.Namespace, deadline: Deadline) -> None:
+def _score(given: argparse.Namespace, deadline: Deadline) -> int:
     given.protocol = given.protocol or standard_protocol(given.space)
     if given.protocol not in PROTOCOLS:
         raise unknown_name("protocol", given.protocol, PROTOCOLS)
@@ -109,7 +109,7 @@ def _score(given: argparse.Namespace, deadline: Deadline) -> None:
     job = job_of(given, "scores", "protocol", start, dataclasses.asdict(protocol), proxies=names)
     job = _without_base(job, opened_base(given.base), names)
     if not job.units:
-        return
+        return 0
     of_unit = job.settings.get("of_unit", {})
 
     def is_done(row: Row) -> bool:
@@ -122,7 +122,7 @@ def _score(given: argparse.Namespace, deadline: Deadline) -> None:
     finished = run_job(job, given.out, ENGINES[given.engine], given.format, is_done, deadline)
     if takes_all:
         deadline.pace.keep()
-    print(said_end(given, job, deadline, finished, "scored initialisation"))
+    return end(given, job, deadline, finished, "scored initialisation")
 
 
 if __name__ == "__main__":

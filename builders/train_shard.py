@@ -22,9 +22,9 @@ from builders.work.command import (
     ENGINES,
     arguments,
     deadline_of,
+    end,
     job_of,
     pace_of,
-    said_end,
     say_errors,
 )
 from builders.work.job import Compute, run_job
@@ -68,17 +68,17 @@ def start(device: str, settings: dict[str, str | None]) -> Compute:
 
 
 @say_errors
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__)
     parser.add_argument("--recipe", required=True, help=", ".join(RECIPES))
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0]
     deadline = deadline_of(given)
     with deadline.heeding_signals():
-        _train(given, deadline)
+        return _train(given, deadline)
 
 
-def _train(given: argparse.Namespace, deadline: Deadline) -> None:
+def _train(given: argparse.Namespace, deadline: Deadline) -> int:
     chosen = recipe(given.recipe)
     job = job_of(given, "runs", "recipe", start, dataclasses.asdict(chosen), engine=given.engine)
     base = opened_base(given.base)
@@ -87,13 +87,13 @@ def _train(given: argparse.Namespace, deadline: Deadline) -> None:
         print(said_left(base, len(there), 0, job), flush=True)
         job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
     if not job.units:
-        return
+        return 0
     if given.engine == "local":
         bfloat16.say(job.space, chosen, all_devices(job.workers, job.device)[0])
     deadline.pace = pace_of(given, training_cost(job.space, job.dataset, chosen))
     finished = run_job(job, given.out, ENGINES[given.engine], given.format, deadline=deadline)
     deadline.pace.keep()
-    print(said_end(given, job, deadline, finished, "run"))
+    return end(given, job, deadline, finished, "run")
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ from nbzero.text import printable
 ENGINES: dict[str, Engine] = {"local": local.engine}
 
 
-def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
+def say_errors(main: Callable[[Sequence[str] | None], int | None]) -> Callable[..., int]:
     """A job's `main` that returns an exit status.
 
-    0     done, or ended early as it was told to (`builders.work.limit`)
+    0     done, or ended early as it was told to (`builders.work.limit`); or another that `main` returned
     2     an error, which it prints: what was given, what to do
     130   Ctrl-C; 143, 129 and 138 for SIGTERM, SIGHUP and SIGUSR1 where they end it as Ctrl-C does
     """
@@ -40,14 +40,14 @@ def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., in
     def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
             with _ended_by_signals():
-                main(argv)
+                status = main(argv)
         except NBZeroError as error:
             print(f"error: {printable(str(error))}", file=sys.stderr)
             return 2
         except KeyboardInterrupt as error:
             print("interrupted; run the same command again to go on from here", file=sys.stderr)
             return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
-        return 0
+        return status or 0
 
     return wrapped
 
@@ -118,6 +118,14 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         default=None,
         help="like 9m, 90s or 1h30m: nothing is begun that is not expected to end in time",
     )
+    parser.add_argument(
+        "--unfinished-status",
+        type=int,
+        choices=range(126),
+        metavar="STATUS",
+        default=0,
+        help="exit status where a time limit or a signal left units to do; default: 0",
+    )
     return parser
 
 
@@ -138,23 +146,29 @@ def pace_of(given: argparse.Namespace, cost: Cost) -> Pace:
     return Pace(cost, known(cost.key(device_name(first))))
 
 
-def said_end(given: argparse.Namespace, job: Job, deadline: Deadline, finished: str, what: str) -> str:
-    """The last line of a job: how far it came and, where a deadline ended it, how to go on.
+def end(given: argparse.Namespace, job: Job, deadline: Deadline, finished: str, what: str) -> int:
+    """Print the last line of a job: how far it came and, where a deadline ended it, how to go on.
 
     Args:
         finished: the name of its file; "" where there is none.
         what: a unit, in words.
+
+    Returns:
+        The job's exit status.
     """
     place = f"{said_where(given.out, finished)}: " if finished else ""
     total = len(set(job.units))
     if not deadline.not_begun:
-        return f"{place}{count_of(total, what)} of {job.space}"
+        print(f"{place}{count_of(total, what)} of {job.space}")
+        return 0
     there = total - deadline.not_begun
     came = f"{place}{there:,} of {count_of(total, what)} of {job.space}"
     go_on = "run the same command again to go on"
-    if not deadline.has_begun:
-        return f"{came}; nothing was begun ({deadline.why}); {go_on}, with more time"
-    return f"{came}; no more was begun ({deadline.why}); {go_on}"
+    if deadline.has_begun:
+        print(f"{came}; no more was begun ({deadline.why}); {go_on}")
+    else:
+        print(f"{came}; nothing was begun ({deadline.why}); {go_on}, with more time")
+    return int(given.unfinished_status)
 
 
 def job_of(

@@ -83,9 +83,10 @@ def test_what_the_base_has_is_not_planned_again(release, capsys):
 def test_where_the_base_has_all_that_is_said(small, made, capsys):
     base = small("all", [made.run_row(arch_id) for arch_id in range(1000)])
     lines = said(capsys, "--base", str(base), "--rate", "1e-11")
-    assert lines == [
-        "r1-mini on cifar10, cpu-16px-4: 0 of 1,000 runs are not in the base, data version 0.1.0"
-    ]
+    assert len(lines) == 1
+    assert (
+        "cpu-16px-4: 0 of 1,000 runs are to do (the others are in the base, data version 0.1.0)" in lines[0]
+    )
 
 
 def test_hours_that_end_no_network_are_told(capsys):
@@ -97,8 +98,8 @@ def test_what_was_measured_of_a_device_elsewhere_is_planned_with(capsys):
     keep({Key(CARD, "r1-mini", "train 16px"): [(1e6, 1e-5)] * 6 + [(4e6, 4e-5)] * 6})
     lines = said(capsys, "--base", "none", "--device", CARD, "--hours", "0.5")
     assert lines[1] == (
-        f"{CARD}: the median network takes 109,840 passes x (0 s + 1e-11 s x macs), the mean one 1 times that, "
-        "one of ten less than 1 times that, one of ten more than 1 times (12 measured here)"
+        f"{CARD}: the median network takes 109,840 passes x (0 s + 1e-11 s x macs), the mean one 1 times that"
+        ", one of ten less than 1 times that, one of ten more than 1 times (12 measured here)"
     )
     assert "M macs are planned, 1.0 to 4.0 M were measured: beyond, this is a guess" in lines[2]
     assert "at 700 W a worker" in lines[4]
