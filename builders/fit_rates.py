@@ -18,7 +18,7 @@ from builders.work.rates import Cost, Key, Point, fit, scoring_cost, training_co
 from nbzero import Bench
 from nbzero.files import write_whole
 from nbzero.proxies.protocol import PROTOCOLS
-from nbzero.release.schema import PASSES
+from nbzero.release.schema import PASSES, Table
 from nbzero.spaces.macro import CHOICES
 from train.recipe import recipe
 
@@ -43,7 +43,7 @@ def points_of(bench: Bench) -> dict[Key, list[Point]]:
 def _add(
     found: dict[Key, list[Point]],
     bench: Bench,
-    table: str,
+    table: Table,
     dataset: str,
     of: tuple[str, str],
     cost: Cost,

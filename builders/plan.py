@@ -27,13 +27,14 @@ from builders.work.base import opened_base, runs_there
 from builders.work.command import parser_of, say_errors
 from builders.work.job import Job
 from builders.work.limit import said_seconds
-from builders.work.local import all_devices, tune_process
+from builders.work.local import all_devices
 from builders.work.origin import device_name
 from builders.work.rates import Cost, Point, Rate, devices, keep, known, training_cost
 from builders.work.units import Unit, planned_units
 from nbzero.errors import NothingFoundError, UsageError, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import ImageData
+from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import space as macro_space
 from train import bfloat16, loop
 from train.recipe import RECIPES, Recipe, recipe

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from builders.work import local
 from builders.work.base import NO_BASE
 from builders.work.job import Compute, Engine, Job
-from builders.work.limit import ASKING, Deadline, Ended, Pace, parse_seconds
+from builders.work.limit import Deadline, Ended, Pace, parse_seconds
 from builders.work.origin import builder_commit, device_name
 from builders.work.rates import Cost, known
 from builders.work.rows import default_format
@@ -21,6 +21,7 @@ from builders.work.units import parse_range, parse_shard, planned_units
 from nbzero.errors import NBZeroError, UsageError, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
+from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import space
 from nbzero.text import printable
@@ -63,10 +64,9 @@ def _ended_by_signals() -> Iterator[None]:
         yield
         return
     before = {}
-    for name in ASKING:
-        number = getattr(signal, name, None)
+    for number in ASKING:
         # One that is ignored stays so: that is what nohup is for.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, end)
     try:
         yield

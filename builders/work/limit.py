@@ -25,8 +25,8 @@ from types import FrameType
 from builders.work.rates import KEPT, Cost, Point, Rate, fit, keep
 from builders.work.units import Unit
 from nbzero.errors import OutputError, UsageError, quoted
+from nbzero.proxies.workers import ASKING
 
-ASKING = ("SIGTERM", "SIGHUP", "SIGUSR1")  # signals that ask a job to end; Windows has the first alone
 SAME_S = 1.0  # a signal that comes again so soon is the same: a shell and its system both send one
 LAST = 10  # groups of units whose times say how long the next will take
 _PARTS_S = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
@@ -190,9 +190,8 @@ class Deadline:
             yield
             return
         before = {}
-        for name in ASKING:
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+        for number in ASKING:
+            if signal.getsignal(number) != signal.SIG_IGN:
                 before[number] = signal.signal(number, self._asked)
         try:
             yield

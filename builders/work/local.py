@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
 from builders.work.claims import Work
 from builders.work.job import Job, keep_unit
-from builders.work.limit import ASKING
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
-from nbzero.proxies.workers import END, ENDING, Hired, answer, begin_worker, num_cores, told, tune_process
+from nbzero.proxies.workers import (
+    END,
+    Hired,
+    answer,
+    begin_worker,
+    interrupts_wait,
+    leave_asking_to_parent,
+    num_cores,
+    told,
+    tune_process,
+)
 
 MAX_WORKERS = 1000
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
@@ -69,7 +75,7 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
 def _hire(job: Job, team: dict[Connection, Hired]) -> Connection:
     """Start one more worker; ReleaseError where the system starts none."""
     try:
-        with _interrupts_wait():  # a worker that is started has none until it is ready for them
+        with interrupts_wait():  # a worker that is started has none until it is ready for them
             worker = Hired(_work)
             team[worker.connection] = worker
     except OSError as error:
@@ -94,28 +100,12 @@ def _let_finish(team: Mapping[Connection, Hired], busy: Collection[Connection]) 
         team[connection].hear()
 
 
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Signals that end the job wait until this has ended, and in a process that starts meanwhile too."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        # It starts with the first worker, and lets SIGINT and SIGTERM through again when it has.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 # In a worker
 
 
 def _work(connection: Connection) -> None:
     """Say that it is there, start, then compute and keep unit by unit what it is told."""
-    _leave_ends_to_parent()
+    leave_asking_to_parent()
     begin_worker()
     answer(connection, None)
     job, out, device = told(connection)
@@ -129,13 +119,6 @@ def _work(connection: Connection) -> None:
             answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
     except NBZeroError as error:
         answer(connection, error)
-
-
-def _leave_ends_to_parent() -> None:
-    """Signals that ask a job to end often reach its whole group; the worker finishes what it has in hand."""
-    for name in ASKING:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 # What computes
