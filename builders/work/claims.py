@@ -73,6 +73,11 @@ class Work:
         return group
 
     @property
+    def first(self) -> list[Unit]:
+        """The unit that is next in turn, whoever may hold it."""
+        return [unit for unit, _ in self.todo[self._next :][:1]]
+
+    @property
     def not_begun(self) -> int:
         """How many units were not handed out yet, to this process or another."""
         return len(self.todo) - self._next

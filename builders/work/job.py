@@ -111,11 +111,8 @@ def run_job(
     results = engine(job, out, work)
     folder.check_room(len(work) * BYTES_PER_UNIT)
     try:
-        total = len(set(job.units))
-        with progress(job.stem, total, total - len(work)) as report:
-            for unit, row in results:
-                work.done(unit, row)
-                report(_said(unit, row))
+        if deadline.allows(work.first):  # else no worker need start
+            _compute(job, work, results)
     finally:
         work.close()
     deadline.not_begun = work.not_begun
@@ -123,6 +120,15 @@ def run_job(
         finished = _finish(folder, job, file_format)
     _say_elsewhere(job, work)
     return finished
+
+
+def _compute(job: Job, work: Work, results: Iterator[tuple[Unit, Row]]) -> None:
+    """Have an engine compute, and say how far it is."""
+    total = len(set(job.units))
+    with progress(job.stem, total, total - len(work)) as report:
+        for unit, row in results:
+            work.done(unit, row)
+            report(_said(unit, row))
 
 
 def _alone(folder: Folder, job: Job) -> contextlib.AbstractContextManager[None]:

@@ -308,10 +308,16 @@ def test_a_damaged_unit_is_named_and_kept(job, shard_row, tmp_path):
     assert path.exists()
 
 
+def needless(job, out, todo):
+    """An engine that must not start its workers."""
+    raise AssertionError
+    yield
+
+
 def test_a_deadline_leaves_a_file_of_what_there_is(job, computed, rows_in, tmp_path):
     """And none where there is nothing; the claims are given back."""
     over = Deadline(0.0)
-    assert run_job(job(), str(tmp_path), engine_here, "parquet", deadline=over) == ""
+    assert run_job(job(), str(tmp_path), needless, "parquet", deadline=over) == ""
     assert over.not_begun == 4 and not over.has_begun and not computed
     assert list(tmp_path.iterdir()) == []
 
