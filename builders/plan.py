@@ -43,7 +43,7 @@ WATTS = {
     "cpu": 15.0,
     "cuda": 700.0,
 }  # of a core under load, and of an H100 at its limit; neither was measured
-MEASURE_S = 100.0  # a network is not begun after that; a step of the slowest ends before two minutes
+MEASURE_S = 90.0  # a network is not begun after that; a step of the slowest ends before two minutes
 MEASURED = (0, 7, 3, 5, 1, 6, 2, 4)  # order of eight sizes, so that few of them span the space too
 MOST_STEPS = 24
 
