@@ -20,7 +20,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -39,6 +38,7 @@ from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import Family, macs
 from train import loop
 from train.engine import EAGER_STEPS, Steps
+from train.measure import engine_seconds, finish, stream_of
 from train.recipe import Precision, recipe
 from train.shared_batches import SharedBatches
 
@@ -208,13 +208,6 @@ def other_kernels() -> Iterator[None]:
         torch.backends.mkldnn.enabled = was_enabled
 
 
-def stream_of(device: str) -> torch.cuda.Stream | None:
-    """A stream of one's own, which a capture needs; None on a CPU."""
-    if device == "cpu":
-        return None
-    return torch.cuda.Stream(device)
-
-
 def training_agrees(device: str, say: Callable[[str], None]) -> None:
     """Compare training with the CPU, and graphs with eager steps.
 
@@ -310,12 +303,6 @@ def product_rate(device: str) -> float:
     return 10 * size**3 / (time.perf_counter() - began)
 
 
-def finish(device: str) -> None:
-    """Wait until the device has done all that it was given."""
-    if device != "cpu":
-        torch.cuda.synchronize(device)
-
-
 def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
     """Seconds a step of the plain loop: the difference of a long and a short epoch."""
     once = dataclasses.replace(RECIPE, epochs=1)
@@ -325,54 +312,6 @@ def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
         finish(device)
         took.append(loop.train(arch, data, once, 0, device).train_time_s)
     return (took[2] - took[1]) / (sizes.steps - sizes.steps // 4)
-
-
-def engine_seconds(arch: str, sizes: Sizes, device: str) -> list[tuple[int, float]]:
-    """How many networks together, and seconds a step of one of them."""
-    data = made_images(sizes.resolution, sizes.steps * RECIPE.batch).to(device)
-    batches = SharedBatches(data, dataclasses.replace(RECIPE, epochs=1000), 0, 0)  # more than are made
-    precision = RECIPE.precision[FAMILIES[0]]
-    team: list[_Lane] = []
-    found = []
-    with batches.reader() as reader:
-        for epoch in range(batches.window):  # then the ring is full, and is read round and round
-            reader.enter(epoch)
-        for together in sizes.together:
-            while len(team) < together:
-                team.append(_Lane(arch, batches, precision, device))
-            with ThreadPoolExecutor(together) as pool:
-                began = time.perf_counter()
-                for done in [pool.submit(lane.run, sizes.steps) for lane in team]:
-                    done.result()
-                took = time.perf_counter() - began
-            found.append((together, took / sizes.steps / together))
-    for lane in team:
-        lane.steps.close()
-    return found
-
-
-class _Lane:
-    """One network with its thread's stream."""
-
-    def __init__(self, arch: str, batches: SharedBatches, precision: Precision, device: str) -> None:
-        self.device = device
-        self.stream = stream_of(device)
-        net = build_net(arch).to(device, memory_format=torch.channels_last)
-        self.steps = Steps(net, batches, precision)
-        with torch.cuda.stream(self.stream):  # of None: nothing
-            for _ in range(EAGER_STEPS):
-                self.steps.step()
-            if self.stream is not None:
-                self.steps.capture()
-                self.steps.step()
-        finish(device)
-
-    def run(self, count: int) -> None:
-        with torch.cuda.stream(self.stream):
-            for _ in range(count):
-                self.steps.step()
-            if self.stream is not None:
-                self.stream.synchronize()
 
 
 def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) -> int:
@@ -394,7 +333,8 @@ def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) 
             arch = sizes.archs[family][number]
             cost = macs(arch, sizes.resolution)
             of_loop = loop_seconds(arch, sizes, device)
-            of_engine = engine_seconds(arch, sizes, device)
+            data = made_images(sizes.resolution, sizes.steps * RECIPE.batch).to(device)
+            of_engine = list(engine_seconds(arch, data, RECIPE, sizes.together, sizes.steps))
             best = min(seconds for _, seconds in of_engine)
             cells = [f"{3600 / seconds / STEPS_OF_RUN:.0f}" for _, seconds in of_engine]
             images = RECIPE.batch / best

@@ -14,10 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builders.work.command import parser_of, say_errors
+from builders.work.local import all_devices
 from nbzero import Bench
 from nbzero.errors import NBZeroError
 from nbzero.images.sources import find_source, read_official
 from nbzero.proxies.facts import PROXIES
+from train import bfloat16
+from train.recipe import recipe
 
 SPACE, RECIPE, NUM_ARCHS = "r1-mini", "cpu-16px-4", 4
 
@@ -98,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not images:
         said += " (name CIFAR-10 by --images or NBZERO_IMAGES)"
     print(said)
+    bfloat16.say(SPACE, recipe(RECIPE), all_devices(None, "auto")[0])
     release = make_release(Path(given.out), dataset, images)
     show_made(release, dataset)
 

@@ -3,8 +3,8 @@
 Computes every proxy (or those of --proxies) of `--archs` of the build order, for every one of `--seeds`, at
 initialisation, under the space's standard protocol (or --protocol), one network at a time in one process per
 core or card. A seed fixes the weights, the images and the noise. Images and noise are the same for all archs.
-The job may be stopped at any moment and goes on where it was. A rerun with more proxies fills only what is
-missing.
+The job may be stopped at any moment and goes on where it was. Time limits and signals are as in train_shard.
+A rerun with more proxies fills only what is missing.
 
 Scores that the release in --base has are left out, proxy by proxy: of a network that it has scored, only the
 proxies that it lacks are computed. It is the release that ships with nbzero unless another is named, and
@@ -13,6 +13,7 @@ proxies that it lacks are computed. It is the release that ships with nbzero unl
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import functools
 import sys
@@ -22,12 +23,14 @@ from typing import Any
 from torch import Tensor
 
 from builders.work.base import opened_base, said_left, scores_missing
-from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
+from builders.work.command import ENGINES, arguments, deadline_of, end, job_of, pace_of, say_errors
 from builders.work.job import Compute, Job, run_job
+from builders.work.limit import Deadline, Pace
 from builders.work.origin import device_name, software
+from builders.work.rates import scoring_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import count_of, unknown_name
+from nbzero.errors import unknown_name
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load
 from nbzero.proxies.facts import proxy
@@ -84,7 +87,7 @@ def _without_base(job: Job, base: Opened | None, names: Sequence[str]) -> Job:
 
 
 @say_errors
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__)
     parser.add_argument(
         "--protocol", default=None, help=f"{', '.join(PROTOCOLS)}; default: the space's standard one"
@@ -92,23 +95,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--proxies", nargs="+", default=list(COMPUTE), help="default: all")
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0, 1, 2]
+    deadline = deadline_of(given)
+    with deadline.heeding_signals():
+        return _score(given, deadline)
+
+
+def _score(given: argparse.Namespace, deadline: Deadline) -> int:
     given.protocol = given.protocol or standard_protocol(given.space)
     if given.protocol not in PROTOCOLS:
         raise unknown_name("protocol", given.protocol, PROTOCOLS)
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
-    job = job_of(given, "scores", "protocol", start, proxies=names)
+    protocol = PROTOCOLS[given.protocol]
+    job = job_of(given, "scores", "protocol", start, dataclasses.asdict(protocol), proxies=names)
     job = _without_base(job, opened_base(given.base), names)
     if not job.units:
-        return
+        return 0
     of_unit = job.settings.get("of_unit", {})
 
     def is_done(row: Row) -> bool:
         needed = of_unit.get((row["arch_id"], row["arch"], row["seed"]), names)
         return all(is_there(row, name) for name in needed)
 
-    finished = run_job(job, given.out, ENGINES[given.engine], given.format, is_done)
-    counted = count_of(len(job.units), "scored initialisation")
-    print(f"{said_where(given.out, finished)}: {counted} of {job.space}")
+    cost = scoring_cost(job.space, job.dataset, protocol.name, protocol.resolution)
+    takes_all = set(names) == set(COMPUTE) and not of_unit
+    deadline.pace = pace_of(given, cost) if takes_all else Pace(cost)
+    finished = run_job(job, given.out, ENGINES[given.engine], given.format, is_done, deadline)
+    if takes_all:
+        deadline.pace.keep()
+    return end(given, job, deadline, finished, "scored initialisation")
 
 
 if __name__ == "__main__":

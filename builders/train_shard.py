@@ -6,11 +6,13 @@ Trains `--archs` of the build order (a count, or FIRST:LAST) with every one of `
 process per core or card. On a card several networks train side by side. Runs that the release in --base has
 are left out. It is the one that ships with nbzero unless another is named; `--base none` trains all.
 
-The job may be stopped at any moment, also by kill -9: the same command goes on where it was. A rerun with
-more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a release of the output.
-Submit one command per shard as a Slurm array job.
+The job may be stopped at any moment, also by kill -9: the same command goes on where it was. With
+--time-limit it ends in time by itself. On SIGTERM, SIGHUP or SIGUSR1 it finishes what runs, writes its file
+and ends. A rerun with more archs or seeds adds to what is there. `python -m builders.merge_shards` makes a
+release of the output. `builders/slurm_array.sh` is the job as a Slurm array.
 """
 
+import argparse
 import dataclasses
 import os
 import sys
@@ -18,15 +20,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from builders.work.base import opened_base, runs_there, said_left
-from builders.work.command import ENGINES, arguments, job_of, said_where, say_errors
+from builders.work.command import (
+    ENGINES,
+    arguments,
+    deadline_of,
+    end,
+    job_of,
+    pace_of,
+    say_errors,
+)
 from builders.work.job import Compute, run_job
+from builders.work.limit import Deadline
 from builders.work.local import all_devices
-from builders.work.origin import device_name, software
+from builders.work.origin import device_name, said_together, software
+from builders.work.rates import training_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import count_of, whole
+from nbzero.errors import whole
 from nbzero.images.tensors import load
-from train import loop
+from train import bfloat16, loop
 from train.engine import MOST_TOGETHER, Engine
 from train.recipe import RECIPES, recipe
 
@@ -74,8 +86,7 @@ def _said(engine: str, side_by_side: Engine | None) -> str:
     """What a row's `engine` says."""
     if side_by_side is None:
         return engine
-    graphs = ", CUDA graphs" if side_by_side.graphs else ""
-    return f"{engine}, {side_by_side.places.most} together{graphs}"
+    return said_together(engine, side_by_side.places.most, side_by_side.graphs)
 
 
 def _together(given: int | None, device: str) -> int:
@@ -92,7 +103,7 @@ def _together(given: int | None, device: str) -> int:
 
 
 @say_errors
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__)
     parser.add_argument("--recipe", required=True, help=", ".join(RECIPES))
     parser.add_argument(
@@ -103,9 +114,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0]
-    recipe(given.recipe)
+    deadline = deadline_of(given)
+    with deadline.heeding_signals():
+        return _train(given, deadline)
+
+
+def _train(given: argparse.Namespace, deadline: Deadline) -> int:
+    chosen = recipe(given.recipe)
     together = _together(given.together, given.device)
-    job = job_of(given, "runs", "recipe", start, engine=given.engine, together=together)
+    stands_for = dataclasses.asdict(chosen)
+    job = job_of(given, "runs", "recipe", start, stands_for, engine=given.engine, together=together)
     job = dataclasses.replace(job, together=together)
     base = opened_base(given.base)
     if base is not None:
@@ -113,9 +131,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(said_left(base, len(there), 0, job), flush=True)
         job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
     if not job.units:
-        return
-    finished = run_job(job, given.out, ENGINES[given.engine], given.format)
-    print(f"{said_where(given.out, finished)}: {count_of(len(job.units), 'run')} of {job.space}")
+        return 0
+    if given.engine == "local":
+        bfloat16.say(job.space, chosen, all_devices(job.workers, job.device)[0])
+    deadline.pace = pace_of(given, training_cost(job.space, job.dataset, chosen), together)
+    finished = run_job(job, given.out, ENGINES[given.engine], given.format, deadline=deadline)
+    deadline.pace.keep()
+    return end(given, job, deadline, finished, "run")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from builders.work.limit import Deadline
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit, unit_name
 from nbzero.errors import OutputError
@@ -22,53 +23,94 @@ Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is
 
 
 class Work:
-    """What is to do of a job: as it is iterated each unit is claimed, and left out where another has it.
+    """What is to do of a job: each unit that is handed out is claimed, and left out where another has it.
 
-    A unit that another process has finished meanwhile is left out too.
+    A unit that another process has finished meanwhile is left out too. Once the deadline allows no more, the
+    rest is not handed out.
 
     Args:
         folder: the job's output.
         stem: of the shard.
         todo: units, each with its row where there is an incomplete one.
         is_complete: whether a row needs no more work.
+        deadline: says whether a unit may begin; None: all may.
     """
 
     def __init__(
-        self, folder: Folder, stem: str, todo: Sequence[Todo], is_complete: Callable[[Row], bool]
+        self,
+        folder: Folder,
+        stem: str,
+        todo: Sequence[Todo],
+        is_complete: Callable[[Row], bool],
+        deadline: Deadline | None = None,
     ) -> None:
         self.folder, self.stem, self.todo, self.is_complete = folder, stem, todo, is_complete
+        self.deadline = deadline or Deadline()
         self.elsewhere: dict[Unit, str] = {}
         self._own: dict[Unit, Path] = {}
+        self._next = 0
 
     def __len__(self) -> int:
         return len(self.todo)
 
     def __iter__(self) -> Iterator[Todo]:
-        for unit, there in self.todo:
-            if not self.folder.local:
-                yield unit, there
-                continue
-            path = Path(self.folder.path(f"{self.stem}/{unit_name(unit)}.claim"))
-            holder = _claimed(path)
-            if holder is not None:
-                self.elsewhere[unit] = holder
-                continue
-            self._own[unit] = path
-            if self._is_finished(unit):
-                self.done(unit)
-            else:
-                yield unit, there
+        while group := self.take(1):
+            yield group[0]
 
-    def done(self, unit: Unit) -> None:
-        """Give a claim back."""
-        path = self._own.pop(unit, None)
-        if path is not None:
-            _remove(path)
+    def take(self, most: int) -> list[Todo]:
+        """The next units, so many at most, that one worker computes together; [] where there are no more."""
+        group: list[Todo] = []
+        while len(group) < most and self._next < len(self.todo):
+            unit, there = self.todo[self._next]
+            if self._claim(unit):
+                if not self.deadline.allows([*(other for other, _ in group), unit]):
+                    self._give_back(unit)
+                    break
+                group.append((unit, there))
+            self._next += 1
+        if group:
+            self.deadline.begin([unit for unit, _ in group])
+        return group
+
+    @property
+    def first(self) -> list[Unit]:
+        """The unit that is next in turn, whoever may hold it."""
+        return [unit for unit, _ in self.todo[self._next :][:1]]
+
+    @property
+    def not_begun(self) -> int:
+        """How many units were not handed out yet, to this process or another."""
+        return len(self.todo) - self._next
+
+    def done(self, unit: Unit, row: Row) -> None:
+        """A unit is finished, and kept as a row: its claim is given back."""
+        self.deadline.ended(unit, row["device"])
+        self._give_back(unit)
 
     def close(self) -> None:
         """Give all claims back."""
         for unit in list(self._own):
-            self.done(unit)
+            self._give_back(unit)
+
+    def _claim(self, unit: Unit) -> bool:
+        """Take a unit in hand; False where another process has it, or has finished it."""
+        if not self.folder.local:
+            return True
+        path = Path(self.folder.path(f"{self.stem}/{unit_name(unit)}.claim"))
+        holder = _claimed(path)
+        if holder is not None:
+            self.elsewhere[unit] = holder
+            return False
+        self._own[unit] = path
+        if self._is_finished(unit):
+            self._give_back(unit)
+            return False
+        return True
+
+    def _give_back(self, unit: Unit) -> None:
+        path = self._own.pop(unit, None)
+        if path is not None:
+            _remove(path)
 
     def _is_finished(self, unit: Unit) -> bool:
         name = f"{self.stem}/{unit_name(unit)}.json"

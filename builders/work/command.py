@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from builders.work import local
 from builders.work.base import NO_BASE
 from builders.work.job import Compute, Engine, Job
-from builders.work.origin import builder_commit
+from builders.work.limit import Deadline, Ended, Pace, parse_seconds
+from builders.work.origin import builder_commit, device_name
+from builders.work.rates import Cost, known
 from builders.work.rows import default_format
 from builders.work.units import parse_range, parse_shard, planned_units
-from nbzero.errors import NBZeroError, UsageError, whole
+from nbzero.errors import NBZeroError, UsageError, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
+from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import space
 from nbzero.text import printable
@@ -26,45 +29,33 @@ from nbzero.text import printable
 ENGINES: dict[str, Engine] = {"local": local.engine}
 
 
-def say_errors(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
+def say_errors(main: Callable[[Sequence[str] | None], int | None]) -> Callable[..., int]:
     """A job's `main` that returns an exit status.
 
-    0     done
+    0     done, or ended early as it was told to (`builders.work.limit`); or another that `main` returned
     2     an error, which it prints: what was given, what to do
-    130   Ctrl-C; 143 and 129 for SIGTERM and SIGHUP, which end it as Ctrl-C does
+    130   Ctrl-C; 143, 129 and 138 for SIGTERM, SIGHUP and SIGUSR1 where they end it as Ctrl-C does
     """
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
             with _ended_by_signals():
-                main(argv)
+                status = main(argv)
         except NBZeroError as error:
             print(f"error: {printable(str(error))}", file=sys.stderr)
             return 2
         except KeyboardInterrupt as error:
             print("interrupted; run the same command again to go on from here", file=sys.stderr)
             return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
-        return 0
+        return status or 0
 
     return wrapped
 
 
-class Ended(KeyboardInterrupt):
-    """A signal that ends the job, as Ctrl-C does.
-
-    Attributes:
-        number: of the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise `Ended`; without it they would end the job and not its workers."""
+    """These signals raise `Ended`; without it they would end the job and not its workers."""
 
     def end(number: int, frame: object) -> None:
         raise Ended(number)
@@ -73,10 +64,9 @@ def _ended_by_signals() -> Iterator[None]:
         yield
         return
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
+    for number in ASKING:
         # One that is ignored stays so: that is what nohup is for.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, end)
     try:
         yield
@@ -123,7 +113,65 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         default="local",
         help="local: the processors and cards of this machine",
     )
+    parser.add_argument(
+        "--time-limit",
+        default=None,
+        help="like 9m, 90s or 1h30m: nothing is begun that is not expected to end in time",
+    )
+    parser.add_argument(
+        "--unfinished-status",
+        type=int,
+        choices=range(126),
+        metavar="STATUS",
+        default=0,
+        help="exit status where a time limit or a signal left units to do; default: 0",
+    )
     return parser
+
+
+def deadline_of(given: argparse.Namespace) -> Deadline:
+    """The time limit of the arguments, from now on."""
+    return Deadline(None if given.time_limit is None else parse_seconds(given.time_limit))
+
+
+def pace_of(given: argparse.Namespace, cost: Cost, together: int = 1) -> Pace:
+    """How long units of a job take, by what is known of its device.
+
+    Args:
+        together: units that a worker computes at a time.
+
+    Raises:
+        UsageError: a device that this machine does not have.
+    """
+    if given.engine != "local":  # it may compute elsewhere
+        return Pace(cost, together=together)
+    first = local.all_devices(given.workers, given.device)[0]
+    return Pace(cost, known(cost.key(device_name(first))), together)
+
+
+def end(given: argparse.Namespace, job: Job, deadline: Deadline, finished: str, what: str) -> int:
+    """Print the last line of a job: how far it came and, where a deadline ended it, how to go on.
+
+    Args:
+        finished: the name of its file; "" where there is none.
+        what: a unit, in words.
+
+    Returns:
+        The job's exit status.
+    """
+    place = f"{said_where(given.out, finished)}: " if finished else ""
+    total = len(set(job.units))
+    if not deadline.not_begun:
+        print(f"{place}{count_of(total, what)} of {job.space}")
+        return 0
+    there = total - deadline.not_begun
+    came = f"{place}{there:,} of {count_of(total, what)} of {job.space}"
+    go_on = "run the same command again to go on"
+    if deadline.has_begun:
+        print(f"{came}; no more was begun ({deadline.why}); {go_on}")
+    else:
+        print(f"{came}; nothing was begun ({deadline.why}); {go_on}, with more time")
+    return int(given.unfinished_status)
 
 
 def job_of(
@@ -131,6 +179,7 @@ def job_of(
     table: Table,
     key: str,
     start: Callable[..., Compute],
+    stands_for: Mapping[str, object] | None = None,
     **settings: object,
 ) -> Job:
     """The Job that the arguments describe; every name is checked before anything is computed.
@@ -139,7 +188,7 @@ def job_of(
         given: what `arguments` parsed, with seeds.
         table: the table of its rows.
         key: the column that all its rows share, and the argument that says its value: "recipe" or "protocol".
-        start, settings: as in `Job`; the settings get the data set, its images, and the commit.
+        start, stands_for, settings: as in `Job`; the settings get the data set, its images, and the commit.
     """
     if "::" in given.out or ("://" in given.out and "?" in given.out):
         what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
@@ -173,6 +222,7 @@ def job_of(
         same_key=same_key,
         device=given.device,
         workers=given.workers,
+        stands_for=stands_for or {},
     )
 
 

@@ -6,17 +6,19 @@ What computes is an engine: a function of one type, so that a cluster is another
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from builders.work.claims import Todo, Work, tidy
+from builders.work.limit import Deadline
 from builders.work.lock import locked
 from builders.work.rows import Folder, Format, Row, read_shard, to_h5, to_json, to_parquet
 from builders.work.units import Unit, unit_name
-from nbzero.errors import ReleaseError, count_of
+from nbzero.errors import ReleaseError, count_of, quoted
 from nbzero.progress import progress
 from nbzero.release.schema import Table
 
@@ -41,6 +43,7 @@ class Job:
         same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
         device, workers: what is to compute, in the words of the command line; the engine says what they mean.
         together: units that a worker computes at a time, each in a thread; what `start` returns allows that.
+        stands_for: the settings that the name in `same_key` stands for. All rows of an output share them.
     """
 
     table: Table
@@ -56,10 +59,16 @@ class Job:
     device: str = "auto"
     workers: int | None = None
     together: int = 1
+    stands_for: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
         return f"{self.name}-{self.shard:04d}-of-{self.num_shards:04d}"
+
+    @property
+    def fixed(self) -> str | None:
+        """`stands_for` as the files of the job have it."""
+        return json.dumps(self.stands_for, sort_keys=True) if self.stands_for else None
 
 
 # Called with a job, its output folder and what is to do. Malformed options are a UsageError of the call
@@ -74,6 +83,7 @@ def run_job(
     engine: Engine,
     file_format: Format,
     is_complete: Callable[[Row], bool] = bool,
+    deadline: Deadline | None = None,
 ) -> str:
     """Compute what is missing of a shard and leave one finished file.
 
@@ -84,9 +94,10 @@ def run_job(
         out: folder or fsspec URL.
         engine: what computes.
         is_complete: whether a row that is there already needs no more work.
+        deadline: says when no more units are begun; None: all are.
 
     Returns:
-        The finished file's name in `out`.
+        The finished file's name in `out`; "" where a deadline left no row to put into one.
 
     Raises:
         ReleaseError: a file there that cannot be read, or a worker that was killed. Everything finished is
@@ -97,21 +108,29 @@ def run_job(
     """
     folder = Folder(out)
     rows = _rows_there(folder, job)[0]
-    work = Work(folder, job.stem, _missing(job, rows, is_complete), is_complete)
+    deadline = deadline or Deadline()
+    work = Work(folder, job.stem, _missing(job, rows, is_complete), is_complete, deadline)
     results = engine(job, out, work)
     folder.check_room(len(work) * BYTES_PER_UNIT)
     try:
-        total = len(set(job.units))
-        with progress(job.stem, total, total - len(work)) as report:
-            for unit, row in results:
-                work.done(unit)
-                report(_said(unit, row))
+        if deadline.allows(work.first):  # else no worker need start
+            _compute(job, work, results)
     finally:
         work.close()
+    deadline.not_begun = work.not_begun
     with _alone(folder, job):
         finished = _finish(folder, job, file_format)
     _say_elsewhere(job, work)
     return finished
+
+
+def _compute(job: Job, work: Work, results: Iterator[tuple[Unit, Row]]) -> None:
+    """Have an engine compute, and say how far it is."""
+    total = len(set(job.units))
+    with progress(job.stem, total, total - len(work)) as report:
+        for unit, row in results:
+            work.done(unit, row)
+            report(_said(unit, row))
 
 
 def _alone(folder: Folder, job: Job) -> contextlib.AbstractContextManager[None]:
@@ -122,11 +141,14 @@ def _alone(folder: Folder, job: Job) -> contextlib.AbstractContextManager[None]:
 
 
 def _finish(folder: Folder, job: Job, file_format: Format) -> str:
-    """Put all rows that are there into one file, and remove what they were read from."""
+    """Put all rows that are there into one file, and remove what they were read from; "" of no rows."""
     rows, names = _rows_there(folder, job)
     finished = f"{job.stem}.{file_format}"
+    if not rows:
+        tidy(folder, job.stem)
+        return ""
     ordered = [rows[place] for place in sorted(rows)]
-    folder.write(finished, ENCODE[file_format](job.table, ordered))
+    folder.write(finished, ENCODE[file_format](job.table, ordered, job.fixed))
     for name in names:
         if name != finished:
             folder.remove(name)
@@ -146,7 +168,7 @@ def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
     arch_id, arch, seed = unit
     key = {"arch_id": arch_id, "seed": seed, **job.same_key}
     whole = row | key | {"space": job.space, "dataset": job.dataset, "arch": arch}
-    folder.write(f"{job.stem}/{unit_name(unit)}.json", to_json(job.table, whole))
+    folder.write(f"{job.stem}/{unit_name(unit)}.json", to_json(job.table, whole, job.fixed))
     return whole
 
 
@@ -200,7 +222,9 @@ def _rows_of(folder: Folder, job: Job, names: Sequence[str]) -> dict[tuple[int, 
     rows = {}
     for name in names:
         path = folder.path(name)
-        for row in read_shard(folder.read(name), path).rows:
+        shard = read_shard(_bytes_of(folder, name), path)
+        _check_fixed(job, shard.settings, path)
+        for row in shard.rows:
             found = {column: row.get(column) for column in own}
             if found != own:
                 raise ReleaseError(
@@ -209,6 +233,49 @@ def _rows_of(folder: Folder, job: Job, names: Sequence[str]) -> dict[tuple[int, 
                 )
             rows[row["arch_id"], row["seed"]] = row
     return rows
+
+
+def _bytes_of(folder: Folder, name: str) -> bytes:
+    """What a file holds.
+
+    Raises:
+        FileNotFoundError: it has gone.
+        ReleaseError: it cannot be read.
+    """
+    try:
+        return folder.read(name)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ReleaseError(
+            f"cannot read {folder.path(name)}: {error.strerror or error}; make it readable, or remove it: "
+            "what it holds is computed again then"
+        ) from error
+
+
+def _check_fixed(job: Job, there: str | None, path: str) -> None:
+    """ReleaseError where a file is of the same recipe or protocol under other settings."""
+    if there is None or job.fixed is None or there == job.fixed:
+        return
+    ((what, name),) = job.same_key.items()
+    raise ReleaseError(
+        f"{path} holds rows of {name} with other settings ({_differing(there, job.stands_for)}); a {what} "
+        "keeps its settings: give the changed one a new name, or choose another folder"
+    )
+
+
+def _differing(there: str, here: Mapping[str, Any]) -> str:
+    """In words which settings a file has, and which there are now."""
+    try:
+        before = dict(json.loads(there))
+    except (ValueError, TypeError):
+        return quoted(there)
+    now = json.loads(json.dumps(here))
+    said = []
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            said.append(f"{name} {quoted(before.get(name))} there, {quoted(now.get(name))} here")
+    return ", ".join(said)
 
 
 # What is said meanwhile

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
 import os
-import signal
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence, Sized
@@ -20,7 +18,17 @@ from builders.work.job import Compute, Job, keep_unit, place_of
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
-from nbzero.proxies.workers import END, ENDING, Hired, answer, begin_worker, num_cores, told, tune_process
+from nbzero.proxies.workers import (
+    END,
+    Hired,
+    answer,
+    begin_worker,
+    interrupts_wait,
+    leave_asking_to_parent,
+    num_cores,
+    told,
+    tune_process,
+)
 
 MAX_WORKERS = 1000
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
@@ -74,7 +82,7 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
 def _hire(job: Job, team: dict[Connection, Hired]) -> Connection:
     """Start one more worker; ReleaseError where the system starts none."""
     try:
-        with _interrupts_wait():  # a worker that is started has none until it is ready for them
+        with interrupts_wait():  # a worker that is started has none until it is ready for them
             worker = Hired(_work)
             team[worker.connection] = worker
     except OSError as error:
@@ -104,24 +112,12 @@ def _let_finish(
             team[connection].hear()
 
 
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Signals that end the job wait until this has ended, and in a process that starts meanwhile too."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 # In a worker
 
 
 def _work(connection: Connection) -> None:
     """Say that it is there, start, then compute and keep unit by unit what it is told."""
+    leave_asking_to_parent()
     begin_worker()
     answer(connection, None)
     job, out, device = told(connection)

@@ -36,6 +36,26 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def said_together(engine: str, together: int, graphs: bool) -> str:
+    """What the `engine` of a row says of a network that trained beside others.
+
+    >>> said_together("local", 16, graphs=True)
+    'local, 16 together, CUDA graphs'
+    """
+    made_by = ", CUDA graphs" if graphs else ""
+    return f"{engine}, {together} together{made_by}"
+
+
+def together_of(engine: str) -> int:
+    """How many networks trained together, as a row's `engine` says; its time is as much longer.
+
+    >>> together_of("local, 16 together, CUDA graphs"), together_of("local")
+    (16, 1)
+    """
+    found = re.search(r", (\d+) together", engine)
+    return int(found[1]) if found else 1
+
+
 def software() -> str:
     """What a row's `software` says."""
     import torch

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Format = Literal["parquet", "h5"]
 SUM = "rows_sha256"  # in every file: of its rows, as they are read
+SETTINGS = "settings"  # in a file of a job: what its recipe's or protocol's name stood for, as JSON
 
 
 class Folder:
@@ -140,25 +141,29 @@ def default_format() -> Format:
 # Writing
 
 
-def to_json(table: Table, row: Row) -> bytes:
+def to_json(table: Table, row: Row, settings: str | None = None) -> bytes:
     """One finished unit. Floats keep every bit: they are the shortest text that reads back the same."""
-    content = {
+    content: dict[str, Any] = {
         "table": table,
         "schema_version": SCHEMA_VERSION,
         "data_version": DATA_VERSION,
         "row": row,
         SUM: rows_sha256([row]),
     }
+    if settings is not None:
+        content[SETTINGS] = settings
     return (json.dumps(content, allow_nan=True, sort_keys=True) + "\n").encode()
 
 
-def to_parquet(table: Table, rows: Sequence[Row]) -> bytes:
+def to_parquet(table: Table, rows: Sequence[Row], settings: str | None = None) -> bytes:
     """A shard as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = arrow_schema(table)
     said = {"nbzero.data_version": DATA_VERSION, f"nbzero.{SUM}": rows_sha256(rows)}
+    if settings is not None:
+        said[f"nbzero.{SETTINGS}"] = settings
     schema = schema.with_metadata(schema.metadata | said)
     sink = io.BytesIO()
     made = pa.Table.from_pylist(list(rows), schema)
@@ -166,9 +171,11 @@ def to_parquet(table: Table, rows: Sequence[Row]) -> bytes:
     return sink.getvalue()
 
 
-def to_h5(table: Table, rows: Sequence[Row]) -> bytes:
+def to_h5(table: Table, rows: Sequence[Row], settings: str | None = None) -> bytes:
     """A shard as HDF5, for machines without pyarrow; its form is `builders.work.h5`'s."""
     said = {"table": table, "schema_version": SCHEMA_VERSION, "data_version": DATA_VERSION}
+    if settings is not None:
+        said[SETTINGS] = settings
     return h5.pack(TABLES[table], rows, {**said, SUM: rows_sha256(rows)})
 
 
@@ -189,12 +196,14 @@ class Shard:
 
     Attributes:
         sha256: of the rows; None in a file of before there was one.
+        settings: what its recipe's or protocol's name stood for, as JSON; None in a file of before.
     """
 
     table: Table
     data_version: str
     rows: list[Row]
     sha256: str | None = None
+    settings: str | None = None
 
 
 def read_shard(data: bytes, name: str) -> Shard:
@@ -255,7 +264,7 @@ def _read_json(data: bytes, name: str) -> Shard:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(name, error) from error
     table, version = _checked_head(*head, name)
-    return Shard(table, version, [row], said)
+    return Shard(table, version, [row], said, content.get(SETTINGS))
 
 
 def _read_parquet(data: bytes, name: str) -> Shard:
@@ -271,7 +280,7 @@ def _read_parquet(data: bytes, name: str) -> Shard:
     table, version = _checked_head(
         said.get("nbzero.table"), said.get("nbzero.schema_version"), said.get("nbzero.data_version"), name
     )
-    return Shard(table, version, rows, said.get(f"nbzero.{SUM}"))
+    return Shard(table, version, rows, said.get(f"nbzero.{SUM}"), said.get(f"nbzero.{SETTINGS}"))
 
 
 def _read_h5(data: bytes, name: str) -> Shard:
@@ -280,7 +289,7 @@ def _read_h5(data: bytes, name: str) -> Shard:
             table, version = _checked_head(
                 file.said("table"), file.said("schema_version"), file.said("data_version"), name
             )
-            said = file.said(SUM)
+            said, settings = file.said(SUM), file.said(SETTINGS)
             columns = {}
             for column in TABLES[table]:
                 if column.name in file or column.name not in LATER[table]:
@@ -288,4 +297,4 @@ def _read_h5(data: bytes, name: str) -> Shard:
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise _damaged(name, error) from error
-    return Shard(table, version, rows, said)
+    return Shard(table, version, rows, said, settings)

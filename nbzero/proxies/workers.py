@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -22,8 +23,9 @@ from nbzero.errors import NBZeroError, UsageError
 
 Task = tuple[str, int]  # an arch and a seed
 UNGUARDED = 64  # exit status of a worker whose import of the script came to the call that had started it
-# Signals that end a command. Windows has not all of them.
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# Signals that ask a command to end, and with Ctrl-C those that end one. Windows has not all of them.
+ASKING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
+ENDING = [signal.SIGINT, *ASKING]
 _CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -51,6 +53,31 @@ def begin_worker() -> None:
     if hasattr(signal, "pthread_sigmask"):  # who starts a worker may have it wait with these until now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def leave_asking_to_parent() -> None:
+    """In a worker, first of all: signals that ask to end, and often reach a whole group, are its parent's."""
+    for number in ASKING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Signals that end a command wait until this has ended, and in a process that starts meanwhile too.
+
+    There they wait for `begin_worker`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        # It starts with the first worker, and lets SIGINT and SIGTERM through again when it has.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def told(connection: Connection) -> Any:

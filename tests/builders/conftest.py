@@ -20,6 +20,14 @@ from tests.builders.made import is_alive, row_in_shard, started
 NOT_COMPARED = {column.name for columns in TABLES.values() for column in columns if not column.same}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What jobs measure here is no rate of this machine: it goes to a cache folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBZERO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shard_row() -> Callable[..., Row]:
     """Makes a row of a shard of runs: shard_row(arch_id, **changed)."""

@@ -1,6 +1,9 @@
 """Scoring as a user runs it, on real digits: what was computed stays, and later proxies fill in."""
 
 from builders import merge_shards, score_shard
+from builders.work import rates
+from builders.work.origin import device_name
+from builders.work.rates import Key
 from nbzero import Bench
 
 NAME = "scores-r1-mini-digits-std-16-0000-of-0001.parquet"
@@ -66,3 +69,21 @@ def test_only_the_proxies_that_the_base_lacks_are_computed(in_this_process, rows
     assert score_shard.main(given) == 0
     assert "has 2 of 2 units; nothing to compute" in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
+
+
+def test_a_time_limit_begins_nothing_that_is_too_long(own_cache, in_this_process, tmp_path, capsys):
+    key = Key(device_name("cpu"), "r1-mini", "score std-16")
+    rates.keep({key: [(1e5, 600.0)]})
+    given = [*SCORE, "--out", str(tmp_path), "--base", "none", "--time-limit", "9m"]
+    assert score_shard.main(given) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("0 of 2 scored initialisations of r1-mini; nothing was begun (the next would take")
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_only_whole_scorings_say_how_long_one_takes(own_cache, in_this_process, tmp_path):
+    scored(tmp_path / "few", "--base", "none", "--proxies", "params")
+    assert rates.measured() == {}
+    scored(tmp_path / "all", "--base", "none")
+    ((key, points),) = rates.measured().items()
+    assert key == (device_name("cpu"), "r1-mini", "score std-16") and len(points) == 2

@@ -1,12 +1,19 @@
 """Training as a user runs it, on real digits: shards, going on after a kill, a rerun."""
 
+import dataclasses
 import signal
 
 import pytest
 
 from builders import merge_shards, train_shard
+from builders.work import limit, rates
+from builders.work.origin import device_name
+from builders.work.rates import Key
 from nbzero import Bench
+from nbzero.spaces.macro import macs, space
 from tests.builders.made import wait_until
+from train import bfloat16
+from train.recipe import RECIPES
 
 # Two of the smallest networks of the space, and the next one.
 FIRST, LAST = 443, 445
@@ -98,6 +105,81 @@ def test_shards_of_two_jobs_are_the_units_of_one(uninterrupted, in_this_process,
     for path in sorted(tmp_path.iterdir()):
         rows += rows_in(path)
     assert rows == [row for row in rows_in(uninterrupted) if row["seed"] == 1]
+
+
+def test_a_time_limit_ends_a_job_with_what_there_is(
+    uninterrupted, in_this_process, rows_in, tmp_path, capsys
+):
+    """Each unit takes five hours by the clock of limits; what was finished is not computed again."""
+    now = [0.0]
+
+    def slow(*given, train=train_shard.loop.train):
+        now[0] += 5 * 3600
+        return train(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limit.time, "monotonic", lambda: now[0])
+        patch.setattr(train_shard.loop, "train", slow)
+        given = [*TWO_SEEDS, "--out", str(tmp_path), "--time-limit", "12h"]
+        assert train_shard.main([*given, "--unfinished-status", "75"]) == 75
+    done, _, why = capsys.readouterr().out.splitlines()[-1].partition("; ")
+    assert done == f"{tmp_path}/{SHARD}.parquet: 2 of 4 runs of r1-mini"
+    assert why.startswith("no more was begun (the next would take about ")
+    assert why.endswith(", and 2 h are left of the time limit of 12 h); run the same command again to go on")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{SHARD}.parquet"]
+    first = rows_in(tmp_path / f"{SHARD}.parquet", whole=True)
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
+    assert rows_in(tmp_path / f"{SHARD}.parquet") == rows_in(uninterrupted)
+    assert rows_in(tmp_path / f"{SHARD}.parquet", whole=True)[: len(first)] == first
+
+
+def test_a_limit_shorter_than_one_unit_begins_nothing(own_cache, in_this_process, tmp_path, capsys):
+    """By what was measured of the device before."""
+    rates.keep({Key(device_name("cpu"), "r1-mini", "train 16px"): [(1e5, 10.0)]})
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path / "out"), "--time-limit", "90s"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("0 of 4 runs of r1-mini; nothing was begun (the next would take about ")
+    assert said.endswith(
+        " are left of the time limit of 90 s); run the same command again to go on, with more time"
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_run_adds_to_what_is_known_of_its_device(own_cache, in_this_process, tmp_path):
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
+    ((key, points),) = rates.measured().items()
+    assert key == (device_name("cpu"), "r1-mini", "train 16px")
+    sizes = [
+        macs(space("r1-mini").members[arch_id], 16, 10) for arch_id in (FIRST, FIRST, LAST - 1, LAST - 1)
+    ]
+    assert [size for size, _ in points] == sizes
+    assert all(0 < seconds < 1 for _, seconds in points)
+
+
+def test_a_recipe_under_other_settings_is_not_mixed_in(
+    uninterrupted, in_this_process, tmp_path, monkeypatch, capsys
+):
+    file = tmp_path / uninterrupted.name
+    file.write_bytes(uninterrupted.read_bytes())
+    changed = dataclasses.replace(RECIPES["cpu-16px-4"], lr=0.2, epochs=5)
+    monkeypatch.setitem(RECIPES, "cpu-16px-4", changed)
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"error: {file} holds rows of cpu-16px-4 with other settings (epochs 4 there, 5 here, lr 0.1 there"
+        in said
+    )
+    assert "a recipe keeps its settings: give the changed one a new name, or choose another folder" in said
+    assert file.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_who_trains_without_bfloat16_instructions_is_told(in_this_process, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bfloat16.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(bfloat16, "own_flags", lambda: ["avx2"])
+    monkeypatch.setattr(bfloat16, "factor", lambda: 5.0)
+    monkeypatch.setattr(train_shard, "run_job", lambda *_, **__: "")
+    assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
+    assert "this processor has no bfloat16 instructions" in capsys.readouterr().out.splitlines()[1]
 
 
 def test_images_that_are_absent_stop_the_job_with_their_name(tmp_path, capsys):

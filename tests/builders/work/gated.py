@@ -1,6 +1,6 @@
 """A job whose units wait until they are allowed: python -m tests.builders.work.gated OUT GATES WORKERS.
 
-No test itself.
+No test itself. Signals end it as they end train_shard.
 Of each of four units there is `GATES/began-{arch_id}` when a worker has it in hand. It is finished when
 somebody makes `GATES/open-{arch_id}`. Its row says when it was finished.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from builders.work import local
 from builders.work.command import say_errors
 from builders.work.job import Compute, Job, run_job
+from builders.work.limit import Deadline
 from builders.work.rows import Row
 from builders.work.units import Unit
 from nbzero.errors import UsageError
@@ -56,7 +57,9 @@ def gated_job(gates: Path, workers: int, **settings: Any) -> Job:
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
     out, gates, workers = argv or sys.argv[1:]
-    run_job(gated_job(Path(gates), int(workers)), out, local.engine, "parquet")
+    deadline = Deadline()
+    with deadline.heeding_signals():
+        run_job(gated_job(Path(gates), int(workers)), out, local.engine, "parquet", deadline=deadline)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from builders.work import local
 from builders.work.command import say_errors
 from builders.work.job import Compute, Job, run_job
+from builders.work.limit import Deadline
 from builders.work.rows import Row
 from builders.work.units import Unit
 from nbzero.spaces.macro import space
@@ -53,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     same_key = {"recipe": "cpu-16px-4"}
     settings = {"seconds": float(seconds)}
     job = Job("runs", "quick", "r1-mini", "digits", units, 0, 1, start, settings, same_key, "cpu", 2)
-    run_job(job, out, local.engine, file_format)
+    deadline = Deadline()
+    with deadline.heeding_signals():
+        run_job(job, out, local.engine, file_format, deadline=deadline)
 
 
 if __name__ == "__main__":

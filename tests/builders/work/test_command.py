@@ -32,6 +32,10 @@ GIVEN = {"--space": "r1-mini", "--dataset": "digits", "--archs": "1"}
         (train_shard, {"--shard": "1/" + "9" * 5000}, "shard '1/999"),
         (train_shard, {"--workers": "1000000000"}, "workers is 1000000000; at most 1000"),
         (train_shard, {"--device": "tpu"}, "device 'tpu'; this machine has cpu"),
+        (train_shard, {"--device": "cuda"}, "device 'cuda'; this machine has cpu"),
+        (score_shard, {"--device": "cuda:3"}, "device 'cuda:3'; this machine has cpu"),
+        (train_shard, {"--time-limit": "9 minutes"}, "time limit '9 minutes'; it is like 90s, 9m, 1h30m"),
+        (score_shard, {"--time-limit": "-5m"}, "time limit '-5m'; it is like 90s, 9m, 1h30m"),
         (train_shard, {"--workers": "0"}, "workers is 0; at least 1"),
         (train_shard, {"--dataset": "cifar10", "--images": "/nowhere"}, "/nowhere: does not exist"),
         (

@@ -1,5 +1,6 @@
 """A job over one shard: what is there is not computed again, and nothing of another job is mixed in."""
 
+import errno
 import itertools
 import json
 import os
@@ -12,7 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from builders.work.job import BYTES_PER_UNIT, Job, keep_unit, run_job
-from builders.work.rows import Folder, rows_sha256, to_h5, to_json, to_parquet
+from builders.work.limit import Deadline
+from builders.work.rows import Folder, read_shard, rows_sha256, to_h5, to_json, to_parquet
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.release.schema import DATA_VERSION
 from tests.builders.conftest import engine_here
@@ -246,6 +248,90 @@ def test_a_folder_with_rows_of_another_job_is_refused(place, change, job, shard_
     said = rf"{place} holds a row of .*, not of \['r1-mini', 'digits', 'cpu-16px-4'\]; choose another folder"
     with pytest.raises(ReleaseError, match=said):
         run_job(own, str(tmp_path), engine_here, "parquet")
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "h5", "json"])
+def test_a_recipe_keeps_its_settings_in_an_output_folder(file_format, job, tmp_path):
+    first = job(UNITS[:2], stands_for={"lr": 0.1, "epochs": 4})
+    if file_format == "json":
+        keep_unit(first, Folder(tmp_path), UNITS[0], first.start("", {})(UNITS[0], None))
+    else:
+        run_job(first, str(tmp_path), engine_here, file_format)
+    other = job(stands_for={"lr": 0.1, "epochs": 5, "crop": 2})
+    said = r"rows of gpu-12 with other settings \(crop None there, 2 here, epochs 4 there, 5 here\); a recipe"
+    with pytest.raises(ReleaseError, match=said):
+        run_job(other, str(tmp_path), refuse_to_compute, "parquet")
+    same = job(stands_for={"epochs": 4, "lr": 0.1})
+    name = run_job(same, str(tmp_path), engine_here, "parquet")
+    assert read_shard((tmp_path / name).read_bytes(), name).settings == '{"epochs": 4, "lr": 0.1}'
+
+
+def test_files_of_before_say_nothing_of_settings(job, computed, tmp_path):
+    run_job(job(UNITS[:2]), str(tmp_path), engine_here, "parquet")
+    computed.clear()
+    run_job(job(stands_for={"lr": 0.1}), str(tmp_path), engine_here, "parquet")
+    assert [unit for unit, _ in computed] == UNITS[2:]
+
+
+@pytest.mark.parametrize("there", ["nonsense", "5", "[1]"])
+def test_settings_that_are_none_are_other_ones(there, job, shard_row, tmp_path):
+    own = {"recipe": "gpu-12", "arch": "arch0"}
+    (tmp_path / f"{STEM}.parquet").write_bytes(to_parquet("runs", [shard_row(**own)], there))
+    with pytest.raises(ReleaseError, match=r"rows of gpu-12 with other settings \('"):
+        run_job(job(stands_for={"lr": 0.1}), str(tmp_path), refuse_to_compute, "parquet")
+
+
+@pytest.mark.parametrize("place", [f"{STEM}.parquet", f"{STEM}/000000-0.json"])
+def test_a_file_that_cannot_be_read_is_named_and_kept(place, job, shard_row, tmp_path, monkeypatch):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(to_json("runs", shard_row()))
+
+    def read(folder, name):
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    monkeypatch.setattr(Folder, "read", read)
+    said = f"cannot read {path}: Permission denied; make it readable, or remove it: what it holds is computed"
+    with pytest.raises(ReleaseError, match=said):
+        run_job(job(), str(tmp_path), refuse_to_compute, "parquet")
+    assert path.exists()
+
+
+def test_a_damaged_unit_is_named_and_kept(job, shard_row, tmp_path):
+    path = tmp_path / STEM / "000000-0.json"
+    path.parent.mkdir()
+    path.write_bytes(to_json("runs", shard_row(recipe="gpu-12"))[:-9])
+    with pytest.raises(
+        ReleaseError, match=rf"{path} is truncated or corrupted .*; remove it and run its job"
+    ):
+        run_job(job(), str(tmp_path), refuse_to_compute, "parquet")
+    assert path.exists()
+
+
+def needless(job, out, todo):
+    """An engine that must not start its workers."""
+    raise AssertionError
+    yield
+
+
+def test_a_deadline_leaves_a_file_of_what_there_is(job, computed, rows_in, tmp_path):
+    """And none where there is nothing; the claims are given back."""
+    over = Deadline(0.0)
+    assert run_job(job(), str(tmp_path), needless, "parquet", deadline=over) == ""
+    assert over.not_begun == 4 and not over.has_begun and not computed
+    assert list(tmp_path.iterdir()) == []
+
+    after_two = Deadline()
+
+    def until_two(job, out, todo):
+        for result in engine_here(job, out, todo):
+            after_two.why = "enough" if len(computed) == 2 else ""
+            yield result
+
+    name = run_job(job(), str(tmp_path), until_two, "parquet", deadline=after_two)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [row["arch_id"] for row in rows_in(tmp_path / name)] == [0, 0]
+    assert after_two.not_begun == 2 and after_two.has_begun
 
 
 def test_a_damaged_shard_is_not_overwritten(job, shard_row, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from nbzero.errors import ReleaseError, UsageError
 from tests.builders.made import is_alive, wait_until
 from tests.builders.work.gated import NUM_UNITS, gated_job
 from tests.places import ROOT
+
+STEM = "gated-0000-of-0001"
 
 
 def test_devices_are_cores_or_cards():
@@ -43,48 +46,124 @@ def files_of(units: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in units.glob("*.json")}
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize(
-    ("how", "workers", "status"),
-    [
-        (signal.SIGKILL, 2, -signal.SIGKILL),
-        (signal.SIGINT, 1, 130),
-        (signal.SIGTERM, 2, 143),
-        (signal.SIGHUP, 1, 129),
-    ],
-)
-def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(
-    how, workers, status, start_job, rows_in, tmp_path
-):
+IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+
+
+def begun_job(start_job, tmp_path, workers):
+    """A job with two finished units, and one in hand of each worker; its output, its gates and the job."""
     out, gates = tmp_path / "out", tmp_path / "gates"
     gates.mkdir()
     for arch_id in (0, 1):
         (gates / f"open-{arch_id}").touch()
     job = start_job("tests.builders.work.gated", str(out), str(gates), str(workers))
-    units = out / "gated-0000-of-0001"
     in_hand = [gates / f"began-{arch_id}" for arch_id in range(2, 2 + workers)]
     wait_until(lambda: all(unit.exists() for unit in in_hand))
-    kept = files_of(units)
-    assert sorted(kept) == ["000000-0.json", "000001-0.json"]
-    if how == signal.SIGINT:
-        os.killpg(job.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+    assert sorted(files_of(out / STEM)) == ["000000-0.json", "000001-0.json"]
+    return out, gates, job
+
+
+def send(job, how, to_group):
+    if to_group:
+        os.killpg(job.pid, how)
     else:
-        job.send_signal(how)  # the parent alone: its workers must notice
+        job.send_signal(how)
+
+
+def said_until(job, text):
+    """What a job has said on stderr when it has said a text."""
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(job.stderr, selectors.EVENT_READ)
+        while text.encode() not in said:
+            assert selector.select(timeout=120), said
+            more = os.read(job.stderr.fileno(), 65536)
+            assert more, said
+            said += more
+    return said.decode()
+
+
+@IN_PROC
+@pytest.mark.parametrize(
+    ("signals", "workers", "status"),
+    [
+        ([signal.SIGKILL], 2, -signal.SIGKILL),
+        ([signal.SIGINT], 1, 130),
+        ([signal.SIGUSR1, signal.SIGTERM], 2, 143),
+        ([signal.SIGTERM, signal.SIGINT], 1, 130),
+    ],
+)
+def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(
+    signals, workers, status, start_job, rows_in, tmp_path
+):
+    out, gates, job = begun_job(start_job, tmp_path, workers)
+    kept = files_of(out / STEM)
+    *first, last = signals
+    said = ""
+    for how in first:
+        send(job, how, to_group=True)
+        said += said_until(job, f"{how.name}: no more is begun")
+    send(job, last, to_group=last == signal.SIGINT)  # what a terminal does on Ctrl-C; else the parent alone
     wait_until(lambda: not is_alive(job.pid))
-    _, said = job.communicate()
+    said += job.communicate()[1]
     assert job.returncode == status, said
-    if how != signal.SIGKILL:
-        assert "interrupted; run the same command again" in said and "Traceback" not in said
+    if last != signal.SIGKILL:
+        assert "interrupted; run the same command again" in said
+        assert "Traceback" not in said and "leaked" not in said
     for arch_id in range(NUM_UNITS):
         (gates / f"open-{arch_id}").touch()  # an orphan would finish its unit now
-    assert files_of(units) == kept and not list(out.glob("*.parquet"))
+    assert files_of(out / STEM) == kept and not list(out.glob("*.parquet"))
+    goes_on(out, gates, rows_in, [0, 1], rows_of_units(out, rows_in))
 
-    before = rows_in(units / "000000-0.json", whole=True) + rows_in(units / "000001-0.json", whole=True)
+
+def rows_of_units(out, rows_in):
+    rows = []
+    for path in sorted((out / STEM).glob("*.json")):
+        rows += rows_in(path, whole=True)
+    return rows
+
+
+def goes_on(out, gates, rows_in, arch_ids, before):
+    """The same job computes what is missing and nothing else."""
+    assert [row["arch_id"] for row in before] == arch_ids
     name = run_job(gated_job(gates, workers=1), str(out), engine, "parquet")
     assert [path.name for path in out.iterdir()] == [name]
     after = rows_in(out / name, whole=True)
     assert [row["arch_id"] for row in after] == list(range(NUM_UNITS))
-    assert after[:2] == before, "a finished unit was computed again"
+    assert after[: len(before)] == before, "a finished unit was computed again"
+
+
+@IN_PROC
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("to_group", [False, True])
+def test_a_job_that_is_asked_to_end_finishes_what_runs(how, to_group, start_job, rows_in, tmp_path):
+    """Slurm signals the parent or all of a job; a terminal that closes, its whole group."""
+    out, gates, job = begun_job(start_job, tmp_path, workers=1)
+    send(job, how, to_group)
+    said = said_until(job, f"{how.name}: no more is begun, what runs is finished first\n")
+    (gates / "open-2").touch()
+    said += job.communicate(timeout=120)[1]
+    assert job.returncode == 0, said
+    assert "Traceback" not in said and "leaked" not in said and "interrupted" not in said
+    wait_until(lambda: not is_alive(job.pid))
+    assert not (gates / "began-3").exists()
+    assert [path.name for path in out.iterdir()] == [f"{STEM}.parquet"]
+    (gates / "open-3").touch()
+    goes_on(out, gates, rows_in, [0, 1, 2], rows_in(out / f"{STEM}.parquet", whole=True))
+
+
+@IN_PROC
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_job_that_is_asked_to_end_while_its_workers_start_begins_nothing(how, start_job, tmp_path):
+    """No moment of the start has a process that the signal kills, nor a unit that is begun after."""
+    out, gates = tmp_path / "out", tmp_path / "gates"
+    gates.mkdir()
+    job = start_job("tests.builders.work.gated", str(out), str(gates), "2")
+    wait_until(lambda: Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().count(" ") >= 2)
+    os.killpg(job.pid, how)
+    _, said = job.communicate(timeout=120)
+    assert job.returncode == 0 and said == f"{how.name}: no more is begun, what runs is finished first\n"
+    wait_until(lambda: not is_alive(job.pid))
+    assert not list(gates.iterdir()) and not list(out.iterdir())
 
 
 def test_an_error_at_the_start_of_a_worker_is_told(tmp_path):
