@@ -40,6 +40,7 @@ class Job:
         settings: what `start` needs; must pickle.
         same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
         device, workers: what is to compute, in the words of the command line; the engine says what they mean.
+        address, gpus_per_worker: of a cluster, in the same words.
     """
 
     table: Table
@@ -54,6 +55,8 @@ class Job:
     same_key: dict[str, str]
     device: str = "auto"
     workers: int | None = None
+    address: str | None = None
+    gpus_per_worker: float | None = None
 
     @property
     def stem(self) -> str:
