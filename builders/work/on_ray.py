@@ -18,54 +18,42 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
-import signal
+import re
 import socket
 import statistics
-import subprocess
 import sys
 import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from builders.work.claims import Todo, Work
-from builders.work.job import Job, keep_unit
+from builders.work.cluster import MAX_WORDS, Cluster, find_cluster, joined
+from builders.work.job import Compute, Job, keep_unit
 from builders.work.local import check_workers
-from builders.work.origin import CODE, ROOT
 from builders.work.repeats import differing
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit, unit_name
-from nbzero.errors import NBZeroError, ReleaseError, UsageError, count_of, needs
+from nbzero.errors import NBZeroError, ReleaseError, UsageError, count_of
 from nbzero.files import GO_ON
-from nbzero.proxies.workers import num_cores, tune_process
+from nbzero.proxies.workers import tune_process
 
 TRIES = 3  # of a unit whose worker fails or dies, and of workers that cannot start
 MAX_FAILED = 3  # units that failed for good, one after the other
-ANSWER_S = 12  # until a cluster must have answered
 STRAGGLER_S = 60.0  # a unit that takes no longer is never given to a second worker
 STRAGGLER = 2.0  # times the median of the finished units' seconds: what takes longer is given to a second one
+POLL_S = 1.0  # between two looks at stragglers
 SAID_S, WAIT_S = 30.0, 900.0  # without any worker: this is said, and the job ends
-STORE_BYTES = 100 * 2**20  # of a cluster of this machine; rows are small, and Ray takes no less than 75 MiB
-RAY_ADDRESS = "RAY_ADDRESS"
-MAX_WORDS = 300  # characters of what Ray says of a worker that died
 KEPT = "the row that was finished first is kept"
-LOCAL = "local"  # in place of an address: a cluster of this machine, whatever RAY_ADDRESS says
-
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # What a worker is told: its job, the output folder, a file to look for there, and when a row is complete.
 _Told = tuple[Job, str, str, Callable[[Row], bool]]
-
-
-class Node(NamedTuple):
-    """What a node of a cluster has."""
-
-    cpus: int
-    cards: int
 
 
 class Kept(NamedTuple):
@@ -94,71 +82,17 @@ def engine(job: Job, out: str, todo: Work) -> Iterator[tuple[Unit, Row]]:
         NBZeroError: what a worker refuses to compute; those that compute finish their unit before.
     """
     check_workers(job.workers)
-    _check_device(job.device)
-    _check_part(job.gpus_per_worker)
+    _check_device(job)
     if len(todo) == 0:
         return iter(())
-    _quiet_ray()
-    ray = needs("--engine ray", "ray")
-    address = job.address or os.environ.get(RAY_ADDRESS) or LOCAL
-    nodes = nodes_of(address, job)
-    part = _part_of_card(job, nodes)
-    size = job.workers or num_workers(nodes, part)
+    cluster = find_cluster(job.address, job.workers)
+    part = _part_of_card(job, cluster)
+    size = job.workers or cluster.room(part)
     if size == 0:
-        raise UsageError(f"the Ray cluster {address} has no room for a worker; name --workers to wait for it")
-    plan = _Plan(address, nodes, part, min(size, len(todo)))
-    return _computed(ray, job, out, todo, plan)
-
-
-# Options
-
-
-def _check_device(device: str) -> None:
-    if device not in ("auto", "cpu", "cuda"):
         raise UsageError(
-            f"device {device!r}; with --engine ray it is auto, cpu or cuda: Ray says which card a worker gets"
+            f"the Ray cluster {cluster.address} has no room for a worker; name --workers to wait for it"
         )
-
-
-def _check_part(part: float | None) -> None:
-    if part is not None and not 0.01 <= part <= 1:
-        raise UsageError(f"gpus per worker is {part}; it is a part of a card, from 0.01 to 1")
-
-
-def _part_of_card(job: Job, nodes: Sequence[Node]) -> float:
-    """The part of a card that a worker gets; 0 where it computes on a processor.
-
-    Raises:
-        UsageError: cards are asked for and there is none, or the other way round.
-    """
-    wants_card = job.device == "cuda" or job.gpus_per_worker is not None
-    if job.device == "cpu":
-        if job.gpus_per_worker is not None:
-            raise UsageError("--gpus-per-worker is given with --device cpu; it goes with auto or cuda")
-        return 0
-    if not any(node.cards for node in nodes):
-        if wants_card:
-            raise UsageError(f"device {job.device!r}; no node of the Ray cluster has a card")
-        return 0
-    return job.gpus_per_worker or 1
-
-
-def num_workers(nodes: Sequence[Node], part: float) -> int:
-    """How many workers the nodes have room for: one per core, or those that share the cards.
-
-    >>> num_workers([Node(cpus=8, cards=1), Node(cpus=2, cards=2)], 0.25)
-    6
-    """
-    total = 0
-    for node in nodes:
-        room = node.cpus
-        if part:
-            room = min(room, node.cards * int(1 / part + 1e-9))
-        total += room
-    return total
-
-
-# The cluster
+    return _computed(job, out, todo, cluster, _Plan(part, min(size, len(todo))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,104 +104,42 @@ class _Plan:
         size: how many there are at once.
     """
 
-    address: str
-    nodes: list[Node]
     part: float
     size: int
 
 
-def _quiet_ray() -> None:
-    """Before Ray is imported: it reports its use to nobody, and takes the code that this job sends it.
+def _check_device(job: Job) -> None:
+    if job.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"device {job.device!r}; with --engine ray it is auto, cpu or cuda: Ray says which card a worker "
+            "gets"
+        )
+    part = job.gpus_per_worker
+    if part is not None and not 0.01 <= part <= 1:
+        raise UsageError(f"gpus per worker is {part}; it is a part of a card, from 0.01 to 1")
+    if part is not None and job.device == "cpu":
+        raise UsageError(f"--gpus-per-worker {part} is given with --device cpu; it goes with auto or cuda")
 
-    Below `ray job submit` other code was sent, which Ray would not let us replace.
-    """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 
-
-def nodes_of(address: str, job: Job) -> list[Node]:
-    """The living nodes of a cluster.
+def _part_of_card(job: Job, cluster: Cluster) -> float:
+    """The part of a card that a worker gets; 0 where it computes on a processor.
 
     Raises:
-        UsageError: nothing answers within ANSWER_S seconds, or what answers is no cluster of this version.
+        UsageError: cards are asked for and there is none.
     """
-    if address == LOCAL:
-        import torch
-
-        return [Node(job.workers or num_cores(), torch.cuda.device_count())]
-    if address != "auto":
-        _check_port(address)
-    # In a process of its own: Ray itself tries for minutes, and cannot be interrupted.
-    command = [sys.executable, "-m", "builders.work.on_ray", address]
-    try:
-        asked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=ANSWER_S)
-    except subprocess.TimeoutExpired:
-        raise _no_cluster(address, f"no answer in {ANSWER_S} s") from None
-    if asked.returncode != 0:
-        raise _no_cluster(address, (asked.stderr.strip() or "no answer").splitlines()[-1])
-    return [Node(*counts) for counts in json.loads(asked.stdout.splitlines()[-1])]
-
-
-def _check_port(address: str) -> None:
-    """UsageError where nobody listens at HOST:PORT."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or "/" in host or not 0 < int(port) < 65536:
-        raise UsageError(
-            f"Ray address {address!r}; it is HOST:PORT of the cluster's head, auto for a cluster that runs "
-            f"on this machine, or {LOCAL} for one that ends with the job"
-        )
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S / 3).close()
-    except OSError as error:
-        raise _no_cluster(address, error.strerror or str(error)) from error
-
-
-def _no_cluster(address: str, reason: str) -> UsageError:
-    return UsageError(
-        f"no Ray cluster answers at {address} ({reason}); --address or {RAY_ADDRESS} is HOST:PORT of its "
-        "head, and this command runs on one of its nodes"
-    )
-
-
-@contextlib.contextmanager
-def _joined(ray: Any, plan: _Plan) -> Iterator[None]:
-    """Be connected to the cluster. One of this machine is started, and ended."""
-    options: dict[str, Any] = {}
-    if plan.address == LOCAL:
-        (node,) = plan.nodes
-        options = {"num_cpus": node.cpus, "num_gpus": node.cards, "object_store_memory": STORE_BYTES}
-        options["include_dashboard"] = False
-    beside = sorted(path.name for path in ROOT.iterdir() if path.name not in CODE)
-    sent = {"working_dir": str(ROOT), "excludes": [f"/{name}" for name in beside]}
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(plan.address, runtime_env=sent, log_to_driver=False, logging_level="error", **options)
-        if handler is not None:
-            signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _print_nodes(address: str) -> None:
-    """In a process of its own: say what the nodes of a cluster have, as JSON."""
-    _quiet_ray()
-    ray = needs("--engine ray", "ray")
-    ray.init(address, log_to_driver=False, logging_level="error")
-    counts = []
-    for node in ray.nodes():
-        has = node["Resources"]
-        if node["Alive"]:
-            counts.append([int(has.get("CPU", 0)), int(has.get("GPU", 0))])
-    print(json.dumps(counts))
-    ray.shutdown()
+    if job.device == "cpu":
+        return 0
+    if cluster.has_card:
+        return job.gpus_per_worker or 1
+    if job.device == "cuda" or job.gpus_per_worker is not None:
+        raise UsageError(f"device {job.device!r}; no node of the Ray cluster has a card")
+    return 0
 
 
 # The job
 
 
-def _computed(ray: Any, job: Job, out: str, todo: Work, plan: _Plan) -> Iterator[tuple[Unit, Row]]:
+def _computed(job: Job, out: str, todo: Work, cluster: Cluster, plan: _Plan) -> Iterator[tuple[Unit, Row]]:
     folder = Folder(out)
     if folder.local:
         out = os.path.abspath(folder.path(""))  # a worker runs in another folder
@@ -275,8 +147,10 @@ def _computed(ray: Any, job: Job, out: str, todo: Work, plan: _Plan) -> Iterator
     folder.write(probe, probe.encode())
     mine = dataclasses.replace(job, units=[], device="cuda:0" if plan.part else "cpu")  # is told each unit
     told = mine, out, probe, todo.is_complete
+    nodes = count_of(len(cluster.nodes), "node")
     try:
-        with _joined(ray, plan), contextlib.closing(_Team(ray, told, plan)) as team:
+        with joined(cluster) as ray, contextlib.closing(_Team(ray, told, plan)) as team:
+            team.say(f"{count_of(plan.size, 'worker')} on a Ray cluster ({cluster.address}) of {nodes}")
             yield from team.results(todo)
     finally:
         folder.remove(probe)
@@ -310,8 +184,8 @@ class _Team:
     def __init__(self, ray: Any, told: _Told, plan: _Plan) -> None:
         self.ray, self.told, self.plan = ray, told, plan
         self.stem = told[0].stem
-        self.kind = ray.remote(num_cpus=1, num_gpus=plan.part)(Worker)
-        self.waiting: dict[Any, _Member] = {}
+        self.kind = ray.remote(num_cpus=1, num_gpus=plan.part, scheduling_strategy="SPREAD")(Worker)
+        self.waiting: dict[futures.Future[Any], _Member] = {}
         self.idle: list[_Member] = []
         self.again: list[Todo] = []
         self.is_all_out = False
@@ -322,8 +196,6 @@ class _Team:
         self.seconds: list[float] = []
         self.lonely_since: float | None = None
         self.is_lonely_said = False
-        counted = count_of(len(plan.nodes), "node")
-        self._say(f"{count_of(plan.size, 'worker')} on a Ray cluster of {counted} ({plan.address})")
         for _ in range(plan.size):
             self._hire()
 
@@ -334,9 +206,10 @@ class _Team:
             self._hand_out(left)
             if self._is_over():
                 break
-            ready, _ = self.ray.wait(list(self.waiting), timeout=1.0)
-            for reference in ready:
-                finished = self._heard(reference)
+            # In Python's own words: what a signal raises would be lost in Ray's.
+            heard, _ = futures.wait(self.waiting, POLL_S, return_when=futures.FIRST_COMPLETED)
+            for call in heard:
+                finished = self._heard(call)
                 if finished is not None:
                     yield finished
             self._check_lonely()
@@ -348,9 +221,7 @@ class _Team:
         members = [*self.idle, *self.waiting.values()]
         for member in members:
             self.ray.kill(member.actor)
-        started = [reference for reference, member in self.waiting.items() if member.node]
-        if started:
-            self.ray.wait(started, num_returns=len(started), timeout=10)
+        futures.wait([call for call, member in self.waiting.items() if member.node], timeout=10)
 
     def _is_over(self) -> bool:
         if self._in_hand():
@@ -370,7 +241,7 @@ class _Team:
     def _hire(self) -> None:
         """Ask for one more worker; it begins when the cluster has room for it."""
         actor = self.kind.remote()
-        self.waiting[actor.start.remote(*self.told)] = _Member(actor)
+        self.waiting[actor.start.remote(*self.told).future()] = _Member(actor)
 
     def _hand_out(self, left: Iterator[Todo]) -> None:
         while self.idle and self.failed_in_a_row < MAX_FAILED:
@@ -379,7 +250,7 @@ class _Team:
                 return
             member = self.idle.pop()
             member.todo, member.began = todo, time.monotonic()
-            self.waiting[member.actor.compute.remote(*todo)] = member
+            self.waiting[member.actor.compute.remote(*todo).future()] = member
 
     def _next(self, left: Iterator[Todo]) -> Todo | None:
         """What an idle worker is to do: a unit that failed, else a new one, else a straggler's."""
@@ -409,11 +280,11 @@ class _Team:
 
     # Hearing
 
-    def _heard(self, reference: Any) -> tuple[Unit, Row] | None:
+    def _heard(self, call: futures.Future[Any]) -> tuple[Unit, Row] | None:
         """What has come of one call; a unit that is finished."""
-        member = self.waiting.pop(reference)
+        member = self.waiting.pop(call)
         try:
-            said = self.ray.get(reference)
+            said = call.result()
         except self.ray.exceptions.RayError as error:
             self._lost(member, error)
             return None
@@ -437,7 +308,7 @@ class _Team:
         member.todo = None
         self.idle.append(member)
         if said.apart:
-            self._say(f"{_named(unit)} was computed twice, with another {', '.join(said.apart)}; {KEPT}")
+            self.say(f"{_named(unit)} was computed twice, with another {', '.join(said.apart)}; {KEPT}")
         if unit in self.done:
             return None
         self.done.add(unit)
@@ -448,13 +319,13 @@ class _Team:
     def _lost(self, member: _Member, error: Exception) -> None:
         """A worker has died, with or without its node."""
         self.ray.kill(member.actor)
-        reason = _last_words(error)
+        reason = _words(error)
         if not self._is_node_lost(member, reason):
             self._replace(member, Fault(reason, ""))
             return
         self._hire()
         name = member.node[0] if member.node else "of a worker that was starting"
-        self._say(f"node {name} was lost{self._put_back(member)}")
+        self.say(f"node {name} was lost{self._put_back(member)}")
 
     def _is_node_lost(self, member: _Member, reason: str) -> bool:
         """Whether a worker died with its node; Ray may say so before it lists the node as dead."""
@@ -486,15 +357,15 @@ class _Team:
         self.tries[unit] += 1
         which = f"{_named(unit)}, try {self.tries[unit]} of {TRIES}: {fault.said}"
         if self.tries[unit] < TRIES or self._is_elsewhere(unit):
-            self._say(f"{which}{self._put_back(member)}")
+            self.say(f"{which}{self._put_back(member)}")
             return
-        self._say(f"{which}; the others go on\n{fault.trace}".rstrip())
+        self.say(f"{which}; the others go on\n{fault.trace}".rstrip())
         self.failed[unit] = fault.said
         self.failed_in_a_row += 1
 
     def _not_started(self, fault: Fault) -> None:
         self.failed_starts += 1
-        self._say(f"a worker could not start: {fault.said}\n{fault.trace}".rstrip())
+        self.say(f"a worker could not start: {fault.said}\n{fault.trace}".rstrip())
         if self.failed_starts >= TRIES:
             self._let_finish()
             raise ReleaseError(
@@ -504,9 +375,7 @@ class _Team:
 
     def _let_finish(self) -> None:
         """Wait until each worker has kept the unit that it has in hand."""
-        busy = [reference for reference, member in self.waiting.items() if member.todo is not None]
-        if busy:
-            self.ray.wait(busy, num_returns=len(busy))
+        futures.wait([call for call, member in self.waiting.items() if member.todo is not None])
 
     def _check_lonely(self) -> None:
         """Say so where no worker has started for long, or none is left; in the end ReleaseError."""
@@ -526,11 +395,11 @@ class _Team:
         if seconds >= WAIT_S:
             raise ReleaseError(f"{self.stem}: {said}; {GO_ON}")
         self.is_lonely_said = True
-        self._say(said)
+        self.say(said)
 
     # Words
 
-    def _say(self, said: str) -> None:
+    def say(self, said: str) -> None:
         print(f"{self.stem}: {said}", file=sys.stderr, flush=True)
 
     def _error_of_failed(self) -> ReleaseError:
@@ -546,11 +415,13 @@ def _named(unit: Unit) -> str:
     return f"{arch} seed {seed}"
 
 
-def _last_words(error: Exception) -> str:
+def _words(error: Exception) -> str:
     """Why Ray says that a worker is gone, without its fields and its advice."""
-    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
-    said = lines[-1] if lines else type(error).__name__
-    return said.partition(" Some common causes")[0][:MAX_WORDS]
+    said = []
+    for line in _COLOUR.sub("", str(error)).splitlines():
+        if line.strip() and not line.startswith("\t") and "died unexpectedly before" not in line:
+            said.append(line.partition(" Some common causes")[0].strip())
+    return " ".join(said)[:MAX_WORDS] or type(error).__name__
 
 
 # In a worker
@@ -559,17 +430,31 @@ def _last_words(error: Exception) -> str:
 class Worker:
     """A process of the cluster that computes and keeps units. It returns errors, which Ray would wrap."""
 
+    def begin(self, job: Job, out: str, probe: str, is_complete: Callable[[Row], bool]) -> None:
+        """Get ready to compute.
+
+        Raises:
+            UsageError: the output folder lacks the file `probe`.
+            Exception: of the job's `start`.
+        """
+        tune_process()
+        self.job, self.folder, self.is_complete = job, Folder(out), is_complete
+        if not self._sees(probe):
+            raise UsageError(f"{out} is not the same folder on every node; name an --out that all reach")
+        self.use(job.start(job.device, job.settings))
+
+    def use(self, compute: Compute) -> None:
+        """Compute units by this function."""
+        self._compute = compute
+
     def start(
         self, job: Job, out: str, probe: str, is_complete: Callable[[Row], bool]
     ) -> tuple[str, str] | NBZeroError | Fault:
-        """Get ready to compute; the name and the number of its node."""
+        """`begin`; the name and the number of the node."""
         import ray
 
-        self.job, self.folder, self.is_complete = job, Folder(out), is_complete
         try:
-            tune_process()
-            self._check_folder(out, probe)
-            self._compute = job.start(job.device, job.settings)
+            self.begin(job, out, probe, is_complete)
         except NBZeroError as error:
             return _from_here(error)
         except Exception as error:
@@ -592,11 +477,11 @@ class Worker:
         except Exception as error:
             return _fault(error)
 
-    def _check_folder(self, out: str, probe: str) -> None:
-        with contextlib.suppress(OSError):
-            if self.folder.read(probe) == probe.encode():
-                return
-        raise UsageError(f"{out} is not the same folder on every node; name an --out that all nodes reach")
+    def _sees(self, probe: str) -> bool:
+        try:
+            return self.folder.read(probe) == probe.encode()
+        except OSError:
+            return False
 
     def _kept(self, unit: Unit) -> Row | None:
         """The complete row of a unit that a worker has kept since the job began."""
@@ -617,7 +502,3 @@ def _from_here(error: NBZeroError) -> NBZeroError:
 def _fault(error: Exception) -> Fault:
     said = f"{type(error).__name__}: {error} (node {socket.gethostname()})"
     return Fault(said, "".join(traceback.format_exception(error)))
-
-
-if __name__ == "__main__":
-    _print_nodes(sys.argv[1])
