@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     job = clustered.scores_job(Path(gates), address)
     if what != "scores":
         job = clustered.faults_job(Path(gates), address)
-        on_ray.STRAGGLER_S = 0.2
+        on_ray.STRAGGLER_S = 1.0
     if what == "plain":
         units = [job.units[FINE], job.units[LAST]]
         job = dataclasses.replace(job, units=units, device="cpu", gpus_per_worker=None, workers=1)

@@ -275,28 +275,31 @@ def is_running(number: str) -> bool:
 
 
 @needs_ray
-def test_a_lost_node_loses_no_row(cluster, start, gates, rows_in, tmp_path):
-    """A job that is ended goes on, a node is killed while it computes: the rows are as without all that."""
-    out, first = tmp_path / "out", SCORED[0]
-    open_gate(gates, first)
-    job = start("scores", out, cluster.address)
-    job.wait_until(lambda: sum(len(begun(gates, arch_id)) for arch_id in SCORED) >= 3)
-    workers = {number for arch_id in SCORED for _, number, _ in begun(gates, arch_id)}
+def test_sigterm_ends_the_workers_and_leaves_the_cluster(cluster, start, gates, tmp_path):
+    open_gate(gates, FINE)
+    job = start("plain", tmp_path / "out", cluster.address)
+    job.wait_until(lambda: begun(gates, LAST))
+    _, worker, raylet = begun(gates, LAST)[0]
     job.process.send_signal(signal.SIGTERM)
     assert job.ended() == 143, job.said
     assert "interrupted; run the same command again" in job.said and "Traceback" not in job.said
-    wait_until(lambda: not any(is_running(number) for number in workers))
-    (kept,) = out.glob("**/*.*")
-    assert kept.name == f"{first:06d}-0.json"
+    wait_until(lambda: not is_running(worker))
+    assert is_running(raylet)
+    assert [path.name for path in (tmp_path / "out").glob("**/*.*")] == [f"{FINE:06d}-0.json"]
 
+
+@needs_ray
+def test_a_lost_node_loses_no_row(cluster, start, gates, rows_in, tmp_path):
+    """A node is killed while it computes: the rows are as without that."""
+    out, first = tmp_path / "out", SCORED[0]
+    open_gate(gates, first)
     job = start("scores", out, cluster.address)
     in_hand = {}
 
-    def is_in_hand():
+    def is_in_hand() -> bool:
         for arch_id in SCORED[1:]:
             for node, number, _ in begun(gates, arch_id):
-                if number not in workers:
-                    in_hand[node] = arch_id, number
+                in_hand[node] = arch_id, number
         return len(in_hand) == 2
 
     job.wait_until(is_in_hand)
@@ -307,8 +310,8 @@ def test_a_lost_node_loses_no_row(cluster, start, gates, rows_in, tmp_path):
     open_gate(gates, *SCORED)
     assert job.ended() == 0, job.said
     assert " seed 0 is computed again" in job.said and " was lost; " in job.said
+    assert [len(begun(gates, arch_id)) for arch_id in SCORED] == [1 + (one == lost) for one in SCORED]
     assert begun(gates, lost)[-1][0] != cluster.other
-    assert len(begun(gates, first)) == 1, "a finished unit was computed again"
 
     plain = replace(scores_job(gates), start=score_shard.start)
     undisturbed = run_job(plain, str(tmp_path / "undisturbed"), engine_here, "parquet")
@@ -340,13 +343,14 @@ def test_units_that_fail_are_tried_again_and_the_others_go_on(cluster, start, ga
     counted = "1 unit of faulty-0000-of-0001 failed 3 times"
     said = f"error: {counted}, first arch{ALWAYS} seed 0: RuntimeError: no luck with arch{ALWAYS} (node "
     assert said in job.said and job.said.endswith("what is finished is kept")
-    rows = {}
+    losses = {}
     for path in slow.parent.glob("*.json"):
         (row,) = rows_in(path, whole=True)
-        rows[row["arch_id"]] = (row["train_loss"], row["device"])
-    card = "cuda:0"
-    assert rows == {FINE: (0, card), TWICE: (2, card), DEADLY: (1, card), LONG: (1, card), LAST: (0, card)}
-    assert len(begun(gates, ALWAYS)) == 3
+        losses[row["arch_id"]] = row["train_loss"]
+        assert row["device"] == "cuda:0"
+    # On a busy machine what is not slow may be taken for it too.
+    assert losses.keys() == {FINE, TWICE, DEADLY, LONG, LAST} and losses[LONG] == 1
+    assert losses[TWICE] >= 2 and losses[DEADLY] >= 1 and len(begun(gates, ALWAYS)) >= 3
     assert [path.name for path in out.iterdir()] == [slow.parent.name]
 
 
