@@ -142,7 +142,7 @@ def joined(cluster: Cluster) -> Iterator[Any]:
     """
     ray = needs(ASKED_BY, "ray")
     try:
-        with _own_sigterm():
+        with _own_signals():
             _init(ray, cluster)
         yield ray
     finally:
@@ -164,21 +164,24 @@ def _init(ray: Any, cluster: Cluster) -> None:
 
 
 @contextlib.contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Ray puts its own handler of SIGTERM in place of the job's, which is put back."""
+def _own_signals() -> Iterator[None]:
+    """Ctrl-C waits until this has ended: Ray would lose it. Ray's handler of SIGTERM goes again."""
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         yield
         return
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
         yield
-    except SystemExit:  # of Ray's handler
-        if callable(handler):
-            handler(signal.SIGTERM, None)
-        raise KeyboardInterrupt from None
+    except SystemExit:  # of Ray's handler of SIGTERM
+        came.append(signal.SIGTERM)
     finally:
-        if handler is not None:
-            signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[-1])
 
 
 # In a process of its own
