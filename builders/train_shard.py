@@ -36,7 +36,7 @@ from builders.work.origin import device_name, said_together, software
 from builders.work.rates import training_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import whole
+from nbzero.errors import UsageError, whole
 from nbzero.images.tensors import load
 from train import bfloat16, loop
 from train.engine import MOST_TOGETHER, Engine
@@ -89,15 +89,18 @@ def _said(engine: str, side_by_side: Engine | None) -> str:
     return said_together(engine, side_by_side.places.most, side_by_side.graphs)
 
 
-def _together(given: int | None, device: str) -> int:
+def _together(given: argparse.Namespace) -> int:
     """How many networks a worker trains at a time.
 
     Raises:
-        UsageError: a number that is not 1 to MOST_TOGETHER.
+        UsageError: a number that is not 1 to MOST_TOGETHER, or one for another engine.
     """
-    if given is not None:
-        return whole("together", given, 1, MOST_TOGETHER)
-    if all_devices(None, device)[0] == "cpu":
+    if given.together is not None and given.engine != "local":
+        what = "it goes with --engine local; a card is shared out by --gpus-per-worker"
+        raise UsageError(f"--together {given.together} is given with --engine {given.engine}; {what}")
+    if given.together is not None:
+        return whole("together", given.together, 1, MOST_TOGETHER)
+    if given.engine != "local" or all_devices(None, given.device)[0] == "cpu":
         return 1
     return ON_A_CARD
 
@@ -121,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(given: argparse.Namespace, deadline: Deadline) -> int:
     chosen = recipe(given.recipe)
-    together = _together(given.together, given.device)
+    together = _together(given)
     stands_for = dataclasses.asdict(chosen)
     job = job_of(given, "runs", "recipe", start, stands_for, engine=given.engine, together=together)
     job = dataclasses.replace(job, together=together)

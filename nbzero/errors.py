@@ -93,6 +93,7 @@ INSTALL = {
     "polars": "polars",
     "pooch": "'nbzero[torch]'",
     "pyarrow": "pyarrow",
+    "ray": "'nbzero[ray]'",
     "rich": "'nbzero[cli]'",
     "sklearn": "'nbzero[torch]'",
     "torch": "'nbzero[torch]'",

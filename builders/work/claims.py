@@ -49,6 +49,7 @@ class Work:
         self.elsewhere: dict[Unit, str] = {}
         self._own: dict[Unit, Path] = {}
         self._next = 0
+        self._returned: list[Todo] = []
 
     def __len__(self) -> int:
         return len(self.todo)
@@ -60,6 +61,11 @@ class Work:
     def take(self, most: int) -> list[Todo]:
         """The next units, so many at most, that one worker computes together; [] where there are no more."""
         group: list[Todo] = []
+        while self._returned and len(group) < most:
+            units = [unit for unit, _ in [*group, self._returned[0]]]
+            if not self.deadline.allows(units):
+                break
+            group.append(self._returned.pop(0))
         while len(group) < most and self._next < len(self.todo):
             unit, there = self.todo[self._next]
             if self._claim(unit):
@@ -72,6 +78,10 @@ class Work:
             self.deadline.begin([unit for unit, _ in group])
         return group
 
+    def put_back(self, todo: Todo) -> None:
+        """A unit that was handed out and came to nothing is the next one in turn; it stays claimed."""
+        self._returned.append(todo)
+
     @property
     def first(self) -> list[Unit]:
         """The unit that is next in turn, whoever may hold it."""
@@ -80,7 +90,7 @@ class Work:
     @property
     def not_begun(self) -> int:
         """How many units were not handed out yet, to this process or another."""
-        return len(self.todo) - self._next
+        return len(self.todo) - self._next + len(self._returned)
 
     def done(self, unit: Unit, row: Row) -> None:
         """A unit is finished, and kept as a row: its claim is given back."""

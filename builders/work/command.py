@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from builders.work import local
+from builders.work import local, on_ray
 from builders.work.base import NO_BASE
 from builders.work.job import Compute, Engine, Job
 from builders.work.limit import Deadline, Ended, Pace, parse_seconds
@@ -26,7 +26,7 @@ from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import space
 from nbzero.text import printable
 
-ENGINES: dict[str, Engine] = {"local": local.engine}
+ENGINES: dict[str, Engine] = {"local": local.engine, "ray": on_ray.engine}
 
 
 def say_errors(main: Callable[[Sequence[str] | None], int | None]) -> Callable[..., int]:
@@ -111,7 +111,15 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         "--engine",
         choices=tuple(ENGINES),
         default="local",
-        help="local: the processors and cards of this machine",
+        help="local: the processors and cards of this machine; ray: those of a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        default=None,
+        help="of a Ray cluster: HOST:PORT of its head, auto or local; default: RAY_ADDRESS, else local",
+    )
+    parser.add_argument(
+        "--gpus-per-worker", type=float, default=None, help="part of a card, like 0.25, with --engine ray"
     )
     parser.add_argument(
         "--time-limit",
@@ -193,6 +201,7 @@ def job_of(
     if "::" in given.out or ("://" in given.out and "?" in given.out):
         what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
         raise UsageError(f"--out {given.out}; it is {what}")
+    _check_cluster(given)
     chosen = space(given.space)
     dataset(given.dataset)
     source = find_source(given.dataset, given.images)
@@ -205,7 +214,7 @@ def job_of(
     same_key = {key: getattr(given, key)}
     common = {
         "dataset": given.dataset,
-        "images": str(source) if source else None,
+        "images": str(source.absolute()) if source else None,  # a worker may run in another folder
         "builder_commit": builder_commit(),
     }
     _check_values(table, {"space": chosen.name, **same_key, **common, **settings})
@@ -223,7 +232,19 @@ def job_of(
         device=given.device,
         workers=given.workers,
         stands_for=stands_for or {},
+        address=given.address,
+        gpus_per_worker=given.gpus_per_worker,
     )
+
+
+def _check_cluster(given: argparse.Namespace) -> None:
+    """UsageError for options of a cluster where another engine was chosen."""
+    options = {"--address": given.address, "--gpus-per-worker": given.gpus_per_worker}
+    for option, value in options.items():
+        if value is not None and given.engine != "ray":
+            raise UsageError(
+                f"{option} {value} is given with --engine {given.engine}; it goes with --engine ray"
+            )
 
 
 def _check_values(table: Table, values: Mapping[str, object]) -> None:

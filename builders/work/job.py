@@ -44,6 +44,7 @@ class Job:
         device, workers: what is to compute, in the words of the command line; the engine says what they mean.
         together: units that a worker computes at a time, each in a thread; what `start` returns allows that.
         stands_for: the settings that the name in `same_key` stands for. All rows of an output share them.
+        address, gpus_per_worker: of a cluster, in the same words.
     """
 
     table: Table
@@ -60,6 +61,8 @@ class Job:
     workers: int | None = None
     together: int = 1
     stands_for: Mapping[str, Any] = field(default_factory=dict)
+    address: str | None = None
+    gpus_per_worker: float | None = None
 
     @property
     def stem(self) -> str:

@@ -159,6 +159,14 @@ def _work_together(connection: Connection, job: Job, folder: Folder, compute: Co
 # What computes
 
 
+def check_workers(workers: int | None) -> None:
+    """UsageError for workers that are neither None nor 1 to MAX_WORKERS."""
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers is {workers}; at least 1")
+    if workers is not None and workers > MAX_WORKERS:
+        raise UsageError(f"workers is {quoted(workers)}; at most {MAX_WORKERS}")
+
+
 def all_devices(workers: int | None, device: str) -> list[str]:
     """One entry per worker.
 
@@ -171,10 +179,7 @@ def all_devices(workers: int | None, device: str) -> list[str]:
     """
     import torch
 
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers is {workers}; at least 1")
-    if workers is not None and workers > MAX_WORKERS:
-        raise UsageError(f"workers is {quoted(workers)}; at most {MAX_WORKERS}")
+    check_workers(workers)
     cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if device == "auto":
         device = "cuda" if cards else "cpu"

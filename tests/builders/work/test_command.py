@@ -36,6 +36,18 @@ GIVEN = {"--space": "r1-mini", "--dataset": "digits", "--archs": "1"}
         (score_shard, {"--device": "cuda:3"}, "device 'cuda:3'; this machine has cpu"),
         (train_shard, {"--time-limit": "9 minutes"}, "time limit '9 minutes'; it is like 90s, 9m, 1h30m"),
         (score_shard, {"--time-limit": "-5m"}, "time limit '-5m'; it is like 90s, 9m, 1h30m"),
+        (
+            train_shard,
+            {"--engine": "ray", "--together": "4"},
+            "--together 4 is given with --engine ray; it goes with --engine local",
+        ),
+        (train_shard, {"--address": "auto"}, "--address auto is given with --engine local; it goes with"),
+        (
+            score_shard,
+            {"--gpus-per-worker": "0.5"},
+            "--gpus-per-worker 0.5 is given with --engine local; it goes with --engine ray",
+        ),
+        (train_shard, {"--engine": "ray", "--device": "cuda:1"}, "device 'cuda:1'; with --engine ray it is"),
         (train_shard, {"--workers": "0"}, "workers is 0; at least 1"),
         (train_shard, {"--dataset": "cifar10", "--images": "/nowhere"}, "/nowhere: does not exist"),
         (
@@ -72,14 +84,27 @@ def test_a_job_has_what_its_arguments_say():
     assert (job.name, job.shard, job.num_shards) == ("runs-r1-mini-digits-gpu-12", 1, 2)
     assert [unit[::2] for unit in job.units] == [(0, 1)]
     assert (job.device, job.workers, job.start) == ("cpu", 3, start)
+    assert (job.address, job.gpus_per_worker) == (None, None)
     assert job.same_key == {"recipe": "gpu-12"}
     commit = job.settings.pop("builder_commit")
     assert len(commit) >= 6
     assert job.settings == {"recipe": "gpu-12", "dataset": "digits", "images": None, "x": 5}
 
 
+def test_a_job_has_its_cluster_and_images_that_workers_find(tmp_path, monkeypatch):
+    def start(device, settings):
+        raise AssertionError
+
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = ["--engine", "ray", "--address", "head:6379", "--gpus-per-worker", "0.25", "--images", "images"]
+    job = job_of(parsed(*given), "runs", "recipe", start)
+    assert (job.address, job.gpus_per_worker) == ("head:6379", 0.25)
+    assert job.settings["images"] == str(tmp_path / "images")
+
+
 def test_engines_are_those_of_the_table(capsys):
-    assert parsed().engine == "local" and set(ENGINES) == {"local"}
+    assert parsed().engine == "local" and set(ENGINES) == {"local", "ray"}
     with pytest.raises(SystemExit):
         parsed("--engine", "cluster")
     assert "invalid choice: 'cluster'" in capsys.readouterr().err
