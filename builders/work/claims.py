@@ -80,6 +80,7 @@ class Work:
 
     def put_back(self, todo: Todo) -> None:
         """A unit that was handed out and came to nothing is the next one in turn; it stays claimed."""
+        self.deadline.given_up(todo[0])
         self._returned.append(todo)
 
     @property

@@ -85,6 +85,10 @@ class Pace:
                     self._share(group, device)
                 return
 
+    def given_up(self, unit: Unit) -> None:
+        """A unit came to nothing: how long that took says nothing."""
+        self._running = [group for group in self._running if unit not in group.left]
+
     def seconds(self, units: Sequence[Unit]) -> float | None:
         """How long a group is expected to take; None where nothing is known.
 
@@ -174,6 +178,11 @@ class Deadline:
         """A unit is finished, on a device as its row names it."""
         if self.pace is not None:
             self.pace.ended(unit, device)
+
+    def given_up(self, unit: Unit) -> None:
+        """A unit that was begun came to nothing."""
+        if self.pace is not None:
+            self.pace.given_up(unit)
 
     def _why_not(self, units: Sequence[Unit], limit_s: float) -> str:
         left = self._end - time.monotonic()

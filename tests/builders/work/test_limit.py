@@ -283,3 +283,31 @@ def test_a_job_whose_terminal_is_closed_goes_on_to_its_end(tmp_path):
     os.close(terminal)
     assert job.wait(timeout=120) == 0
     assert (tmp_path / "why").read_text() == "SIGHUP"
+
+
+def test_a_unit_that_is_put_back_is_next_in_turn_and_asked_of_the_deadline_again(at, tmp_path):
+    work = work_of(tmp_path, Deadline(8.0, Pace(COST, RATE)))  # small 2.2 s, middle 3.3 s
+    (small,), (middle,) = work.take(1), work.take(1)
+    work.put_back(middle)
+    work.put_back(small)
+    assert work.not_begun == 3
+    at(1.0)
+    assert [unit for unit, _ in work.take(1)] == [MIDDLE]
+    at(7.0)
+    assert work.take(8) == [] and work.not_begun == 2
+    work.done(MIDDLE, {"device": "a card"})
+    work.close()
+    assert not list((tmp_path / "stem").iterdir())
+
+
+def test_units_together_take_as_much_longer_and_the_rate_is_of_the_worker(at, own_cache):
+    pace = Pace(COST, RATE, together=4)
+    assert pace.seconds([SMALL]) == pytest.approx(4 * Pace(COST, RATE).seconds([SMALL]))
+    for unit in (SMALL, MIDDLE, LARGE):
+        pace.begin([unit])
+    at(40.0)
+    pace.ended(SMALL, "a card")
+    pace.keep()
+    (((_, seconds),),) = measured().values()
+    assert seconds == pytest.approx(40.0 / COST.passes / 4)
+    assert pace.seconds([SMALL]) == pytest.approx(40.0)
