@@ -37,7 +37,7 @@ from builders.work.command import parser_of, say_errors
 from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
 from builders.work.lock import locked
 from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, said_allowed
-from builders.work.rows import Row
+from builders.work.rows import Row, one_h5_reader
 from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
 from builders.work.versions import YOURS, Line, check_label, line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
@@ -362,7 +362,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(argv)
     _check_options(given)
-    with locked(local_folder(given.out)):
+    with locked(local_folder(given.out)), one_h5_reader():
         print(_merged_into(given))
 
 

@@ -39,7 +39,7 @@ import numpy as np
 
 from builders.work import h5
 from builders.work.commit import commit_release
-from builders.work.rows import Row, read_shard, to_h5, to_json, to_parquet
+from builders.work.rows import Row, one_h5_reader, read_shard, to_h5, to_json, to_parquet
 from nbzero import Bench
 from nbzero.errors import NBZeroError, ReleaseError
 from nbzero.proxies.workers import END, Hired, told
@@ -640,13 +640,17 @@ def _attacker(connection: Connection) -> None:
     """In a process of its own, which may crash or hang: try after try, each told as it ends."""
     connection.send(None)
     name, seed, first, tries = told(connection)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, one_h5_reader():
         for number in range(first, tries):
             own = Path(folder) / str(number)
             own.mkdir()
-            rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
-            connection.send(one_try(name, rng, own))
+            connection.send(one_try(name, rng_of(name, seed, number), own))
             shutil.rmtree(own)
+
+
+def rng_of(name: str, seed: int, number: int) -> Rng:
+    """The random numbers of one try of an attack."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), number])
 
 
 def one_try(name: str, rng: Rng, folder: Path) -> Result:

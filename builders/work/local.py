@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
@@ -14,7 +12,16 @@ from builders.work.job import Job, keep_unit
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
-from nbzero.proxies.workers import END, ENDING, Hired, answer, begin_worker, num_cores, told, tune_process
+from nbzero.proxies.workers import (
+    END,
+    Hired,
+    answer,
+    begin_worker,
+    interrupts_wait,
+    num_cores,
+    told,
+    tune_process,
+)
 
 MAX_WORKERS = 1000
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
@@ -67,7 +74,7 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
 def _hire(job: Job, team: dict[Connection, Hired]) -> Connection:
     """Start one more worker; ReleaseError where the system starts none."""
     try:
-        with _interrupts_wait():  # a worker that is started has none until it is ready for them
+        with interrupts_wait():  # a worker that is started has none until it is ready for them
             worker = Hired(_work)
             team[worker.connection] = worker
     except OSError as error:
@@ -90,19 +97,6 @@ def _let_finish(team: Mapping[Connection, Hired], busy: Collection[Connection]) 
     """Wait until each worker has kept the unit that it has in hand."""
     for connection in busy:
         team[connection].hear()
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Signals that end the job wait until this has ended, and in a process that starts meanwhile too."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # In a worker

@@ -11,6 +11,7 @@ go. It is Parquet, or HDF5 where pyarrow is absent.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
@@ -18,12 +19,13 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from builders.work import h5
+from builders.work.apart import Apart
 from nbzero.errors import OutputError, ReleaseError, UsageError
 from nbzero.files import GO_ON, write_whole
 from nbzero.release.schema import (
@@ -276,6 +278,37 @@ def _read_parquet(data: bytes, name: str) -> Shard:
 
 def _read_h5(data: bytes, name: str) -> Shard:
     try:
+        h5.check_sum(data)
+    except UsageError as error:
+        raise _damaged(name, error) from error
+    with one_h5_reader() as read:
+        return cast(Shard, read(data, name))
+
+
+_h5_reader: Apart | None = None
+
+
+@contextlib.contextmanager
+def one_h5_reader() -> Iterator[Apart]:
+    """What reads HDF5 shards: a process of its own, since some bytes make the HDF5 library loop or crash.
+
+    The first such shard starts it. It stays for all files until the outermost of these blocks ends.
+    """
+    global _h5_reader
+    if _h5_reader is not None:
+        yield _h5_reader
+        return
+    _h5_reader = Apart(parsed_h5)
+    try:
+        yield _h5_reader
+    finally:
+        reader, _h5_reader = _h5_reader, None
+        reader.end()
+
+
+def parsed_h5(data: bytes, name: str) -> Shard:
+    """The rows of an HDF5 shard, before their values are checked; called in a process of its own."""
+    try:
         with h5.Unpacked(data) as file:
             table, version = _checked_head(
                 file.said("table"), file.said("schema_version"), file.said("data_version"), name
@@ -286,6 +319,6 @@ def _read_h5(data: bytes, name: str) -> Shard:
                 if column.name in file or column.name not in LATER[table]:
                     columns[column.name] = file.column(column)
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
         raise _damaged(name, error) from error
     return Shard(table, version, rows, said)

@@ -53,6 +53,22 @@ def begin_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Signals that end a command wait until this has ended, and in a process that starts meanwhile too.
+
+    There they wait for `begin_worker`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def told(connection: Connection) -> Any:
     """In a worker: what its parent says. Where the parent is gone the worker ends."""
     try:
