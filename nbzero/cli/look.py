@@ -539,7 +539,7 @@ def verify(
 
     Against its manifest, the schema, the spaces' definitions and each other.
     """
-    from nbzero.release.verify import verify as check
+    from nbzero.release.verify import stranger_notes, verify as check
 
     where = path or call.location
     bench = Bench(where)  # what is no release at all is wrong usage, not a check that failed
@@ -554,6 +554,7 @@ def verify(
     parent = bench.release.files.manifest.parent
     if parent is not None:
         notes.append(f"Derived from {parent}")
+    notes += stranger_notes(where)
     return Answer(Listing(["file", "holds"], rows, title, notes))
 
 

@@ -209,6 +209,8 @@ def test_verify_lists_every_file_and_a_damaged_one_ends_with_1(release, tmp_path
     ].endswith("files hold")
     assert answer("verify", release) == done
     broken = shutil.copytree(release, tmp_path / "broken")
+    (broken / "mine.csv").write_text("")
+    assert answer("verify", broken)["notes"][-1].endswith("no part of the release and not checked: mine.csv")
     path = broken / "scores/r1-mini/cifar10.parquet"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

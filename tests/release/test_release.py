@@ -861,7 +861,25 @@ def test_verify_finds_wrong_columns_rows_and_strangers(
         f"error: {copied / 'runs' / 'stranger.parquet'} is not in the manifest; remove it"
         in capsys.readouterr().err
     )
-    (copied / "runs" / "stranger.parquet").unlink()
+    (copied / "predictions" / "r1-mini").mkdir(parents=True)
+    (copied / "predictions" / "r1-mini" / "digits.parquet").symlink_to("/nowhere")
+    (copied / "index" / "more").symlink_to("/")
+    os.mkfifo(copied / "surrogates")  # a folder of a release that is none
+    assert verify.main([str(copied)]) == 2
+    said = capsys.readouterr().err
+    places = ("index/more", "predictions/r1-mini/digits.parquet", "runs/stranger.parquet", "surrogates")
+    assert ", ".join(f"{copied}/{place}" for place in places) + " are not in the manifest; remove" in said
+    for place in places:
+        (copied / place).unlink()
+    (copied / "notes").mkdir()
+    for number in range(101):
+        (copied / "notes" / f"{number:03}.txt").write_text("")
+    (copied / ".git").mkdir()
+    (copied / ".git" / "HEAD").write_text("")
+    assert verify.main([str(copied)]) == 0
+    *_, noted, said = capsys.readouterr().out.splitlines()
+    assert noted.startswith("not in the manifest, so no part of the release and not checked: notes/000.txt, ")
+    assert noted.endswith(", notes/099.txt and 1 more") and said.endswith("all 10 files hold")
     edit_manifest(copied, lambda content: content["files"][RUNS_FILE].update(rows=83))
     with pytest.raises(ReleaseError, match=f"{RUNS_FILE} has 84 rows, its manifest says 83"):
         verify.verify(str(copied))

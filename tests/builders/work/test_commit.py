@@ -118,7 +118,7 @@ def test_what_a_killed_commit_left_does_not_get_into_another(
     assert any(name.startswith(RUNS_FILE) for name in left)
     assert any(name.startswith(index_path("r1-mini")) for name in left)
     assert not (tmp_path / NEXT).exists()
-    said = r"\.part is not in the manifest; remove it, or run builders\.merge_shards again if it was cut off"
+    said = r"\.part are not in the manifest; remove them, or run builders\.merge_shards again if"
     with pytest.raises(ReleaseError, match=said):
         verify(str(tmp_path))
     tables = tables_of(made, 3) | {
