@@ -18,7 +18,6 @@ import io
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from builders.work import h5
 from builders.work.apart import Apart
 from nbzero.errors import OutputError, ReleaseError, UsageError
-from nbzero.files import GO_ON, write_whole
+from nbzero.files import GO_ON, host_name, make_folder, write_whole
 from nbzero.release.schema import (
     DATA_VERSION,
     KEYS,
@@ -78,7 +77,10 @@ class Folder:
     def make(self) -> None:
         """Make the folder where it does not exist; OutputError where that cannot be."""
         try:
-            self.fs.makedirs(self.root, exist_ok=True)
+            if self.local:
+                make_folder(Path(self.root))
+            else:
+                self.fs.makedirs(self.root, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"cannot make the folder {self.root}: {error.strerror or error}; name another --out"
@@ -93,7 +95,7 @@ class Folder:
         if self.local:
             self._check_free(nbytes)
         self.make()
-        probe = f".{socket.gethostname()}-{os.getpid()}.part"
+        probe = f".{host_name()}-{os.getpid()}.part"
         self.write(probe, bytes(1))
         self.remove(probe)
 

@@ -27,7 +27,6 @@ from nbzero.release.places import placed
 from nbzero.release.reading import open_regular
 from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces.published import IMPORTED
-from nbzero.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +147,7 @@ def _read(path: Path) -> pa.Table:
         if not os.path.lexists(path):
             said = "there is no such file or folder"
         raise ReleaseError(
-            f"{path} is no Parquet file that can be read ({printable(str(said)[:500])}); {GIVE}"
+            f"{path} is no Parquet file that can be read ({str(said)[:500]}); {GIVE}"
         ) from error
     return table
 
@@ -206,7 +205,7 @@ def _of_kinds(table: pa.Table, kinds: Mapping[str, Kind], file: Path) -> pa.Tabl
         try:
             table = table.set_column(at, name, column.cast(wanted[kind]))
         except pa.ArrowException as error:
-            said = printable(str(error)[:500])
+            said = str(error)[:500]
             raise ReleaseError(f"{file}: {name} is no column of {SAID[kind]}: {said}") from error
     return table
 
@@ -508,5 +507,5 @@ def said_left_out(importer: Importer, files: Mapping[str, pa.Table]) -> list[str
         for name in table.column_names:
             if name not in importer.files[role] or name in reasons:
                 reason = reasons.get(name) or reasons.get(name.split("_")[0], "not known to nbzero")
-                lines.append(f"left out {role}.{printable(name)}: {reason}")
+                lines.append(f"left out {role}.{name}: {reason}")
     return lines

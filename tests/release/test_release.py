@@ -12,7 +12,6 @@ import json
 import math
 import os
 import shutil
-import stat
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -38,7 +37,7 @@ from nbzero.files import write_whole
 from nbzero.release.index import Index, build_index, index_path
 from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Parent, Release, Version, parse_version
 from nbzero.release.schema import KEYS, TABLES, WHERE, check_rows, parse_path, path_of, safe_path
-from tests.disk import contents, fill_disk
+from tests.disk import PowerCut, contents, fill_disk
 
 Row = dict[str, Any]
 RUNS = ("runs", "r1-mini", "cifar10")
@@ -715,22 +714,10 @@ def test_write_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert contents(tmp_path) == {"a/b": b"newer"}
 
 
-def test_the_folder_is_flushed_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def flushed(number: int) -> None:
-        done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
-        fsync(number)
-
-    def renamed(*args: Any) -> None:
-        done.append("rename")
-        replace(*args)
-
-    monkeypatch.setattr(os, "fsync", flushed)
-    monkeypatch.setattr(os, "replace", renamed)
-    write_whole(tmp_path / "file", b"data")
-    assert done == ["file", "rename", "folder"]
+def test_what_is_written_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    power = PowerCut(monkeypatch)
+    write_whole(tmp_path / "new" / "folders" / "file", b"data")
+    assert power.renamed == [tmp_path / "new" / "folders" / "file"] and power.gone == []
 
 
 def test_two_threads_write_one_file(tmp_path: Path) -> None:
