@@ -562,17 +562,20 @@ def verify(
 def cite(call: Call, proxies: list[str] | None) -> Answer | None:
     """BibTeX of this release and of what it rests on.
 
-    Of a derived release its parent is cited, and the entry says what was derived from it. Then of the
-    benchmarks that it has imported, with repository, commit and licence, and of the papers of the proxies
-    that it has scores of.
+    Of a derived release its parent is cited, and the entry says what was derived from it. One that is neither
+    derived nor the release that ships with nbzero says so. Then of the benchmarks that it has imported, with
+    repository, commit and licence, and of the papers of the proxies that it has scores of.
     """
     from nbzero.cite import ORIGIN, benchmark, imported, papers
+    from nbzero.release.manifest import Parent, Release
 
     bench = call.bench
     spaces = [name for name in bench.spaces if name in IMPORTED]
     all_imported = len(spaces) == len(bench.spaces)
     titles = [IMPORTED[name].title for name in spaces] if all_imported else []
-    release = benchmark(bench.version, bench.sha256, titles, bench.release.files.manifest.parent)
+    embedded = Release.open()
+    shipped = Parent(embedded.manifest.data_version, embedded.sha256)
+    release = benchmark(bench.version, bench.sha256, titles, bench.release.files.manifest.parent, shipped)
     chosen: dict[Any, tuple[str, ...]] = {release: ()}
     chosen |= dict.fromkeys(imported(bench, spaces), ())
     chosen |= {ORIGIN: (), **papers(proxies or _proxies_there(bench))}
