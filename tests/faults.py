@@ -1,4 +1,4 @@
-"""Attacks on jobs, merges and files, at random moments and places: python -m tests.faults --rounds 20
+"""Attacks on jobs, merges, files, imports, at random moments and places: python -m tests.faults --rounds 20
 
 What must hold: a row that was finished is never gone (lost), a value never differs from what was computed
 (wrong), nothing waits for ever (hung). An attack may end in an error that says what to do (refused), or with
