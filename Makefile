@@ -1,17 +1,25 @@
 # make demo: the whole way from images to answers, small.  make test: everything that is checked.  Both make their own .venv.
+# make LOCKED=1 test: with exactly the packages of requirements/*.lock.  make lock: those files anew, which needs uv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH ?= https://download.pytorch.org/whl/cpu/torch/
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench lock clean
 
 # torch first and pinned: its CPU build comes from here, a looser request would bring gigabytes of CUDA packages.
 $(VENV)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; try make PYTHON=python3.11" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+ifdef LOCKED
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements/torch-cpu.lock --find-links $(TORCH)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+else
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
+endif
 	touch $@
 
 demo: $(VENV)/.ready
@@ -27,6 +35,11 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.bench
+
+lock:
+	uv pip compile setup.cfg requirements/dev.in --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-package torch --no-annotate --custom-compile-command 'make lock' --find-links $(TORCH) \
+		--output-file requirements/dev.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo

@@ -36,6 +36,7 @@ from nbzero.release.manifest import MANIFEST, Release, embedded_folder
 from nbzero.release.places import lacks_places, placed
 from nbzero.release.schema import KEYS, TableKey, path_of
 from nbzero.spaces.published import IMPORTED
+from nbzero.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for key, table in tables.items():
         print(_said_table(key, table))
     for line in said_left_out(importer, files):
-        print(line)
+        print(printable(line))
     for proxy, doubt in IMPORTED[given.name].doubts.items():
         print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
     for absent in importer.optional:

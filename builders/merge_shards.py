@@ -18,6 +18,8 @@ the base's values stay and the row is counted: scores within 1e-3 of their size,
 3 standard deviations between seeds, as the base's own runs of that space, data set and recipe have it. With
 other values nothing is merged, and the error names both.
 
+Where rows of scores lack a proxy, as those of a job that was killed do, the command says how many and which.
+
 Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
 builders.fit_surrogate fits them again. Those of a source are left out.
 
@@ -29,6 +31,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,8 +39,8 @@ from builders.work.base import NO_BASE
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
 from builders.work.lock import locked
-from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, said_allowed
-from builders.work.rows import Row
+from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, lacking, said_allowed
+from builders.work.rows import Row, one_h5_reader
 from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
 from builders.work.versions import YOURS, Line, check_label, line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
@@ -83,6 +86,7 @@ class Merge:
         self._base = base
         self._rows: dict[TableKey, dict[tuple[Any, ...], _Kept]] = {}
         self._noise: dict[TableKey, SeedNoise] = {}
+        self._scored: dict[TableKey, set[tuple[Any, ...]]] = {}  # the keys of rows of scores that were added
         self._archs: dict[str, list[str]] = {}
         for kind, space, _ in base:
             if kind == "archs":
@@ -103,6 +107,8 @@ class Merge:
                 f"but the archs table of {space} has {arch} there; choose the --base it was made for"
             )
         identity = _identity(kind, found.row)
+        if kind == "scores":
+            self._scored.setdefault(found.key, set()).add(identity)
         there = rows.get(identity)
         if there is None:
             rows[identity] = _Kept(found.file, found.row)
@@ -126,6 +132,27 @@ class Merge:
             listed = [kept.row for kept in rows.values()]
             made[key] = pa.Table.from_pylist(listed, arrow_schema(key[0]))
         return made
+
+    def said_lacking(self) -> list[str]:
+        """A line for each table of scores: how many of the rows that were added lack which proxies.
+
+        There is none where they have a score or a reason of each. A job that was killed while it computed
+        more proxies leaves such rows.
+        """
+        lines = []
+        for key, added in self._scored.items():
+            counts: Counter[str] = Counter()
+            num_rows = 0
+            for identity in added:
+                names = lacking(self._rows[key][identity].row)
+                counts.update(names)
+                num_rows += bool(names)
+            if num_rows:
+                listed = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+                rows = f"{num_rows:,} of {count_of(len(added), 'row')} from SHARDS"
+                advice = "builders.score_shard computes what is missing"
+                lines.append(f"{checked_path(key)}: {rows} lack scores ({listed}); {advice}")
+        return lines
 
     def _rows_of(self, found: Found) -> dict[tuple[Any, ...], _Kept]:
         """The rows of the table that a row belongs to; ReleaseError where the base can have no such table."""
@@ -362,7 +389,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(argv)
     _check_options(given)
-    with locked(local_folder(given.out)):
+    with locked(local_folder(given.out)), one_h5_reader():
         print(_merged_into(given))
 
 
@@ -384,7 +411,8 @@ def _merged_into(given: argparse.Namespace) -> str:
     read = base.release.sha256 if base.release and base.in_place else None
     tables = merge.tables()
     manifest = commit_release(given.out, tables, *line, read=read)
-    return "\n".join([_said(given.out, line, merge, num_older, manifest), *stale(tables)])
+    said = _said(given.out, line, merge, num_older, manifest)
+    return "\n".join([said, *merge.said_lacking(), *stale(tables)])
 
 
 if __name__ == "__main__":

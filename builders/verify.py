@@ -1,6 +1,7 @@
 """Check a release: python -m builders.verify DIR_OR_URL
 
-`nbzero.release.verify` says what is checked. Prints a line per file. At the first thing that does not hold it
+`nbzero.release.verify` says what is checked. Prints a line per file, then which
+files there are none of the release. At the first thing that does not hold it
 exits with 2 and the reason.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 from builders.work.command import parser_of, say_errors
 from nbzero.errors import count_of
 from nbzero.release.manifest import Release
-from nbzero.release.verify import stale_notes, verify
+from nbzero.release.verify import stale_notes, stranger_notes, verify
 
 
 @say_errors
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     lines = verify(given.release)
     release = Release.open(given.release)
-    for line in [*lines, *stale_notes(given.release)]:
+    for line in [*lines, *stale_notes(given.release), *stranger_notes(given.release)]:
         print(line)
     where = Path(release.url) if release.folder else release.url
     manifest = release.manifest

@@ -200,7 +200,9 @@ class Bench:
                 those of its runs (status, val_acc, test_acc, train_loss, train_time_s) and scores (one per
                 proxy) that do not share a name. `curve`, val accuracy by epoch, is there where it is named.
                 What else the files hold (devices, seconds, failures) is given by `run` and `scores` of a
-                record, and by `arrow`.
+                record, and by `arrow`. Predictions are no columns, since they are no measurements:
+                `arrow("predictions", space, dataset)` has those of every arch, `predicted` of a record one,
+                and `surrogate` makes those of any grid point.
             dataset: needed for columns of runs and scores.
             recipe: may be left out where the release has only one for this space and dataset.
             protocol: None is the space's standard one.

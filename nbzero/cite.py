@@ -272,7 +272,11 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
 
 
 def benchmark(
-    data_version: str, sha256: str, imported_from: Iterable[str] = (), parent: Parent | None = None
+    data_version: str,
+    sha256: str,
+    imported_from: Iterable[str] = (),
+    parent: Parent | None = None,
+    shipped: Parent | None = None,
 ) -> Paper:
     """The entry of one release: its data version, and the SHA-256 of its manifest.
 
@@ -282,6 +286,8 @@ def benchmark(
     Args:
         imported_from: the benchmarks that it consists of, where none of its tables are nbzero's own.
         parent: of a derived release.
+        shipped: the release that ships with nbzero. One that neither is it nor has a parent says so: its rows
+            are of whoever made it.
     """
     networks = "trained ResNet and MobileNet macro-space networks"
     title = f"nbzero: a benchmark of {networks} with every training-free proxy score"
@@ -290,6 +296,12 @@ def benchmark(
         cited = f"Data version {parent.data_version}, manifest SHA-256 {parent.sha256}"
         note = f"{cited}. The release used was derived from it and has more rows: {note}"
     titles = ", ".join(imported_from)
+    if shipped is not None and parent is None and not titles and sha256 != shipped.sha256:
+        note += (
+            f". This is not the release that ships with nbzero (data version {shipped.data_version}, "
+            f"manifest SHA-256 {shipped.sha256}) nor derived from it: its rows are of whoever made it, "
+            "whom to cite beside this"
+        )
     if titles:
         note += f". All its tables are imported: {titles}; the release was made and read with nbzero"
     return Paper("nbzero", title, "{The nbzero maintainers}", 2026, note=note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -15,8 +16,8 @@ GO_ON = "run the same command again: what is finished is kept"
 def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
     """Make a local file that appears whole or not at all.
 
-    It is written as `<name>.<process>-<thread>.part`, flushed to the disk, then renamed, and the folder
-    flushed too.
+    It is written as `<name>.<host>-<process>-<thread>.part`, flushed to the disk, then renamed. Its
+    folder is flushed too.
 
     Args:
         advice: what to do where it cannot be written.
@@ -25,15 +26,14 @@ def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
         OutputError: the disk is full or the folder cannot be written. Nothing of the file is left, and what
             was there before is untouched.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    part = path.with_name(f"{path.name}.{host_name()}-{os.getpid()}-{threading.get_ident()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with open(part, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-        sync_folder(path.parent)
+        rename(part, path)
     except OSError as error:
         said = error.strerror or str(error)
         if error.filename not in (None, str(part)):
@@ -45,6 +45,40 @@ def write_whole(path: Path, data: bytes, advice: str = GO_ON) -> None:
         # It was renamed, or could not be made; the first error is the one to tell.
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def host_name() -> str:
+    """This machine as it stands in names of files: letters and digits of its name."""
+    import socket  # here: who only reads needs none
+
+    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, so that they outlive a power cut; OSError where that cannot be."""
+    new = []
+    at = folder
+    while not at.exists():
+        new.append(at)
+        at = at.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in new:
+        sync_folder(one.parent)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename a file within its folder, whatever has the new name, so that it outlives a power cut.
+
+    What is in the file must have been flushed before (`sync_file`).
+    """
+    os.replace(old, new)
+    sync_folder(new.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Have what is in a file on the disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,11 +8,10 @@ have the seeds 0 and 1. Scores: seed 0 for all 1,000 archs, seeds 1 and 2 for th
 under another protocol. mb-mini has ten runs, r2-mini its archs alone.
 """
 
-import dataclasses
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,8 +30,7 @@ from nbzero import Bench
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
-from nbzero.spaces.published import IMPORTED
-from tests.importers.made import NUM
+from tests.importers.made import few_expected
 
 # The same examples in every run, and none judged by how long it takes.
 hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
@@ -172,7 +170,7 @@ def small(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def few_archs(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_archs() -> Iterator[None]:
     """The definitions of imported spaces expect as many archs as made sources have."""
-    for name, definition in IMPORTED.items():
-        monkeypatch.setitem(IMPORTED, name, dataclasses.replace(definition, num_members=NUM))
+    with few_expected():
+        yield

@@ -44,6 +44,45 @@ class Killed(BaseException):
     """Stands for kill -9: from then on nothing of the process happens, neither renaming nor cleaning up."""
 
 
+class PowerCut:
+    """Watches renames and new folders: `gone` are those that a power cut would undo now.
+
+    A rename lasts once the file was flushed before it and its folder after it. A new folder lasts once the
+    one above it was flushed.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._flushed: set[int] = set()
+        self._left: list[Path] = []
+        self.renamed: list[Path] = []
+        fsync, mkdir = os.fsync, os.mkdir
+
+        def flush(number: int) -> None:
+            fsync(number)
+            at = os.readlink(f"/proc/self/fd/{number}")
+            self._flushed.add(os.fstat(number).st_ino)
+            self._left = [path for path in self._left if str(path.parent.resolve()) != at]
+
+        def rename(old: Any, new: Any, real: Any = os.rename) -> None:
+            assert os.stat(old).st_ino in self._flushed, f"{old} was not flushed before it was renamed"
+            real(old, new)
+            self._left.append(Path(new))
+            self.renamed.append(Path(new))
+
+        def make(path: Any, *args: Any) -> None:
+            mkdir(path, *args)
+            self._left.append(Path(path))
+
+        monkeypatch.setattr(os, "fsync", flush)
+        monkeypatch.setattr(os, "replace", rename)
+        monkeypatch.setattr(os, "rename", rename)  # pooch
+        monkeypatch.setattr(os, "mkdir", make)
+
+    @property
+    def gone(self) -> list[Path]:
+        return self._left
+
+
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Die in place of the `number`-th rename; the files that were written stay as they are."""
     renamed = [0]

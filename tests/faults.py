@@ -1,4 +1,4 @@
-"""Attacks on jobs, merges and files, at random moments and places: python -m tests.faults --rounds 20
+"""Attacks on jobs, merges, files, imports, at random moments and places: python -m tests.faults --rounds 20
 
 What must hold: a row that was finished is never gone (lost), a value never differs from what was computed
 (wrong), nothing waits for ever (hung). An attack may end in an error that says what to do (refused), or with
@@ -30,16 +30,18 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
+from builders import import_bench
 from builders.work import h5
 from builders.work.commit import commit_release
-from builders.work.rows import Row, read_shard, to_h5, to_json, to_parquet
+from builders.work.rows import Row, one_h5_reader, read_shard, to_h5, to_json, to_parquet
 from nbzero import Bench
 from nbzero.errors import NBZeroError, ReleaseError
 from nbzero.proxies.workers import END, Hired, told
@@ -47,12 +49,15 @@ from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.schema import arrow_schema
 from nbzero.release.verify import verify
 from nbzero.spaces.macro import space
+from tests import hostile_sources
 from tests.builders.made import heed_hangups, is_alive
 from tests.builders.work.quick import STEM, row_of
+from tests.importers.made import MADE, few_expected, write
 from tests.places import ROOT
 
 LIMIT_S = 60.0
 FILES_PER_ROUND = 10  # tries of an attack on files for one of an attack on processes
+MAX_SAID = 5000  # characters of an error
 SLOW = ("train_time_s",)  # differs from one computation to the next
 RUNS = "runs/r1-mini/digits.parquet"
 Rng = np.random.Generator
@@ -601,6 +606,56 @@ def hostile_release(name: str) -> Callable[[Rng, Path], Result]:
     return attack
 
 
+# Imports
+
+
+def _changed(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], None]:
+    def spoil(path: Path, rng: Rng) -> None:
+        path.write_bytes(change(path.read_bytes(), rng))
+
+    return spoil
+
+
+def _as_other_table(path: Path, rng: Rng) -> None:
+    pq.write_table(hostile_sources.spoilt(pq.ParquetFile(path).read(), rng), path)
+
+
+def _as_other_kind(path: Path, rng: Rng) -> None:
+    hostile_sources.no_parquet(path, pq.ParquetFile(path).read(), rng)
+
+
+def import_of(spoil: Callable[[Path, Rng], None]) -> Callable[[Rng, Path], Result]:
+    """An import of a made source of which one file is spoilt.
+
+    It ends in an error that names the file, or in a release in which everything holds: a source has no
+    checksums, so another number in its range is nothing that can be known.
+    """
+
+    def attack(rng: Rng, folder: Path) -> Result:
+        name = str(rng.choice(list(MADE)))
+        files = write(folder / "source", MADE[name]())
+        path = Path(str(rng.choice(sorted(map(str, files.iterdir())))))
+        spoil(path, rng)
+        said = io.StringIO()
+        command = [name, "--source", str(path if rng.random() < 0.5 else files), "--out", str(folder / "out")]
+        with few_expected(), redirect_stdout(io.StringIO()), redirect_stderr(said):
+            try:
+                is_finished = import_bench.main(command) == 0
+                if is_finished:
+                    verify(str(folder / "out"))
+            except Exception as error:
+                return raw(error)
+        if (path.parent / "ran").exists():
+            return Result(is_finished, wrong=1, why="a pickle was loaded")
+        if not is_finished and (str(path) not in said.getvalue() or (folder / "out").exists()):
+            return Result(False, wrong=1, why=f"does not name {path.name}: {said.getvalue()[:1000]}")
+        if len(said.getvalue()) > MAX_SAID:
+            return Result(False, wrong=1, why=f"a message of {len(said.getvalue()):,} characters")
+        return Result(is_finished)
+
+    return attack
+
+
 INDEX = "index/r1-mini.nbzidx"
 ON_PROCESSES: dict[str, Callable[[Rng, Path], Result]] = {
     "job: its group killed (kill -9)": job_killed("group"),
@@ -629,6 +684,10 @@ ON_FILES: dict[str, Callable[[Rng, Path], Result]] = {
     "release: hostile Parquet": hostile_release(RUNS),
     "release: hostile index": hostile_release(INDEX),
     "release: hostile manifest": hostile_release(MANIFEST),
+    "import: bit flip": import_of(_changed(flipped)),
+    "import: hostile Parquet": import_of(_changed(mutated)),
+    "import: other values, types, columns": import_of(_as_other_table),
+    "import: a file of another kind": import_of(_as_other_kind),
 }
 ATTACKS = ON_PROCESSES | ON_FILES
 
@@ -640,13 +699,17 @@ def _attacker(connection: Connection) -> None:
     """In a process of its own, which may crash or hang: try after try, each told as it ends."""
     connection.send(None)
     name, seed, first, tries = told(connection)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, one_h5_reader():
         for number in range(first, tries):
             own = Path(folder) / str(number)
             own.mkdir()
-            rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
-            connection.send(one_try(name, rng, own))
+            connection.send(one_try(name, rng_of(name, seed, number), own))
             shutil.rmtree(own)
+
+
+def rng_of(name: str, seed: int, number: int) -> Rng:
+    """The random numbers of one try of an attack."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), number])
 
 
 def one_try(name: str, rng: Rng, folder: Path) -> Result:

@@ -60,7 +60,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    first, second, own, scored, judge, pools, predicted, search, third = snippets(README)
+    first, second, own, scored, judge, pools, predicted, search, third, same = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -87,6 +87,10 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     }
     exec(third, names)
     assert isinstance(names["scores"]["naswot"], float)
+    exec(same, names)
+    stored = Bench().query(names["arch"]).score("synflow", "cifar10")
+    here = names["score"](names["net"], names["images"], names["labels"], proxies=("synflow",), seed=0)
+    assert here["synflow"] == pytest.approx(stored, rel=1e-3)  # it reads no images
 
 
 @pytest.mark.parametrize(

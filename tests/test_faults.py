@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders.work import apart
 from tests import faults
-from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, expected, judged, one_try
+from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, expected, judged, one_try, rng_of
 
 ON_PROCESSES = (
     "job: two on one shard",
     "merge: killed (kill -9)",
     "merge: two into one release",
 )
+TRIES = {name: 25 for name in ON_FILES if name.startswith("import: ")}  # they are quick
 NOTHING = {"lost": 0, "wrong": 0, "hung": 0}
 
 
@@ -29,11 +31,20 @@ def test_an_attack_on_processes_loses_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", ON_FILES)
 def test_an_attack_on_files_gets_nothing_past_the_readers(name: str, tmp_path: Path) -> None:
     results = []
-    for number in range(3):
+    for number in range(TRIES.get(name, 3)):
         folder = tmp_path / str(number)
         folder.mkdir()
         results.append(one_try(name, np.random.default_rng([1, number]), folder))
     assert found_by(results) == NOTHING, results
+
+
+def test_hdf5_that_the_library_would_read_for_ever_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Bytes on which HDF5 2.0 loops."""
+    monkeypatch.setattr(apart, "LIMIT_S", 2)
+    name = "shard: hostile HDF5"
+    assert one_try(name, rng_of(name, 5, 364), tmp_path) == Result(False)
 
 
 def test_what_is_lost_or_wrong_is_counted() -> None:

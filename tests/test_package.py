@@ -4,13 +4,17 @@ A fresh environment with the wheel and its two dependencies answers, outside the
 part of the wheel: they run from the checkout's root.
 """
 
+import configparser
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.places import ROOT
 
@@ -45,10 +49,8 @@ def wheel(tmp_path_factory) -> Path:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(source)],
-        check=True,
-    )
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]  # without network
+    subprocess.run([sys.executable, *build, "--wheel-dir", str(out), str(source)], check=True)
     (made,) = out.glob("*.whl")
     return made
 
@@ -123,6 +125,38 @@ def test_a_fresh_environment_with_the_wheel_alone_answers(wheel, tmp_path):
         and "typer" in bare.stderr
         and "pip install 'nbzero[cli]'" in bare.stderr
     )
+
+
+def locked(path: Path) -> dict[str, list[tuple[str, int]]]:
+    """Package -> the versions that a lock file pins, each with how many hashes it allows."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for entry in path.read_text().replace("\\\n", " ").splitlines():
+        if entry and not entry.startswith("#"):
+            pinned, *hashes = entry.split("--hash=sha256:")
+            name, version = re.fullmatch(r"([a-z0-9-]+)==([\w.]+)(?: ;.*)?", pinned.strip()).groups()
+            assert all(re.fullmatch(r"[0-9a-f]{64}", one.strip()) for one in hashes), name
+            found.setdefault(name, []).append((version, len(hashes)))
+    return found
+
+
+def test_the_lock_has_every_package_that_tests_and_builds_need():
+    """Each within its lower bound, with hashes, and no address of where it was found."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = setup["options"]["install_requires"].split("\n")
+    for listed in setup["options.extras_require"].values():
+        wanted += listed.split("\n")
+    wanted += tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    torch = locked(ROOT / "requirements/torch-cpu.lock")
+    pinned = locked(ROOT / "requirements/dev.lock") | torch
+    for one in map(Requirement, filter(None, wanted)):
+        if one.name != "nbzero":
+            assert all(one.specifier.contains(version) for version, _ in pinned[one.name]), one
+    assert all(count for versions in pinned.values() for _, count in versions)
+    (version, _), *_ = torch["torch"]
+    assert f"torch=={version}\n" in (ROOT / "Makefile").read_text()
+    assert f"torch=={version}+cpu" in (ROOT / "requirements/dev.in").read_text()
+    assert "/" not in (ROOT / "requirements/dev.lock").read_text()
 
 
 JOBS = sorted(path.stem for path in (ROOT / "builders").glob("*.py") if path.stem != "__init__")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from builders.work.limit import Deadline
 from builders.work.rows import Folder, Row, read_shard
 from builders.work.units import Unit, unit_name
 from nbzero.errors import OutputError
-from nbzero.files import GO_ON
+from nbzero.files import GO_ON, host_name, make_folder
 
 Todo = tuple[Unit, Row | None]  # a unit, and its row where there is one that is incomplete
 
@@ -160,15 +161,27 @@ def _holder(path: Path) -> int | None:
 
 
 def tidy(folder: Folder, stem: str) -> None:
-    """Remove the claims of processes that have ended, and the folder of a shard's units where it is empty."""
+    """Remove what processes left that have ended, and the folder of a shard's units where it is empty.
+
+    They leave claims, and `.part` files where they were killed while they wrote one.
+    """
     if not folder.local:
         return
     there = Path(folder.path(stem))
     for path in there.glob("*.claim"):
         if _holder(path) is None:
             _remove(path)
+    for path in [*there.glob("*.part"), *there.parent.glob("*.part")]:
+        if _is_left(path):
+            _remove(path)
     with contextlib.suppress(OSError):  # another process has something there
         there.rmdir()
+
+
+def _is_left(part: Path) -> bool:
+    """Whether a `.part` file, as `nbzero.files` names it, is of a process of this host that has ended."""
+    match = re.search(rf"\.{host_name()}-(\d+)(-\d+)?\.part$", part.name)
+    return match is not None and not is_alive(int(match[1]))
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -180,7 +193,7 @@ def _write_new(path: Path, text: str) -> None:
     """
     while True:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
         except OSError as error:
             raise _not_written(path, error) from error
         try:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from builders.work.lock import locked
 from nbzero.errors import OutputError, ReleaseError, UsageError, count_of
-from nbzero.files import sync_folder, write_whole
+from nbzero.files import rename, sync_file, sync_folder, write_whole
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
 from nbzero.release.places import placed
@@ -283,10 +283,8 @@ def _install(folder: Path, manifest: Manifest) -> None:
         old = folder / f"{path}.old"
         if target.exists() and not old.exists():
             _keep(target, old)
-        os.replace(part, target)
-        sync_folder(target.parent)
-    os.replace(folder / NEXT, folder / MANIFEST)
-    sync_folder(folder)
+        rename(part, target)
+    rename(folder / NEXT, folder / MANIFEST)
 
 
 def _keep(target: Path, old: Path) -> None:
@@ -294,6 +292,7 @@ def _keep(target: Path, old: Path) -> None:
         os.link(target, old)
     except OSError:  # a file system without hard links
         shutil.copyfile(target, old)
+        sync_file(old)
 
 
 def _roll_back(folder: Path, following: Manifest) -> None:
@@ -307,7 +306,7 @@ def _roll_back(folder: Path, following: Manifest) -> None:
     for path, file in files.items():
         old = folder / f"{path}.old"
         if not _is(folder / path, file) and _is(old, file):
-            os.replace(old, folder / path)
+            rename(old, folder / path)
     lost = [path for path, file in files.items() if not _is(folder / path, file)]
     if lost:
         raise ReleaseError(
@@ -318,6 +317,7 @@ def _roll_back(folder: Path, following: Manifest) -> None:
         if path not in files and _is(folder / path, file):
             (folder / path).unlink()
     (folder / NEXT).unlink()
+    sync_folder(folder)
 
 
 def manifest_sha256(folder: Path) -> str | None:

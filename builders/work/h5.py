@@ -12,6 +12,9 @@ so that a damaged file is known before the HDF5 library, which can loop on one, 
 
 HDF5 can point out of itself: to other files, to links, to bytes that its filters make many of. None of that
 is ever in our files, and a file with any of it is refused before a value is read.
+
+Whoever means harm can make the checksum agree. So files are read in a process of their own, with a limit of
+time (`builders.work.rows`).
 """
 
 from __future__ import annotations
@@ -72,15 +75,17 @@ def _put(file: Any, name: str, values: Any) -> None:
 class Unpacked:
     """An opened file: its attributes, and its columns once they were checked. Use it in a `with`.
 
+    Args:
+        data: what passed `check_sum`.
+
     Raises:
-        UsageError: bytes that do not match their checksum, and whatever is not as `pack` writes it.
+        UsageError: whatever is not as `pack` writes it.
         OSError, ValueError, KeyError, RuntimeError: of h5py, for a file that it cannot read.
     """
 
     def __init__(self, data: bytes) -> None:
         import h5py
 
-        _check_sum(data)
         self._size = len(data)
         self._file = h5py.File(io.BytesIO(data), "r")
 
@@ -92,7 +97,12 @@ class Unpacked:
 
     def said(self, name: str) -> Any:
         """An attribute; None where there is none."""
-        value = self._file.attrs.get(name)
+        if name not in self._file.attrs:
+            return None
+        attribute = self._file.attrs.get_id(name)
+        if attribute.shape != ():  # before any of it is read: it may say that it is huge
+            raise UsageError(f"its attribute {name} is of shape {quoted(attribute.shape)}")
+        value = self._file.attrs[name]
         return value.item() if isinstance(value, np.generic) else value
 
     def __contains__(self, column: str) -> bool:
@@ -173,7 +183,7 @@ class Unpacked:
         return at
 
 
-def _check_sum(data: bytes) -> None:
+def check_sum(data: bytes) -> None:
     """UsageError where the block's checksum is not that of the bytes; files of before have no block."""
     said = re.match(re.escape(HEAD) + rb"([0-9a-f]{64})\0", data)
     if said and hashlib.sha256(data[BLOCK:]).hexdigest().encode() != said[1]:

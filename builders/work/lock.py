@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbzero.errors import OutputError
+from nbzero.files import make_folder
 
 try:
     import fcntl
@@ -91,7 +92,7 @@ def _taken(path: Path, wait_s: float) -> int | None:
 
 def _opened(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         said = error.strerror or str(error)

@@ -177,6 +177,12 @@ def filled(table: Table, first: Row, second: Row) -> Row | None:
     return first | more | made | {"failures": failures}
 
 
+def lacking(row: Row) -> list[str]:
+    """The proxies of which a row of scores has neither a score nor a reason why there is none."""
+    reasons = _failures(row)
+    return [name for name in PROXIES if row.get(name) is None and name not in reasons]
+
+
 def _num_scores(row: Row) -> int:
     return sum(row.get(name) is not None for name in PROXIES)
 

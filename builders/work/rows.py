@@ -11,21 +11,22 @@ go. It is Parquet, or HDF5 where pyarrow is absent.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
 import json
 import os
 import shutil
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from builders.work import h5
+from builders.work.apart import Apart
 from nbzero.errors import OutputError, ReleaseError, UsageError
-from nbzero.files import GO_ON, write_whole
+from nbzero.files import GO_ON, host_name, make_folder, write_whole
 from nbzero.release.schema import (
     DATA_VERSION,
     KEYS,
@@ -77,7 +78,10 @@ class Folder:
     def make(self) -> None:
         """Make the folder where it does not exist; OutputError where that cannot be."""
         try:
-            self.fs.makedirs(self.root, exist_ok=True)
+            if self.local:
+                make_folder(Path(self.root))
+            else:
+                self.fs.makedirs(self.root, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"cannot make the folder {self.root}: {error.strerror or error}; name another --out"
@@ -92,7 +96,7 @@ class Folder:
         if self.local:
             self._check_free(nbytes)
         self.make()
-        probe = f".{socket.gethostname()}-{os.getpid()}.part"
+        probe = f".{host_name()}-{os.getpid()}.part"
         self.write(probe, bytes(1))
         self.remove(probe)
 
@@ -285,6 +289,37 @@ def _read_parquet(data: bytes, name: str) -> Shard:
 
 def _read_h5(data: bytes, name: str) -> Shard:
     try:
+        h5.check_sum(data)
+    except UsageError as error:
+        raise _damaged(name, error) from error
+    with one_h5_reader() as read:
+        return cast(Shard, read(data, name))
+
+
+_h5_reader: Apart | None = None
+
+
+@contextlib.contextmanager
+def one_h5_reader() -> Iterator[Apart]:
+    """What reads HDF5 shards: a process of its own, since some bytes make the HDF5 library loop or crash.
+
+    The first such shard starts it. It stays for all files until the outermost of these blocks ends.
+    """
+    global _h5_reader
+    if _h5_reader is not None:
+        yield _h5_reader
+        return
+    _h5_reader = Apart(parsed_h5)
+    try:
+        yield _h5_reader
+    finally:
+        reader, _h5_reader = _h5_reader, None
+        reader.end()
+
+
+def parsed_h5(data: bytes, name: str) -> Shard:
+    """The rows of an HDF5 shard, before their values are checked; called in a process of its own."""
+    try:
         with h5.Unpacked(data) as file:
             table, version = _checked_head(
                 file.said("table"), file.said("schema_version"), file.said("data_version"), name
@@ -295,6 +330,6 @@ def _read_h5(data: bytes, name: str) -> Shard:
                 if column.name in file or column.name not in LATER[table]:
                     columns[column.name] = file.column(column)
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
         raise _damaged(name, error) from error
     return Shard(table, version, rows, said, settings)

@@ -539,7 +539,7 @@ def verify(
 
     Against its manifest, the schema, the spaces' definitions and each other.
     """
-    from nbzero.release.verify import verify as check
+    from nbzero.release.verify import stranger_notes, verify as check
 
     where = path or call.location
     bench = Bench(where)  # what is no release at all is wrong usage, not a check that failed
@@ -554,6 +554,7 @@ def verify(
     parent = bench.release.files.manifest.parent
     if parent is not None:
         notes.append(f"Derived from {parent}")
+    notes += stranger_notes(where)
     return Answer(Listing(["file", "holds"], rows, title, notes))
 
 
@@ -561,17 +562,20 @@ def verify(
 def cite(call: Call, proxies: list[str] | None) -> Answer | None:
     """BibTeX of this release and of what it rests on.
 
-    Of a derived release its parent is cited, and the entry says what was derived from it. Then of the
-    benchmarks that it has imported, with repository, commit and licence, and of the papers of the proxies
-    that it has scores of.
+    Of a derived release its parent is cited, and the entry says what was derived from it. One that is neither
+    derived nor the release that ships with nbzero says so. Then of the benchmarks that it has imported, with
+    repository, commit and licence, and of the papers of the proxies that it has scores of.
     """
     from nbzero.cite import ORIGIN, benchmark, imported, papers
+    from nbzero.release.manifest import Parent, Release
 
     bench = call.bench
     spaces = [name for name in bench.spaces if name in IMPORTED]
     all_imported = len(spaces) == len(bench.spaces)
     titles = [IMPORTED[name].title for name in spaces] if all_imported else []
-    release = benchmark(bench.version, bench.sha256, titles, bench.release.files.manifest.parent)
+    embedded = Release.open()
+    shipped = Parent(embedded.manifest.data_version, embedded.sha256)
+    release = benchmark(bench.version, bench.sha256, titles, bench.release.files.manifest.parent, shipped)
     chosen: dict[Any, tuple[str, ...]] = {release: ()}
     chosen |= dict.fromkeys(imported(bench, spaces), ())
     chosen |= {ORIGIN: (), **papers(proxies or _proxies_there(bench))}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
 import sys
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nbzero.errors import ImagesError, NBZeroError, needs
+from nbzero.files import make_folder, rename, sync_file, sync_folder
 from nbzero.images.facts import ARRAYS, DATASETS, ENVIRONMENT, dataset
 from nbzero.images.sources import find_source, read_official, sha256_of, where_to_get
 
@@ -32,7 +32,7 @@ def _output_folder(out: str | Path) -> Path:
     if out.exists() and not out.is_dir():
         raise ImagesError(f"{out}: is a file; name a folder to write to")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     except OSError as error:
         raise ImagesError(
             f"{out}: cannot be made ({error.strerror}); name another folder to write to"
@@ -57,7 +57,8 @@ def prepare(name: str, source: str | Path | None, out: str | Path) -> Path:
             for key in ARRAYS:
                 array = getattr(images, key)
                 file.create_dataset(key, data=array).attrs["sha256"] = sha256_of(array)
-        os.replace(part, path)
+        sync_file(part)
+        rename(part, path)
     except OSError as error:
         raise ImagesError(
             f"{path}: cannot be written ({error}); free space or name another folder"
@@ -105,6 +106,7 @@ def download(name: str, out: str | Path, url: str | None = None) -> Path:
             f"{url}: is not the official {spec.archive} (md5 {spec.archive_md5}), so {path} was not written; "
             "run again or, where that does not help, with another --url"
         ) from error
+    sync_folder(path.parent)  # pooch has renamed it
     return path
 
 
@@ -121,7 +123,8 @@ def _download_rest(url: str, output: Path, part: Path) -> None:
             raise ImagesError(
                 f"{url}: the download failed ({error}).{kept} Run the same command to go on"
             ) from error
-    os.replace(part, output)
+    sync_file(part)
+    rename(part, output)
 
 
 def _fetch(url: str, part: Path, offset: int) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.importers.source import Importer, Rows, Source, archs_rows, checked_archs, fractions_of, runs_rows
+from nbzero.importers.source import (
+    Importer,
+    Rows,
+    Source,
+    archs_rows,
+    checked_archs,
+    fractions_of,
+    runs_rows,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +49,7 @@ def darts_rows(files: Mapping[str, pa.Table]) -> Rows:
 DARTS = Importer(
     space=SPACE,
     sources={"archs": (SWAP,), "runs": (SWAP,)},
-    files={TABLE: ("genotype", "cifar10_acc")},
+    files={TABLE: {"genotype": "text", "cifar10_acc": "number"}},
     rows=darts_rows,
     runs="darts-200 (val only)",
 )

@@ -5,12 +5,13 @@ The second row of an encoder, by id, is seed 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, quoted
 from nbzero.importers.source import (
     Floats,
     Importer,
@@ -49,7 +50,7 @@ def flexibert_rows(files: Mapping[str, pa.Table]) -> Rows:
     archs = sorted(set(named))
     checked_archs(archs, SPACE, TABLE)
     id_N = np.array([archs.index(arch) for arch in named])
-    seed_N = np.array([named[:row].count(arch) for row, arch in enumerate(named)])
+    seed_N = np.array(_seeds(named))
     rows: Rows = {("archs", SPACE, None): archs_rows(SPACE, archs)}
     for task, percentages in _percentages(table).items():
         val_N = np.round(percentages / 100, 10)
@@ -59,6 +60,16 @@ def flexibert_rows(files: Mapping[str, pa.Table]) -> Rows:
             runs += runs_rows("flexibert", val_N[part], None, seed, id_N[part], "glue score")
         rows["runs", SPACE, task] = runs
     return rows
+
+
+def _seeds(named: Sequence[str]) -> list[int]:
+    """How many rows before each have the same arch."""
+    seen: Counter[str] = Counter()
+    seeds = []
+    for arch in named:
+        seeds.append(seen[arch])
+        seen[arch] += 1
+    return seeds
 
 
 def _names_of(table: pa.Table) -> list[str]:
@@ -75,7 +86,7 @@ def _named(hidden: Any, layers: Any, where: str) -> str:
         said = [LAYER.format(**layer) for layer in layers]
     except (TypeError, KeyError) as error:
         raise ReleaseError(
-            f"{where}: layers {layers!r} are no list of layers with "
+            f"{where}: layers {quoted(layers)} are no list of layers with "
             "operation, parameter, heads, ff_dim and num_ff"
         ) from error
     return "-".join([f"bert-h{hidden}", *said])
@@ -93,7 +104,14 @@ def _percentages(table: pa.Table) -> dict[str, Floats]:
 FLEXIBERT = Importer(
     space=SPACE,
     sources={"archs": (SWAP,), "runs": (SWAP,)},
-    files={TABLE: ("id", "hidden_size", "layers", "glue", *GLUE)},
+    files={
+        TABLE: {
+            "id": "whole",
+            "hidden_size": "whole",
+            "layers": "list",
+            **dict.fromkeys(("glue", *GLUE), "number"),
+        }
+    },
     rows=flexibert_rows,
     runs="flexibert (one or two seeds, val only)",
     left_out={

@@ -16,6 +16,7 @@ import numpy as np
 from nbzero.errors import ReleaseError
 from nbzero.importers.source import (
     Importer,
+    Kind,
     Row,
     Rows,
     Source,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 SPACE = "nb201"
 TABLE, PROXIES_TABLE = "nasbench201", "nasbench201_proxies"
 SEEDS = "test200_cifar10_seeds"
+NUM_SEEDS = 3  # at most, of an arch
 PROXIES = ("synflow", "naswot", "zen")
 # Ours, and as the columns have it.
 DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "ImageNet16-120"}
@@ -79,15 +81,21 @@ MECO = Source(
 )
 
 
-def _files() -> dict[str, tuple[str, ...]]:
+def _files() -> dict[str, dict[str, Kind]]:
     accuracies = []
     for epochs in (200, 12):
         for theirs in DATASETS.values():
             accuracies += [f"test{epochs}_{theirs}", f"val{epochs}_{theirs}"]
     scores = [f"{proxy}_{theirs}" for proxy in PROXIES for theirs in DATASETS.values()]
     return {
-        TABLE: ("arch_index", "arch", "iso_class", SEEDS, "params_m", *accuracies),
-        PROXIES_TABLE: ("arch_index", *scores),
+        TABLE: {
+            "arch_index": "whole",
+            "arch": "text",
+            "iso_class": "whole",
+            SEEDS: "numbers",
+            **dict.fromkeys(("params_m", *accuracies), "number"),
+        },
+        PROXIES_TABLE: {"arch_index": "whole", **dict.fromkeys(scores, "number")},
     }
 
 
@@ -128,6 +136,10 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
     for number, listed in enumerate(by_arch):
         if None in listed:
             raise ReleaseError(f"{TABLE}: {SEEDS} has a null in row {number}")
+        if len(listed) > NUM_SEEDS:
+            raise ReleaseError(
+                f"{TABLE}: {SEEDS} has {len(listed):,} values in row {number}; one to {NUM_SEEDS} seeds"
+            )
     rows = []
     for seed in range(max(map(len, by_arch))):
         ids = np.array([number for number, listed in enumerate(by_arch) if len(listed) > seed])

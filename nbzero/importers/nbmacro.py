@@ -68,7 +68,7 @@ def nbmacro_rows(files: Mapping[str, pa.Table]) -> Rows:
 NBMACRO = Importer(
     space=SPACE,
     sources={"archs": (REPOSITORY,), "runs": (REPOSITORY,)},
-    files={TABLE: ("arch", *ACCURACIES, "mean_acc", "params", "flops")},
+    files={TABLE: {"arch": "text", **dict.fromkeys((*ACCURACIES, "mean_acc", "params", "flops"), "number")}},
     rows=nbmacro_rows,
     runs="macro-50 (three seeds, test only)",
     left_out={

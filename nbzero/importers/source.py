@@ -3,23 +3,28 @@
 Percentages become fractions. Nothing that the source does not give is filled in: it is null, and device and
 software say so. A number that is out of its range, an arch that is missing or a cost that is not what the
 definition gives is an error.
+
+A file may be anything. What is read of it is first made of the types that are expected, or refused with the
+file's name. Only Parquet is read, which runs nothing of what is in it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import ReleaseError, count_of
+from nbzero.errors import ReleaseError, count_of, quoted
 from nbzero.release.index import sort_keys
 from nbzero.release.places import placed
+from nbzero.release.reading import open_regular
 from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces.published import IMPORTED
 
@@ -30,6 +35,11 @@ Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
 Rows = dict[TableKey, list[Row]]
 NOT_GIVEN = "not given by the source"
+MAX_ROWS = 1 << 18  # of a source's table: five times as many as the largest has
+MAX_BYTES = 1 << 30  # of a source's table, once it is read: a hundred times as many
+# What a column holds: texts, whole numbers, numbers, a list of numbers a row, or a list of anything a row.
+Kind = Literal["text", "whole", "number", "numbers", "list"]
+GIVE = "give the benchmark's Parquet files, or their folder"
 STAND_IN = -1e8  # NASLib's number for a score that was NaN or infinite
 
 
@@ -51,7 +61,7 @@ class Importer:
     Attributes:
         space: its name among the spaces.
         sources: where the numbers of each table were found.
-        files: the columns that are read, by file.
+        files: the columns that are read and what they hold, by file.
         rows: makes the rows of all tables from the files; raises as `tables_of`.
         runs: its recipes and their seeds, in words.
         optional: the files without which it is imported too.
@@ -60,7 +70,7 @@ class Importer:
 
     space: str
     sources: Mapping[Table, tuple[Source, ...]]
-    files: Mapping[str, tuple[str, ...]]
+    files: Mapping[str, Mapping[str, Kind]]
     rows: Callable[[Mapping[str, pa.Table]], Rows]
     runs: str
     optional: tuple[str, ...] = ()
@@ -70,15 +80,28 @@ class Importer:
 # Reading the files
 
 
-def read_sources(importer: Importer, paths: Iterable[str]) -> dict[str, pa.Table]:
-    """The benchmark's tables by the name of their file, from files or folders.
+class Sources(dict[str, "pa.Table"]):
+    """A benchmark's tables by the name of their file.
+
+    Attributes:
+        paths: the files that they were read from, in the same order.
+    """
+
+    def __init__(self, tables: Mapping[str, pa.Table], paths: Iterable[Path]) -> None:
+        super().__init__(tables)
+        self.paths = tuple(paths)
+
+
+def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
+    """The benchmark's tables, from files or folders.
 
     Raises:
-        ReleaseError: a path that is not there, a file that is no Parquet file or lacks columns, the same
-            table twice, or a table missing.
+        ReleaseError: a path that is not there, a file that is no Parquet file, lacks columns or has other
+            types in them, the same table twice, or a table missing.
     """
     found: dict[str, tuple[Path, pa.Table]] = {}
-    for path in map(Path, paths):
+    given = [Path(path) for path in paths]
+    for path in given:
         for file in _files_at(path, importer):
             table = _read(file)
             role = _role_of(table, file, importer)
@@ -86,38 +109,63 @@ def read_sources(importer: Importer, paths: Iterable[str]) -> dict[str, pa.Table
                 raise ReleaseError(
                     f"{found[role][0]} and {file} are both a {role} table of {importer.space}; name one"
                 )
-            found[role] = (file, table)
+            found[role] = (file, _of_kinds(table, importer.files[role], file))
     for role in importer.files:
         if role not in found and role not in importer.optional:
             raise ReleaseError(
-                f"--source has no {role} table of {importer.space} ({role}.parquet); name its file or folder"
+                f"--source has no {role} table of {importer.space} ({role}.parquet), only "
+                f"{', '.join(map(str, given))}; name its file or folder"
             )
-    return {role: table for role, (_, table) in found.items()}
+    return Sources({role: table for role, (_, table) in found.items()}, [file for file, _ in found.values()])
 
 
 def _files_at(path: Path, importer: Importer) -> list[Path]:
     """The file itself, or those of the benchmark that a folder has."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
     names = [f"{role}.parquet" for role in importer.files]
-    files = [path / name for name in names if (path / name).is_file()]
+    files = [path / name for name in names if os.path.lexists(path / name)]
     if not files:
         raise ReleaseError(f"{path} has no {' or '.join(names)}; name the file itself, or another folder")
     return files
 
 
 def _read(path: Path) -> pa.Table:
+    """The table of a file, whole in itself: every text is UTF-8, every list within its values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        said = error if path.exists() else "there is no such file or folder"
+        with open_regular(path, GIVE) as opened:
+            file = pq.ParquetFile(opened)
+            _check_size(file.metadata, path)
+            table = file.read()
+        table.validate(full=True)
+        _check_names(table.column_names, path)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        said: object = error
+        if not os.path.lexists(path):
+            said = "there is no such file or folder"
         raise ReleaseError(
-            f"{path} is no Parquet file that can be read ({said}); "
-            "give the benchmark's Parquet files, or their folder"
+            f"{path} is no Parquet file that can be read ({str(said)[:500]}); {GIVE}"
         ) from error
+    return table
+
+
+def _check_size(metadata: Any, path: Path) -> None:
+    """ReleaseError before anything is read of a table that is far larger than that of any benchmark."""
+    nbytes = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows > MAX_ROWS or nbytes > MAX_BYTES:
+        raise ReleaseError(
+            f"{path} says that it has {metadata.num_rows:,} rows and {nbytes:,} bytes, no benchmark's table "
+            f"has more than {MAX_ROWS:,} and {MAX_BYTES:,}; {GIVE}"
+        )
+
+
+def _check_names(names: Sequence[str], path: Path) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ReleaseError(f"{path} has {count} columns named {quoted(name)}; a table has each once")
 
 
 def _role_of(table: pa.Table, file: Path, importer: Importer) -> str:
@@ -133,6 +181,62 @@ def _role_of(table: pa.Table, file: Path, importer: Importer) -> str:
     return role
 
 
+def _of_kinds(table: pa.Table, kinds: Mapping[str, Kind], file: Path) -> pa.Table:
+    """The table with each column that is read as what it should hold.
+
+    Raises:
+        ReleaseError: a column of another type, or a value that does not fit.
+    """
+    import pyarrow as pa
+
+    wanted = {
+        "text": pa.string(),
+        "whole": pa.int64(),
+        "number": pa.float64(),
+        "numbers": pa.list_(pa.float64()),
+    }
+    for name, kind in kinds.items():
+        at = table.column_names.index(name)
+        column = table.column(at)
+        if not _is_kind(column.type, kind):
+            raise ReleaseError(f"{file}: {name} is of type {quoted(str(column.type))}; it holds {SAID[kind]}")
+        if kind == "list":
+            continue
+        try:
+            table = table.set_column(at, name, column.cast(wanted[kind]))
+        except pa.ArrowException as error:
+            said = str(error)[:500]
+            raise ReleaseError(f"{file}: {name} is no column of {SAID[kind]}: {said}") from error
+    return table
+
+
+SAID = {
+    "text": "texts",
+    "whole": "whole numbers",
+    "number": "numbers",
+    "numbers": "a list of numbers a row",
+    "list": "a list a row",
+}
+
+
+def _is_kind(given: pa.DataType, kind: Kind) -> bool:
+    """Whether a column of an Arrow type may hold what is expected; one without any value may."""
+    import pyarrow.types as types
+
+    is_list = types.is_list(given) or types.is_large_list(given)
+    if kind == "list":
+        return bool(is_list)
+    if kind == "numbers":
+        return is_list and _is_kind(given.value_type, "number")
+    if types.is_null(given):
+        return True
+    if kind == "text":
+        if types.is_dictionary(given):
+            given = given.value_type
+        return bool(types.is_string(given) or types.is_large_string(given))
+    return bool(types.is_integer(given) or types.is_floating(given) or types.is_decimal(given))
+
+
 # Reading and checking columns
 
 
@@ -142,12 +246,17 @@ def numbers(table: pa.Table, name: str) -> Floats:
 
 
 def column(table: pa.Table, name: str, where: str) -> Floats:
-    """A column of numbers; ReleaseError, which names the table by `where`, for a null or NaN."""
+    """A column of numbers; ReleaseError, which names the table by `where`, for a null, NaN or infinity."""
     values = numbers(table, name)
     absent = np.isnan(values)
     if absent.any():
         raise ReleaseError(
             f"{where}: {name} is null or NaN in row {int(absent.argmax())}, where the table has a number"
+        )
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise ReleaseError(
+            f"{where}: {name} is infinite in row {int(infinite.argmax())}, where the table has a number"
         )
     return values
 
@@ -171,7 +280,9 @@ def in_order(table: pa.Table, name: str, where: str, num_rows: int | None = None
 
 def decimals(values: npt.ArrayLike) -> Floats:
     """float32 numbers as the shortest decimals that they stand for: 85.42 for 85.41999816894531."""
-    return np.array([float(str(value)) for value in np.asarray(values, np.float32)], np.float64)
+    with np.errstate(over="ignore"):  # what is beyond float32 is beyond every range that is checked
+        singles = np.asarray(values, np.float32)
+    return np.array([float(str(value)) for value in singles], np.float64)
 
 
 def fractions(percentages: npt.ArrayLike, where: str) -> Floats:
@@ -223,7 +334,7 @@ def check_costs(archs: Sequence[str], space: str, published: Mapping[str, Floats
         for cost, values in published.items():
             if round(float(values[row])) != counted[cost]:
                 raise ReleaseError(
-                    f"{where}: row {row} ({arch}) has {values[row]:.0f} {cost}, "
+                    f"{where}: row {row} ({arch}) has {values[row]:.15g} {cost}, "
                     f"its definition gives {counted[cost]}"
                 )
 
@@ -323,14 +434,21 @@ def _why_null(score: float) -> str:
 # The tables of the release
 
 
-def tables_of(importer: Importer, files: Mapping[str, pa.Table]) -> dict[TableKey, pa.Table]:
+def tables_of(importer: Importer, files: Sources) -> dict[TableKey, pa.Table]:
     """The tables of an imported space, in release order, from what `read_sources` read.
 
     Raises:
         ReleaseError: archs that are missing, malformed or there twice, a null or a number out of its range, a
             cost that is not what the definition of the space gives. It names the table, the row and what is
-            wrong.
+            wrong, and the files.
     """
+    try:
+        return _tables_of(importer, files)
+    except ReleaseError as error:
+        raise ReleaseError(f"{error} (in {', '.join(map(str, files.paths))})") from error
+
+
+def _tables_of(importer: Importer, files: Sources) -> dict[TableKey, pa.Table]:
     rows = importer.rows(files)
     archs = [row["arch"] for row in rows["archs", importer.space, None]]
     tables = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import ReleaseError, UsageError
+from nbzero.errors import ReleaseError, UsageError, quoted
 from nbzero.importers.source import (
     Floats,
     Importer,
@@ -85,11 +85,11 @@ def _by_task(space: str, whole: pa.Table) -> dict[str, pa.Table]:
     import pyarrow.compute as pc
 
     of_space = whole.filter(pc.equal(whole.column("space"), space.removeprefix("transnas-")))
-    tasks = sorted(set(of_space.column("task").to_pylist()))
+    tasks = sorted(map(str, set(of_space.column("task").to_pylist())))
     if tasks != sorted(TASKS):
+        listed = ", ".join(tasks)[:500] or "none"
         raise ReleaseError(
-            f"{TABLE}: its tasks of {space} are {', '.join(tasks) or 'none'}; "
-            f"the whole table has {', '.join(sorted(TASKS))}"
+            f"{TABLE}: its tasks of {space} are {listed}; the whole table has {', '.join(sorted(TASKS))}"
         )
     return {task: of_space.filter(pc.equal(of_space.column("task"), task)) for task in tasks}
 
@@ -111,9 +111,9 @@ def _named(space: str, text: str, where: str) -> str:
         named = definition.text(values)
         if list(definition.parse(named))[: len(values)] != values:
             raise UsageError(f"{values} has a 0 before its last module")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, IndexError, AttributeError) as error:
         raise ReleaseError(
-            f"{where}: {text!r} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)"
+            f"{where}: {quoted(text)} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)"
         ) from error
     return named
 
@@ -122,7 +122,12 @@ def _importer(space: str) -> Importer:
     return Importer(
         space=space,
         sources={"archs": (NASLIB,), "runs": (NASLIB,), "scores": (NASLIB,)},
-        files={TABLE: ("space", "task", "arch", ACCURACY, *PROXIES)},
+        files={
+            TABLE: {
+                **dict.fromkeys(("space", "task", "arch"), "text"),
+                **dict.fromkeys((ACCURACY, *PROXIES), "number"),
+            }
+        },
         rows=functools.partial(transnas_rows, space),
         runs="transnas (val only)",
     )

@@ -70,14 +70,40 @@ def interrupts_wait() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    # multiprocessing starts it with the first process, and then lets the signals through again.
+    resource_tracker.ensure_running()
+    with _handlers_wait():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _handlers_wait() -> Iterator[None]:
+    """Handlers of signals that end a command are called when this has ended.
+
+    A signal that is blocked in this thread may come to another one, of numpy's. Python then calls the handler
+    in this thread all the same.
+    """
+    came: list[int] = []
+
+    def keep(number: int, frame: object) -> None:
+        came.append(number)
+
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():  # only that one may set handlers
+        for number in ENDING:
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, keep)
     try:
-        # It starts with the first worker, and lets SIGINT and SIGTERM through again when it has.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
 
 
 def told(connection: Connection) -> Any:
@@ -273,8 +299,9 @@ def _ended(team: dict[Connection, _Worker]) -> list[tuple[Task, Outcome]]:
 def _hire(
     team: dict[Connection, _Worker], start: Callable[[bytes], Compute], payload: bytes, limit: float | None
 ) -> None:
-    worker = _Worker(start, payload, limit)
-    team[worker.connection] = worker
+    with interrupts_wait():
+        worker = _Worker(start, payload, limit)
+        team[worker.connection] = worker
 
 
 class _Worker:

@@ -23,8 +23,11 @@ STALL_S = 30.0
 CHUNK = 1 << 20
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, advice: str = "fetch the release anew") -> BinaryIO:
     """A regular file, opened to be read.
+
+    Args:
+        advice: what to do where it is none.
 
     Raises:
         OSError: it cannot be opened.
@@ -34,7 +37,7 @@ def open_regular(path: Path) -> BinaryIO:
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise ReleaseError(f"{path} is no regular file; fetch the release anew")
+        raise ReleaseError(f"{path} is no regular file; {advice}")
     return open(number, "rb", buffering=0)
 
 

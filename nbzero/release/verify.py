@@ -11,6 +11,8 @@ It reads, and writes nothing.
     Predictions     against the arrays that the surrogates table has, by predicting every member anew.
     Surrogates      against the runs that they were fitted on, where no others were added since.
     Every index     against the Parquet files that it is made of, value by value.
+    Every folder    of tables and indexes: it holds nothing that the manifest does not name. What else the
+                    release's folder holds is listed by `stranger_notes`.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ Rows = list[dict[str, Any]]
 AGAIN = "run builders.merge_shards again"
 FIT_AGAIN = "run builders.fit_surrogate again"
 TOLERANCE = 1e-6  # of predictions made anew, of accuracies: fractions
+MOST_LISTED = 100  # files, by name
+_FOLDERS = (*TABLES, "index")
 SOURCE = (b"nbzero.source", b"nbzero.source_commit", b"nbzero.licence")  # what an imported table says of it
 
 
@@ -82,6 +86,42 @@ def _check_all_are_known(release: Release, spaces: Iterable[str]) -> None:
     for path in release.manifest.files:
         if not path.endswith(".parquet") and path not in indexes:
             raise ReleaseError(f"{path} is neither a table nor the index of a space there; {AGAIN}")
+
+
+def strangers(release: Release) -> list[str]:
+    """Every file in the folder of a release that its manifest does not name, sorted.
+
+    Hidden ones (.git) are left out. Of a release at a URL nothing is listed, since nothing is there to list.
+    """
+    if release.folder is None:
+        return []
+    known = {*release.manifest.files, MANIFEST}
+    found = []
+    for at, folders, files in os.walk(release.folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if os.path.islink(os.path.join(at, name))]  # os.walk stops there
+        for name in [*files, *links]:
+            path = os.path.relpath(os.path.join(at, name), release.folder).replace(os.sep, "/")
+            if path not in known and not name.startswith("."):
+                found.append(path)
+    return sorted(found)
+
+
+def stranger_notes(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
+    """In words, which files beside the tables of a release are none of it: no fault, but not checked."""
+    release = Release.open(path_or_url)
+    found = [name for name in strangers(release) if name.partition("/")[0] not in _FOLDERS]
+    if not found:
+        return []
+    return [f"not in the manifest, so no part of the release and not checked: {_listed(found)}"]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in words, the first MOST_LISTED of many."""
+    more = len(names) - MOST_LISTED
+    if more > 0:
+        return f"{', '.join(names[:MOST_LISTED])} and {more:,} more"
+    return ", ".join(names)
 
 
 def stale_notes(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
@@ -207,14 +247,18 @@ def _check_predictions(path: str, archs: list[str], predicted: pa.Table, fitted:
 
 
 def _check_no_strangers(release: Release) -> None:
-    """No file lies in the folders of a release that its manifest does not name."""
+    """No file lies where tables and indexes of a release lie that its manifest does not name.
+
+    Other tools read whole folders, and would read it.
+    """
     assert release.folder is not None
-    known = {*release.manifest.files, MANIFEST}
-    for folder in (*TABLES, "index"):
-        for path in sorted((release.folder / folder).rglob("*")):
-            name = path.relative_to(release.folder).as_posix()
-            if path.is_file() and name not in known:
-                raise ReleaseError(f"{path} is not in the manifest; remove it, or {AGAIN} if it was cut off")
+    found = [name for name in strangers(release) if name.partition("/")[0] in _FOLDERS]
+    if not found:
+        return
+    listed = _listed([str(release.folder / name) for name in found])
+    if len(found) == 1:
+        raise ReleaseError(f"{listed} is not in the manifest; remove it, or {AGAIN} if it was cut off")
+    raise ReleaseError(f"{listed} are not in the manifest; remove them, or {AGAIN} if it was cut off")
 
 
 def _check_schema(table: pa.Table, kind: Table, path: str, space: str) -> None:

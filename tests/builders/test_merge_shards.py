@@ -235,6 +235,27 @@ def test_a_proxy_computed_later_is_filled_in(
     assert "with different zen (zen: 1.25 and " in merge(contradicting, "--out", out, fails=True)
 
 
+def test_a_merge_says_how_many_rows_lack_which_proxies(
+    made: SimpleNamespace, small: Any, merge: Any, tmp_path: Path
+) -> None:
+    """As a job leaves them that was killed while it computed more proxies; a reason is no lack."""
+    rows = [made.score_row(arch_id, failed={"snip": "why"}) for arch_id in range(4)]
+    partial = [rows[0], rows[1] | {"zen": None, "grad_norm": None}, rows[2] | {"zen": None}, rows[3]]
+    for row in partial:
+        write_shard(tmp_path / "s", f"{row['arch_id']:06d}-0.json", in_shard([row]), "scores")
+    out = small("out")
+    said = merge(tmp_path / "s", "--out", out)
+    assert (
+        "scores/r1-mini/cifar10.parquet: 2 of 4 rows from SHARDS lack scores (zen 2, grad_norm 1); "
+        "builders.score_shard computes what is missing"
+    ) in said
+    rest = write_shard(tmp_path / "rest", "a.parquet", in_shard(rows[1:2]), "scores")
+    assert "lack scores" not in merge(rest, "--out", out)
+    assert "1 of 4 rows from SHARDS lack scores (zen 1);" in merge(tmp_path / "s", "--out", out)
+    runs = write_shard(tmp_path / "runs", "a.parquet", in_shard([made.run_row(1)]))
+    assert "lack scores" not in merge(runs, "--out", out)
+
+
 def with_version(path: Path, version: str) -> Path:
     """A shard as another data version would have written it."""
     if path.suffix == ".json":

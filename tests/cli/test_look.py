@@ -209,6 +209,8 @@ def test_verify_lists_every_file_and_a_damaged_one_ends_with_1(release, tmp_path
     ].endswith("files hold")
     assert answer("verify", release) == done
     broken = shutil.copytree(release, tmp_path / "broken")
+    (broken / "mine.csv").write_text("")
+    assert answer("verify", broken)["notes"][-1].endswith("no part of the release and not checked: mine.csv")
     path = broken / "scores/r1-mini/cifar10.parquet"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -261,10 +263,24 @@ def test_a_derived_release_cites_its_parent(release, bench, tmp_path):
         f"note = {{Data version 0.2.0, manifest SHA-256 {bench.sha256}. The release used was derived from it "
         f"and has more rows: Data version 0.2.0+lab.3, manifest SHA-256 {own}}}"
     ) in first["bibtex"]
-    assert "derived" not in ask("--release", release, "cite").stdout
+    assert "was derived from it" not in ask("--release", release, "cite").stdout
     said = f"Derived from 0.2.0 (manifest SHA-256 {bench.sha256})"
     assert said in answer("--release", tmp_path / "derived", "verify")["notes"]
     assert len(answer("--release", release, "verify")["notes"]) == 1
+
+
+def test_a_release_that_is_not_ours_is_not_cited_as_if_it_were(release, tmp_path):
+    """As `--base none` makes it: no parent, and other rows than the release that ships with nbzero."""
+    shipped = Bench()
+    said = f"not the release that ships with nbzero (data version {shipped.version}, manifest SHA-256 "
+    first = answer("--release", release, "cite", "-p", "zen")["rows"][0]
+    assert f"{said}{shipped.sha256}) nor derived from it: its rows are of whoever made it" in first["bibtex"]
+    copy = shutil.copytree(shipped.path, tmp_path / "copy")
+    parent = Parent(shipped.version, shipped.sha256)
+    label = f"{shipped.version}+lab.1"
+    commit_release(tmp_path / "derived", Release.open().tables(), label, parent)
+    for ours in (copy, tmp_path / "derived"):
+        assert said not in ask("--release", ours, "cite").stdout
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from nbzero.errors import ImagesError
 from nbzero.images.facts import DATASETS
 from nbzero.images.prepare import download, main, prepare
 from nbzero.images.tensors import load
+from tests.disk import PowerCut
 from tests.images.made import Made, one_label_byte
 
 
@@ -42,6 +43,14 @@ def test_a_failed_prepare_leaves_everything_as_it_was(
         prepare("tiny", out / "tiny.h5", out / "tiny.h5")
     with pytest.raises(ImagesError, match=r"cannot be made .*; name another folder"):
         prepare("tiny", out / "tiny.h5", out / "tiny.h5" / "below")
+
+
+@one_label_byte
+def test_a_cache_outlives_a_power_cut(tiny: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tiny.write("files", tmp_path / "in")
+    power = PowerCut(monkeypatch)
+    prepare("tiny", source, tmp_path / "new" / "out")
+    assert power.renamed == [tmp_path / "new" / "out" / "tiny.h5"] and power.gone == []
 
 
 class Server(ThreadingHTTPServer):
@@ -117,6 +126,15 @@ def test_a_download_that_breaks_off_is_resumed(tiny: Made, server: Server, tmp_p
     assert path.read_bytes() == tiny.archive and left_in(tmp_path) == ["tiny-binary.tar.gz"]
     download("tiny", tmp_path, address(server))
     assert len(server.requests) == 2  # what is there and whole is not fetched again
+
+
+@one_label_byte
+def test_a_download_outlives_a_power_cut(
+    tiny: Made, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    power = PowerCut(monkeypatch)
+    download("tiny", tmp_path / "new", address(server))
+    assert power.renamed[-1] == tmp_path / "new" / "tiny-binary.tar.gz" and power.gone == []
 
 
 @one_label_byte

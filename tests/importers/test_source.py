@@ -1,25 +1,29 @@
 """What all importers share: files and folders, the source in every table, and that nothing is invented."""
 
+import os
 import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import nbzero.importers
 from builders.import_bench import main
 from nbzero import Bench, ReleaseError, UnknownNameError
 from nbzero.importers.published import IMPORTERS
-from nbzero.importers.source import decimals, fractions, in_order
+from nbzero.importers.source import MAX_ROWS, decimals, fractions, in_order
 from nbzero.release.manifest import Release
 from nbzero.release.schema import columns_of, imported_row
 from nbzero.spaces.choices import ImportedSpace
 from nbzero.spaces.published import IMPORTED
-from tests.importers.made import NUM, imported, made_nb201, write
+from tests.importers.made import NUM, imported, made_flexibert, made_nb201, write
 from tests.places import ROOT
 
 NB = "nasbench201"
@@ -97,6 +101,79 @@ def test_sources_are_files_or_folders(tmp_path: Path, capsys: pytest.CaptureFixt
     assert not Bench(out).pool("nb201", "cifar10", "nb201-12").scores
     assert main(["nb201", "--source", str(other), str(source), "--out", str(tmp_path / "both")]) == 0
     assert Bench(tmp_path / "both").query(("nb201", 0)).score("zen", "cifar10") is not None
+
+
+def test_what_is_no_regular_parquet_file_is_refused_and_never_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is named where the folder is given and where the file is."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    file = folder / "darts_swap1000.parquet"
+    kinds: dict[str, Callable[[], Any]] = {
+        "pipe": lambda: os.mkfifo(file),
+        "device": lambda: file.symlink_to("/dev/zero"),
+        "loop": lambda: file.symlink_to(file.name),
+        "pickle": lambda: file.write_bytes(pickle.dumps(ReleaseError("a pickle"))),
+        "text": lambda: file.write_text("genotype,cifar10_acc\n"),
+    }
+    for kind, put in kinds.items():
+        put()
+        for source in (folder, file):
+            assert main(["darts", "--source", str(source), "--out", str(tmp_path / "out")]) == 2, kind
+            said = capsys.readouterr().err
+            assert (f"{file} is no " in said and "regular file" in said) or "Parquet file" in said, (
+                kind,
+                said,
+            )
+        file.unlink()
+    assert main(["darts", "--source", "x" * 5000, "--out", str(tmp_path / "out")]) == 2
+    assert "is no Parquet file that can be read" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_columns_of_other_types_are_refused_by_the_name_of_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source").mkdir()
+    file = tmp_path / "source" / "any_name.parquet"
+    (rows,) = made_flexibert().values()
+    whole = pa.Table.from_pylist(rows)
+    num = whole.num_rows
+
+    def refused(name: str, values: Any) -> str:
+        table = whole.set_column(whole.column_names.index(name), name, values)
+        pq.write_table(table, file)
+        assert main(["flexibert", "--source", str(file), "--out", str(tmp_path / "out")]) == 2
+        said = capsys.readouterr().err
+        assert str(file) in said and len(said) < 2000
+        return said
+
+    assert "cola is of type 'string'; it holds numbers" in refused("cola", pa.array(["1"] * num))
+    assert "id is no column of whole numbers: Float value 0.5" in refused("id", pa.array([0.5] * num))
+    assert "layers is of type 'bool'; it holds a list a row" in refused("layers", pa.array([True] * num))
+    assert "cola is infinite in row 0" in refused("cola", pa.array([float("inf")] * num))
+    long = pa.array([[{"operation": "x" * 100_000}]] * num)
+    assert "are no list of layers with operation" in refused("layers", long)
+    binary = pa.array([b"\xff"] * num)
+    assert "hidden_size is of type 'binary'" in refused("hidden_size", binary)
+    pq.write_table(whole.append_column("cola", whole.column("id")), file)
+    assert main(["flexibert", "--source", str(file), "--out", str(tmp_path / "out")]) == 2
+    assert f"{file} has 2 columns named 'cola'; a table has each once" in capsys.readouterr().err
+    pq.write_table(whole.take([0] * (MAX_ROWS + 1)), file)
+    assert main(["flexibert", "--source", str(file), "--out", str(tmp_path / "out")]) == 2
+    assert f"{file} says that it has 262,145 rows and" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_other_error_names_the_files_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = made_nb201()
+    files[NB][0]["test200_cifar10_seeds"] = [50.0] * 4
+    source = write(tmp_path / "source", files)
+    assert main(["nb201", "--source", str(source), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "test200_cifar10_seeds has 4 values in row 19; one to 3 seeds" in said
+    assert f"(in {source}/{NB}.parquet, {source}/{NB}_proxies.parquet)" in said
 
 
 def test_every_imported_space_has_an_importer_and_every_table_a_source() -> None:

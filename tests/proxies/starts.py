@@ -1,6 +1,7 @@
 """What workers start with in tests, where they can import it. No test itself."""
 
 import os
+import signal
 import time
 
 from nbzero.errors import UsageError
@@ -34,3 +35,10 @@ def killed(payload):
         os.kill(os.getpid(), 9)
 
     return compute
+
+
+def blocked(connection):
+    """A process that says which signals wait when it starts."""
+    connection.send(
+        sorted(signal.Signals(number).name for number in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    )

@@ -70,6 +70,42 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_traceback():
             speak(theirs)
 
 
+WAITS = """
+import os, signal, threading, time
+from nbzero.proxies.workers import Hired, interrupts_wait
+from tests.proxies.starts import blocked
+
+def came(number, frame):
+    print("came", number, flush=True)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, came)
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()  # a signal may come to it
+    with interrupts_wait():
+        os.kill(os.getpid(), signal.SIGTERM)
+        first, second = Hired(blocked), Hired(blocked)
+        time.sleep(0.1)
+        print("started", flush=True)
+    for worker in (first, second):
+        print(worker.hear())
+        worker.end()
+"""
+
+
+def test_signals_wait_until_processes_have_started_and_in_these_until_they_are_ready(tmp_path):
+    """Of two in a fresh process: the first makes multiprocessing start a process of its own."""
+    (tmp_path / "waits.py").write_text(WAITS)
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "waits.py")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.splitlines() == ["started", "came 15", *2 * ["['SIGHUP', 'SIGINT', 'SIGTERM']"]]
+
+
 def test_cores_are_counted():
     assert num_cores() >= 1
 

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import shutil
-import stat
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -38,7 +37,7 @@ from nbzero.files import write_whole
 from nbzero.release.index import Index, build_index, index_path
 from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Parent, Release, Version, parse_version
 from nbzero.release.schema import KEYS, TABLES, WHERE, check_rows, parse_path, path_of, safe_path
-from tests.disk import contents, fill_disk
+from tests.disk import PowerCut, contents, fill_disk
 
 Row = dict[str, Any]
 RUNS = ("runs", "r1-mini", "cifar10")
@@ -715,22 +714,10 @@ def test_write_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert contents(tmp_path) == {"a/b": b"newer"}
 
 
-def test_the_folder_is_flushed_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def flushed(number: int) -> None:
-        done.append("folder" if stat.S_ISDIR(os.fstat(number).st_mode) else "file")
-        fsync(number)
-
-    def renamed(*args: Any) -> None:
-        done.append("rename")
-        replace(*args)
-
-    monkeypatch.setattr(os, "fsync", flushed)
-    monkeypatch.setattr(os, "replace", renamed)
-    write_whole(tmp_path / "file", b"data")
-    assert done == ["file", "rename", "folder"]
+def test_what_is_written_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    power = PowerCut(monkeypatch)
+    write_whole(tmp_path / "new" / "folders" / "file", b"data")
+    assert power.renamed == [tmp_path / "new" / "folders" / "file"] and power.gone == []
 
 
 def test_two_threads_write_one_file(tmp_path: Path) -> None:
@@ -861,7 +848,25 @@ def test_verify_finds_wrong_columns_rows_and_strangers(
         f"error: {copied / 'runs' / 'stranger.parquet'} is not in the manifest; remove it"
         in capsys.readouterr().err
     )
-    (copied / "runs" / "stranger.parquet").unlink()
+    (copied / "predictions" / "r1-mini").mkdir(parents=True)
+    (copied / "predictions" / "r1-mini" / "digits.parquet").symlink_to("/nowhere")
+    (copied / "index" / "more").symlink_to("/")
+    os.mkfifo(copied / "surrogates")  # a folder of a release that is none
+    assert verify.main([str(copied)]) == 2
+    said = capsys.readouterr().err
+    places = ("index/more", "predictions/r1-mini/digits.parquet", "runs/stranger.parquet", "surrogates")
+    assert ", ".join(f"{copied}/{place}" for place in places) + " are not in the manifest; remove" in said
+    for place in places:
+        (copied / place).unlink()
+    (copied / "notes").mkdir()
+    for number in range(101):
+        (copied / "notes" / f"{number:03}.txt").write_text("")
+    (copied / ".git").mkdir()
+    (copied / ".git" / "HEAD").write_text("")
+    assert verify.main([str(copied)]) == 0
+    *_, noted, said = capsys.readouterr().out.splitlines()
+    assert noted.startswith("not in the manifest, so no part of the release and not checked: notes/000.txt, ")
+    assert noted.endswith(", notes/099.txt and 1 more") and said.endswith("all 10 files hold")
     edit_manifest(copied, lambda content: content["files"][RUNS_FILE].update(rows=83))
     with pytest.raises(ReleaseError, match=f"{RUNS_FILE} has 84 rows, its manifest says 83"):
         verify.verify(str(copied))

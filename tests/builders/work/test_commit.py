@@ -16,7 +16,7 @@ from nbzero.errors import OutputError
 from nbzero.release.index import index_path
 from nbzero.release.manifest import MANIFEST, NEXT
 from nbzero.release.verify import verify
-from tests.disk import Killed, contents, fill_disk, kill_at
+from tests.disk import Killed, PowerCut, contents, fill_disk, kill_at
 
 RUNS = ("runs", "r1-mini", "cifar10")
 RUNS_FILE = "runs/r1-mini/cifar10.parquet"
@@ -118,7 +118,7 @@ def test_what_a_killed_commit_left_does_not_get_into_another(
     assert any(name.startswith(RUNS_FILE) for name in left)
     assert any(name.startswith(index_path("r1-mini")) for name in left)
     assert not (tmp_path / NEXT).exists()
-    said = r"\.part is not in the manifest; remove it, or run builders\.merge_shards again if it was cut off"
+    said = r"\.part are not in the manifest; remove them, or run builders\.merge_shards again if"
     with pytest.raises(ReleaseError, match=said):
         verify(str(tmp_path))
     tables = tables_of(made, 3) | {
@@ -178,6 +178,26 @@ def test_a_commit_whose_parts_are_gone_is_taken_back(
         commit_release(folder, tables_of(made, 5), "0.2.0")
         assert Bench(folder).arrow(*RUNS).num_rows == 5
     assert True in seen
+
+
+def test_a_commit_outlives_a_power_cut_and_so_does_one_that_is_taken_back(
+    made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "release"
+    power = PowerCut(monkeypatch)
+    commit_release(folder, tables_of(made, 3), "0.1.0")
+    assert folder / "manifest.json" in power.renamed and power.gone == []
+    old = contents(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, 9)
+        with pytest.raises(Killed):
+            commit_release(folder, tables_of(made, 5), "0.2.0")
+    for part in folder.rglob("*.part"):
+        part.unlink()
+    num_renamed = len(power.renamed)
+    finish_commit(folder)
+    assert contents(folder) == old
+    assert len(power.renamed) > num_renamed and power.gone == []
 
 
 def test_a_commit_that_cannot_be_taken_back_says_what_is_lost(

@@ -16,9 +16,10 @@ from builders.work.job import BYTES_PER_UNIT, Job, keep_unit, run_job
 from builders.work.limit import Deadline
 from builders.work.rows import Folder, read_shard, rows_sha256, to_h5, to_json, to_parquet
 from nbzero.errors import OutputError, ReleaseError, UsageError
+from nbzero.files import host_name
 from nbzero.release.schema import DATA_VERSION
 from tests.builders.conftest import engine_here
-from tests.disk import fill_disk
+from tests.disk import PowerCut, contents, fill_disk
 
 STEM = "runs-x-0003-of-0040"
 UNITS = [(arch_id, f"arch{arch_id}", seed) for arch_id in range(2) for seed in (0, 1)]
@@ -361,6 +362,29 @@ def claim(folder, unit, process):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(process)
     return path
+
+
+def test_what_a_killed_worker_had_half_written_goes_when_the_job_runs_again(job, tmp_path):
+    """It is half a unit, half a finished file, and the probe of the folder."""
+    with subprocess.Popen(["sleep", "60"]) as living, subprocess.Popen(["true"]) as dead:
+        dead.wait()
+        writers = [f"{host_name()}-{living.pid}", f"elsewhere-{dead.pid}", f"{host_name()}-{dead.pid}"]
+        (tmp_path / STEM).mkdir()
+        parts = []
+        for writer in writers:
+            names = (f"{STEM}/000000-0.json.{writer}-140", f"{STEM}.parquet.{writer}-140", f".{writer}")
+            parts.append([f"{name}.part" for name in names])
+        for name in itertools.chain(*parts):
+            (tmp_path / name).write_bytes(b"half")
+        finished = run_job(job(), str(tmp_path), engine_here, "parquet")
+        living.kill()
+    assert sorted(contents(tmp_path)) == sorted([finished, *parts[0], *parts[1]])
+
+
+def test_a_job_outlives_a_power_cut(job, tmp_path, monkeypatch):
+    power = PowerCut(monkeypatch)
+    finished = run_job(job(), str(tmp_path / "new"), engine_here, "parquet")
+    assert power.renamed[-1] == tmp_path / "new" / finished and power.gone == []
 
 
 def test_what_another_living_process_has_claimed_is_left_to_it(job, computed, rows_in, tmp_path, capsys):
