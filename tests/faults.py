@@ -16,6 +16,7 @@ and must end with every row.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import io
 import json
@@ -123,11 +124,25 @@ class Ran(NamedTuple):
     said: str
 
 
-def begun(module: str, *arguments: str, limit_bytes: int | None = None) -> subprocess.Popen[str]:
-    """A command as a process group of its own, with a limit of what a file may hold."""
+def begun(
+    module: str,
+    *arguments: str,
+    limit_bytes: int | None = None,
+    heeds_permissions: bool = False,
+    **more: str,
+) -> subprocess.Popen[str]:
+    """A command as a process group of its own.
+
+    Args:
+        limit_bytes: of what a file may hold.
+        heeds_permissions: also where it is root.
+        more: environment variables.
+    """
 
     def limit() -> None:
         heed_hangups()
+        if heeds_permissions and os.geteuid() == 0:
+            heed_permissions()
         if limit_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
@@ -139,7 +154,17 @@ def begun(module: str, *arguments: str, limit_bytes: int | None = None) -> subpr
         text=True,
         start_new_session=True,
         preexec_fn=limit,
+        env=os.environ | more,
     )
+
+
+def heed_permissions() -> None:
+    """In a process of root that is about to become a job: it may do what a file's owner may, no more."""
+    drop = 24  # PR_CAPBSET_DROP
+    libc = ctypes.CDLL(None, use_errno=True)
+    for right in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if libc.prctl(drop, right, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "this root may not give up its rights")
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:
@@ -166,7 +191,7 @@ def failed(ran: Ran) -> Result | None:
     return None
 
 
-def quick(out: Path, first: int = 0, last: int = 8, file_format: str = "parquet") -> list[str]:
+def quick(out: Path | str, first: int = 0, last: int = 8, file_format: str = "parquet") -> list[str]:
     return ["tests.builders.work.quick", str(out), str(first), str(last), file_format, "0.02"]
 
 
@@ -209,27 +234,44 @@ def kill(process: subprocess.Popen[str], how: str, rng: Rng) -> None:
             process.send_signal(signal.Signals[how])
 
 
-def job_killed(how: str) -> Callable[[Rng, Path], Result]:
-    """A job of 8 units and 2 workers, of which something gets a signal at a random moment."""
+def strike(process: subprocess.Popen[str], units: Path, num_units: int, how: str, rng: Rng) -> None:
+    """Send something of a job a signal, at a random moment or when a random number of units are there."""
+    after_start = how == "worker" or rng.random() < 0.5
+    while after_start and process.poll() is None and not workers_of(process):
+        time.sleep(0.003)
+    deadline = time.monotonic() + 4 * rng.random() ** 2
+    wait_for_units(process, units, int(rng.integers(num_units + 1)), deadline)
+    kill(process, how, rng)
+
+
+def wait_for_units(process: subprocess.Popen[str], units: Path, number: int, deadline: float) -> None:
+    """Wait until a job has finished so many units, or ended, or until the deadline; of 0, the last two."""
+    while time.monotonic() < deadline and process.poll() is None:
+        if number and len(list(units.glob("*.json"))) >= number:
+            return
+        time.sleep(0.003)
+
+
+def job_killed(how: str, at_url: bool = False, together: int = 1) -> Callable[[Rng, Path], Result]:
+    """A job of 2 workers, of which something gets a signal at a random moment.
+
+    Args:
+        at_url: whether its output is an object store's, so that there are neither claims nor locks.
+        together: units of a worker; there are 4 times as many, and 4 more.
+    """
+    last = 4 + 4 * together
 
     def attack(rng: Rng, folder: Path) -> Result:
-        command = quick(folder, file_format=str(rng.choice(["parquet", "h5"])))
+        out = f"store://{folder}" if at_url else folder
+        command = quick(out, last=last, file_format=str(rng.choice(["parquet", "h5"])))
+        command += ["--together", str(together)]
         process = begun(*command)
-        after_start = how == "worker" or rng.random() < 0.5
-        while after_start and process.poll() is None and not workers_of(process):
-            time.sleep(0.003)
-        deadline = time.monotonic() + 4 * rng.random() ** 2
-        at_unit = int(rng.integers(9))
-        while time.monotonic() < deadline and process.poll() is None:
-            if at_unit and len(list(folder.glob(f"{STEM}/*.json"))) >= at_unit:
-                break
-            time.sleep(0.003)
-        kill(process, how, rng)
+        strike(process, folder / STEM, last, how, rng)
         ran = ended(process)
         bad = failed(ran)
         if bad is not None and not (how == "Ctrl-C" and _came_before_the_job(ran, folder)):
             return bad
-        return again(command, ran.status == 0, rows_in(folder), folder, range(8))
+        return again(command, ran.status == 0, rows_in(folder), folder, range(last))
 
     return attack
 
@@ -296,6 +338,133 @@ def folder_taken_from_a_job(rng: Rng, folder: Path) -> Result:
         for path in aside.iterdir():
             os.replace(path, units / path.name)
     return again(command, ran.status == 0, before | rows_in(folder), folder, range(8))
+
+
+def permission_revoked(rng: Rng, folder: Path) -> Result:
+    """While it runs its folder, that of its units or one unit cannot be written or read any more."""
+    command = quick(folder)
+    process = begun(*command, heeds_permissions=True)
+    units = folder / STEM
+    wait_for_units(process, units, int(rng.integers(1, 9)), time.monotonic() + LIMIT_S)
+    places = [(folder, 0o500), (units, 0o500), (units, 0)]
+    places += [(path, 0) for path in units.glob("*.json")][:3]
+    place, mode = places[int(rng.integers(len(places)))]
+    with suppress(FileNotFoundError):
+        place.chmod(mode)
+    ran = ended(process)
+    for path in (folder, units, place):
+        if path.exists():
+            path.chmod(0o700)
+    bad = failed(ran)
+    return bad or again(command, ran.status == 0, rows_in(folder), folder, range(8))
+
+
+def unit_damaged(rng: Rng, folder: Path) -> Result:
+    """While it runs a bit of a unit flips, or its end is gone: the unit is named, and made anew once removed."""
+    command = quick(folder)
+    process = begun(*command)
+    units = folder / STEM
+    wait_for_units(process, units, int(rng.integers(1, 9)), time.monotonic() + LIMIT_S)
+    path = units / f"{int(rng.integers(8)):06d}-0.json"
+    other = folder.with_name(f"{folder.name}-damaged")
+    with suppress(FileNotFoundError):
+        data = path.read_bytes()
+        changed = flipped(data, rng) if rng.random() < 0.7 else data[: int(rng.integers(len(data)))]
+        other.write_bytes(changed)
+        os.replace(other, path)
+    ran = ended(process)
+    is_finished = ran.status == 0
+    bad = failed(ran)
+    if bad is None and is_finished and path.exists():  # it came when the job had read all
+        ran = ended(begun(*command))
+        bad = failed(ran)
+    if bad is not None:
+        return bad
+    if ran.status != 0:
+        if str(path) not in ran.said:
+            return Result(False, wrong=1, why=f"does not name {path}: {ran.said[-500:]}")
+        path.unlink()
+    return again(command, is_finished, rows_in(folder), folder, range(8))
+
+
+def out_of_memory(how: str, together: int = 1) -> Callable[[Rng, Path], Result]:
+    """One unit gets no more memory: its worker is told so, or the system kills it."""
+
+    def attack(rng: Rng, folder: Path) -> Result:
+        marker = folder.with_name(f"{folder.name}-marker")
+        short_at = ["--short-at", str(rng.integers(8)), "--how", how, "--marker", str(marker)]
+        command = [*quick(folder), "--together", str(together), *short_at]
+        ran = ended(begun(*command))
+        bad = failed(ran)
+        if bad is not None:
+            return bad
+        if ran.status != 2 or "memory" not in ran.said:
+            return Result(False, wrong=1, why=f"status {ran.status}: {ran.said[-500:]}")
+        return again(command, False, rows_in(folder), folder, range(8))
+
+    return attack
+
+
+# Training
+
+TRAINING = "runs-r1-mini-digits-cpu-16px-4-0000-of-0001"
+DIFFERS = ("train_time_s", "engine", "device", "software", "builder_commit")
+Key = tuple[int, int]
+
+
+def training(out: Path, together: int) -> list[str]:
+    """A job of 2 small networks with 2 seeds, of which the second seed's begin with NaN."""
+    job = "--space r1-mini --dataset digits --recipe cpu-16px-4 --archs 443:445 --seeds 0 1 --base none"
+    workers = f"--device cpu --workers 2 --together {together} --format parquet --out {out}"
+    return ["tests.builders.work.diverging", *job.split(), *workers.split()]
+
+
+def trained_in(out: Path) -> dict[Key, Row]:
+    found = {}
+    for path in [*out.glob("*.parquet"), *out.glob(f"{TRAINING}/*.json")]:
+        for row in read_shard(path.read_bytes(), str(path)).rows:
+            found[row["arch_id"], row["seed"]] = row
+    return found
+
+
+def training_killed(rng: Rng, folder: Path) -> Result:
+    """Networks that diverge, in a job that is killed: they have rows, equal to those of an undisturbed job."""
+    cache = {"NBZERO_CACHE": str(folder.parent / "cache")}
+    kept = folder.parent / "undisturbed"
+    if not kept.exists() and ended(begun(*training(kept, 1), **cache)).status != 0:
+        return Result(False, wrong=1, why="undisturbed it fails")
+    command = training(folder, int(rng.integers(1, 3)))
+    process = begun(*command, **cache)
+    how = str(rng.choice(["group", "worker", "SIGTERM"]))
+    while process.poll() is None and not workers_of(process):
+        time.sleep(0.01)
+    time.sleep(2 * rng.random())
+    strike(process, folder / TRAINING, 4, how, rng)
+    ran = ended(process)
+    bad = failed(ran)
+    if bad is not None:
+        return bad
+    before = trained_in(folder)
+    ran_again = ended(begun(*command, **cache))
+    if ran_again.status != 0:
+        said = ran_again.said[-500:]
+        return failed(ran_again) or Result(False, lost=len(before), why=f"cannot go on: {said}")
+    return judged_training(ran.status == 0, before, trained_in(folder), trained_in(kept))
+
+
+def judged_training(
+    is_finished: bool, before: dict[Key, Row], after: dict[Key, Row], whole: dict[Key, Row]
+) -> Result:
+    """Compare what an undisturbed job gives with what is there, and that with what was finished before."""
+    lost = [key for key in whole if key not in after]
+    lost += [key for key, row in before.items() if after.get(key, row) != row]
+    wrong = []
+    for key, row in after.items():
+        is_same = all(row[name] == value for name, value in whole[key].items() if name not in DIFFERS)
+        if not is_same or (row["status"] == "diverged") != (key[1] == 1):
+            wrong.append(key)
+    why = f"lost {lost}, wrong {wrong}" if lost or wrong else ""
+    return Result(is_finished, len(lost), len(wrong), why=why)
 
 
 # Merges
@@ -663,10 +832,30 @@ ON_PROCESSES: dict[str, Callable[[Rng, Path], Result]] = {
     "job: one worker killed (kill -9)": job_killed("worker"),
     "job: SIGTERM": job_killed("SIGTERM"),
     "job: SIGHUP": job_killed("SIGHUP"),
+    "job: SIGUSR1": job_killed("SIGUSR1"),
     "job: Ctrl-C": job_killed("Ctrl-C"),
     "job: two on one shard": two_jobs,
     "job: full disk": full_disk_of_a_job,
     "job: its folder taken away": folder_taken_from_a_job,
+    "job: permission revoked": permission_revoked,
+    "job: a unit damaged": unit_damaged,
+    "job: memory refused": out_of_memory("memory"),
+    "job: memory refused, 4 together": out_of_memory("memory", 4),
+    "job: killed for its memory": out_of_memory("kill"),
+    "job: NaN weights, killed": training_killed,
+    "job: at a URL, its group killed": job_killed("group", at_url=True),
+    "job: at a URL, its parent killed": job_killed("SIGKILL", at_url=True),
+    "job: at a URL, one worker killed": job_killed("worker", at_url=True),
+    "job: at a URL, SIGTERM": job_killed("SIGTERM", at_url=True),
+    "job: at a URL, SIGHUP": job_killed("SIGHUP", at_url=True),
+    "job: at a URL, SIGUSR1": job_killed("SIGUSR1", at_url=True),
+    "job: at a URL, Ctrl-C": job_killed("Ctrl-C", at_url=True),
+    "job: 4 together, its group killed": job_killed("group", together=4),
+    "job: 4 together, its parent killed": job_killed("SIGKILL", together=4),
+    "job: 4 together, one worker killed": job_killed("worker", together=4),
+    "job: 4 together, SIGTERM": job_killed("SIGTERM", together=4),
+    "job: 4 together, SIGUSR1": job_killed("SIGUSR1", together=4),
+    "job: 4 together, Ctrl-C": job_killed("Ctrl-C", together=4),
     "merge: killed (kill -9)": merge_killed,
     "merge: two into one release": two_merges,
     "merge: full disk": full_disk_of_a_merge,

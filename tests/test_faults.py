@@ -11,6 +11,9 @@ from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, exp
 
 ON_PROCESSES = (
     "job: two on one shard",
+    "job: permission revoked",
+    "job: memory refused, 4 together",
+    "job: at a URL, its group killed",
     "merge: killed (kill -9)",
     "merge: two into one release",
 )

@@ -31,6 +31,8 @@ from nbzero.proxies.workers import (
 )
 
 MAX_WORKERS = 1000
+# What errors say where memory is short: of torch, which has no type of its own on a CPU, and of threads.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "can't start new thread")
 FEWER = "run the same command again to go on, with fewer --workers if memory is short"
 
 
@@ -133,6 +135,16 @@ def _work(connection: Connection) -> None:
             answer(connection, keep_unit(job, folder, unit, compute(unit, there)))
     except NBZeroError as error:
         answer(connection, error)
+    except (MemoryError, RuntimeError) as error:
+        answer(connection, _in_words(job, error))
+
+
+def _in_words(job: Job, error: BaseException) -> ReleaseError:
+    """The error of a worker that got no more memory; any other error is raised again."""
+    said = str(error).partition("\n")[0] or type(error).__name__
+    if not isinstance(error, MemoryError) and not any(words in said for words in NO_MEMORY):
+        raise error
+    return ReleaseError(f"a worker of {job.stem} got no more memory ({quoted(said)}); {FEWER}")
 
 
 def _work_together(connection: Connection, job: Job, folder: Folder, compute: Compute) -> NoReturn:
@@ -140,11 +152,8 @@ def _work_together(connection: Connection, job: Job, folder: Folder, compute: Co
     speaking = threading.Lock()
 
     def work(unit: Unit, there: Row | None) -> None:
-        said: Row | NBZeroError
         try:
-            said = keep_unit(job, folder, unit, compute(unit, there))
-        except NBZeroError as error:
-            said = error
+            said = _kept(job, folder, unit, there, compute)
         except BaseException:
             traceback.print_exc()
             os._exit(1)  # as an error ends a worker that computes one unit at a time
@@ -154,6 +163,16 @@ def _work_together(connection: Connection, job: Job, folder: Folder, compute: Co
     with ThreadPoolExecutor(job.together) as pool:
         while True:
             pool.submit(work, *told(connection))
+
+
+def _kept(job: Job, folder: Folder, unit: Unit, there: Row | None, compute: Compute) -> Row | NBZeroError:
+    """The row of a unit, or an error that another worker need not end for."""
+    try:
+        return keep_unit(job, folder, unit, compute(unit, there))
+    except NBZeroError as error:
+        return error
+    except (MemoryError, RuntimeError) as error:
+        return _in_words(job, error)
 
 
 # What computes

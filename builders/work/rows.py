@@ -68,12 +68,30 @@ class Folder:
         """Every finished file below a sub-folder, relative to this folder, sorted.
 
         There is none where the sub-folder does not exist.
+
+        Raises:
+            FileNotFoundError: a folder has gone meanwhile.
+            ReleaseError: one that cannot be read.
         """
         if not self.fs.isdir(self.path(under)):
             return []
         start = len(self.root.rstrip("/")) + 1
-        found = [name[start:] for name in self.fs.find(self.path(under))]
+        found = [name[start:] for name in self._find(self.path(under))]
         return sorted(name for name in found if not name.endswith((".part", ".claim", ".lock")))
+
+    def _find(self, path: str) -> list[str]:
+        """Every file below a folder."""
+        if not self.local:
+            return list(self.fs.find(path))
+        try:
+            return list(self.fs.find(path, on_error="raise"))  # else what cannot be read were empty
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            where = error.filename or path
+            raise ReleaseError(
+                f"cannot read the folder {where}: {error.strerror or error}; make it readable"
+            ) from error
 
     def make(self) -> None:
         """Make the folder where it does not exist; OutputError where that cannot be."""

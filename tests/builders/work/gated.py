@@ -41,6 +41,8 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
                 time.sleep(0.01)
         if unit[0] == settings.get("wrong"):
             raise UsageError(f"unit {unit[0]} cannot be")
+        if unit[0] == settings.get("short"):
+            raise settings["error"]
         row = row_in_shard(unit[0], train_time_s=float(time.monotonic_ns()), device=device)
         return {name: value for name, value in row.items() if name not in ENDS}
 

@@ -2,11 +2,22 @@
 
 No test itself. Two workers, which need no torch. What a row says follows from its arch alone, but for
 train_time_s, which says when it was computed. So one that is computed again is told from one that was kept.
+
+    --together N            units that a worker computes at a time
+    --short-at ARCH_ID      there memory is short, unless --marker is a file already: it is made before
+    --how memory | kill     the worker gets no more memory, or is killed as the system does then
+    --marker FILE
 """
 
+import argparse
+import dataclasses
+import os
+import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from builders.work import local
@@ -17,6 +28,7 @@ from builders.work.rows import Row
 from builders.work.units import Unit
 from nbzero.spaces.macro import space
 from tests.builders.made import row_in_shard
+from tests.builders.work import store  # noqa: F401, jobs may write there
 from tests.builders.work.gated import ENDS
 
 STEM = "quick-0000-of-0001"
@@ -40,23 +52,54 @@ def row_of(arch_id: int, arch: str) -> Row:
 def start(device: str, settings: dict[str, Any]) -> Compute:
     def compute(unit: Unit, there: Row | None) -> Row:
         time.sleep(settings["seconds"])
+        if unit[0] == settings["short_at"] and _is_first(settings["marker"]):
+            _run_short(settings["how"])
         row = row_of(unit[0], unit[1]) | {"train_time_s": float(time.monotonic_ns())}
         return {name: value for name, value in row.items() if name not in ENDS}
 
     return compute
 
 
+def _is_first(marker: str) -> bool:
+    """Whether no process was here before."""
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _run_short(how: str) -> None:
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + 2**25  # room to say so
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    bytes(2**28)
+
+
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
-    out, first, last, file_format, seconds = argv or sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out")
+    parser.add_argument("first", type=int)
+    parser.add_argument("last", type=int)
+    parser.add_argument("format", choices=("parquet", "h5"))
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--together", type=int, default=1)
+    parser.add_argument("--short-at", type=int)
+    parser.add_argument("--how", choices=("memory", "kill"))
+    parser.add_argument("--marker")
+    given = parser.parse_args(argv)
     members = space("r1-mini").members
-    units = [(arch_id, members[arch_id], 0) for arch_id in range(int(first), int(last))]
+    units = [(arch_id, members[arch_id], 0) for arch_id in range(given.first, given.last)]
     same_key = {"recipe": "cpu-16px-4"}
-    settings = {"seconds": float(seconds)}
+    settings = {name: getattr(given, name) for name in ("seconds", "short_at", "how", "marker")}
     job = Job("runs", "quick", "r1-mini", "digits", units, 0, 1, start, settings, same_key, "cpu", 2)
+    job = dataclasses.replace(job, together=given.together)
     deadline = Deadline()
     with deadline.heeding_signals():
-        run_job(job, out, local.engine, file_format, deadline=deadline)
+        run_job(job, given.out, local.engine, given.format, deadline=deadline)
 
 
 if __name__ == "__main__":
