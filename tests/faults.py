@@ -360,7 +360,7 @@ def permission_revoked(rng: Rng, folder: Path) -> Result:
 
 
 def unit_damaged(rng: Rng, folder: Path) -> Result:
-    """While it runs a bit of a unit flips, or its end is gone: the unit is named, and made anew once removed."""
+    """While it runs a bit of a unit flips or its end goes: the unit is named, and made anew once removed."""
     command = quick(folder)
     process = begun(*command)
     units = folder / STEM
@@ -428,7 +428,7 @@ def trained_in(out: Path) -> dict[Key, Row]:
 
 
 def training_killed(rng: Rng, folder: Path) -> Result:
-    """Networks that diverge, in a job that is killed: they have rows, equal to those of an undisturbed job."""
+    """Networks that diverge, in a job that is killed: their rows are those of an undisturbed job."""
     cache = {"NBZERO_CACHE": str(folder.parent / "cache")}
     kept = folder.parent / "undisturbed"
     if not kept.exists() and ended(begun(*training(kept, 1), **cache)).status != 0:

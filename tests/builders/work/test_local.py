@@ -201,6 +201,41 @@ def test_an_error_of_one_unit_leaves_the_others_finished(tmp_path, rows_in):
     assert kept == {f"{arch_id:06d}-0.json" for arch_id in (0, 2, 3)}
 
 
+NO_MEMORY = [
+    (MemoryError(), "'MemoryError'"),
+    (
+        RuntimeError("DefaultCPUAllocator: can't allocate memory\nmore"),
+        '"DefaultCPUAllocator: can.t allocate .*"',
+    ),
+]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize(("error", "said"), NO_MEMORY)
+def test_a_worker_that_gets_no_more_memory_says_so(error, said, together, tmp_path):
+    job = dataclasses.replace(gated_job(tmp_path, workers=1, short=1, error=error), together=together)
+    for arch_id in range(NUM_UNITS):
+        (tmp_path / f"open-{arch_id}").touch()
+    out = tmp_path / "out"
+    with pytest.raises(
+        ReleaseError, match=rf"^a worker of {STEM} got no more memory \({said}\); run the same"
+    ):
+        run_job(job, str(out), engine, "parquet")
+    finished = [0] if together == 1 else [0, 2, 3]
+    assert sorted(files_of(out / STEM)) == [f"{arch_id:06d}-0.json" for arch_id in finished]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_another_error_of_a_worker_is_not_taken_for_a_lack_of_memory(together, tmp_path, capfd):
+    job = gated_job(tmp_path, workers=1, short=0, error=RuntimeError("a bug"))
+    (tmp_path / "open-0").touch()
+    with pytest.raises(
+        ReleaseError, match=r"was killed .* or failed \(exit status 1; what it said is on stderr"
+    ):
+        run_job(dataclasses.replace(job, together=together), str(tmp_path / "out"), engine, "parquet")
+    assert "RuntimeError: a bug" in capfd.readouterr().err
+
+
 def test_a_worker_that_is_killed_is_told(tmp_path):
     with pytest.raises(ReleaseError, match=r"a worker of gated-0000-of-0001 was killed \(out of memory\?\)"):
         run_job(gated_job(tmp_path, workers=1, die=True), str(tmp_path / "out"), engine, "parquet")

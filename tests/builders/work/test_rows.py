@@ -1,5 +1,6 @@
 """Rows as files: they read back bit for bit and appear whole; what is damaged or foreign is named."""
 
+import errno
 import hashlib
 import io
 import json
@@ -251,6 +252,22 @@ def test_a_folder_may_be_any_fsspec_url():
     assert folder.names() == ["one/x.json"] and folder.read("one/x.json") == b"1"
     folder.remove("one")
     assert folder.names() == [] and folder.names("absent") == []
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    def scandir(path, real=os.scandir):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "x.json").touch()
+    assert Folder(tmp_path).names() == ["x.json"]
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = f"cannot read the folder {tmp_path}/closed: Permission denied; make it readable"
+    for under in ("", "closed"):
+        with pytest.raises(ReleaseError, match=said):
+            Folder(tmp_path).names(under)
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
