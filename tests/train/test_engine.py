@@ -1,7 +1,6 @@
 """train.engine: networks side by side give what each gives alone, and what the plain loop gives."""
 
 import dataclasses
-import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +19,7 @@ ARCHS = (
     "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2",
     "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2",
 )
-SHORT = (("paper-360", 3), ("cpu-16px-4", 4), ("gpu-12", 3))
+SHORT = (("paper-360", 2), ("cpu-16px-4", 3), ("gpu-12", 2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +51,7 @@ def in_threads(made: Engine, tasks: list[tuple[str, int]]) -> list[Result]:
 @pytest.mark.parametrize(("name", "epochs"), SHORT)
 def test_alone_and_together_it_gives_the_loops_result_bit_for_bit(name, epochs, digits):
     chosen = small(name, epochs=epochs)
-    tasks = list(itertools.product(ARCHS, (0, 5)))
+    tasks = [(ARCHS[0], 0), (ARCHS[0], 5), (ARCHS[1], 0), (ARCHS[2], 0)]
     wanted = [without_time(train(arch, digits, chosen, seed)) for arch, seed in tasks]
     assert len(set(wanted)) == len(wanted)
     made = Engine(digits, chosen, together=3)
