@@ -337,7 +337,7 @@ def barlow_twins(trace: Trace) -> float:
     with torch.no_grad():
         one_BD = _standardised_features(trace.net, images, draws)
         two_BD = _standardised_features(trace.net, images, draws)
-        with exactly(images):
+        with exactly(images.device.type):
             diagonal_D = (one_BD * two_BD).mean(0).double()
             both_BB = (one_BD @ one_BD.T).double() * (two_BD @ two_BD.T).double()
         everything = both_BB.sum() / len(images) ** 2

@@ -3,13 +3,15 @@
 Windows and patches lie behind each other in the first axis, and some layers take tokens first. Where the
 operations before a tensor do not tell (`watch`), two more forward passes do, over two images and over three:
 the axis of the images is the one whose size follows their number. Where an image has several rows there, the
-first image is the same in both passes, and its values tell whether its rows follow each other.
+first image is the same in both passes, and its values tell whether its rows follow each other. A network that
+runs on one number of images alone gets two batches of that number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -104,13 +106,7 @@ def layouts_of(lend: Lend, images: Tensor, listen: Listen) -> list[Layout | str]
     """
     found: list[Layout | str] = []
     for is_eval in (False, True):
-        seen = []
-        for batch in _two_batches(images):
-            seen.append(_seen(lend, batch, listen, is_eval))
-        two, three = seen
-        if len(two) != len(three):
-            raise ProxyError(_OTHER_CALLS)
-        layouts = [_layout(a, b) for a, b in zip(two, three, strict=True)]
+        layouts = _layouts(lend, images, listen, is_eval)
         if not is_eval:
             found = layouts
         elif len(layouts) == len(found):  # a random depth is off in eval mode
@@ -121,17 +117,36 @@ def layouts_of(lend: Lend, images: Tensor, listen: Listen) -> list[Layout | str]
     return found
 
 
-def _two_batches(images: Tensor) -> Iterator[Tensor]:
-    """The first image with one other, and with two yet others."""
+def _layouts(lend: Lend, images: Tensor, listen: Listen, is_eval: bool) -> list[Layout | str]:
+    """By the sizes of tensors of two and three images; by values alone where other numbers do not run."""
+    of_sizes: Callable[[Tensor, Tensor], Layout | str] = _layout
+    sizes = (1, 2)
+    for sizes in ((1, 2), (len(images) - 1,) * 2):
+        try:
+            seen = [_seen(lend, batch, listen, is_eval) for batch in _batches(images, sizes)]
+            break
+        except ProxyError:
+            if sizes != (1, 2) or len(images) == 1:
+                raise
+    one, other = seen
+    if len(one) != len(other):
+        raise ProxyError(_OTHER_CALLS)
+    if sizes != (1, 2):
+        of_sizes = partial(_layout_by_values, num_images=len(images))
+    return [of_sizes(a, b) for a, b in zip(one, other, strict=True)]
+
+
+def _batches(images: Tensor, others: tuple[int, ...]) -> Iterator[Tensor]:
+    """The first image with some others, and once more with yet others."""
     draws = generator(0)
-    for number in (1, 2):
+    for number in others:
         shape = (number, *images.shape[1:])
         if images.is_floating_point():
-            others = normal(shape, draws, images)
+            drawn = normal(shape, draws, images)
         else:
             chosen = torch.randint(images.numel(), shape, generator=draws, device="cpu")
-            others = images.flatten()[chosen.to(images.device)]
-        yield torch.cat([images[:1], others])
+            drawn = images.flatten()[chosen.to(images.device)]
+        yield torch.cat([images[:1], drawn])
 
 
 def _seen(lend: Lend, batch: Tensor, listen: Listen, is_eval: bool) -> list[Tensor]:
@@ -139,16 +154,14 @@ def _seen(lend: Lend, batch: Tensor, listen: Listen, is_eval: bool) -> list[Tens
     with lend() as net, torch.no_grad():
         net.train(not is_eval)
         for module in net.modules():
-            if not any(True for _ in module.children()):
+            if not module._modules:
                 module.training = False  # no batch norm couples the images, and nothing is dropped
         try:
             with listen(net, lambda tensor: seen.append(tensor.detach().clone())):
                 net(batch)
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
-            said = f"{type(error).__name__}: {error}".split("\n")[0]
-            raise ProxyError(
-                f"which axis is the images cannot be told: on {len(batch)} images {said}"
-            ) from error
+            said = f"on {len(batch)} images {type(error).__name__}: {error}".split("\n")[0]
+            raise ProxyError(f"which axis is the images cannot be told: {said}") from error
     return seen
 
 
@@ -172,6 +185,27 @@ def _layout(two: Tensor, three: Tensor) -> Layout | str:
     if fits == [False, True]:
         return apart
     return "which rows of a layer are of one image cannot be told: its images are alike, or mixed"
+
+
+def _layout_by_values(one: Tensor, other: Tensor, num_images: int) -> Layout | str:
+    """Of two batches of one size: the first image's values are the same, and all others' are not."""
+    if one.shape != other.shape:
+        return _OTHER_CALLS
+    if torch.equal(one, other):
+        return Layout(None)
+    fitting = []
+    for axis, size in enumerate(one.shape):
+        rows = size // num_images
+        if size == 0 or size % num_images:
+            continue
+        for layout in {Layout(axis, rows), Layout(axis, rows, rows == 1)}:
+            pair = [images_first(tensor, layout, num_images) for tensor in (one, other)]
+            differing = (pair[0] - pair[1]).abs().flatten(1).amax(1) > 1e-3 * one.abs().amax()
+            if not differing[0] and differing[1:].all():
+                fitting.append(layout)
+    if len(fitting) == 1:
+        return fitting[0]
+    return f"no single axis of a tensor of shape {tuple(one.shape)} is the images"
 
 
 def _is_same_first(two: Tensor, three: Tensor, layout: Layout) -> bool:

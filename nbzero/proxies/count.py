@@ -59,9 +59,10 @@ def macs(trace: Trace) -> float:
         nonlocal total
         total += output.numel() * weights
 
-    watch = Watch(trace.net.eval(), tell_weighted=count)
+    watch = Watch(trace.net.eval(), tell_weighted=count, marks=False)
     with torch.no_grad(), watch:
         trace.net(torch.zeros_like(trace.images[:1]))
+    watch.close()
     if total == 0:
         raise ProxyError("macs counts Conv2d and Linear layers, and none ran in this network")
     return float(total)

@@ -9,13 +9,14 @@ What belongs to the process is lent to one pass at a time: generators, attention
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import sys
 import types
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -39,6 +40,7 @@ class Lender:
 
     def __init__(self, net: nn.Module) -> None:
         self.net = as_written(net)
+        self._modules = list(self.net.modules())
         self._can_copy: bool | None = None  # not known yet
 
     @contextmanager
@@ -67,61 +69,62 @@ class Lender:
             stack.enter_context(_without_compilation())
             net = self._copy()
             if net is None:
-                stack.enter_context(_put_back(self.net))
+                stack.enter_context(_put_back(self._modules))
                 net = self.net
-            lent = _same_places(self.net, net, modules)
-            _write_out_compiled(net)
-            _stop_working_in_place(net)
-            stack.enter_context(_single_values_refused(net))
+            there = list(net.modules())
+            lent = _same_places(self._modules, there, modules)
+            for module in there:
+                _prepare(module, stack)
             yield net, [as_written(module) for module in lent]
 
     def _copy(self) -> nn.Module | None:
-        if self._can_copy is None:
-            self._can_copy = not _is_held_from_outside(self.net)
+        """A copy; None where none can be made that has nothing of the network."""
+        is_first = self._can_copy is None
+        if is_first:
+            self._can_copy = not _is_held_from_outside(self._modules)
         if not self._can_copy:
             return None
         try:
-            twin = copied(self.net, {})
+            with torch.no_grad():
+                twin: nn.Module = copied(self.net, {})
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # whatever a module's own way of being copied raises: it is lent itself
             self._can_copy = False
             return None
-        self._can_copy = _is_apart(self.net, twin)
+        if is_first:  # a module may copy itself by itself
+            self._can_copy = _parts(self._modules).isdisjoint(_parts(twin.modules()))
         return twin if self._can_copy else None
 
 
 def as_written(net: nn.Module) -> nn.Module:
     """What torch.compile was given, where it made this network; else the network."""
-    while isinstance(net._modules.get("_orig_mod"), nn.Module):
+    while "_orig_mod" in net._modules:
         net = net._modules["_orig_mod"]  # type: ignore[assignment]
     return net
 
 
-def _write_out_compiled(net: nn.Module) -> None:
-    """Every compiled submodule is what was compiled."""
-    for module in list(net.modules()):
-        vars(module).pop("_compiled_call_impl", None)
-        for name, child in module._modules.items():
-            if child is not None:
-                module._modules[name] = as_written(child)
+def _same_places(
+    modules: Sequence[nn.Module], there: Sequence[nn.Module], chosen: Sequence[nn.Module]
+) -> list[nn.Module]:
+    if not chosen:
+        return []
+    places = {id(module): number for number, module in enumerate(modules)}
+    return [there[places[id(module)]] for module in chosen]
 
 
-def _same_places(net: nn.Module, twin: nn.Module, modules: Sequence[nn.Module]) -> list[nn.Module]:
-    if net is twin or not modules:
-        return list(modules)
-    places = {id(module): number for number, module in enumerate(net.modules())}
-    there = list(twin.modules())
-    return [there[places[id(module)]] for module in modules]
-
-
-def _stop_working_in_place(net: nn.Module) -> None:
-    for module in net.modules():
-        if getattr(module, "inplace", False) is True:
-            try:
-                module.inplace = False  # type: ignore[assignment]
-            except AttributeError:  # a property without a setter; what it overwrites is read before
-                continue
+def _prepare(module: nn.Module, hooks: ExitStack) -> None:
+    """Nothing compiled inside, nothing in place, no batch norm of one value."""
+    attributes = vars(module)
+    attributes.pop("_compiled_call_impl", None)
+    for name, child in module._modules.items():
+        if child is not None and "_orig_mod" in child._modules:
+            module._modules[name] = as_written(child)
+    if getattr(module, "inplace", False) is True:
+        with contextlib.suppress(AttributeError):  # no setter; what it overwrites is read before
+            module.inplace = False  # type: ignore[assignment]
+    if isinstance(module, _BatchNorm):
+        hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
 
 
 @contextmanager
@@ -137,22 +140,25 @@ def _without_compilation() -> Iterator[None]:
 # Copies
 
 # What a copy shares with what it was made of.
-_NUMBERS = (bool, int, float, complex, str, bytes, type(None), range)
+_NUMBERS = frozenset((bool, int, float, complex, str, bytes, type(None), range))
 _OF_CODE = (type, types.FunctionType, types.BuiltinFunctionType, torch.dtype, torch.device, torch.Size)
 _SHARED = frozenset((*_NUMBERS, *_OF_CODE))
+_OWN_TABLES = frozenset(name for name, value in vars(nn.Module()).items() if isinstance(value, (dict, set)))
 _PLAIN_SETSTATE = "torch.nn.modules."  # torch's own fill in what older files lack
 
 
 def copied(value: Any, memo: dict[int, Any]) -> Any:
     """copy.deepcopy, 5 to 10 times as fast for what networks are made of.
 
-    A tensor that was computed is copied too, without its graph.
+    A tensor that was computed is copied too, without its graph: gradients are off where it is called.
     """
     kind: Any = type(value)
     if kind in _SHARED:
         return value
     if id(value) in memo:
         return memo[id(value)]
+    if kind is set and not value:
+        return set()
     if kind is tuple and all(type(item) in _SHARED for item in value):
         return value
     if kind in (dict, OrderedDict, list):
@@ -171,7 +177,7 @@ def _copied_items(holder: Any, memo: dict[int, Any]) -> Any:
         twin.extend(copied(item, memo) for item in holder)
         return twin
     for key, item in holder.items():
-        twin[key] = copied(item, memo)
+        twin[key] = item if type(item) in _SHARED else copied(item, memo)
     return twin
 
 
@@ -179,7 +185,11 @@ def _copied_module(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     twin = memo[id(module)] = object.__new__(type(module))
     attributes = vars(twin)
     for name, value in vars(module).items():
-        if name != "_compiled_call_impl":
+        if type(value) in _SHARED:
+            attributes[name] = value
+        elif name in _OWN_TABLES and not value:  # never shared between modules
+            attributes[name] = type(value)()
+        elif name != "_compiled_call_impl":
             attributes[name] = copied(value, memo)
     return twin
 
@@ -196,56 +206,58 @@ def _is_copied_plainly(kind: type[nn.Module]) -> bool:
 
 def _copied_tensor(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
     if type(tensor) is nn.Parameter:
-        return nn.Parameter(tensor.detach().clone(), tensor.requires_grad)
+        return nn.Parameter(tensor.clone(), tensor.requires_grad)
     if not tensor.is_leaf:
-        return tensor.detach().clone()
+        return tensor.clone()
     is_alone = type(tensor) is Tensor and tensor.layout is torch.strided and not tensor.is_quantized
     if is_alone and tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size():
-        return tensor.detach().clone().requires_grad_(tensor.requires_grad)
+        return tensor.clone().requires_grad_(tensor.requires_grad)
     twin: Tensor = copy.deepcopy(tensor, memo)
     return twin
 
 
-def _is_apart(net: nn.Module, twin: nn.Module) -> bool:
-    """Whether a copy has nothing of the network, as where a module copies itself by itself."""
-    return _parts(net).isdisjoint(_parts(twin))
-
-
-def _parts(net: nn.Module) -> set[int]:
-    parts = {id(module) for module in net.modules()}
-    parts.update(id(tensor) for tensor in net.parameters())
-    parts.update(id(tensor) for tensor in net.buffers())
+def _parts(modules: Iterable[nn.Module]) -> set[int]:
+    """The modules, parameters and buffers, by identity."""
+    parts = set()
+    for module in modules:
+        parts.add(id(module))
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None:
+                parts.add(id(tensor))
     return parts
 
 
-def _is_held_from_outside(net: nn.Module) -> bool:
+def _is_held_from_outside(modules: Sequence[nn.Module]) -> bool:
     """Whether a function or weak reference that the network holds leads back to a part of it.
 
     A copy would share that function, which would run or read the caller's network.
     """
-    parts = _parts(net)
-    for module in net.modules():
+    parts: set[int] = set()
+    for module in modules:
         for value in vars(module).values():
-            if _leads_to(value, parts):
-                return True
+            if type(value) in _NUMBERS:
+                continue
+            for item in _items_of(value):
+                while isinstance(item, functools.partial):
+                    item = item.func
+                if isinstance(item, (weakref.ref, types.FunctionType)):
+                    parts = parts or _parts(modules)
+                    if _leads_to(item, parts):
+                        return True
     return False
 
 
-def _leads_to(value: Any, parts: set[int]) -> bool:
-    """Whether one value, or an item of one holder, leads to a part; what copies of it hold is copied."""
-    if isinstance(value, dict):
-        return any(_is_leading(item, parts) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_is_leading(item, parts) for item in value)
-    return _is_leading(value, parts)
+def _items_of(value: Any) -> Iterable[Any]:
+    kind = type(value)
+    if kind is dict or kind is OrderedDict:
+        return value.values()
+    return value if kind is list or kind is tuple else (value,)
 
 
-def _is_leading(value: Any, parts: set[int]) -> bool:
-    while isinstance(value, functools.partial):
-        value = value.func
+def _leads_to(value: weakref.ref[Any] | types.FunctionType, parts: set[int]) -> bool:
     if isinstance(value, weakref.ref):
         return id(value()) in parts
-    return isinstance(value, types.FunctionType) and any(id(used) in parts for used in _used_by(value))
+    return any(id(used) in parts for used in _used_by(value))
 
 
 def _used_by(function: types.FunctionType) -> list[Any]:
@@ -265,22 +277,23 @@ def _used_by(function: types.FunctionType) -> list[Any]:
 
 
 @contextmanager
-def _put_back(net: nn.Module) -> Iterator[None]:
+def _put_back(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Tensors are copies inside; afterwards all attributes are what they were.
 
     To put back is to store references, so that nothing can fail on the way.
     """
-    attributes = [(vars(module), dict(vars(module))) for module in net.modules()]
+    attributes = [(vars(module), dict(vars(module))) for module in modules]
     held = [value for _, own in attributes for value in own.values()]
     holders = [(value, copy.copy(value)) for value in held if type(value) in (dict, OrderedDict, list, set)]
     copies: dict[int, Any] = {}
     try:
-        for there, own in attributes:
-            for name, value in own.items():
-                if isinstance(value, Tensor):
-                    there[name] = copied(value, copies)
-        for holder, own_items in holders:
-            _copy_tensors_of(holder, own_items, copies)
+        with torch.no_grad():
+            for there, own in attributes:
+                for name, value in own.items():
+                    if isinstance(value, Tensor):
+                        there[name] = copied(value, copies)
+            for holder, own_items in holders:
+                _copy_tensors_of(holder, own_items, copies)
         yield
     finally:
         for there, own in attributes:
@@ -326,15 +339,6 @@ def seeded_generators(net: nn.Module, seed: int) -> Iterator[None]:
 
 
 # Batch norms
-
-
-@contextmanager
-def _single_values_refused(net: nn.Module) -> Iterator[None]:
-    with ExitStack() as hooks:
-        for module in net.modules():
-            if isinstance(module, _BatchNorm):
-                hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
-        yield
 
 
 def _refuse_single_value(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -26,11 +26,10 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
-def exactly(like: Tensor) -> AbstractContextManager[Any]:
-    """A context in which the caller's autocast changes nothing that is computed on this tensor's device."""
-    kind = like.device.type
-    if torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
+def exactly(device: str) -> AbstractContextManager[Any]:
+    """A context in which the caller's autocast changes nothing that is computed on this type of device."""
+    if torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
     return nullcontext()
 
 

@@ -173,7 +173,7 @@ class _Scoring:
         for missing in READS[name] & trace.failed.keys():
             raise ProxyError(trace.failed[missing])
         if name not in OWN_PASS:
-            with exactly(self.images):
+            with exactly(self.images.device.type):
                 return COMPUTE[name](trace)
         with self.lender.lend(self.seed, self.blocks) as (net, blocks):
             images = self.images.clone()  # a network may change its input in place
@@ -219,16 +219,17 @@ def _check_batch(images: Tensor, labels: Tensor) -> None:
 
 
 def _check_network(net: nn.Module, images: Tensor, labels: Tensor) -> None:
-    if any(map(is_lazy, itertools.chain(net.parameters(), net.buffers()))):
+    parameters, buffers = list(net.parameters()), list(net.buffers())
+    if any(map(is_lazy, itertools.chain(parameters, buffers))):
         raise UsageError(
             "the network has lazy layers without weights yet; run it once on a batch before it is scored"
         )
-    devices = {str(tensor.device) for tensor in (images, labels, *net.parameters(), *net.buffers())}
+    devices = {str(tensor.device) for tensor in (images, labels, *parameters, *buffers)}
     if len(devices) > 1:
         raise UsageError(f"network, images and labels lie on {sorted(devices)}; move them to one device")
     if _are_tokens(images):
         return
-    dtypes = {parameter.dtype for parameter in net.parameters() if parameter.is_floating_point()}
+    dtypes = {parameter.dtype for parameter in parameters if parameter.is_floating_point()}
     is_other = bool(dtypes) and images.dtype not in dtypes
     if is_other or not images.is_floating_point():
         raise UsageError(f"images: {images.dtype}, network: {sorted(map(str, dtypes))}; convert one of them")

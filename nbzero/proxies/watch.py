@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nbzero.proxies.lend import copied
-from nbzero.proxies.passes import WEIGHTED
+from nbzero.proxies.passes import WEIGHTED, exactly
 
 
 class Marks(NamedTuple):
@@ -101,10 +101,13 @@ def _marks_of_output(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _kept(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Marks:
-    given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-    if func in _CHANNELS_FIRST or func in _CHANNELS_LAST:  # the others are weights and statistics
+    if func in _CHANNELS_FIRST or func in _CHANNELS_LAST:  # the other tensors are weights and statistics
+        source = args[0] if args else kwargs["input"]
         channels = 1 if func in _CHANNELS_FIRST else -1
-        return Marks(marks_of(given[0]).images_first, channels)
+        return Marks(marks_of(source).images_first, channels)
+    given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+    if len(given) == 1:
+        return marks_of(given[0])
     most = max((value.ndim for value in given), default=0)
     if most == 0:
         return _UNKNOWN
@@ -155,7 +158,7 @@ def is_activation(module: nn.Module) -> bool:
     """
     if isinstance(module, (nn.GELU, nn.SiLU)):
         return True
-    if any(True for _ in module.children()):
+    if module._modules:
         return False
     if "ReLU" in type(module).__name__:
         return True
@@ -196,6 +199,7 @@ class Watch(TorchFunctionMode):
         tell_unit: called with the module (None of a function) and what enters an activation, before it runs.
         tell_weighted: called with a convolution or linear layer, the weights per output channel that it used,
             and its output. It may return another output.
+        marks: mark tensors.
     """
 
     def __init__(
@@ -203,9 +207,13 @@ class Watch(TorchFunctionMode):
         net: nn.Module,
         tell_unit: Callable[[nn.Module | None, Tensor], None] | None = None,
         tell_weighted: Callable[[nn.Module, int, Tensor], Tensor | None] | None = None,
+        marks: bool = True,
     ) -> None:
         super().__init__()
+        self.marks = marks
         self.net, self.tell_unit, self.tell_weighted = net, tell_unit, tell_weighted
+        self.device = next((tensor.device.type for tensor in net.parameters()), "cpu")
+        self.is_cast = torch.is_autocast_enabled(self.device)
         self.is_deaf = False  # while what was told is worked on, and once the forward pass is over
         self.units_running = 0
         self.layers: list[list[Any]] = []  # that run now: layer, and the weight that a function was given
@@ -239,10 +247,14 @@ class Watch(TorchFunctionMode):
         self.hooks.close()
 
     def unheard(self, work: Callable[..., Any], *args: Any) -> Any:
-        """Do something of which nothing is told."""
+        """Do something of which nothing is told, and which the caller's autocast does not change."""
         was_deaf, self.is_deaf = self.is_deaf, True
         try:
-            return work(*args)
+            with torch._C.DisableTorchFunction():
+                if self.is_cast:
+                    with exactly(self.device):
+                        return work(*args)
+                return work(*args)
         finally:
             self.is_deaf = was_deaf
 
@@ -298,7 +310,7 @@ class Watch(TorchFunctionMode):
             weight = args[1] if len(args) > 1 else kwargs["weight"]
             self.layers[-1][1] = weight.numel() // max(len(weight), 1)
         output = func(*args, **kwargs)
-        if isinstance(output, Tensor):
+        if self.marks and isinstance(output, Tensor):
             marks = _marks_of_output(func, args, kwargs)
             if marks is not _UNKNOWN or marks_of(output) is not _UNKNOWN:
                 mark(output, marks)
