@@ -49,8 +49,8 @@ def naswot(trace: Trace) -> float:
         only.
 
     Raises:
-        ProxyError: no GELU, SiLU or module named ReLU (ReLU6, LeakyReLU, ..) ran; a functional relu is not
-            seen.
+        ProxyError: no ReLU (ReLU6, LeakyReLU, ..), GELU or SiLU ran on the images, as a module, a function or
+            a class of another library that computes the same; or its images cannot be told apart.
 
     Source: Mellor et al., ICML 2021, arXiv:2006.04647, which counts ReLUs. A GELU or SiLU unit is on where it
         leaves a positive value.

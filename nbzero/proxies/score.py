@@ -68,8 +68,10 @@ def score(
 
     Args:
         net: a classifier on one device, (B, channels, H, W) images or (B, T) tokens to (B, classes) logits.
-            It may offer `features(images)`, `blocks` and `stage_of_block`. Weights, buffers, modes, hooks,
-            requires_grad and .grad are left as found, also after an error.
+            It may offer `features(images)`, `blocks` and `stage_of_block`. It is left as found, also after an
+            error: passes run on copies of it. A network of which no copy can be made (a part refuses, or
+            holds a function that leads back to the network) is put back attribute by attribute. Of a
+            compiled network what was compiled is scored; of a TorchScript one `params` alone.
         images: (B, channels, H, W), of the network's dtype, on its device. Or int64 tokens, (B, T). All are
             used.
         labels: (B,) int64, on the same device.
@@ -81,7 +83,8 @@ def score(
 
     Returns:
         A score per name, in the order asked for; None, with its reason, where a proxy is not defined for this
-        network.
+        network, or where the network or torch does not allow its passes. What the network raises on a plain
+        forward pass, in the modes that it was given in, is raised.
 
     Raises:
         UnknownNameError: no proxy has that name.

@@ -1,4 +1,4 @@
-"""nbzero.proxies.watch and axes: units by what they compute, layers by what they use, images where they lie."""
+"""nbzero.proxies.watch and axes: units by what they compute, and where the images lie."""
 
 import pytest
 import torch
