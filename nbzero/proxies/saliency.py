@@ -1,7 +1,7 @@
 """Proxies that add up what the weights, or gradients for them, amount to at initialisation.
 
-"Weights" are the `weight` of every Conv2d and Linear: no batch norm, no bias. One that the loss does not reach
-(an unused head, a backbone under no_grad) has gradient 0, as in the published code.
+"Weights" are the `weight` of every Conv2d and Linear: no batch norm, no bias. One that the loss does not
+reach (an unused head, a backbone under no_grad) has gradient 0, as in the published code.
 """
 
 from __future__ import annotations
