@@ -173,6 +173,7 @@ class _Recorder:
         self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
         self.running: list[int] = []  # the blocks that run now, the innermost last
         self.kinds: list[set[int]] = [set() for _ in blocks]  # the channel axes of the layers of each
+        self.last_channel_axis = 1
         self.block_outputs: list[tuple[Tensor, int]] = []  # with their channel axes
         # Gradients of the loss that have not come, and what records them.
         self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}
@@ -363,12 +364,19 @@ class _Recorder:
         return self.keep(output)
 
     def channel_axis(self, output: Tensor) -> int | None:
-        """Of (B, T, C) the last, where nothing says otherwise; of maps that of the layers in the block."""
+        """Of (B, T, C) the last, where nothing says otherwise; of maps that of the layers in the block.
+
+        A block without layers leaves the channels where they were.
+        """
         axis = marks_of(output).channels
-        if axis is not None or output.ndim == 3:
+        if output.ndim == 3:
             return -1 if axis is None else axis
         kinds = self.kinds[self.ended]
-        return next(iter(kinds)) if len(kinds) == 1 else None
+        if axis is None and len(kinds) < 2:
+            axis = next(iter(kinds), self.last_channel_axis)
+        if axis is not None:
+            self.last_channel_axis = axis
+        return axis
 
     def finish(self, logits_BC: Any) -> None:
         """The backward passes; each is skipped, with its reason, where the network does not allow it."""

@@ -71,7 +71,15 @@ _ALIKE = _methods(
     *("relu", "relu6", "leaky_relu", "rrelu", "prelu", "gelu", "silu", "elu", "selu", "celu", "mish"),
     *("hardtanh", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus", "threshold", "clamp"),
     *("clamp_min", "clamp_max", "clip", "dropout", "dropout1d", "dropout2d", "alpha_dropout", "to", "float"),
-    *("contiguous", "clone", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"),
+    *(
+        "contiguous",
+        "clone",
+        "max_pool2d",
+        "_max_pool2d",
+        "avg_pool2d",
+        "adaptive_avg_pool2d",
+        "adaptive_max_pool2d",
+    ),
     *("interpolate", "pad", "lerp", "addcmul", "nan_to_num", "type_as", "softmax", "normalize"),
 )
 _FLATTENING = _methods("flatten")

@@ -127,3 +127,48 @@ def test_images_that_are_mixed_have_a_reason(batch):
             return self.fc(F.relu(t.reshape(len(x) * 2, 54)).reshape(len(x), -1))
 
     assert "rows of a layer are of one image cannot be told" in reason(Mixing(), batch, "naswot")
+
+
+@pytest.mark.parametrize("inner", [nn.MaxPool2d(2), nn.ChannelShuffle(2)])
+def test_a_block_without_layers_keeps_the_channels_where_they_were(inner, batch):
+    net = pooled(nn.Conv2d(3, 6, 3, padding=1), inner, nn.Conv2d(6, 8, 3, padding=1))
+    kept = []
+    for block in list(net)[:3]:
+        block.register_forward_hook(lambda _, __, output: kept.append(output.detach().double()))
+    value = score(net, *batch, ("az_expressivity",), blocks=list(net)[:3])["az_expressivity"]
+    slow = 0.0
+    for maps in kept[:3]:
+        values = torch.linalg.eigvalsh(torch.cov(maps.transpose(0, 1).flatten(1), correction=0)).clamp(min=0)
+        share = values / values.sum()
+        slow -= (share * (share + 1e-8).log()).sum().item()
+    assert value == pytest.approx(slow, rel=1e-5)
+
+
+def test_channels_last_blocks_are_read_by_their_channels(batch):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.mix = nn.LayerNorm(3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            return x + self.mix(self.norm(x))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks, self.fc = nn.ModuleList([Last(), Last()]), nn.Linear(3, 5)
+
+        def forward(self, x):
+            x = x.permute(0, 2, 3, 1)
+            for block in self.blocks:
+                x = block(x)
+            return self.fc(x.mean((1, 2)))
+
+    net = Net()
+    x, slow = batch[0].permute(0, 2, 3, 1), 0.0
+    for block in net.blocks:
+        x = block(x)
+        values = torch.linalg.eigvalsh(torch.cov(x.detach().double().flatten(0, 2).T, correction=0))
+        share = values / values.sum()
+        slow -= (share * (share + 1e-8).log()).sum().item()
+    assert score(net, *batch, ("az_expressivity",))["az_expressivity"] == pytest.approx(slow, rel=1e-5)
