@@ -663,6 +663,7 @@ ON_PROCESSES: dict[str, Callable[[Rng, Path], Result]] = {
     "job: one worker killed (kill -9)": job_killed("worker"),
     "job: SIGTERM": job_killed("SIGTERM"),
     "job: SIGHUP": job_killed("SIGHUP"),
+    "job: SIGUSR1": job_killed("SIGUSR1"),
     "job: Ctrl-C": job_killed("Ctrl-C"),
     "job: two on one shard": two_jobs,
     "job: full disk": full_disk_of_a_job,
