@@ -65,7 +65,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    first, second, own, scored, judge, pools, predicted, search, third, same = snippets(README)
+    first, second, own, scored, judge, pools, predicted, search, third, same, published = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -96,6 +96,13 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     stored = Bench().query(names["arch"]).score("synflow", "cifar10")
     here = names["score"](names["net"], names["images"], names["labels"], proxies=("synflow",), seed=0)
     assert here["synflow"] == pytest.approx(stored, rel=1e-3)  # it reads no images
+    *lines, last, _ = published.splitlines()
+    exec("\n".join(lines), names)
+    found = eval(last, names)
+    said = re.findall(r"(\w+) ([\d.]+)", published.splitlines()[-1])
+    assert len(said) == len(found) == 4
+    for name, value in said:
+        assert found[name] == pytest.approx(float(value), rel=1e-3)
 
 
 @pytest.mark.parametrize(
