@@ -8,39 +8,13 @@ import pytest
 import torch
 
 from nbzero.errors import OutputError, UsageError
-from nbzero.images.tensors import ImageData, load
+from tests.train.made import ARCHS, small, without_time
 from train import engine as engine_module
 from train.engine import Engine, Places
 from train.loop import Result, train
-from train.recipe import Recipe, recipe
+from train.recipe import recipe
 
-ARCHS = (
-    "r1-mini-s4-d1w4s2-d1w4s2-d1w8s2",
-    "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2",
-    "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2",
-)
 SHORT = (("paper-360", 2), ("cpu-16px-4", 3), ("gpu-12", 2))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def digits() -> ImageData:
-    return load("digits")
-
-
-def small(name: str, **changes: object) -> Recipe:
-    return dataclasses.replace(recipe(name), **changes)
-
-
-def without_time(result: Result) -> Result:
-    return dataclasses.replace(result, train_time_s=0.0)
 
 
 def in_threads(made: Engine, tasks: list[tuple[str, int]]) -> list[Result]:
