@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import math
 import os
 import sys
@@ -30,15 +29,14 @@ from builders.work.command import parser_of, say_errors
 from builders.work.local import all_devices
 from builders.work.origin import device_name, software
 from nbzero.errors import NBZeroError
-from nbzero.images.tensors import ImageData, normalise
+from nbzero.images.tensors import normalise
 from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.score import COMPUTE, score
 from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import Family, macs
-from train import loop
 from train.engine import EAGER_STEPS, Steps
-from train.measure import engine_seconds, finish, stream_of
+from train.measure import engine_seconds, finish, loop_seconds, made_images, stream_of
 from train.recipe import Precision, recipe
 from train.shared_batches import SharedBatches
 
@@ -51,6 +49,7 @@ LOSS_LIMIT = 1e-2  # of the mean loss of the first steps
 # What is allowed of a proxy: ten times what the reference values differ by, which is 2e-5 unless said here.
 PROXY_LIMIT = 2e-4
 PROXY_IMAGES = 16
+LOOP_S = 2.0  # seconds that a measurement of the plain loop may take
 PROXY_LIMITS = {
     "gradsign": 4e-3,
     "grasp": 9e-4,
@@ -134,25 +133,6 @@ AGREEING = PROCESSOR
 AGREEING_RECIPE = dataclasses.replace(RECIPE, batch=32, epochs=1, warmup=1.0, lr=0.01)
 
 
-@functools.cache
-def made_images(resolution: int, num_train: int) -> ImageData:
-    """Ten patterns under noise.
-
-    They are easily learnt. On images without meaning training is chaotic, and rounding grows without bound.
-    """
-    draws = torch.Generator().manual_seed(0)
-    patterns = torch.randint(64, 192, (10, 3, 4, 4), generator=draws)
-    patterns = patterns.repeat_interleave(resolution // 4, 2).repeat_interleave(resolution // 4, 3)
-
-    def some(count: int) -> tuple[Tensor, Tensor]:
-        labels = torch.randint(0, 10, (count,), generator=draws)
-        noise = torch.randint(-32, 33, (count, 3, resolution, resolution), generator=draws)
-        return (patterns[labels] + noise).to(torch.uint8), labels
-
-    train, val, test = some(num_train), some(64), some(64)
-    return ImageData("cifar10", resolution, *train, torch.arange(num_train), *val, *test)
-
-
 # Agreement
 
 
@@ -177,7 +157,7 @@ class Trained:
 
 def after_steps(arch: str, device: str, precision: Precision, graph: bool = False) -> Trained:
     """Train a network for some steps."""
-    data = made_images(AGREEING.resolution, AGREEING_STEPS * AGREEING_RECIPE.batch).to(device)
+    data = made_images("cifar10", AGREEING.resolution, AGREEING_STEPS * AGREEING_RECIPE.batch).to(device)
     images = normalise(data.val_images, (0.5,) * 3, (0.25,) * 3)
     net = build_net(arch).to(device, memory_format=torch.channels_last)
     batches = SharedBatches(data, AGREEING_RECIPE, 0, 0)
@@ -303,17 +283,6 @@ def product_rate(device: str) -> float:
     return 10 * size**3 / (time.perf_counter() - began)
 
 
-def loop_seconds(arch: str, sizes: Sizes, device: str) -> float:
-    """Seconds a step of the plain loop: the difference of a long and a short epoch."""
-    once = dataclasses.replace(RECIPE, epochs=1)
-    took = []
-    for batches in (2, sizes.steps // 4, sizes.steps):  # the first warms up
-        data = made_images(sizes.resolution, batches * RECIPE.batch).to(device)
-        finish(device)
-        took.append(loop.train(arch, data, once, 0, device).train_time_s)
-    return (took[2] - took[1]) / (sizes.steps - sizes.steps // 4)
-
-
 def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) -> int:
     """Measure and say the table; the number together that was fastest for the middle networks."""
     rate = product_rate(device)
@@ -332,8 +301,8 @@ def speeds(device: str, sizes: Sizes, until: float, say: Callable[[str], None]) 
                 return best_of(total)
             arch = sizes.archs[family][number]
             cost = macs(arch, sizes.resolution)
-            of_loop = loop_seconds(arch, sizes, device)
-            data = made_images(sizes.resolution, sizes.steps * RECIPE.batch).to(device)
+            data = made_images("cifar10", sizes.resolution, sizes.steps * RECIPE.batch).to(device)
+            of_loop = loop_seconds(arch, data, RECIPE, LOOP_S)
             of_engine = list(engine_seconds(arch, data, RECIPE, sizes.together, sizes.steps))
             best = min(seconds for _, seconds in of_engine)
             cells = [f"{3600 / seconds / STEPS_OF_RUN:.0f}" for _, seconds in of_engine]

@@ -13,7 +13,6 @@ evaluated image a third.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import sys
 import time
@@ -21,7 +20,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from builders.train_shard import ON_A_CARD
 from builders.work.base import opened_base, runs_there
@@ -37,8 +35,8 @@ from nbzero.images.facts import dataset
 from nbzero.images.tensors import ImageData
 from nbzero.proxies.workers import tune_process
 from nbzero.spaces.macro import space as macro_space
-from train import bfloat16, loop
-from train.measure import engine_seconds
+from train import bfloat16
+from train.measure import engine_seconds, loop_seconds, made_images
 from train.recipe import RECIPES, Recipe, recipe
 
 WATTS = {
@@ -138,7 +136,8 @@ def measure(space: str, data_name: str, chosen: Recipe, device: str, cost: Cost)
     tune_process()
     by_size = sorted(macro_space(space).members, key=cost.macs_of)
     places = np.linspace(0, len(by_size) - 1, len(MEASURED)).round().astype(int)
-    data = made_images(data_name, chosen, (MOST_STEPS + 1) * chosen.batch).to(device)
+    side = chosen.resolution or dataset(data_name).resolution
+    data = made_images(data_name, side, (MOST_STEPS + 1) * chosen.batch).to(device)
     started = time.perf_counter()
     points: list[Point] = []
     for number in MEASURED:
@@ -157,45 +156,10 @@ def measure(space: str, data_name: str, chosen: Recipe, device: str, cost: Cost)
 
 
 def _step_seconds(arch: str, data: ImageData, chosen: Recipe, device: str, most_s: float) -> float:
-    """Of one training step: by our loop, or on a card by our engine.
-
-    What a run costs once is left out, as two lengths are subtracted.
-    """
-
-    if device != "cpu":  # there networks train side by side
-        return min(took for _, took in engine_seconds(arch, data, chosen, [ON_A_CARD], MOST_STEPS))
-
-    def seconds(steps: int) -> float:
-        one_epoch = dataclasses.replace(chosen, epochs=1)
-        number = steps * chosen.batch
-        part = dataclasses.replace(
-            data, train_images=data.train_images[:number], train_labels=data.train_labels[:number]
-        )
-        started = time.perf_counter()
-        loop.train(arch, part, one_epoch, 0, device)
-        return time.perf_counter() - started
-
-    first = seconds(1)
-    if first > most_s / 3:  # so slow that what a run costs once is little
-        return first
-    short = seconds(1)  # the first of each shape prepares kernels
-    steps = int((most_s - first - short) / short)
-    steps = min(max(steps, 1), MOST_STEPS)
-    whole_s = seconds(1 + steps)
-    if whole_s > short:
-        return (whole_s - short) / steps
-    return whole_s / (1 + steps)  # too short to tell what it costs once
-
-
-def made_images(name: str, chosen: Recipe, number: int) -> ImageData:
-    """Images of noise as a recipe has them: how long a step takes does not depend on what they show."""
-    facts = dataset(name)
-    side = chosen.resolution or facts.resolution
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (number, 3, side, side), generator=generator, dtype=torch.uint8)
-    labels = torch.randint(0, facts.num_classes, (number,), generator=generator)
-    one = images[:1], labels[:1]
-    return ImageData(name, side, images, labels, torch.arange(number), *one, *one)
+    """Of one training step: by our loop, or on a card by our engine, where networks train side by side."""
+    if device == "cpu":
+        return loop_seconds(arch, data, chosen, most_s)
+    return min(took for _, took in engine_seconds(arch, data, chosen, [ON_A_CARD], MOST_STEPS))
 
 
 # What is said

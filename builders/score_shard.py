@@ -30,14 +30,12 @@ from builders.work.origin import device_name, software
 from builders.work.rates import scoring_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import unknown_name
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load
 from nbzero.proxies.facts import proxy
-from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, row_of_scores
+from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, protocol_named, row_of_scores
 from nbzero.proxies.score import COMPUTE
 from nbzero.release.opened import Opened
-from nbzero.spaces.published import standard_protocol
 
 
 def start(device: str, settings: dict[str, Any]) -> Compute:
@@ -101,9 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _score(given: argparse.Namespace, deadline: Deadline) -> int:
-    given.protocol = given.protocol or standard_protocol(given.space)
-    if given.protocol not in PROTOCOLS:
-        raise unknown_name("protocol", given.protocol, PROTOCOLS)
+    given.protocol = protocol_named(given.space, given.protocol).name
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     protocol = PROTOCOLS[given.protocol]
     job = job_of(given, "scores", "protocol", start, dataclasses.asdict(protocol), proxies=names)

@@ -55,7 +55,7 @@ __all__ = [
     "proxy",
     "space",
 ]
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 _LATER = (
     "images",
     "importers",

@@ -33,14 +33,19 @@ def test_the_readme_says_in_its_first_lines_what_is_trained_scored_and_predicted
     )
     bench = Bench(ROOT / "data")
     for space in bench.spaces:
-        (line,) = re.findall(rf"^\| `{space}` \| [\d,]+ \| (.*) \|$", README, re.M)
-        trained_on, trained, scored, _ = line.split(" | ")
-        for kind, said in (("runs", trained), ("scores", scored)):
-            num = 0
-            if bench.release.space(space).datasets(kind):
-                num = len(set(bench.arrow(kind, space, "cifar10").column("arch_id").to_pylist()))
-            assert said == f"{num:,}", (space, kind)
-        assert ("cpu-16px-4" in trained_on) == (trained != "0")
+        lines = re.findall(rf"^\| `{space}` \| [\d,]+ \| cifar10(.*) \|$", README, re.M)
+        said = {line.split(" | ")[0].removeprefix(", "): line.split(" | ")[1:3] for line in lines}
+        recipes = []
+        if bench.release.space(space).datasets("runs"):
+            recipes = bench.recipes(space, "cifar10")
+        assert list(said) == (recipes or [""])
+        scored = len(set(bench.arrow("scores", space, "cifar10").column("arch_id").to_pylist()))
+        for recipe, counts in said.items():
+            trained = set()
+            if recipe:
+                runs = bench.arrow("runs", space, "cifar10").to_pylist()
+                trained = {row["arch_id"] for row in runs if row["recipe"] == recipe}
+            assert counts == [f"{len(trained):,}", f"{scored:,}"], (space, recipe)
 
 
 def test_an_outdated_part_and_a_missing_marker_are_found():
@@ -60,7 +65,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    first, second, own, scored, judge, pools, predicted, search, third, same = snippets(README)
+    first, second, own, scored, judge, pools, predicted, search, third, same, published = snippets(README)
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -91,6 +96,13 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     stored = Bench().query(names["arch"]).score("synflow", "cifar10")
     here = names["score"](names["net"], names["images"], names["labels"], proxies=("synflow",), seed=0)
     assert here["synflow"] == pytest.approx(stored, rel=1e-3)  # it reads no images
+    *lines, last, _ = published.splitlines()
+    exec("\n".join(lines), names)
+    found = eval(last, names)
+    said = re.findall(r"(\w+) ([\d.]+)", published.splitlines()[-1])
+    assert len(said) == len(found) == 4
+    for name, value in said:
+        assert found[name] == pytest.approx(float(value), rel=1e-3)
 
 
 @pytest.mark.parametrize(

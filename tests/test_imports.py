@@ -150,7 +150,7 @@ def test_a_face_loads_nothing_heavy(name):
 def test_importing_and_querying_loads_nothing_heavy():
     loaded = loaded_by(
         "import nbzero; b = nbzero.Bench(); r = b.query(('r1', 0));"
-        "r.macs, r.accuracy('cifar10'), r.score('zen', 'cifar10')"
+        "r.macs, r.accuracy('cifar10', 'cpu-16px-4'), r.score('zen', 'cifar10')"
     )
     assert "nbzero" in loaded and not loaded & HEAVY
 

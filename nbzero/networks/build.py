@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import operator
 
@@ -11,7 +12,10 @@ from torch import nn
 
 from nbzero.errors import UsageError
 from nbzero.networks.macro import Net
+from nbzero.networks.network import Network
+from nbzero.networks.published import NETWORKS
 from nbzero.spaces.macro import Arch, as_arch
+from nbzero.spaces.published import IMPORTED, space_of
 
 
 def seed_of(text: str) -> int:
@@ -23,7 +27,7 @@ def seed_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
-def build_net(arch: str | Arch, num_classes: int = 10, seed: int = 0) -> Net:
+def build_net(arch: str | Arch, num_classes: int = 10, seed: int = 0) -> Network:
     """The network of `arch` with its initial weights, in train mode, float32, on the CPU.
 
         convolutions    Kaiming-normal, N(0, 2 / (C_out k^2)): fan-out, ReLU gain
@@ -31,25 +35,58 @@ def build_net(arch: str | Arch, num_classes: int = 10, seed: int = 0) -> Net:
         batch norm      gamma 1 and beta 0 everywhere
         classifier      PyTorch's default U(-1/sqrt(C), 1/sqrt(C)), bias too
 
+    An arch of a published benchmark gives that benchmark's network. Its convolutions have PyTorch's default,
+    U(-1/sqrt(n), 1/sqrt(n)) with n = (C_in / groups) k^2, as the authors of proxies score them.
+
     The weights follow from SHA-256 of `"{arch}|{seed}"`. No global random state is read or moved.
 
     Raises:
-        UsageError: an arch that is malformed or out of its grid, or fewer than 1 class.
+        UsageError: an arch that is malformed or out of its grid, or of a benchmark that has no networks here,
+            or fewer than 1 class.
         TypeError: a seed or number of classes that is no integer.
     """
-    arch = as_arch(arch)
+    published = space_of(arch) if isinstance(arch, str) else None
+    if published is None:
+        arch = as_arch(arch)
     num_classes = operator.index(num_classes)
     seed = operator.index(seed)  # "arch|0.0" would be other weights than "arch|0"
     if num_classes < 1:
         raise UsageError(f"num_classes is {num_classes!r}; at least 1")
     with torch.device("meta"):
-        net = Net(arch, num_classes)
+        if isinstance(arch, Arch):
+            net: Network = Net(arch, num_classes)
+        else:
+            net = _published_net(str(published), arch, num_classes)
     net.to_empty(device="cpu")
-    _draw_weights(net, torch.Generator().manual_seed(seed_of(f"{arch}|{seed}")))
+    draws = torch.Generator().manual_seed(seed_of(f"{arch}|{seed}"))
+    if published is None:
+        _draw_weights(net, draws)
+    else:
+        _draw_default_weights(net, draws)
     return net
 
 
-def _draw_weights(net: Net, draws: torch.Generator) -> None:
+def _published_net(space: str, arch: str, num_classes: int) -> Network:
+    values = IMPORTED[space].parse(arch)
+    if space not in NETWORKS:
+        raise UsageError(f"{space} has no networks here; those of {', '.join(NETWORKS)} can be built")
+    home, name = NETWORKS[space].split(":")
+    net: Network = getattr(importlib.import_module(home), name)(values, num_classes)
+    return net
+
+
+def _draw_default_weights(net: nn.Module, draws: torch.Generator) -> None:
+    """PyTorch's defaults, drawn from a generator."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            for parameter in module.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=draws)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+
+
+def _draw_weights(net: nn.Module, draws: torch.Generator) -> None:
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=draws)

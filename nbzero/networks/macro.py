@@ -11,9 +11,9 @@ Its activations are separate modules, not in place. Convolutions have no bias. T
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from nbzero.networks.network import Network
 from nbzero.spaces.macro import CHOICES, EXPANSION, SQUEEZE, Arch
 
 
@@ -96,11 +96,13 @@ def inverted_residual(width: int, out: int, stride: int) -> nn.Module:
 BLOCKS = {"r1": basic, "r2": bottleneck, "mb": inverted_residual}
 
 
-class Net(nn.Module):
-    """The network of one arch. `build_net` makes it with its weights."""
+class Net(Network):
+    """The network of one arch. `build_net` makes it with its weights.
+
+    Its features are (B, C, H/8, W/8), rounded up at each halving.
+    """
 
     def __init__(self, arch: Arch, num_classes: int) -> None:
-        super().__init__()
         block = BLOCKS[CHOICES[arch.space].family]
         width = arch.stem
         blocks: list[nn.Module] = [nn.Sequential(*conv_bn(3, width, 3), nn.ReLU())]
@@ -111,17 +113,4 @@ class Net(nn.Module):
                 blocks.append(block(width, stage.width, stride))
                 stage_of_block.append(number)
                 width, stride = stage.width, 1
-        self.blocks = nn.ModuleList(blocks)
-        self.stage_of_block = stage_of_block
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(width, num_classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) images to the (B, C, H/8, W/8) tensor before pooling, rounded up at each halving."""
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) images to (B, classes) logits."""
-        return self.classifier(torch.flatten(self.pool(self.features(x)), 1))
+        super().__init__(blocks, stage_of_block, width, num_classes)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -20,10 +20,19 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from nbzero.errors import ProxyError, UsageError
+from nbzero.proxies.axes import Axes, Layout, UnsureError, images_first, layouts_of
 from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.lend import without_batch_norm
-from nbzero.proxies.passes import draw_gaussian_weights, features_of, generator, normal
+from nbzero.proxies.lend import is_frozen_norm, without_batch_norm
+from nbzero.proxies.passes import (
+    draw_gaussian_weights,
+    exactly,
+    features_of,
+    generator,
+    normal,
+    wide,
+)
 from nbzero.proxies.trace import NO_ACTIVATION, Trace, reads
+from nbzero.proxies.watch import Watch, marked_images
 
 
 @reads("agree_BB")
@@ -40,8 +49,8 @@ def naswot(trace: Trace) -> float:
         only.
 
     Raises:
-        ProxyError: no GELU, SiLU or module named ReLU (ReLU6, LeakyReLU, ..) ran; a functional relu is not
-            seen.
+        ProxyError: no ReLU (ReLU6, LeakyReLU, ..), GELU or SiLU ran on the images, as a module, a function or
+            a class of another library that computes the same; or its images cannot be told apart.
 
     Source: Mellor et al., ICML 2021, arXiv:2006.04647, which counts ReLUs. A GELU or SiLU unit is on where it
         leaves a positive value.
@@ -175,7 +184,7 @@ def _zen(trace: Trace, shortcuts: bool) -> float:
             with _NoShortcuts(norms) as path:
                 features, change = _features_and_change(net, noise, near)
             norms = path.norms_behind(features)
-    moved = change.abs().sum(dtype=torch.float64).item() / len(noise)
+    moved = wide(change).abs().sum(dtype=torch.float64).item() / len(noise)
     if moved == 0:
         raise ProxyError("zen: noise on the input does not move the features of this network")
     scales = [norm.running_var.mean(dtype=torch.float64).log().item() for norm in norms]
@@ -184,6 +193,8 @@ def _zen(trace: Trace, shortcuts: bool) -> float:
 
 def _fresh_norms(net: nn.Module) -> list[Any]:
     """Every batch norm, its running statistics as at the start."""
+    if any(is_frozen_norm(module) for module in net.modules()):
+        raise ProxyError("zen reads the variances that batch norms measure, and a frozen one measures none")
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         if norm.running_var is None:
@@ -196,7 +207,7 @@ def _fresh_norms(net: nn.Module) -> list[Any]:
 
 def _features_and_change(net: nn.Module, noise: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
     features = features_of(net, noise)
-    return features, features - features_of(net, near)
+    return features, wide(features) - wide(features_of(net, near))
 
 
 _SUMS = {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__}
@@ -294,7 +305,7 @@ def phi(trace: Trace) -> float:
     with torch.no_grad(), without_batch_norm(trace.net):
         before = features_of(trace.net, noise)
         after = features_of(trace.net, near)
-    return (after - before).abs().sum(dtype=torch.float64).item()
+    return (wide(after) - wide(before)).abs().sum(dtype=torch.float64).item()
 
 
 @reads(own_pass=True)
@@ -326,15 +337,20 @@ def barlow_twins(trace: Trace) -> float:
     with torch.no_grad():
         one_BD = _standardised_features(trace.net, images, draws)
         two_BD = _standardised_features(trace.net, images, draws)
-        diagonal_D = (one_BD * two_BD).mean(0).double()
-        everything = ((one_BD @ one_BD.T).double() * (two_BD @ two_BD.T).double()).sum() / len(images) ** 2
+        with exactly(images.device.type):
+            diagonal_D = (one_BD * two_BD).mean(0).double()
+            both_BB = (one_BD @ one_BD.T).double() * (two_BD @ two_BD.T).double()
+        everything = both_BB.sum() / len(images) ** 2
     own = diagonal_D.square().sum()
     return -((diagonal_D - 1).square().sum() + 0.005 * (everything - own)).item()
 
 
 def _standardised_features(net: nn.Module, images: Tensor, draws: torch.Generator) -> Tensor:
     noisy = images + 0.01 * normal(images.shape, draws, images)
-    z_BD = features_of(net, noisy).flatten(1)
+    features = features_of(net, noisy)
+    if len(features) != len(images):
+        raise ProxyError(f"barlow_twins: features of shape {tuple(features.shape)} of {len(images)} images")
+    z_BD = wide(features).flatten(1)
     variance_D, mean_D = torch.var_mean(z_BD, 0, correction=0)
     return (z_BD - mean_D) * (variance_D + 1e-5).rsqrt()
 
@@ -363,7 +379,7 @@ def bndlent(trace: Trace) -> float:
 
     Source: Peer et al. 2021, arXiv:2011.02956 (bundle entropy); as a proxy Jing et al., arXiv:2507.08841.
     """
-    net, labels, num_images = trace.net.eval(), trace.labels, len(trace.images)
+    net, labels, num_images = trace.net, trace.labels, len(trace.images)
     sizes = [parameter.abs().max() for parameter in net.parameters() if parameter.numel()]
     if not sizes:
         raise ProxyError("bndlent reads the largest parameter, and this network has none")
@@ -372,15 +388,14 @@ def bndlent(trace: Trace) -> float:
     largest = max(sizes)
     scores: list[float] = []
 
-    def read(_: nn.Module, __: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim > 1 and len(output) == num_images:
-            q_BD = (largest - output.detach().flatten(1) * (1e-3 / num_images)).float()
-            scores.append(_bundle_entropy(q_BD, labels))
+    def read(output: Tensor, layout: Layout) -> None:
+        if layout.axis is not None:
+            a_BD = wide(images_first(output.detach(), layout, num_images)).flatten(1)
+            scores.append(_bundle_entropy((wide(largest) - a_BD * (1e-3 / num_images)).float(), labels))
 
-    with ExitStack() as hooks, torch.no_grad():
-        for block in dict.fromkeys(trace.blocks):  # one that is there twice runs twice
-            hooks.enter_context(block.register_forward_hook(read))
-        net(trace.images)
+    blocks = set(trace.blocks)  # one that is there twice runs twice
+    chosen = [number for number, module in enumerate(net.modules()) if module in blocks]
+    _read_outputs(trace, chosen, False, scores, read)
     if not scores:
         raise ProxyError(
             "bndlent reads the outputs of blocks, and no block of this network gave a tensor for each image"
@@ -447,27 +462,85 @@ def meco_leaf_modules(trace: Trace) -> float:
 
 
 def _meco(trace: Trace, leaves_only: bool) -> float:
-    net = trace.net.train()
-    total = 0.0
+    values: list[float] = []
     # Containers pass on their last child's output, changed in place or not.
     last_output, last_version, last_value = torch.empty(0), 0, 0.0
 
-    def read(_: nn.Module, __: Any, output: Any) -> None:
-        nonlocal total, last_output, last_version, last_value
-        if not isinstance(output, Tensor) or not output.is_floating_point() or output.ndim == 0:
-            return
+    def read(output: Tensor, layout: Layout) -> None:
+        nonlocal last_output, last_version, last_value
         if output is not last_output or output._version != last_version:
             last_output, last_version = output, output._version
-            last_value = _smallest_eigenvalue(output[0])
-        total += last_value
+            last_value = _smallest_eigenvalue(_of_first_image(output, layout, len(trace.images)))
+        values.append(last_value)
 
-    with ExitStack() as hooks, torch.no_grad():
-        for module in net.modules():
-            is_leaf = not any(True for _ in module.children())
-            if is_leaf or not leaves_only:
-                hooks.enter_context(module.register_forward_hook(read))
-        net(trace.images)
-    return total
+    chosen = []
+    for number, module in enumerate(trace.net.modules()):
+        is_leaf = not any(True for _ in module.children())
+        if is_leaf or not leaves_only:
+            chosen.append(number)
+    _read_outputs(trace, chosen, True, values, read)
+    if not values:
+        raise ProxyError("meco reads the outputs of modules, and none of this network gave numbers")
+    return sum(values)
+
+
+def _of_first_image(output: Tensor, layout: Layout, num_images: int) -> Tensor:
+    """The first image's part, channels (or tokens) first; all of what does not depend on the images."""
+    if layout.axis is None:
+        return output[0]
+    own = images_first(output, layout, num_images)[0]
+    if layout.rows == 1 or own.ndim < 3:
+        return own
+    if own.ndim == 4:  # patches of maps
+        return own.transpose(0, 1)
+    return own.flatten(0, 1)
+
+
+def _read_outputs(
+    trace: Trace,
+    chosen: Sequence[int],
+    is_train: bool,
+    values: list[float],
+    read: Callable[[Tensor, Layout], None],
+) -> None:
+    """Let `read` see the outputs of some modules in one pass, with where the images lie in them.
+
+    Args:
+        trace: its network is lent to this pass.
+        chosen: numbers of the modules among all of them.
+        values: what `read` fills; it is emptied where a second pass is needed.
+    """
+
+    @contextmanager
+    def listen(net: nn.Module, tell: Callable[[Tensor], None]) -> Iterator[None]:
+        watch = Watch(net)
+
+        def hear(_: nn.Module, __: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.is_floating_point() and output.ndim > 0:
+                watch.unheard(tell, output)
+
+        modules = list(net.modules())
+        with ExitStack() as hooks:
+            hooks.callback(watch.close)
+            hooks.enter_context(watch)  # its hooks first, which mark what the others read
+            for number in chosen:
+                hooks.enter_context(modules[number].register_forward_hook(hear))
+            yield
+
+    def run(net: nn.Module, axes: Axes) -> None:
+        net.train(is_train)
+        with torch.no_grad(), listen(net, lambda output: read(output, axes.next(output))):
+            net(marked_images(trace.images))
+
+    try:
+        run(trace.net, Axes(len(trace.images)))
+    except UnsureError:
+        if trace.lend is None:
+            raise ProxyError("which axis is the images cannot be told without a second network") from None
+        layouts = layouts_of(trace.lend, trace.images, listen)
+        values.clear()
+        with trace.lend() as net:
+            run(net, Axes(len(trace.images), layouts))
 
 
 def _smallest_eigenvalue(output: Tensor) -> float:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
 
 from nbzero.errors import ProxyError
-from nbzero.proxies.passes import WEIGHTED
 from nbzero.proxies.trace import Trace, reads
+from nbzero.proxies.watch import Watch
 
 
 @reads()
@@ -40,27 +39,32 @@ def macs(trace: Trace) -> float:
         score = sum over calls of (elements of the output) * (C_in / groups) * k^2,   k = 1 for a linear layer
 
     Biases, batch norm, activations, additions and pooling are not counted. Nor is what runs without a Conv2d
-    or Linear module, as the products and projections of nn.MultiheadAttention. flops = 2 * macs.
+    or Linear module, as the products and projections of nn.MultiheadAttention. A layer that runs with a part
+    of its weight counts that part. flops = 2 * macs.
 
     Args:
         trace: reads `net`, in one forward pass (eval mode) over an image of zeros of the images' shape.
 
     Returns:
-        A whole number >= 0.
+        A whole number > 0.
+
+    Raises:
+        ProxyError: no such layer ran.
 
     Source: closed form. VITA-Group/TENAS counts one more per output element where there is a bias.
     """
     total = 0
 
-    def count(layer: nn.Conv2d | nn.Linear, _: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(_: nn.Module, weights: int, output: Tensor) -> None:
         nonlocal total
-        total += output.numel() * layer.weight[0].numel()
+        total += output.numel() * weights
 
-    with ExitStack() as hooks, torch.no_grad():
-        for module in trace.net.modules():
-            if isinstance(module, WEIGHTED):
-                hooks.enter_context(module.register_forward_hook(count))
-        trace.net.eval()(torch.zeros_like(trace.images[:1]))
+    watch = Watch(trace.net.eval(), tell_weighted=count, marks=False)
+    with torch.no_grad(), watch:
+        trace.net(torch.zeros_like(trace.images[:1]))
+    watch.close()
+    if total == 0:
+        raise ProxyError("macs counts Conv2d and Linear layers, and none ran in this network")
     return float(total)
 
 

@@ -98,13 +98,17 @@ def _is_plain_conv(module: nn.Module) -> bool:
     if type(module) is not nn.Conv2d or "forward" in vars(module) or module.bias is not None:
         return False
     pads_zeros = module.padding_mode == "zeros" and isinstance(module.padding, tuple)
-    return pads_zeros and isinstance(module.weight, nn.Parameter)
+    return pads_zeros and isinstance(module.weight, nn.Parameter) and _has_digits(module.weight)
 
 
 def _is_plain_norm(module: nn.Module) -> bool:
     if type(module) is not nn.BatchNorm2d or "forward" in vars(module):
         return False
-    return module.training and isinstance(module.weight, nn.Parameter)
+    return module.training and isinstance(module.weight, nn.Parameter) and _has_digits(module.weight)
+
+
+def _has_digits(weight: Tensor) -> bool:
+    return weight.dtype in (torch.float32, torch.float64)
 
 
 def _convolve(x: Tensor, w: Tensor, how: tuple[Any, ...]) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nbzero.errors import ProxyError
-from nbzero.proxies.passes import check_logits, gradients, input_gradients, loss_of, weights_of
+from nbzero.proxies.passes import check_logits, gradients, input_gradients, loss_of, weights_of, wide
 from nbzero.proxies.trace import Trace, reads
 
 
@@ -211,6 +211,7 @@ def zico(trace: Trace, num_batches: int = 2) -> float:
 
 def _mean_and_deviation(parts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     """m and s of `zico`, of one weight's gradients."""
+    parts = tuple(wide(part) for part in parts)
     if len(parts) == 2:
         first, second = parts
         return (first.abs() + second.abs()) / 2, (first - second).abs() / 2

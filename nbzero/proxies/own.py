@@ -26,6 +26,7 @@ from typing import Any
 
 from nbzero.errors import NoSuchArchIdError, UsageError, count_of, needs, whole
 from nbzero.images.facts import dataset as dataset_of
+from nbzero.networks.published import NETWORKS
 from nbzero.progress import progress
 from nbzero.proxies.function import (
     KINDS,
@@ -232,8 +233,8 @@ class _Setting:
     @classmethod
     def of(cls, space: Space, dataset: str, protocol: str | None, images: Any) -> _Setting:
         """Without batches, which take their time."""
-        if space.name not in CHOICES:
-            own = ", ".join(CHOICES)
+        if space.name not in CHOICES and space.name not in NETWORKS:
+            own = ", ".join([*CHOICES, *NETWORKS])
             raise UsageError(f"networks of {space.name} cannot be built here, only those of {own}: {KINDS}")
         num_classes = dataset_of(dataset).num_classes
         chosen = _protocols().protocol_named(space.name, protocol, images)

@@ -6,6 +6,7 @@ B images, C classes or channels, H x W pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +18,25 @@ from nbzero.errors import ProxyError, UsageError
 
 # The layers whose `weight` the proxies call weights: no batch norm, no bias.
 WEIGHTED = (nn.Conv2d, nn.Linear)
+_LONGEST = 250  # characters of another's message that are told
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """A tensor to compute with: float32 where its own numbers have fewer digits."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def exactly(device: str) -> AbstractContextManager[Any]:
+    """A context in which the caller's autocast changes nothing that is computed on this type of device."""
+    if torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of torch or of the network says, in a line, as the reason of a score that is None."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"this network does not allow it: {said[:_LONGEST]}"
 
 
 def generator(seed: int) -> torch.Generator:
@@ -88,7 +108,7 @@ def loss_of(logits_BC: Any, labels: Tensor) -> Tensor:
             f"labels: {low} to {high}, but the network's {num_classes} outputs allow 0 to "
             f"{num_classes - 1}; give it as many outputs as there are classes"
         )
-    return F.cross_entropy(logits_BC, labels)
+    return F.cross_entropy(wide(logits_BC), labels)
 
 
 def input_gradients(output: Tensor, inputs: Tensor) -> Tensor:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -24,131 +23,173 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.hooks import RemovableHandle
 
 from nbzero.errors import ProxyError
+from nbzero.proxies.axes import FIRST, Axes, Layout, UnsureError, images_first, layouts_of
 from nbzero.proxies.curvature import Curvature, Passing
-from nbzero.proxies.lend import as_found
+from nbzero.proxies.lend import Lender
 from nbzero.proxies.passes import (
-    WEIGHTED,
     check_logits,
+    exactly,
     generator,
     gradients,
     input_gradients,
     loss_of,
+    reason_of,
     weights_of,
+    wide,
 )
 from nbzero.proxies.trace import Trace
+from nbzero.proxies.watch import Watch, mark, marked_images, marks_of
 
 _ON_OFF = frozenset({"agree_BB", "patterns"})
 _CORRELATIONS = frozenset({"act_corr", "grad_corr"})
 _OF_ACTIVATIONS = _ON_OFF | _CORRELATIONS
 _OF_BLOCKS = frozenset({"block_cov", "block_gains"})
 _FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_corr"})
+_BY_IMAGE = _OF_ACTIVATIONS | {"channel_saliency"}
 _FROM_GRAPH = _FROM_LOSS | {"input_grads", "block_gains"}
 _LISTS = ("act_corr", "grad_corr", "patterns", "channel_saliency", "block_cov")
 
 
 def take_trace(
-    net: nn.Module,
+    lender: Lender,
     images: Tensor,
     labels: Tensor,
     seed: int,
     needs: frozenset[str],
-    blocks: Sequence[nn.Module] | None = None,
+    blocks: Sequence[nn.Module] = (),
 ) -> Trace:
     """One train-mode forward pass, and the backward passes that are needed.
 
     These are one each of the loss, of the size of its gradient, of the sum of the logits, and of random signs
-    at the blocks.
+    at the blocks. Where the operations do not tell which axis is the images, two passes over two and three
+    images come before (`axes`).
 
     Args:
-        net: put back as found.
+        lender: of the network.
         images, labels: as in `Trace`.
         seed: as in `Trace`; dropout draws from it.
         needs: names of recorded fields. A field that cannot be recorded gets its reason in `failed` instead.
-        blocks: the modules that proxies call blocks; default: `net.blocks`, else the direct children.
+        blocks: the modules that proxies call blocks.
 
     Raises:
         UsageError: the loss is needed and a label is not one of the network's classes.
     """
-    found = _blocks_of(net, blocks)
-    trace = Trace(net, images.detach(), labels, seed, found)
-    if not needs:
-        return trace
-    try:
-        return _record(trace, needs, copies=False)
-    except _Overwritten:
-        return _record(Trace(net, trace.images, labels, seed, found), needs, copies=True)
+    images = images.detach()
+    copies, layouts = False, None
+    failed: dict[str, str] = {}
+    while True:
+        trace = Trace(lender.net, images, labels, seed, tuple(blocks), failed=dict(failed))
+        if not needs:
+            return trace
+        try:
+            return _record(lender, trace, needs, copies, layouts)
+        except _OverwrittenError:
+            copies = True
+        except UnsureError:
+            try:
+                layouts = _layouts(lender, trace, needs)
+            except ProxyError as error:
+                failed = dict.fromkeys(needs & _BY_IMAGE, str(error))
+                needs -= _BY_IMAGE
 
 
-def _blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
-    if blocks is not None:
-        return tuple(blocks)
-    own = getattr(net, "blocks", None)
-    if isinstance(own, (nn.ModuleList, nn.Sequential)):
-        return tuple(own)
-    return tuple(net.children())
+def _layouts(lender: Lender, trace: Trace, needs: frozenset[str]) -> list[Layout | str]:
+    """The layouts of what enters activations and leaves layers, in the order in which they run."""
+
+    @contextmanager
+    def lend() -> Iterator[nn.Module]:
+        with lender.lend(trace.seed) as (net, _):
+            yield net
+
+    @contextmanager
+    def listen(net: nn.Module, tell: Callable[[Tensor], None]) -> Iterator[None]:
+        tell_unit: Any = (lambda _, pre: tell(pre)) if needs & _OF_ACTIVATIONS else None
+        tell_weighted: Any = (lambda _, __, output: tell(output)) if "channel_saliency" in needs else None
+        watch = Watch(net, tell_unit, tell_weighted)
+        try:
+            with watch:
+                yield
+        finally:
+            watch.close()
+
+    return layouts_of(lend, trace.images, listen)
 
 
-class _Overwritten(Exception):
+class _OverwrittenError(Exception):
     """The network changed in place an output that is still to be read."""
 
 
-def _record(trace: Trace, needs: frozenset[str], copies: bool) -> Trace:
+def _record(
+    lender: Lender, trace: Trace, needs: frozenset[str], copies: bool, layouts: list[Layout | str] | None
+) -> Trace:
     """Fill the fields of a trace.
 
     Where `copies`, the network gets copies of the outputs that are kept, so that it cannot overwrite them.
     """
-    net = trace.net
     # Fused attention cannot be differentiated twice.
-    with as_found(net, trace.seed), sdpa_kernel(SDPBackend.MATH), ExitStack() as hooks:
+    with (
+        lender.lend(trace.seed, trace.blocks) as (net, blocks),
+        sdpa_kernel(SDPBackend.MATH),
+        ExitStack() as hooks,
+    ):
         net.train()
-        recorder = _Recorder(trace, needs, hooks, copies)
-        if "curvature" in needs:
+        axes = Axes(len(trace.images), layouts)
+        recorder = _Recorder(net, blocks, trace, needs, hooks, copies, axes)
+        if "curvature" in needs and not torch.is_autocast_enabled(trace.images.device.type):
             hooks.enter_context(recorder.second_order.inside(net, recorder.keep))
         with torch.set_grad_enabled(bool(needs & _FROM_GRAPH)):
             try:
-                logits_BC = net(recorder.inputs.clone())  # a network may change its input in place
+                with recorder.watch:
+                    logits_BC = net(marked_images(recorder.inputs))
             except ProxyError as error:
                 recorder.fail(needs, str(error))
                 return trace
-            if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
-                recorder.fail(needs, "nan: the network's output on these images is not a number")
-                return trace
-            recorder.finish(logits_BC)
+            with exactly(trace.images.device.type):
+                if isinstance(logits_BC, Tensor) and logits_BC.isnan().any():
+                    recorder.fail(needs, "nan: the network's output on these images is not a number")
+                    return trace
+                recorder.finish(logits_BC)
     return trace
 
 
-def _is_activation(module: nn.Module) -> bool:
-    """Whether it has units that are on where what enters them is > 0.
-
-    These are GELU, SiLU, and every ReLU by its name (ReLU6, LeakyReLU, PReLU, ..). A container has none.
-    """
-    if isinstance(module, (nn.GELU, nn.SiLU)):
-        return True
-    is_leaf = not any(True for _ in module.children())
-    return is_leaf and "ReLU" in type(module).__name__
-
-
 class _Recorder:
-    """The hooks of one trace while its passes run."""
+    """What one trace hears while its passes run."""
 
-    def __init__(self, trace: Trace, needs: frozenset[str], hooks: ExitStack, copies: bool) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        blocks: Sequence[nn.Module],
+        trace: Trace,
+        needs: frozenset[str],
+        hooks: ExitStack,
+        copies: bool,
+        axes: Axes,
+    ) -> None:
+        self.net, self.blocks, self.axes = net, blocks, axes
         self.trace, self.needs, self.copies = trace, needs, copies
         self.inputs = trace.images
         self.second_order = Curvature()
+        self.is_unsure = False
         self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
         self.running: list[int] = []  # the blocks that run now, the innermost last
-        self.block_outputs: list[Tensor] = []
+        self.kinds: list[set[int]] = [set() for _ in blocks]  # the channel axes of the layers of each
+        self.last_channel_axis = 1
+        self.block_outputs: list[tuple[Tensor, int]] = []  # with their channel axes
         # Gradients of the loss that have not come, and what records them.
         self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}
         self.tensor_hooks: list[RemovableHandle] = []
         if needs & _FROM_GRAPH:
             self.require_gradients()
         self.make_fields()
-        self.hook_layers(hooks, self.hook_blocks(hooks))
+        reads_units, reads_layers = needs & _OF_ACTIVATIONS, needs & (_OF_BLOCKS | {"channel_saliency"})
+        self.watch = Watch(
+            net, self.activation if reads_units else None, self.weighted if reads_layers else None
+        )
+        self.holding = self.hook_blocks(hooks)
         hooks.callback(self.clear)
 
     def require_gradients(self) -> None:
-        for parameter in self.trace.net.parameters():
+        for parameter in self.net.parameters():
             parameter.requires_grad_(parameter.is_floating_point())
         if self.inputs.is_floating_point():
             self.inputs = self.inputs.detach().requires_grad_()
@@ -169,10 +210,10 @@ class _Recorder:
         """
         places: dict[nn.Module, list[int]] = {}
         holding: dict[nn.Module, list[int]] = {}
-        for i, block in enumerate(self.trace.blocks):
+        for i, block in enumerate(self.blocks):
             places.setdefault(block, []).append(i)
         for block, numbers in places.items():
-            if self.needs & _CORRELATIONS:
+            if self.needs & (_CORRELATIONS | _OF_BLOCKS):
                 self.follow(block, numbers, hooks)
             if self.needs & _OF_BLOCKS:
                 hooks.enter_context(block.register_forward_hook(self.block))
@@ -180,17 +221,9 @@ class _Recorder:
                 holding.setdefault(module, []).extend(numbers)
         return holding
 
-    def hook_layers(self, hooks: ExitStack, holding: dict[nn.Module, list[int]]) -> None:
-        for module in self.trace.net.modules():
-            if _is_activation(module) and self.needs & _OF_ACTIVATIONS:
-                # A pre-hook: what enters the activation, not what leaves it.
-                read = partial(self.activation, holding.get(module, []))
-                hooks.enter_context(module.register_forward_pre_hook(read))
-            if isinstance(module, WEIGHTED) and "channel_saliency" in self.needs:
-                hooks.enter_context(module.register_forward_hook(self.weighted))
-
     def clear(self) -> None:
         """Let go of the graph: hooks on tensors refer to it."""
+        self.watch.close()
         self.drop_tensor_hooks()
         self.block_outputs, self.kept = [], []
 
@@ -203,10 +236,12 @@ class _Recorder:
         calls = itertools.count()
 
         def begin(*_: Any) -> None:
-            self.running.append(numbers[min(next(calls), len(numbers) - 1)])
+            if not self.watch.is_deaf:
+                self.running.append(numbers[min(next(calls), len(numbers) - 1)])
 
         def end(*_: Any) -> None:
-            self.running.pop()
+            if not self.watch.is_deaf:
+                self.ended = self.running.pop()
 
         hooks.enter_context(block.register_forward_pre_hook(begin))
         hooks.enter_context(block.register_forward_hook(end))
@@ -214,24 +249,40 @@ class _Recorder:
     def keep(self, output: Tensor) -> Tensor:
         """What a layer returns in place of an output that is read after the forward pass."""
         if self.copies:
-            return output.clone()
+            return mark(output.clone(), marks_of(output))
         self.kept.append((output, output._version))
         return output
 
-    def activation(self, holding: list[int], _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        trace, needs, pre = self.trace, self.needs, inputs[0]
-        if len(pre) != len(trace.images):
-            reason = f"an activation saw a batch of {len(pre)} where {len(trace.images)} images were given"
-            self.fail(needs & _OF_ACTIVATIONS, reason)
+    def layout(self, tensor: Tensor, fields: frozenset[str]) -> Layout | None:
+        """The layout of what is read for these fields; None, with their reason, where it cannot be told."""
+        try:
+            return self.axes.next(tensor)
+        except ProxyError as error:
+            self.fail(self.needs & fields, str(error))
+        except UnsureError:
+            self.is_unsure = True  # should the network catch it
+            raise
+        return None
+
+    def activation(self, module: nn.Module | None, pre: Tensor) -> None:
+        trace, needs = self.trace, self.needs
+        layout = self.layout(pre, _OF_ACTIVATIONS)
+        if layout is None or layout.axis is None:  # what does not depend on the images tells nothing of them
             return
-        pre_BU = pre.detach().flatten(1)
+        pre_BU = images_first(wide(pre.detach()), layout, len(trace.images)).flatten(1)
         if needs & _ON_OFF:
             self.switched(pre_BU)
-        block = self.block_of(holding)
+        block = self.block_of(module)
         if "act_corr" in needs:
             self.correlate(trace.act_corr, block, pre_BU)
         if "grad_corr" in needs and pre.requires_grad:
-            self.await_gradient(pre, partial(self.correlate, trace.grad_corr, block))
+
+            def come(grad: Tensor | None) -> None:
+                if grad is not None:
+                    grad = images_first(wide(grad), layout, len(trace.images)).flatten(1)
+                self.correlate(trace.grad_corr, block, grad)
+
+            self.await_gradient(pre, come)
 
     def switched(self, pre_BU: Tensor) -> None:
         # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.
@@ -241,8 +292,11 @@ class _Recorder:
         if "patterns" in self.needs:
             self.trace.patterns.append(_patterns(on_BU))
 
-    def block_of(self, holding: list[int]) -> int | None:
-        """The block of an activation; of several that hold it the innermost that runs."""
+    def block_of(self, module: nn.Module | None) -> int | None:
+        """The block of an activation; of several that hold it, or of a function, the innermost that runs."""
+        if module is None:
+            return self.running[-1] if self.running else None
+        holding = self.holding.get(module, [])
         if len(holding) > 1:
             running = [i for i in self.running if i in holding]
             if running:
@@ -253,7 +307,7 @@ class _Recorder:
         self, recorded: list[tuple[int | None, Tensor]], block: int | None, values: Tensor | None
     ) -> None:
         """Record the correlation of (B, ...) values; count it as skipped where there is none."""
-        corr_BB = None if values is None else _correlation(values.flatten(1))
+        corr_BB = None if values is None else _correlation(values)
         if corr_BB is None:
             self.trace.num_skipped += 1
         else:
@@ -270,17 +324,24 @@ class _Recorder:
         self.awaited[number] = get_gradient_edge(tensor), record
         self.tensor_hooks.append(tensor.register_hook(come))
 
-    def weighted(self, layer: nn.Conv2d | nn.Linear, _: tuple[Any, ...], output: Tensor) -> Tensor:
+    def weighted(self, layer: nn.Module, weights: int, output: Tensor) -> Tensor | None:
+        if output.ndim == 4:
+            for block in self.running:
+                self.kinds[block].add(1 if isinstance(layer, nn.Conv2d) else -1)
+        if "channel_saliency" not in self.needs:
+            return None
+        layout = self.layout(output, frozenset({"channel_saliency"}))
+        if layout is None or not output.requires_grad:
+            return None
+        channel_axis = output.ndim - (3 if isinstance(layer, nn.Conv2d) else 1)
+
         def sum_channels(grad: Tensor | None) -> None:
             if grad is None:
                 return
-            product = output.detach() * grad
-            if isinstance(layer, nn.Conv2d):
-                product = product.flatten(2).sum(2)
-            elif product.ndim > 2:
-                product = product.flatten(1, -2).sum(1)
+            product = wide(output.detach()) * wide(grad)
+            product = _by_channel(product, layout, channel_axis, len(self.trace.images))
             total = product.double().square().sum().item() / (2 * len(product))
-            self.trace.channel_saliency.append((layer.weight[0].numel(), total))
+            self.trace.channel_saliency.append((weights, total))
 
         self.await_gradient(output, sum_channels)
         return self.keep(output)
@@ -288,19 +349,43 @@ class _Recorder:
     def block(self, _: nn.Module, __: tuple[Any, ...], output: Any) -> Tensor | None:
         if not isinstance(output, Tensor) or output.ndim not in (3, 4) or not output.is_floating_point():
             return None
+        if self.watch.is_deaf:
+            return None
+        axis = self.channel_axis(output)
+        if axis is None:
+            reason = "which axis of a block's output is the channels cannot be told"
+            self.fail(self.needs & _OF_BLOCKS, reason)
+            return None
         if "block_cov" in self.needs:
-            self.trace.block_cov.append(_covariance(output.detach()))
+            self.trace.block_cov.append(self.watch.unheard(_covariance, wide(output.detach()), axis))
         if "block_gains" not in self.needs:
             return None
-        self.block_outputs.append(output)
+        self.block_outputs.append((output, axis))
         return self.keep(output)
+
+    def channel_axis(self, output: Tensor) -> int | None:
+        """Of (B, T, C) the last, where nothing says otherwise; of maps that of the layers in the block.
+
+        A block without layers leaves the channels where they were.
+        """
+        axis = marks_of(output).channels
+        if output.ndim == 3:
+            return -1 if axis is None else axis
+        kinds = self.kinds[self.ended]
+        if axis is None and len(kinds) < 2:
+            axis = next(iter(kinds), self.last_channel_axis)
+        if axis is not None:
+            self.last_channel_axis = axis
+        return axis
 
     def finish(self, logits_BC: Any) -> None:
         """The backward passes; each is skipped, with its reason, where the network does not allow it."""
         trace, needs = self.trace, self.needs
+        if self.is_unsure:
+            raise UnsureError
         for output, version in self.kept:
             if output._version != version:
-                raise _Overwritten
+                raise _OverwrittenError
         self.kept = []
         if needs & _FROM_LOSS:
             try:
@@ -326,14 +411,17 @@ class _Recorder:
         self.second_order.passing = Passing.LOSS
         grads: tuple[Tensor, ...] = ()
         try:
-            trace.weights = weights_of(trace.net)
+            trace.weights = weights_of(self.net)
             grads = gradients(loss, trace.weights, keep_graph=True, to_differentiate="curvature" in needs)
         except ProxyError as error:
             self.fail(needs & {"weight_grads", "curvature"}, str(error))
         self.take_the_rest(loss)
         trace.weight_grads = tuple(grad.detach() for grad in grads)
         if "curvature" in needs and grads:
-            trace.curvature = self.curvature(grads)
+            try:
+                trace.curvature = self.curvature(grads)
+            except RuntimeError as error:  # torch has no second derivative of something in the network
+                self.fail(frozenset({"curvature"}), reason_of(error))
 
     def take_the_rest(self, loss: Tensor) -> None:
         """The awaited gradients that lie on no way to a weight, as of an activation before the first one."""
@@ -346,12 +434,13 @@ class _Recorder:
 
     def curvature(self, grads: tuple[Tensor, ...]) -> float:
         trace = self.trace
-        products = [(grad * value).sum() for grad, value in zip(grads, trace.weight_grads, strict=True)]
+        pairs = zip(grads, trace.weight_grads, strict=True)
+        products = [(wide(grad) * wide(value)).sum() for grad, value in pairs]
         size = torch.stack(products).sum()
         self.second_order.passing = Passing.CURVATURE
         curved = gradients(size, trace.weights, keep_graph=True)
-        pairs = zip(trace.weights, curved, strict=True)
-        rest = [(weight.detach() * h).sum(dtype=torch.float64).item() for weight, h in pairs]
+        ends = zip(trace.weights, curved, strict=True)
+        rest = [(wide(weight.detach()) * wide(h)).sum(dtype=torch.float64).item() for weight, h in ends]
         return self.second_order.total() + sum(rest)
 
     def drop_tensor_hooks(self) -> None:
@@ -368,7 +457,23 @@ class _Recorder:
     def from_blocks(self) -> list[float | None]:
         draws = generator(self.trace.seed)
         pairs = list(itertools.pairwise(self.block_outputs))
-        return [_gain(f_in, f_out, draws) for f_in, f_out in reversed(pairs)]
+        return [_gain(*before, *after, draws) for before, after in reversed(pairs)]
+
+
+def _by_channel(product: Tensor, layout: Layout, channel_axis: int, num_images: int) -> Tensor:
+    """Summed over positions: (images, channels). What does not depend on the images counts as one image."""
+    if layout == FIRST and channel_axis == 1:
+        return product.flatten(2).sum(2) if product.ndim > 2 else product
+    if layout == FIRST and channel_axis == product.ndim - 1:
+        return product.flatten(1, -2).sum(1)
+    product = product.movedim(channel_axis, -1)
+    if layout.axis is None:
+        return product.flatten(0, -2).sum(0, keepdim=True)
+    if layout.axis == channel_axis:
+        raise ProxyError("the images of a layer lie where its channels do")
+    axis = layout.axis - (layout.axis > channel_axis)
+    rows = images_first(product, layout._replace(axis=axis), num_images)
+    return rows.flatten(1, -2).sum(1) if rows.ndim > 2 else rows
 
 
 def _agree(agree_BB: Tensor, on_BU: Tensor) -> None:
@@ -421,22 +526,22 @@ def _scaled(cov_BB: Tensor) -> Tensor:
     return (cov_BB * scale_B[:, None] * scale_B[None, :]).abs().fill_diagonal_(1)
 
 
-def _as_positions(features: Tensor) -> Tensor:
-    """(B, C, H, W) or (B, T, C) features as (C, positions)."""
-    if features.ndim == 4:
-        return features.transpose(0, 1).flatten(1)
-    return features.flatten(0, 1).T
+def _as_positions(features: Tensor, channel_axis: int) -> Tensor:
+    """(B, C, H, W) or (B, T, C) features, or with the channels elsewhere, as (C, positions)."""
+    if features.ndim == 3 and channel_axis == -1:
+        return features.flatten(0, 1).T
+    return features.movedim(channel_axis, 0).flatten(1)
 
 
-def _covariance(features: Tensor) -> Tensor:
+def _covariance(features: Tensor, channel_axis: int) -> Tensor:
     """(C, C) float64 covariance of the channels over images and positions, divided by their number."""
-    x_CP = _as_positions(features)
+    x_CP = _as_positions(features, channel_axis)
     x_CP = x_CP - x_CP.mean(1, keepdim=True)
     return (x_CP @ x_CP.T).double() / x_CP.shape[1]
 
 
-def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
-    """One of `Trace.block_gains`.
+def _gain(f_in: Tensor, in_axis: int, f_out: Tensor, out_axis: int, draws: torch.Generator) -> float | None:
+    """One of `Trace.block_gains`; each map comes with its channel axis.
 
     Raises:
         ProxyError: the later output does not depend on the earlier, or their sizes are no multiples.
@@ -448,7 +553,10 @@ def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
     pulled = _pulled_back(f_in, f_out, signs)
     if pulled.shape == signs.shape and torch.equal(pulled, signs):
         return None
-    in_CP, out_CP = _as_positions(_at_positions_of(signs, pulled)), _as_positions(signs)
+    before, after = wide(_channels_second(pulled, in_axis)), wide(_channels_second(signs, out_axis))
+    after_axis, before_axis = _axis_of(after, out_axis), _axis_of(before, in_axis)
+    in_CP = _as_positions(_at_positions_of(after, before), before_axis)
+    out_CP = _as_positions(after, after_axis)
     if in_CP.shape[1] != out_CP.shape[1]:
         raise ProxyError(
             f"blocks give {tuple(f_in.shape)} and then {tuple(f_out.shape)}: "
@@ -459,6 +567,15 @@ def _gain(f_in: Tensor, f_out: Tensor, draws: torch.Generator) -> float | None:
         return math.nan
     small = cross @ cross.T if len(cross) < len(cross.T) else cross.T @ cross
     return torch.linalg.eigvalsh(small)[-1].clamp(min=0).sqrt().item()
+
+
+def _channels_second(features: Tensor, channel_axis: int) -> Tensor:
+    """Maps as (B, C, H, W); tokens as they are."""
+    return features.movedim(channel_axis, 1) if features.ndim == 4 else features
+
+
+def _axis_of(features: Tensor, channel_axis: int) -> int:
+    return 1 if features.ndim == 4 else channel_axis
 
 
 def _pulled_back(f_in: Tensor, f_out: Tensor, signs: Tensor) -> Tensor:

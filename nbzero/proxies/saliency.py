@@ -1,6 +1,7 @@
 """Proxies that add up what the weights, or gradients for them, amount to at initialisation.
 
-"Weights" are the `weight` of every Conv2d and Linear: no batch norm, no bias.
+"Weights" are the `weight` of every Conv2d and Linear: no batch norm, no bias. One that the loss does not
+reach (an unused head, a backbone under no_grad) has gradient 0, as in the published code.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from nbzero.errors import ProxyError
 from nbzero.proxies.lend import without_batch_norm
-from nbzero.proxies.passes import gradients, weights_of
+from nbzero.proxies.passes import gradients, weights_of, wide
 from nbzero.proxies.trace import Trace, reads
 
 
@@ -58,7 +59,7 @@ def snip(trace: Trace) -> float:
         proxy does not divide by the sum.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    sums = [(weight.detach() * grad).abs().sum(dtype=torch.float64) for weight, grad in pairs]
+    sums = [(wide(weight.detach()) * wide(grad)).abs().sum(dtype=torch.float64) for weight, grad in pairs]
     return torch.stack(sums).sum().item()
 
 
@@ -81,7 +82,7 @@ def plain(trace: Trace) -> float:
     Source: Mozer and Smolensky, NeurIPS 1988; as a proxy Abdelfattah et al., ICLR 2021, arXiv:2101.08134.
     """
     pairs = zip(trace.weights, trace.weight_grads, strict=True)
-    sums = [(weight.detach() * grad).sum(dtype=torch.float64) for weight, grad in pairs]
+    sums = [(wide(weight.detach()) * wide(grad)).sum(dtype=torch.float64) for weight, grad in pairs]
     return torch.stack(sums).sum().item()
 
 
@@ -177,7 +178,7 @@ def lyrdyniso(trace: Trace) -> float:
     """
     total = 0.0
     for weight in weights_of(trace.net):
-        matrix = weight.detach().flatten(1)
+        matrix = wide(weight.detach()).flatten(1)
         gram = (matrix @ matrix.T).double()
         gram.diagonal().sub_(1)
         total += torch.linalg.matrix_norm(gram).item()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ from torch.nn.parameter import is_lazy
 from nbzero.errors import ProxyError, UsageError
 from nbzero.proxies import activation, count, gradient, kernel, saliency
 from nbzero.proxies.facts import PROXIES, proxy
-from nbzero.proxies.lend import as_found
+from nbzero.proxies.lend import Lender, as_written
+from nbzero.proxies.passes import exactly, reason_of
 from nbzero.proxies.recorder import take_trace
 from nbzero.proxies.trace import OWN_PASS, READS, Trace
 
@@ -66,8 +68,10 @@ def score(
 
     Args:
         net: a classifier on one device, (B, channels, H, W) images or (B, T) tokens to (B, classes) logits.
-            It may offer `features(images)`, `blocks` and `stage_of_block`. Weights, buffers, modes, hooks,
-            requires_grad and .grad are left as found, also after an error.
+            It may offer `features(images)`, `blocks` and `stage_of_block`. It is left as found, also after an
+            error: passes run on copies of it. A network of which no copy can be made (a part refuses, or
+            holds a function that leads back to the network) is put back attribute by attribute. Of a
+            compiled network what was compiled is scored; of a TorchScript one `params` alone.
         images: (B, channels, H, W), of the network's dtype, on its device. Or int64 tokens, (B, T). All are
             used.
         labels: (B,) int64, on the same device.
@@ -79,7 +83,8 @@ def score(
 
     Returns:
         A score per name, in the order asked for; None, with its reason, where a proxy is not defined for this
-        network.
+        network, or where the network or torch does not allow its passes. What the network raises on a plain
+        forward pass, in the modes that it was given in, is raised.
 
     Raises:
         UnknownNameError: no proxy has that name.
@@ -90,52 +95,116 @@ def score(
     _check_batch(images, labels)
     _check_network(net, images, labels)
     _check_blocks(net, blocks or ())
-    scores = Scores()
     # Inside inference mode nothing has a gradient, and its tensors (hence the copies) never do.
     with torch.inference_mode(False):
-        _fill(scores, names, net, images.clone(), labels.clone(), seed, blocks)
-    return scores
+        return _Scoring(net, images.clone(), labels.clone(), seed, blocks).of(names)
 
 
-def _fill(
-    scores: Scores,
-    names: list[str],
-    net: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    seed: int,
-    blocks: Sequence[nn.Module] | None,
-) -> None:
-    needs = frozenset[str]().union(*(READS[name] for name in names))
-    started = _now(images)
-    trace = take_trace(net, images, labels, seed, needs, blocks)
-    if needs:
-        scores.seconds["trace"] = _now(images) - started
-    for name in names:
-        started = _now(images)
+class _Scoring:
+    """The scores of one network on one batch."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        seed: int,
+        blocks: Sequence[nn.Module] | None,
+    ) -> None:
+        self.lender = Lender(net)
+        self.images, self.labels, self.seed = images, labels, seed
+        self.blocks = _blocks_of(self.lender.net, blocks)
+        self.scores = Scores()
+        self.runs = False  # a plain forward pass went well
+        self.is_traced = any(isinstance(module, torch.jit.ScriptModule) for module in net.modules())
+
+    def of(self, names: list[str]) -> Scores:
+        scores = self.scores
+        needs = frozenset[str]().union(*(READS[name] for name in names))
+        if self.is_traced:
+            needs = frozenset()
+        started = _now(self.images)
+        trace = self.trace(needs)
+        if needs:
+            scores.seconds["trace"] = _now(self.images) - started
+        for name in names:
+            started = _now(self.images)
+            try:
+                scores[name] = self.compute(name, trace)
+            except ProxyError as error:
+                scores[name] = None
+                scores.reasons[name] = str(error)
+            scores.seconds[name] = _now(self.images) - started
+        if trace is not None:
+            scores.num_skipped = trace.num_skipped
+        return scores
+
+    def trace(self, needs: frozenset[str]) -> Trace | None:
+        """The trace that proxies share; None where it cannot be taken for all of them at once."""
+        lender, images, labels = self.lender, self.images, self.labels
         try:
-            scores[name] = _compute(name, trace)
-        except ProxyError as error:
-            scores[name] = None
-            scores.reasons[name] = str(error)
-        scores.seconds[name] = _now(images) - started
-    scores.num_skipped = trace.num_skipped
+            return take_trace(lender, images, labels, self.seed, needs, self.blocks)
+        except _NOT_THE_NETWORKS:
+            raise
+        except Exception:
+            self.check_runs()
+        return None
+
+    def compute(self, name: str, trace: Trace | None) -> float:
+        """The score of one proxy; ProxyError where it is not defined."""
+        if self.is_traced and name != "params":
+            raise ProxyError(
+                f"{name} reads layers and operations, and those of a TorchScript module cannot be seen; "
+                "score the network that it was made from"
+            )
+        try:
+            if trace is None and READS[name]:  # alone, because what another needs cannot be recorded
+                trace = take_trace(self.lender, self.images, self.labels, self.seed, READS[name], self.blocks)
+            value = self.value(name, trace)
+        except (ProxyError, *_NOT_THE_NETWORKS):
+            raise
+        except Exception as error:  # whatever the network, or torch for it, does not allow
+            self.check_runs()
+            raise ProxyError(reason_of(error)) from error
+        if math.isnan(value) or value == math.inf:
+            raise ProxyError(f"{value}: {name} overflows, or the weights or images are not finite")
+        return value
+
+    def value(self, name: str, trace: Trace | None) -> float:
+        if trace is None:
+            trace = Trace(self.lender.net, self.images, self.labels, self.seed, self.blocks)
+        for missing in READS[name] & trace.failed.keys():
+            raise ProxyError(trace.failed[missing])
+        if name not in OWN_PASS:
+            with exactly(self.images.device.type):
+                return COMPUTE[name](trace)
+        with self.lender.lend(self.seed, self.blocks) as (net, blocks):
+            images = self.images.clone()  # a network may change its input in place
+            own = Trace(net, images, self.labels, self.seed, tuple(blocks), lend=self.lend)
+            return COMPUTE[name](own)
+
+    @contextmanager
+    def lend(self) -> Iterator[nn.Module]:
+        with self.lender.lend(self.seed) as (net, _):
+            yield net
+
+    def check_runs(self) -> None:
+        """Raise what the network raises on a plain forward pass, in the modes that it was given in."""
+        if not self.runs:
+            with self.lend() as net, torch.no_grad():
+                net(self.images.clone())
+            self.runs = True
 
 
-def _compute(name: str, trace: Trace) -> float:
-    """The score of one proxy; ProxyError where it is not defined."""
-    for missing in READS[name] & trace.failed.keys():
-        raise ProxyError(trace.failed[missing])
-    if name in OWN_PASS:
-        images = trace.images.clone()  # a network may change its input in place
-        own = Trace(trace.net, images, trace.labels, trace.seed, trace.blocks)
-        with as_found(trace.net, trace.seed):
-            value = COMPUTE[name](own)
-    else:
-        value = COMPUTE[name](trace)
-    if math.isnan(value) or value == math.inf:
-        raise ProxyError(f"{value}: {name} overflows, or the weights or images are not finite")
-    return value
+# What says nothing of the network: wrong labels, and a machine that has not enough memory or fails.
+_NOT_THE_NETWORKS = (UsageError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
+
+
+def _blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:
+    if blocks is None:
+        own = getattr(net, "blocks", None)
+        blocks = tuple(own) if isinstance(own, (nn.ModuleList, nn.Sequential)) else tuple(net.children())
+    return tuple(as_written(block) for block in blocks)
 
 
 def _are_tokens(images: Tensor) -> bool:
@@ -153,16 +222,17 @@ def _check_batch(images: Tensor, labels: Tensor) -> None:
 
 
 def _check_network(net: nn.Module, images: Tensor, labels: Tensor) -> None:
-    if any(map(is_lazy, itertools.chain(net.parameters(), net.buffers()))):
+    parameters, buffers = list(net.parameters()), list(net.buffers())
+    if any(map(is_lazy, itertools.chain(parameters, buffers))):
         raise UsageError(
             "the network has lazy layers without weights yet; run it once on a batch before it is scored"
         )
-    devices = {str(tensor.device) for tensor in (images, labels, *net.parameters(), *net.buffers())}
+    devices = {str(tensor.device) for tensor in (images, labels, *parameters, *buffers)}
     if len(devices) > 1:
         raise UsageError(f"network, images and labels lie on {sorted(devices)}; move them to one device")
     if _are_tokens(images):
         return
-    dtypes = {parameter.dtype for parameter in net.parameters() if parameter.is_floating_point()}
+    dtypes = {parameter.dtype for parameter in parameters if parameter.is_floating_point()}
     is_other = bool(dtypes) and images.dtype not in dtypes
     if is_other or not images.is_floating_point():
         raise UsageError(f"images: {images.dtype}, network: {sorted(map(str, dtypes))}; convert one of them")

@@ -11,14 +11,15 @@ Capital endings name a tensor's axes: B images, C classes or channels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from torch import Tensor, nn
 
 NO_ACTIVATION = (
-    "reads the units of modules named ReLU, ReLU6, LeakyReLU .., GELU and SiLU (functional ones are unseen), "
-    "and none ran in this network"
+    "reads the units of ReLU, ReLU6, LeakyReLU .., GELU and SiLU, modules or functions, "
+    "and none ran on the images in this network"
 )
 
 
@@ -29,11 +30,12 @@ class Trace:
     A recorded field that no requested proxy declared stays unset: reading it is an AttributeError.
 
     Attributes:
-        net: the module, as the caller gave it.
+        net: the module, as the caller gave it; for a pass of a proxy's own what it was lent.
         images: (B, channels, H, W), on the network's device and of its dtype; or (B, T) int64 tokens.
         labels: (B,) int64.
         seed: of everything random beyond the network's initialisation.
         blocks: the modules that proxies call blocks, in order.
+        lend: for a pass of a proxy's own, lends the network once more.
         failed: field name -> why it could not be recorded.
         num_skipped: correlation matrices left out: an image's responses or gradients were all equal there.
         num_classes: outputs of the network; recorded with the losses and the input gradients.
@@ -64,6 +66,7 @@ class Trace:
     labels: Tensor
     seed: int
     blocks: tuple[nn.Module, ...] = ()
+    lend: Callable[[], AbstractContextManager[nn.Module]] | None = None
     failed: dict[str, str] = field(default_factory=dict)
     num_skipped: int = 0
     num_classes: int = field(init=False)

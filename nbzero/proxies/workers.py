@@ -70,11 +70,13 @@ def interrupts_wait() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # multiprocessing starts it with the first process, and then lets the signals through again.
-    resource_tracker.ensure_running()
     with _handlers_wait():
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
+            # multiprocessing starts it with the first process, and a SIGHUP to the whole group would end it.
+            # When it has started, SIGINT and SIGTERM are let through again.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)

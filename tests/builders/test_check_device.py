@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from builders import check_device
-from builders.check_device import PROCESSOR, best_of, differs, made_images, proxies_agree, training_agrees
-from nbzero.images.tensors import ImageData
+from builders.check_device import PROCESSOR, best_of, differs, proxies_agree, training_agrees
 from nbzero.spaces.macro import macs
 from train.engine import Steps
 
@@ -37,14 +36,6 @@ def test_every_family_has_a_small_a_middle_and_a_large_network(sizes):
     for archs in sizes.archs.values():
         for arch, macs_wanted in zip(archs, wanted, strict=True):
             assert macs(arch, sizes.resolution) == pytest.approx(macs_wanted, rel=0.15)
-
-
-def test_made_images_are_ten_patterns():
-    data = made_images(16, 64)
-    assert isinstance(data, ImageData) and len(data.train_labels) == 64
-    for label in data.train_labels.unique():
-        of_label = data.train_images[data.train_labels == label].float()
-        assert of_label.std(0).mean() < 25 < of_label.mean(0).std()
 
 
 def test_the_whole_on_a_cpu(quick, tmp_path, capsys):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from builders import plan
-from builders.plan import fitting, made_images, measure
+from builders.plan import fitting, measure
 from builders.work import rates
 from builders.work.origin import device_name
 from builders.work.rates import Key, Rate, keep, measured, training_cost
@@ -149,13 +149,6 @@ def test_what_is_measured_is_kept_and_planned_with(monkeypatch, capsys):
     key = Key(device_name("cpu"), "r1-mini", "train 16px")
     assert measured() == {key: [(1e6, 1e-5)]}
     assert "(1 measured here)" in said(capsys, "--base", "none", "--device", "cpu")[1]
-
-
-def test_measured_images_are_those_of_the_recipe():
-    data = made_images("cifar100", recipe("gpu-12"), 512)
-    assert data.train_images.shape == (512, 3, 32, 32) and data.train_images.dtype == torch.uint8
-    assert data.train_labels.min() >= 0 and data.train_labels.max() < 100
-    assert made_images("cifar10", recipe("cpu-16px-4"), 1).resolution == 16
 
 
 def test_the_shipped_release_has_a_plan(capsys, monkeypatch):

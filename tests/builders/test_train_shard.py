@@ -13,7 +13,7 @@ from nbzero import Bench
 from nbzero.spaces.macro import macs, space
 from tests.builders.made import wait_until
 from train import bfloat16
-from train.recipe import RECIPES
+from train.recipe import RECIPES, recipe
 
 # Two of the smallest networks of the space, and the next one.
 FIRST, LAST = 443, 445
@@ -145,7 +145,7 @@ def test_a_limit_shorter_than_one_unit_begins_nothing(own_cache, in_this_process
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_run_adds_to_what_is_known_of_its_device(own_cache, in_this_process, tmp_path):
+def test_a_run_adds_to_what_is_known_of_its_device(own_cache, in_this_process, rows_in, tmp_path):
     assert train_shard.main([*TWO_SEEDS, "--out", str(tmp_path)]) == 0
     ((key, points),) = rates.measured().items()
     assert key == (device_name("cpu"), "r1-mini", "train 16px")
@@ -153,7 +153,10 @@ def test_a_run_adds_to_what_is_known_of_its_device(own_cache, in_this_process, t
         macs(space("r1-mini").members[arch_id], 16, 10) for arch_id in (FIRST, FIRST, LAST - 1, LAST - 1)
     ]
     assert [size for size, _ in points] == sizes
-    assert all(0 < seconds < 1 for _, seconds in points)
+    passes = rates.training_cost("r1-mini", "digits", recipe("cpu-16px-4")).passes
+    rows = rows_in(tmp_path / f"{SHARD}.parquet", whole=True)
+    for (_, seconds), row in zip(points, rows, strict=True):
+        assert seconds * passes >= row["train_time_s"]
 
 
 def test_a_recipe_under_other_settings_is_not_mixed_in(

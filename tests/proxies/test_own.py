@@ -26,6 +26,7 @@ from nbzero.proxies.own import score_archs, seconds_of
 from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
 from nbzero.proxies.score import score
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.published import IMPORTED, space_with
 from tests.builders.made import is_alive, started, wait_until
 from tests.disk import FullDisk
 from tests.places import DATA as STRIPS, ROOT
@@ -278,12 +279,23 @@ def test_absent_images_are_an_error_that_says_how_to_get_them(monkeypatch, tmp_p
 
 
 def test_networks_of_imported_spaces_cannot_be_built():
-    from nbzero.spaces.published import space_with
-
-    space = space_with("nbmacro", ["00000000", "00000001"])
-    assert list(score_archs(functions.length, space, [0, 1], **HERE).values()) == [8, 8]
-    with pytest.raises(UsageError, match="networks of nbmacro cannot be built here, only those of r1, r2"):
+    example = IMPORTED["transnas-macro"].example
+    space = space_with("transnas-macro", [example])
+    assert list(score_archs(functions.length, space, [0], **HERE).values()) == [len(example)]
+    said = "networks of transnas-macro cannot be built here, only those of r1, r2, .*, nb201, nbmacro"
+    with pytest.raises(UsageError, match=said):
         score_archs(functions.naswot, space, [0], **HERE)
+
+
+@pytest.mark.parametrize("name", ["nb201", "nbmacro"])
+def test_networks_of_published_benchmarks_are_scored_as_ours(name):
+    example = IMPORTED[name].example
+    scored = score_archs(functions.naswot, space_with(name, [example]), [0], images="noise", **HERE)
+    images, labels = protocol_batch(name, "cifar10", images="noise")
+    net = build_net(example)
+    expected = functions.naswot(net, images, labels)
+    assert list(scored.values()) == [pytest.approx(expected)] and scored.protocol == "std-32-noise"
+    assert score(net, images, labels, ["naswot"])["naswot"] == pytest.approx(expected)
 
 
 @pytest.mark.skipif(not list(STRIPS.glob("cifar10-*.parquet")), reason=f"no images of CIFAR-10 in {STRIPS}")

@@ -141,7 +141,7 @@ def test_an_answer_is_of_a_new_network_and_copies_with_gradients_and_seeded_draw
 
 def test_a_mean_of_draws_has_no_score_where_one_draw_has_none(batch):
     scores = mean_of_draws(pooled(nn.Conv2d(3, 5, 3)), *batch, "swap", seed=0)
-    assert scores["swap"] is None and scores.reasons["swap"].startswith("swap reads the units of modules")
+    assert scores["swap"] is None and scores.reasons["swap"].startswith("swap reads the units of ReLU")
 
 
 def test_a_row_is_filled_where_it_lacks_scores(digits):

@@ -39,12 +39,18 @@ def test_a_container_named_relu_is_not_counted_twice(batch):
     )
 
 
-def test_a_relu_on_another_batch_has_no_naswot(batch):
+def test_a_relu_on_rows_of_the_images_follows_the_images(batch):
     class Windows(TinyNet):
         def features(self, x):
             return self.last(super().features(x).reshape(16, 6, 3, 6)).reshape(8, 6, 6, 6)
 
-    assert reason(Windows(), batch, "naswot") == "an activation saw a batch of 16 where 8 images were given"
+    class Twice(TinyNet):
+        def features(self, x):
+            return self.last(super().features(x))
+
+    for name in ("naswot", "swap", "acor", "gcor"):
+        there, right = (score(net, *batch, (name,))[name] for net in (Windows(), Twice()))
+        assert there == pytest.approx(right, rel=1e-5), name
 
 
 def test_gradients_of_responses_need_no_weights(batch):

@@ -8,37 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nbzero.images.tensors import ImageData, load
 from nbzero.networks.build import build_net
-from train.loop import Result, accuracy, batch_stream, learning_rate, train
+from tests.train.made import ARCHS, small, without_time
+from train.loop import accuracy, batch_stream, learning_rate, train
 from train.recipe import RECIPES, recipe
-
-ARCHS = (
-    "r1-mini-s4-d1w4s2-d1w4s2-d1w8s2",
-    "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2",
-    "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2",
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def digits() -> ImageData:
-    return load("digits")
-
-
-def small(name: str, **changes: object):
-    return dataclasses.replace(recipe(name), **changes)
-
-
-def without_time(result: Result) -> Result:
-    return dataclasses.replace(result, train_time_s=0.0)
 
 
 @pytest.mark.parametrize("name", RECIPES)

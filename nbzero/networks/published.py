@@ -1,0 +1,12 @@
+"""Which published benchmarks have networks here, and what makes them. Needs no torch.
+
+A network is made from the numbers that its space gives an arch (`Imported.parse`).
+"""
+
+from __future__ import annotations
+
+NETWORKS = {
+    "nb201": "nbzero.networks.nb201:cell_net",
+    "nbmacro": "nbzero.networks.nbmacro:layers_net",
+}  # space -> module:function of (numbers, classes)
+PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named
