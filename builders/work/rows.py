@@ -83,15 +83,17 @@ class Folder:
         """Every file below a folder."""
         if not self.local:
             return list(self.fs.find(path))
-        try:
-            return list(self.fs.find(path, on_error="raise"))  # else what cannot be read were empty
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            where = error.filename or path
-            raise ReleaseError(
-                f"cannot read the folder {where}: {error.strerror or error}; make it readable"
-            ) from error
+
+        def refuse(error: OSError) -> None:  # fsspec would take a sub-folder that cannot be read for empty
+            if isinstance(error, FileNotFoundError):
+                raise error
+            said = f"cannot read the folder {error.filename}: {error.strerror}; make it readable"
+            raise ReleaseError(said) from error
+
+        found = []
+        for folder, _, files in os.walk(path, onerror=refuse):
+            found += [f"{folder}/{name}" for name in files]
+        return found
 
     def make(self) -> None:
         """Make the folder where it does not exist; OutputError where that cannot be."""
