@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nbzero.networks.macro import conv_bn
+from nbzero.networks.nb201 import total
 from nbzero.networks.network import Network
 from nbzero.spaces.nb101 import CELLS, STACKS, STEM, Cell, cell_of_values, vertex_channels
 
@@ -52,7 +53,9 @@ class Vertex(nn.Module):
     def __init__(self, name: str, width: int, out: int, reads_input: bool) -> None:
         super().__init__()
         self.out = out
-        self.projection = conv_bn_relu(width, out, 1) if reads_input else None
+        self.projection: nn.Sequential | None = None
+        if reads_input:
+            self.projection = conv_bn_relu(width, out, 1)
         self.operation = operation(name, out)
 
     def forward(self, x: Tensor, inner: Sequence[Tensor]) -> Tensor:
@@ -60,10 +63,7 @@ class Vertex(nn.Module):
         read = [tensor[:, : self.out] for tensor in inner]
         if self.projection is not None:
             read.append(self.projection(x))
-        total = read[0]
-        for tensor in read[1:]:
-            total = total + tensor
-        y: Tensor = self.operation(total)
+        y: Tensor = self.operation(total(read))
         return y
 
 
@@ -78,22 +78,21 @@ class CellModule(nn.Module):
         for vertex, name in enumerate(cell.operations, start=1):
             vertices.append(Vertex(name, width, channels[vertex], 0 in self.inputs[vertex]))
         self.vertices = nn.ModuleList(vertices)
-        self.projection = conv_bn_relu(width, out, 1) if 0 in self.inputs[-1] else None
+        self.projection: nn.Sequential | None = None
+        if 0 in self.inputs[-1]:
+            self.projection = conv_bn_relu(width, out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         given = [x]
         for inputs, vertex in zip(self.inputs[1:-1], self.vertices, strict=True):
             given.append(vertex(x, [given[start] for start in inputs if start]))
         joined = [given[start] for start in self.inputs[-1] if start]
-        if not joined:
-            return self._projected(x)
-        y = torch.cat(joined, dim=1) if len(joined) > 1 else joined[0]
-        return y if self.projection is None else y + self._projected(x)
-
-    def _projected(self, x: Tensor) -> Tensor:
-        assert self.projection is not None
-        y: Tensor = self.projection(x)
-        return y
+        parts = []
+        if joined:
+            parts.append(torch.cat(joined, dim=1))
+        if self.projection is not None:
+            parts.append(self.projection(x))
+        return total(parts)
 
 
 def graph_net(values: Sequence[int], num_classes: int) -> Network:

@@ -75,16 +75,17 @@ class Cell(nn.Module):
         nodes = {0: x}
         for edge, (start, end) in zip(self.edges, EDGES, strict=True):
             if start not in nodes:
-                nodes[start] = _total(entering[start])
+                nodes[start] = total(entering[start])
             entering[end].append(edge(nodes[start]))
-        return _total(entering[-1])
+        return total(entering[-1])
 
 
-def _total(tensors: Sequence[Tensor]) -> Tensor:
-    total = tensors[0]
+def total(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of some tensors, at least one."""
+    summed = tensors[0]
     for tensor in tensors[1:]:
-        total = total + tensor
-    return total
+        summed = summed + tensor
+    return summed
 
 
 class Reduction(nn.Module):

@@ -40,11 +40,11 @@ def test_costs_are_the_closed_forms(seed):
 
 def forward_by_hand(net, arch, x):
     """The train-mode forward pass, from the tensors in the order in which they were registered."""
-    convs = iter([m.weight for m in net.modules() if isinstance(m, nn.Conv2d)])
+    convs = [m.weight for m in net.modules() if isinstance(m, nn.Conv2d)][::-1]
     parts = [part.split(".") for part in arch.split("-")[1:]]
 
     def conv(x):
-        weight = next(convs)
+        weight = convs.pop()
         return F.batch_norm(
             F.conv2d(x, weight, padding=weight.shape[-1] // 2), None, None, training=True
         ).relu()
@@ -58,6 +58,8 @@ def forward_by_hand(net, arch, x):
             read = [conv(x)] if "0" in inputs else []
             read += [given[start] for start in inputs if start != "0"]
             channels = min(tensor.shape[1] for tensor in read)
+            if name != "maxpool3x3":
+                channels = convs[-1].shape[1]
             total = sum(tensor[:, :channels] for tensor in read)
             if name == "maxpool3x3":
                 padded = F.pad(total, (1, 1, 1, 1), value=-torch.inf)
@@ -67,6 +69,7 @@ def forward_by_hand(net, arch, x):
         joined = [given[start] for start in parts[-1][1] if start != "0"]
         output = torch.cat(joined, 1) if joined else 0
         x = output + conv(x) if "0" in parts[-1][1] else output
+    assert not convs
     return x, x.mean((2, 3)) @ net.classifier.weight.T + net.classifier.bias
 
 
