@@ -22,6 +22,8 @@ MODULE_KINDS = (
     "twice the channels and half the resolution",
 )
 MIN_MODULES, MAX_MODULES = 4, 6
+MICRO_KINDS = (4, 1, 4, 1, 4)  # of the modules of every micro arch
+STEM = 64  # channels
 LOG_SYNFLOW = {
     "synflow": ("", "natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0")
 }

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from nbzero import NotAMemberError, UnknownNameError
 from nbzero.errors import UsageError
 from nbzero.spaces.choices import ImportedSpace
+from nbzero.spaces.nb101 import arch_of_cell
 from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class
 from nbzero.spaces.published import (
@@ -24,6 +25,7 @@ from nbzero.spaces.published import (
     space_with,
 )
 from tests.importers.made import BEST, NUM, some
+from tests.spaces.cells import random_cell
 
 
 @st.composite
@@ -39,6 +41,9 @@ def archs_of(draw: Any, name: str) -> tuple[str, list[int]]:
             if draw(st.booleans())
             else [*values[:9], *[0] * 8]
         )
+    if name == "nb101":  # all vertices on a path, at most nine edges
+        cell = random_cell(np.random.default_rng(draw(st.integers(0, 2**32))))
+        values = list(definition.parse(arch_of_cell(*cell)))
     return definition.text(values), values
 
 
