@@ -7,6 +7,7 @@ from __future__ import annotations
 
 NETWORKS = {
     "nb201": "nbzero.networks.nb201:cell_net",
+    "nats-sss": "nbzero.networks.nats_sss:size_net",
     "nbmacro": "nbzero.networks.nbmacro:layers_net",
 }  # space -> module:function of (numbers, classes)
 PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named

@@ -15,6 +15,7 @@ from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.nats_sss import NATS_SSS
 from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.nbmacro import NBMACRO
 from nbzero.spaces.space import Space
@@ -22,7 +23,7 @@ from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
 from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
-    row.name: row for row in (NB201, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+    row.name: row for row in (NB201, NATS_SSS, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
 }
 
 
