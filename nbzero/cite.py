@@ -250,6 +250,14 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
         "International Conference on Machine Learning (ICML)",
         "1902.09635",
     ),
+    "nats-sss": Paper(
+        "dong2021natsbench",
+        "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size",
+        "Dong, Xuanyi and Liu, Lu and Musial, Katarzyna and Gabrys, Bogdan",
+        2021,
+        arxiv="2009.00437",
+        journal="IEEE Transactions on Pattern Analysis and Machine Intelligence",
+    ),
     "nbmacro": Paper(
         "su2021nasbenchmacro",
         "Prioritized Architecture Sampling with Monto-Carlo Tree Search",

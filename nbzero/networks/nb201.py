@@ -117,7 +117,7 @@ class Reduction(nn.Module):
         return shortcut + self.body(x)
 
 
-def _of_layers(
+def net_of_layers(
     operations: Sequence[str], layers: Sequence[tuple[int, bool]], stem: int, num_classes: int
 ) -> Network:
     """Layers are (channels, whether it halves the resolution)."""
@@ -146,4 +146,4 @@ def cell_net(values: Sequence[int], num_classes: int) -> Network:
     layers = CELLS * [(STEM, False)]
     for width in (2 * STEM, 4 * STEM):
         layers += [(width, True)] + CELLS * [(width, False)]
-    return _of_layers(operations, layers, STEM, num_classes)
+    return net_of_layers(operations, layers, STEM, num_classes)

@@ -18,6 +18,7 @@ from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.nats_sss import NATS_SSS
 from nbzero.spaces.nb101 import NB101
 from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.nbmacro import NBMACRO
@@ -26,7 +27,8 @@ from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
 from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
-    row.name: row for row in (NB201, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+    row.name: row
+    for row in (NB201, NATS_SSS, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
 }
 
 

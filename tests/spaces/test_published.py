@@ -72,6 +72,23 @@ def slow_costs(name: str, values: list[int]) -> tuple[int, int]:
                         conv(width, width, int(CELL_OPERATIONS[value][-1]), side)
         total["params"] += 2 * 64
         last = 64
+    elif name == "nats-sss":
+        widths = [8 * (value + 1) for value in values]
+        conv(3, widths[0], 3, 32)
+        cells = ((widths[0], widths[0], 32), (widths[1], widths[2], 16), (widths[3], widths[4], 8))
+        for number, (c_in, width, side) in enumerate(cells):
+            if number:
+                before = widths[2 * number - 2]
+                conv(before, c_in, 3, side)
+                conv(c_in, c_in, 3, side)
+                conv(before, c_in, 1, side)
+                total["params"] -= 2 * c_in
+            for start in (0, 0, 1, 1, 2):  # where the five convolutions of a cell begin
+                conv(width if start else c_in, width, 3, side)
+            if c_in != width:
+                conv(c_in, width, 1, side)
+        last = widths[4]
+        total["params"] += 2 * last
     else:
         conv(3, 32, 3, 32)
         layer = iter(values)
@@ -92,7 +109,7 @@ def slow_costs(name: str, values: list[int]) -> tuple[int, int]:
     return total["macs"] + last * 10, total["params"] + last * 10 + 10
 
 
-@pytest.mark.parametrize("name", ["nb201", "nbmacro"])
+@pytest.mark.parametrize("name", ["nb201", "nats-sss", "nbmacro"])
 @given(data=st.data())
 def test_costs_are_the_sum_over_the_layers(name: str, data: Any) -> None:
     _, values = data.draw(archs_of(name))
@@ -210,6 +227,7 @@ def test_a_child_takes_every_choice_from_a_parent() -> None:
         ("nb201", [0] * 5, "a vector of nb201 is 6 integers, not int64 of shape (5,)"),
         ("nb201", [0.0] * 6, "a vector of nb201 is 6 integers, not float64"),
         ("nb201", [5, 0, 0, 0, 0, 0], "edge_01 is 5; allowed: 0 none, 1 skip_connect"),
+        ("nats-sss", [0, 8, 0, 0, 0], "channels_2 is 8; allowed: 0 8, 1 16, 2 24"),
         ("nbmacro", [0, -1, 0, 0, 0, 0, 0, 0], "layer_2 is -1; allowed: 0 identity, 1 MB3_K3, 2 MB6_K5"),
         ("transnas-macro", [1, 2, 3, 0, 0, 0], "module_4 is 0; allowed: 1 plain"),
         ("transnas-macro", [1, 2, 3, 4, 0, 1], "leaves out a module before the last"),
