@@ -80,9 +80,7 @@ def take_trace(
     copies, layouts = False, None
     failed: dict[str, str] = {}
     while True:
-        trace = Trace(
-            lender.net, images, labels, seed, tuple(blocks), authors_counting, failed=dict(failed)
-        )
+        trace = Trace(lender.net, images, labels, seed, tuple(blocks), authors_counting, failed=dict(failed))
         if not needs:
             return trace
         try:

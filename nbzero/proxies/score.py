@@ -221,8 +221,8 @@ def _check_counting(names: Sequence[str]) -> None:
     others = [name for name in names if name not in counting]
     if others:
         raise UsageError(
-            f"authors_counting=True with {', '.join(others)}; it is a way to count activations, and goes with "
-            f"{', '.join(counting)}: score the others in a call of their own"
+            f"authors_counting=True with {', '.join(others)}; it is a way to count activations, and goes "
+            f"with {', '.join(counting)}: score the others in a call of their own"
         )
 
 

@@ -89,5 +89,5 @@ def test_on_a_cell_of_nas_bench_201(batch):
 
 
 def test_it_goes_with_proxies_that_count_activations(batch):
-    with pytest.raises(UsageError, match="authors_counting=True with snip; .*naswot.*wrcor"):
+    with pytest.raises(UsageError, match=r"authors_counting=True with snip; .*naswot.*wrcor"):
         score(net_of(Plain), *batch, ["naswot", "snip"], authors_counting=True)
