@@ -110,9 +110,9 @@ def _of_space(judged: Judged) -> list[Result]:
     num = len(judged.accuracy)
     for name, values in judged.scores.items():
         rows.append(spearman_row(TABLE, f"{judged.name}, {name}", None, values, judged.accuracy, protocol))
-    rows.append(_best_against_costs(judged))
-    if "macs" not in judged.costs:
+    if "macs" not in judged.costs:  # the source of TransNAS-Bench-101 gives none
         return rows
+    rows.append(_best_against_costs(judged))
     found = {name: judged.mbr(values) for name, values in judged.scores.items()}
     for name, value in found.items():
         note = "five limits of macs; 0 is the oracle"
