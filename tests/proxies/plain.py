@@ -50,8 +50,11 @@ class Listening(TorchFunctionMode):
             name = func.__name__
         if kwargs.get("inplace"):
             kwargs["inplace"] = False
-        args = [False if position and value is True else value for position, value in enumerate(args)]
-        if name in UNITS or (name in ("hardtanh", "clamp") and list(args[1:3]) in ([0, 6], [0.0, 6.0])):
+        if func in {F.relu, F.relu6, F.silu, F.leaky_relu, F.hardtanh, F.hardswish, F.hardsigmoid}:
+            args = [False if value is True else value for value in args]  # in place, by position
+        bounds = [*args[1:3], *(kwargs[key] for key in ("min_val", "max_val", "min", "max") if key in kwargs)]
+        is_relu6 = name in ("hardtanh", "clamp") and bounds in ([0, 6], [0])
+        if name in UNITS or is_relu6:
             self.hear(args[0])
         if name in ("mul", "__mul__") and self.gate:  # x * sigmoid(x), written out
             ids = {id(value) for value in args}
@@ -287,7 +290,7 @@ class Plain:
     def neutral_norms(self, net):
         """In eval mode they are the identity, and an activation that is part of them stays."""
         for norm in net.modules():
-            if isinstance(norm, nn.BatchNorm2d):
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm):
                 norm.running_mean.zero_()
                 norm.running_var.fill_(1 - norm.eps)
                 nn.init.ones_(norm.weight)
@@ -329,7 +332,8 @@ class Plain:
         found = []
 
         def keep(module, inputs, output):
-            if inputs[0].ndim == 4 and output.flatten(1).shape[1] in inputs[0].shape[1:]:
+            is_map = isinstance(output, torch.Tensor) and inputs[0].ndim == 4
+            if is_map and output.flatten(1).shape[1] in inputs[0].shape[1:]:
                 found.append(inputs[0])
 
         handles = []
@@ -483,6 +487,8 @@ class Plain:
     # Kernels
 
     def responses(self, name="rcor"):
+        if name == "wrcor_by_stage":
+            raise Undefined("stage_of_block")
         heard = self.hear(self.images)
         loss = F.cross_entropy(heard.logits, self.labels)
         pres = [pre for pre, _ in heard.units]
@@ -497,8 +503,6 @@ class Plain:
             "wrcor_quad": lambda i: (i + 1.0) ** 2,
             "wrcor_expt2b": lambda i: 2.0 ** (num_blocks - 1 - i),
         }
-        if name == "wrcor_by_stage":
-            raise Undefined("stage_of_block")
         found = []
         for (pre, block), owner in zip(heard.units, self.owners.units, strict=True):
             grad = next(grads) if pre.requires_grad else None

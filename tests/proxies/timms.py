@@ -82,6 +82,26 @@ NETWORKS = {
     "mobilenetv3_small_050": {},
     "regnetx_002": {},
     "densenet121": {"growth_rate": 4, "block_config": (1, 1, 2)},
+    "mobilenetv2_035": {},
+    "ghostnet_050": {},
+    "lcnet_035": {},
+    "tinynet_e": {"side": 48},
+    "mixnet_s": {},
+    "regnety_002": {},
+    "resnest14d": {},
+    "skresnet18": {},
+    "selecsls42": {"side": 64},
+    "dla46x_c": {"side": 64},
+    "ese_vovnet19b_dw": {"side": 64},
+    "starnet_s1": {},
+    "fbnetc_100": {},
+    "repvgg_a0": {},
+    "levit_128s": {"img_size": 64, "side": 64},
+    "pit_ti_224": {"img_size": 64, "side": 64},
+    "gmlp_ti16_224": {"img_size": 64, "side": 64},
+    "resmlp_12_224": {"img_size": 64, "side": 64},
+    "xcit_nano_12_p16_224": {"img_size": 64, "side": 64, "depth": 2},
+    "cait_xxs24_224": {"img_size": 64, "side": 64, "depth": 2},
 }
 
 
@@ -99,7 +119,8 @@ def make(name, num_images=4, num_classes=5):
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        if hasattr(module, "drop_prob"):
-            module.drop_prob = 0.0
+        for name_of_rate in ("drop_prob", "drop_rate"):
+            if hasattr(module, name_of_rate):
+                setattr(module, name_of_rate, 0.0)
     images = torch.randn(num_images, 3, side, side, generator=draws, dtype=torch.float64)
     return net.double(), images, torch.arange(num_images) % 2, channels_last
