@@ -55,7 +55,7 @@ def size_costs(values: Sequence[int]) -> dict[str, int]:
 
 NATS_SSS = Imported(
     name="nats-sss",
-    title="NATS-Bench, size",
+    title="NATS-Bench size",
     choices=tuple(Choice(f"channels_{number}", CHANNELS) for number in range(1, 6)),
     pattern=rf"({'|'.join(CHANNELS)})(:({'|'.join(CHANNELS)})){{4}}",
     looks_like=r"\d*(:\d*)+",
