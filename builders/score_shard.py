@@ -11,7 +11,8 @@ proxies that it lacks are computed. It is the release that ships with nbzero unl
 `--base none` computes all.
 
 Spaces of published benchmarks that have networks here (nb201, nbmacro, ..) are scored too. The order of their
-archs is that of the SHA-256 of the strings. `--members FILE` names them where no definition enumerates them.
+archs is that of the space's sample with seed 0, so the first N are a random sample, the same for everyone.
+`--members FILE` names them where no definition enumerates them.
 """
 
 from __future__ import annotations

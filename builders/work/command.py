@@ -25,7 +25,7 @@ from nbzero.images.sources import find_source
 from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import CHOICES, space
-from nbzero.spaces.published import IMPORTED, by_hash, hash_order
+from nbzero.spaces.published import IMPORTED, in_sample_order, sample_order
 from nbzero.text import printable
 
 ENGINES: dict[str, Engine] = {"local": local.engine, "ray": on_ray.engine}
@@ -239,7 +239,7 @@ def job_of(
 
 
 def members_of(name: str, file: str | None) -> Sequence[str]:
-    """The archs that a job can be of, in order: the build order, of a published space that of their hashes.
+    """The archs that a job can be of, in order: the build order, of a published space that of its sample.
 
     Args:
         file: with an arch of a published space in every line, for those that no definition enumerates.
@@ -251,7 +251,7 @@ def members_of(name: str, file: str | None) -> Sequence[str]:
     """
     check_known("space", [name], (*CHOICES, *IMPORTED))
     if file is None:
-        return space(name).members if name in CHOICES else by_hash(name)
+        return space(name).members if name in CHOICES else sample_order(name)
     if name in CHOICES:
         raise UsageError(
             f"--members {file} with --space {name}, whose members are fixed; leave --members out"
@@ -265,7 +265,7 @@ def members_of(name: str, file: str | None) -> Sequence[str]:
         IMPORTED[name].parse(arch)
     if not archs:
         raise UsageError(f"--members {file} has no line; it is a text file, an arch of {name} a line")
-    return hash_order(archs)
+    return in_sample_order(name, archs)
 
 
 def _check_cluster(given: argparse.Namespace) -> None:

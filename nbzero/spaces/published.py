@@ -8,7 +8,6 @@ absent.
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -54,14 +53,14 @@ def space_of(text: str) -> str | None:
 
 
 @functools.cache
-def by_hash(name: str) -> tuple[str, ...]:
-    """Every arch of a published space, in the order of the SHA-256 of their strings.
+def sample_order(name: str) -> tuple[str, ...]:
+    """Every arch of a published space, in the order of `Space.sample` with seed 0.
 
-    So the first N are a random sample of it, the same for everyone. The place in this order is no `arch_id`
-    of an imported release, which has the official order.
+    The first N are that sample of N, the same for everyone. The place in this order is no `arch_id` of an
+    imported release, which has the official order.
 
-    >>> by_hash("nbmacro")[:2]
-    ('12002211', '22102020')
+    >>> sample_order("nbmacro")[:2]
+    ('22100102', '00121201')
 
     Raises:
         UnknownNameError: no published space.
@@ -74,12 +73,13 @@ def by_hash(name: str) -> tuple[str, ...]:
         raise UsageError(
             f"{name} is not enumerated here: name its archs; enumerated are the published spaces {there}"
         )
-    return hash_order(map(definition.text, definition.every(definition.choices)))
+    return in_sample_order(name, map(definition.text, definition.every(definition.choices)))
 
 
-def hash_order(archs: Iterable[str]) -> tuple[str, ...]:
-    """Strings in the order of their SHA-256, each once."""
-    return tuple(sorted(set(archs), key=lambda arch: hashlib.sha256(arch.encode()).digest()))
+def in_sample_order(name: str, archs: Iterable[str]) -> tuple[str, ...]:
+    """Some archs of a published space, each once, in the order of `Space.sample` with seed 0."""
+    space = ImportedSpace(IMPORTED[name], sorted(set(archs)))
+    return tuple(space.sample(len(space), seed=0))
 
 
 def categories_of(space: str) -> dict[str, tuple[str, ...]]:

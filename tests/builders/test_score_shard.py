@@ -7,7 +7,7 @@ from builders.work import rates
 from builders.work.origin import device_name
 from builders.work.rates import Key
 from nbzero import Bench
-from nbzero.spaces.published import IMPORTED, by_hash
+from nbzero.spaces.published import IMPORTED, sample_order
 
 NAME = "scores-r1-mini-digits-std-16-0000-of-0001.parquet"
 # One of the smallest networks of the space.
@@ -105,10 +105,10 @@ def only_shard(out):
     return shard
 
 
-def test_published_archs_are_scored_in_the_order_of_their_hashes(in_this_process, rows_in, tmp_path):
+def test_published_archs_are_scored_in_the_order_of_the_sample(in_this_process, rows_in, tmp_path):
     assert score_shard.main(published(tmp_path, "--space", "nbmacro", "--archs", "2")) == 0
     rows = rows_in(only_shard(tmp_path))
-    assert [row["arch"] for row in rows] == list(by_hash("nbmacro")[:2])
+    assert [row["arch"] for row in rows] == list(sample_order("nbmacro")[:2])
     for row in rows:
         assert row["params"] == IMPORTED["nbmacro"].costs(IMPORTED["nbmacro"].parse(row["arch"]))["params"]
         assert row["synflow"] > 0

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from nbzero.networks.build import build_net
+from nbzero.proxies.facts import PROXIES
+from nbzero.proxies.score import score
 from nbzero.spaces.published import IMPORTED
 from tests.places import DATA
 
@@ -72,3 +74,23 @@ def has_default_weights(arch, net):
             same &= bool(module.weight.eq(1).all() and module.bias.eq(0).all())
             same &= bool(module.running_var.eq(1).all() and module.running_mean.eq(0).all())
     return same
+
+
+def check_forward(net, arch, by_hand, x):
+    """Features and logits of a network are those of a function written from its definition."""
+    with torch.no_grad():
+        features, logits = by_hand(net, arch, x)
+        torch.testing.assert_close(net.features(x), features)
+        torch.testing.assert_close(net(x), logits)
+    return features
+
+
+def scores_or_reasons(net, batch=8, side=16):
+    """All scores of a network, each of which is a value or has a reason."""
+    images = torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(1))
+    scores = score(net, images, torch.arange(batch) % 4)
+    assert set(scores) == set(PROXIES)
+    for name, value in scores.items():
+        assert (value is None) == (name in scores.reasons), name
+    assert scores["params"] == num_params(net)
+    return scores

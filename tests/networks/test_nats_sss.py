@@ -11,10 +11,16 @@ from torch import nn
 from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.nats_sss import size_net
-from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.score import score
 from nbzero.spaces.nats_sss import CELL, CHANNELS, NATS_SSS
-from tests.networks.published import has_default_weights, num_macs, num_params, on_meta, published_rows
+from tests.networks.published import (
+    check_forward,
+    has_default_weights,
+    num_macs,
+    num_params,
+    on_meta,
+    published_rows,
+    scores_or_reasons,
+)
 
 MAKE = ("nats-sss", size_net)
 MIXED = NATS_SSS.example
@@ -72,10 +78,7 @@ def forward_by_hand(net, arch, x):
 def test_forward_by_hand(arch):
     net = build_net(arch, 7, 3).double()
     x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(7)).double()
-    with torch.no_grad():
-        features, logits = forward_by_hand(net, arch, x)
-        torch.testing.assert_close(net.features(x), features)
-        torch.testing.assert_close(net(x), logits)
+    check_forward(net, arch, forward_by_hand, x)
 
 
 def test_blocks_are_the_stem_the_five_layers_and_the_last_activation():
@@ -91,11 +94,7 @@ def test_weights_are_pytorchs_defaults_from_arch_and_seed():
 
 
 def test_every_proxy_has_a_value_or_a_reason():
-    images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    scores = score(build_net(MIXED), images, torch.arange(8) % 4)
-    assert set(scores) == set(PROXIES)
-    for name, value in scores.items():
-        assert (value is None) == (name in scores.reasons), name
+    scores = scores_or_reasons(build_net(MIXED), 8, 16)
     assert set(scores.reasons) <= {"zen_no_shortcut", "linear_regions"}, scores.reasons
 
 

@@ -11,10 +11,15 @@ from torch import nn
 from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.nb101 import graph_net
-from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.score import score
 from nbzero.spaces.nb101 import NB101, arch_of_cell, cell_of
-from tests.networks.published import has_default_weights, num_macs, num_params, on_meta
+from tests.networks.published import (
+    check_forward,
+    has_default_weights,
+    num_macs,
+    num_params,
+    on_meta,
+    scores_or_reasons,
+)
 from tests.spaces.cells import random_cell
 
 MAKE = ("nb101", graph_net)
@@ -77,10 +82,7 @@ def forward_by_hand(net, arch, x):
 def test_forward_by_hand(arch):
     net = build_net(arch, 7, 3).double()
     x = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(7)).double()
-    with torch.no_grad():
-        features, logits = forward_by_hand(net, arch, x)
-        torch.testing.assert_close(net.features(x), features)
-        torch.testing.assert_close(net(x), logits)
+    features = check_forward(net, arch, forward_by_hand, x)
     assert features.shape == (3, 512, 2, 2)
 
 
@@ -101,14 +103,9 @@ def test_weights_are_pytorchs_defaults_from_arch_and_seed():
 
 @pytest.mark.parametrize("arch", [NO_VERTEX, POOLS])
 def test_every_proxy_has_a_value_or_a_reason(arch):
-    net = build_net(arch)
-    images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    scores = score(net, images, torch.arange(4))
-    assert set(scores) == set(PROXIES)
+    scores = scores_or_reasons(build_net(arch), 4, 8)
     for name, value in scores.items():
-        assert (value is None) == (name in scores.reasons), name
         assert value is None or np.isfinite(value), name
-    assert scores["params"] == num_params(net)
 
 
 def test_a_malformed_cell_is_refused():

@@ -10,10 +10,16 @@ from torch import nn
 from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.nb201 import cell_net
-from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.score import score
 from nbzero.spaces.nb201 import CELL_OPERATIONS, EDGES, NB201, operations_of
-from tests.networks.published import has_default_weights, num_macs, num_params, on_meta, published_rows
+from tests.networks.published import (
+    check_forward,
+    has_default_weights,
+    num_macs,
+    num_params,
+    on_meta,
+    published_rows,
+    scores_or_reasons,
+)
 
 MAKE = ("nb201", cell_net)
 MIXED = NB201.example
@@ -75,10 +81,7 @@ def forward_by_hand(net, arch, x):
 def test_forward_by_hand(arch):
     net = build_net(arch, 7, 3).double()
     x = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(7)).double()
-    with torch.no_grad():
-        features, logits = forward_by_hand(net, arch, x)
-        torch.testing.assert_close(net.features(x), features)
-        torch.testing.assert_close(net(x), logits)
+    check_forward(net, arch, forward_by_hand, x)
 
 
 def test_blocks_are_the_stem_the_cells_the_reductions_and_the_last_activation():
@@ -94,13 +97,7 @@ def test_weights_are_pytorchs_defaults_from_arch_and_seed():
 
 
 def test_without_a_path_every_proxy_has_a_value_or_a_reason():
-    net = build_net(NO_PATH)
-    images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    scores = score(net, images, torch.arange(8) % 4)
-    assert set(scores) == set(PROXIES)
-    for name, value in scores.items():
-        assert (value is None) == (name in scores.reasons), name
-    assert scores["params"] == num_params(net)
+    scores = scores_or_reasons(build_net(NO_PATH), 8, 16)
     assert "does not depend" in scores.reasons["jacob_cov"] or "constant" in scores.reasons["jacob_cov"]
 
 

@@ -10,10 +10,8 @@ from torch import nn
 from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.transnas import micro_net, modules_net
-from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.score import score
 from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
-from tests.networks.published import calls_of, has_default_weights, num_params, on_meta
+from tests.networks.published import calls_of, has_default_weights, num_params, on_meta, scores_or_reasons
 
 MACRO, MICRO = ("transnas-macro", modules_net), ("transnas-micro", micro_net)
 ALL_KINDS, HALVINGS = TRANSNAS_MACRO.example, "64-33431-basic"
@@ -153,13 +151,7 @@ def test_weights_are_pytorchs_defaults_from_arch_and_seed(arch):
 
 @pytest.mark.parametrize("arch", ["64-3331-basic", SKIPS, "64-41414-0_00_000"])
 def test_every_proxy_has_a_value_or_a_reason(arch):
-    net = build_net(arch)
-    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    scores = score(net, images, torch.arange(4))
-    assert set(scores) == set(PROXIES)
-    for name, value in scores.items():
-        assert (value is None) == (name in scores.reasons), name
-    assert scores["params"] == num_params(net)
+    assert scores_or_reasons(build_net(arch), 4, 32)["macs"] > 0
 
 
 @pytest.mark.parametrize(

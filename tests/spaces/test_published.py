@@ -17,10 +17,10 @@ from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class
 from nbzero.spaces.published import (
     IMPORTED,
-    by_hash,
     doubt_notes,
     doubtful_in,
     doubts_of,
+    sample_order,
     space_of,
     space_with,
 )
@@ -291,15 +291,16 @@ def test_a_note_for_each_reason_names_the_proxies_that_it_is_of(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", [name for name, definition in IMPORTED.items() if definition.every])
-def test_every_arch_is_there_once_in_the_order_of_hashes(name):
-    archs = by_hash(name)
+def test_every_arch_is_there_once_in_the_order_of_the_sample(name):
+    archs = sample_order(name)
     assert len(archs) == len(set(archs)) == IMPORTED[name].num_members
-    digests = [hashlib.sha256(arch.encode()).hexdigest() for arch in archs]
+    digests = [hashlib.sha256(f"sample:0:{arch}".encode()).hexdigest() for arch in archs]
     assert digests == sorted(digests)
+    assert list(archs[:9]) == space_with(name, archs[::-1]).sample(9, seed=0)
     for arch in archs[:50]:
         assert IMPORTED[name].text(IMPORTED[name].parse(arch)) == arch
 
 
 def test_a_space_that_no_definition_enumerates_says_so():
     with pytest.raises(UsageError, match="darts is not enumerated here"):
-        by_hash("darts")
+        sample_order("darts")
