@@ -118,16 +118,28 @@ class Owners:
                 images = base.clone()
                 images[n] = others[n]
                 changed.append(plain.hear(images, train=False))
-        self.units = [self.find([c.units[i][0] for c in changed], v) for i, (v, _) in enumerate(first.units)]
+            twice = plain.hear(torch.cat([base, base]), train=False)
+        self.num_images = len(base)
+        self.units = [
+            self.find([c.units[i][0] for c in changed], v, twice.units[i][0])
+            for i, (v, _) in enumerate(first.units)
+        ]
         self.outputs = [
-            self.find([c.outputs[i][1] for c in changed], v) for i, (_, v) in enumerate(first.outputs)
+            self.find([c.outputs[i][1] for c in changed], v, twice.outputs[i][1])
+            for i, (_, v) in enumerate(first.outputs)
         ]
 
-    @staticmethod
-    def find(changed, value):
-        """(axis, for each image its places along it); None where no image matters."""
+    def find(self, changed, value, twice):
+        """(axis, for each image its places along it); None where it has no place for each image.
+
+        What is the same whatever the images, as a class token before the first attention, may have a row for
+        each image all the same: it has twice as many where there are twice as many images.
+        """
         moved = torch.stack([other != value for other in changed])
         if not moved.any():
+            for axis, (one, two) in enumerate(zip(value.shape, twice.shape, strict=True)):
+                if two == 2 * one:
+                    return axis, list(torch.arange(one).chunk(self.num_images))
             return None
         for axis in range(value.ndim):
             rest = [a for a in range(1, moved.ndim) if a != axis + 1]

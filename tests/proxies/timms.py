@@ -73,7 +73,6 @@ def import_timm():
 NETWORKS = {
     "resnet10t": {},
     "vit_tiny_patch16_224": {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2},
-    "mixer_b32_224": {"img_size": 64, "side": 64},
     "swin_tiny_patch4_window7_224": {
         **{"img_size": 32, "patch_size": 2, "window_size": 4, "embed_dim": 12, "depths": (2, 2)},
         **{"num_heads": (2, 2), "channels_last": True},
@@ -91,16 +90,14 @@ NETWORKS = {
     "resnest14d": {},
     "skresnet18": {},
     "selecsls42": {"side": 64},
-    "dla46x_c": {"side": 64},
-    "ese_vovnet19b_dw": {"side": 64},
-    "starnet_s1": {},
-    "fbnetc_100": {},
-    "repvgg_a0": {},
-    "levit_128s": {"img_size": 64, "side": 64},
     "pit_ti_224": {"img_size": 64, "side": 64},
     "gmlp_ti16_224": {"img_size": 64, "side": 64},
-    "resmlp_12_224": {"img_size": 64, "side": 64},
-    "xcit_nano_12_p16_224": {"img_size": 64, "side": 64, "depth": 2},
+    "edgenext_xx_small": {"side": 64},
+    "davit_tiny": {"side": 64, "depths": (1, 1, 1, 1), "embed_dims": (12, 24, 36, 48)},
+    "swinv2_tiny_window8_256": {
+        **{"img_size": 32, "patch_size": 2, "window_size": 4, "embed_dim": 12, "depths": (2, 2)},
+        **{"num_heads": (2, 2), "channels_last": True},
+    },
     "cait_xxs24_224": {"img_size": 64, "side": 64, "depth": 2},
 }
 
