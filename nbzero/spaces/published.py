@@ -15,6 +15,7 @@ from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.mobilenetv2 import MOBILENETV2
 from nbzero.spaces.nb101 import NB101
 from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.nbmacro import NBMACRO
@@ -23,7 +24,8 @@ from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
 from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
-    row.name: row for row in (NB201, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+    row.name: row
+    for row in (NB201, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT, MOBILENETV2)
 }
 
 
