@@ -65,6 +65,13 @@ ORIGIN = Paper(
     note="OpenReview hP-SILoczR, withdrawn. Defines the spaces' block families and mBR; "
     "its data were not released",
 )
+_WRCOR = Paper(
+    "jing2025wrcor",
+    "Zero-Shot Neural Architecture Search with Weighted Response Correlation",
+    "Jing, Kun and Chen, Luoyu and Xu, Jungang and Tai, Jianwei and Wang, Yiyu and Li, Shuaimin",
+    2025,
+    arxiv="2507.08841",
+)
 PAPERS = (
     Paper(
         "abdelfattah2021zerocost",
@@ -114,13 +121,7 @@ PAPERS = (
         "International Conference on Learning Representations (ICLR)",
         "1906.06307",
     ),
-    Paper(
-        "jing2025wrcor",
-        "Zero-Shot Neural Architecture Search with Weighted Response Correlation",
-        "Jing, Kun and Chen, Luoyu and Xu, Jungang and Tai, Jianwei and Wang, Yiyu and Li, Shuaimin",
-        2025,
-        arxiv="2507.08841",
-    ),
+    _WRCOR,
     Paper(
         "mellor2021naswot",
         "Neural Architecture Search without Training",
@@ -285,6 +286,7 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
         "Annual Meeting of the Association for Computational Linguistics (ACL)",
         "2306.00288",
     ),
+    "mobilenetv2": _WRCOR,
 }
 
 

@@ -12,5 +12,6 @@ NETWORKS = {
     "nbmacro": "nbzero.networks.nbmacro:layers_net",
     "transnas-macro": "nbzero.networks.transnas:modules_net",
     "transnas-micro": "nbzero.networks.transnas:micro_net",
+    "mobilenetv2": "nbzero.networks.mobilenetv2:stages_net",
 }  # space -> module:function of (numbers, classes)
 PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named

@@ -10,10 +10,12 @@ block the ReLU comes first: ReLU, convolution, batch norm.
 Blocks are the stem and the two of each module. Stages are the modules.
 
 The head is the one of object and scene classification: a global average pooling and a linear layer. They are
-the tasks whose labels a protocol here has. The other tasks have the same networks before it: jigsaw joins the
-pooled features of nine pieces, room layout has 9 outputs, the three pixel tasks have decoders of 13 to 15
-layers. The authors give images of 256 x 256 pixels. The stem makes a quarter of each side, also of a smaller
-one.
+the tasks whose labels are classes, as a protocol here needs. Room layout has it too, with 9 outputs. The
+other tasks have the same network before it. Jigsaw joins the pooled features of nine pieces, the three pixel
+tasks have decoders of 8 or 14 convolutions.
+
+The authors give images of 256 x 256 pixels (jigsaw: pieces of 64). The stem makes a quarter of each side,
+also of a smaller one.
 
 Source: Duan et al., CVPR 2021, arXiv:2105.11871.
 """

@@ -51,7 +51,7 @@ class Imported:
         pattern: a regular expression that matches exactly its arch strings.
         looks_like: one that also matches what is meant for an arch string of it and is malformed.
         example: an arch string.
-        num_members: archs of the published table.
+        num_members: archs of the published table; 0 where there is none.
         pieces: the numbers of an arch string that matches, before what is missing at the end is filled up
             with 0.
         text: the string of numbers.

@@ -53,6 +53,10 @@ class Cell(NamedTuple):
         """The vertices that one reads, in order."""
         return [start for start in range(vertex) if self.matrix[start][vertex]]
 
+    def readers_of(self, vertex: int) -> list[int]:
+        """The vertices that read one, in order."""
+        return [end for end, present in enumerate(self.matrix[vertex]) if present]
+
 
 def cell_of(arch: str) -> Cell:
     """The cell that an arch string names; UsageError for any other string.
@@ -99,16 +103,15 @@ def graph_hash(cell: Cell) -> str:
     """
     vertices = range(cell.num_vertices)
     labels = [-1, *map(CELL_OPERATIONS.index, cell.operations), -2]
-    into: list[list[int]] = [cell.inputs_of(vertex) for vertex in vertices]
-    out_of: list[list[int]] = [[end for end in vertices if vertex in into[end]] for vertex in vertices]
     hashes = []
     for vertex, label in enumerate(labels):
-        hashes.append(_md5(str((len(out_of[vertex]), len(into[vertex]), label))))
+        degrees = len(cell.readers_of(vertex)), len(cell.inputs_of(vertex))
+        hashes.append(_md5(str((*degrees, label))))
     for _ in vertices:
         following = []
         for vertex in vertices:
-            before = "".join(sorted(hashes[start] for start in into[vertex]))
-            after = "".join(sorted(hashes[end] for end in out_of[vertex]))
+            before = "".join(sorted(hashes[start] for start in cell.inputs_of(vertex)))
+            after = "".join(sorted(hashes[end] for end in cell.readers_of(vertex)))
             following.append(_md5(f"{before}|{after}|{hashes[vertex]}"))
         hashes = following
     return _md5(str(sorted(hashes)))
@@ -134,7 +137,7 @@ def vertex_channels(cell: Cell, width: int, out: int) -> list[int]:
         channels[vertex] = out // len(joined) + (place < out % len(joined))
     for vertex in range(output - 1, 0, -1):
         if vertex not in joined:
-            channels[vertex] = max(channels[end] for end in range(output) if cell.matrix[vertex][end])
+            channels[vertex] = max(channels[end] for end in cell.readers_of(vertex))
     return channels
 
 
@@ -275,11 +278,11 @@ def _pieces(text: str) -> list[int]:
             edges.add((start, MAX_VERTICES - 1 if vertex == len(parts) else vertex))
     if len(edges) > MAX_EDGES:
         raise UsageError(f"{said} has at most {MAX_EDGES} edges, not {len(edges)}")
+    read = {start for start, _ in edges}
     for vertex in range(1, len(parts)):
-        if not any(start == vertex for start, _ in edges):
+        if vertex not in read:
             raise UsageError(f"{said} has no vertex that is not read, as vertex {vertex} is; leave it out")
-    names = [name for name, _ in parts[:-1]]
-    operations = [1 + CELL_OPERATIONS.index(name) for name in names]
+    operations = [1 + CELL_OPERATIONS.index(name) for name, _ in parts[:-1]]
     operations += [0] * (_INNER - len(operations))
     return operations + [int(pair in edges) for pair in PAIRS]
 

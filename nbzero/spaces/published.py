@@ -17,6 +17,7 @@ from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.mobilenetv2 import MOBILENETV2
 from nbzero.spaces.nats_sss import NATS_SSS
 from nbzero.spaces.nb101 import NB101
 from nbzero.spaces.nb201 import NB201
@@ -27,7 +28,17 @@ from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
     row.name: row
-    for row in (NB201, NATS_SSS, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+    for row in (
+        NB201,
+        NATS_SSS,
+        NB101,
+        NBMACRO,
+        TRANSNAS_MACRO,
+        TRANSNAS_MICRO,
+        DARTS,
+        FLEXIBERT,
+        MOBILENETV2,
+    )
 }
 
 

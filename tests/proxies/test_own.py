@@ -289,7 +289,8 @@ def test_networks_of_a_space_without_them_cannot_be_built(monkeypatch):
         score_archs(functions.naswot, space, [0], **HERE)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# those of mobilenetv2 resize the 64 images to its own resolution, which takes minutes
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"mobilenetv2"}))
 def test_networks_of_published_benchmarks_are_scored_as_ours(name):
     example = IMPORTED[name].example
     scored = score_archs(functions.naswot, space_with(name, [example]), [0], images="noise", **HERE)
