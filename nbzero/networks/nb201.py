@@ -34,14 +34,16 @@ class ReLUConvBN(nn.Sequential):
 
 
 class Zero(nn.Module):
-    """(B, C, H, W) zeros of `out` channels, that no gradient passes."""
+    """(B, C, H, W) zeros of `out` channels, that no gradient passes. H and W are divided by the stride."""
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, out: int, stride: int = 1) -> None:
         super().__init__()
         self.out = out
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros((x.shape[0], self.out, *x.shape[2:]))
+        sides = [-(-side // self.stride) for side in x.shape[2:]]
+        return x.new_zeros((x.shape[0], self.out, *sides))
 
 
 def operation(name: str, width: int, out: int) -> nn.Module:

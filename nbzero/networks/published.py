@@ -9,5 +9,14 @@ NETWORKS = {
     "nb201": "nbzero.networks.nb201:cell_net",
     "nats-sss": "nbzero.networks.nats_sss:size_net",
     "nbmacro": "nbzero.networks.nbmacro:layers_net",
+    "darts": "nbzero.networks.darts:darts_net",
+    "flexibert": "nbzero.networks.flexibert:encoder_net",
 }  # space -> module:function of (numbers, classes)
+VARIANTS = {
+    "swap": {
+        "darts": "nbzero.networks.darts:tiny_net",
+        "flexibert": "nbzero.networks.flexibert:scored_net",
+    },
+}  # whose code scores another network than the benchmark's -> space -> module:function
+OF_TOKENS = frozenset({"flexibert"})  # their networks read tokens, and no protocol of images
 PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named
