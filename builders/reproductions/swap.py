@@ -244,25 +244,33 @@ def _row(
     accuracies: Mapping[str, float] | Sequence[tuple[str, float]],
     protocol: str,
 ) -> Row:
-    """The mean over the runs of the Spearman correlation; its error is that of archs drawn again."""
+    """The mean over the runs of the Spearman correlation; its error is that of archs drawn again.
+
+    Both are None where a run has one score for all archs.
+    """
     pairs = list(accuracies.items()) if isinstance(accuracies, Mapping) else list(accuracies)
     accuracy = np.array([value for _, value in pairs])
     found, errors = [], []
     for run in runs:
         scores = np.array([run[arch][setting] for arch, _ in pairs])
         found.append(spearman_rho(scores, accuracy))
-        errors.append(np.nanstd(resampled(spearman_rho, scores, accuracy, resamples=_RESAMPLES), ddof=1))
+        values = resampled(spearman_rho, scores, accuracy, resamples=_RESAMPLES)
+        if not np.isnan(found[-1]):
+            errors.append(values[~np.isnan(values)].std())
     note = ""
-    if len(found) > 1:
+    ours: float | None = float(np.mean(found))
+    if np.isnan(found).any():
+        ours, errors, note = None, [], "no correlation: a run has one score for all archs"
+    elif len(found) > 1:
         note = f"runs from {min(found):.3f} to {max(found):.3f}"
     return {
         "table": f"swap: {table}",
         "row": name,
         "paper": paper,
-        "ours": float(np.mean(found)),
+        "ours": ours,
         "n": len(pairs),
         "seeds": len(runs),
-        "se": float(np.mean(errors)),
+        "se": float(np.mean(errors)) if errors else None,
         "protocol": protocol,
         "note": note,
     }
