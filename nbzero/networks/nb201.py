@@ -62,14 +62,15 @@ def operation(name: str, width: int, out: int) -> nn.Module:
     return ReLUConvBN(width, out, 1 if name == "nor_conv_1x1" else 3)
 
 
-class Cell(nn.Module):
-    """Four nodes; each is the sum of the operations on the edges that enter it."""
+class FourNodes(nn.Module):
+    """A cell of four nodes. Each is the sum of the modules on the edges that enter it.
 
-    def __init__(self, operations: Sequence[str], width: int, out: int) -> None:
+    Args:
+        edges: in the order of `EDGES`.
+    """
+
+    def __init__(self, edges: Sequence[nn.Module]) -> None:
         super().__init__()
-        edges = []
-        for name, (start, _) in zip(operations, EDGES, strict=True):
-            edges.append(operation(name, out if start else width, out))
         self.edges = nn.ModuleList(edges)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,16 +78,27 @@ class Cell(nn.Module):
         nodes = {0: x}
         for edge, (start, end) in zip(self.edges, EDGES, strict=True):
             if start not in nodes:
-                nodes[start] = _total(entering[start])
+                nodes[start] = total(entering[start])
             entering[end].append(edge(nodes[start]))
-        return _total(entering[-1])
+        return total(entering[-1])
 
 
-def _total(tensors: Sequence[Tensor]) -> Tensor:
-    total = tensors[0]
+class Cell(FourNodes):
+    """A cell of some operations, from `width` to `out` channels."""
+
+    def __init__(self, operations: Sequence[str], width: int, out: int) -> None:
+        edges = []
+        for name, (start, _) in zip(operations, EDGES, strict=True):
+            edges.append(operation(name, out if start else width, out))
+        super().__init__(edges)
+
+
+def total(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of some tensors, at least one."""
+    summed = tensors[0]
     for tensor in tensors[1:]:
-        total = total + tensor
-    return total
+        summed = summed + tensor
+    return summed
 
 
 class Reduction(nn.Module):

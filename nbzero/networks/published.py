@@ -7,8 +7,11 @@ from __future__ import annotations
 
 NETWORKS = {
     "nb201": "nbzero.networks.nb201:cell_net",
+    "nb101": "nbzero.networks.nb101:graph_net",
     "nats-sss": "nbzero.networks.nats_sss:size_net",
     "nbmacro": "nbzero.networks.nbmacro:layers_net",
+    "transnas-macro": "nbzero.networks.transnas:modules_net",
+    "transnas-micro": "nbzero.networks.transnas:micro_net",
     "darts": "nbzero.networks.darts:darts_net",
     "flexibert": "nbzero.networks.flexibert:encoder_net",
 }  # space -> module:function of (numbers, classes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbzero.spaces.choices import CIFAR10, Choice, Imported
+from nbzero.spaces.choices import CIFAR10, Choice, Imported, every_combination
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 CHANNELS = ("8", "16", "24", "32", "40", "48", "56", "64")
@@ -55,7 +55,7 @@ def size_costs(values: Sequence[int]) -> dict[str, int]:
 
 NATS_SSS = Imported(
     name="nats-sss",
-    title="NATS-Bench, size",
+    title="NATS-Bench size",
     choices=tuple(Choice(f"channels_{number}", CHANNELS) for number in range(1, 6)),
     pattern=rf"({'|'.join(CHANNELS)})(:({'|'.join(CHANNELS)})){{4}}",
     looks_like=r"\d*(:\d*)+",
@@ -65,4 +65,5 @@ NATS_SSS = Imported(
     text=lambda values: ":".join(CHANNELS[value] for value in values),
     costs=size_costs,
     costs_of=CIFAR10,
+    every=every_combination,
 )

@@ -101,5 +101,5 @@ def test_every_proxy_has_a_value_or_a_reason():
 
 @pytest.mark.parametrize("arch", ["8:16:24:32", "8:16:24:32:72", "8:16:24:32:40:48", "08:16:24:32:40"])
 def test_malformed_sizes_are_refused(arch):
-    with pytest.raises(UsageError, match=r"an arch of nats-sss \(NATS-Bench, size\) is like '8:16:24:32:40'"):
+    with pytest.raises(UsageError, match=r"an arch of nats-sss \(NATS-Bench size\) is like '8:16:24:32:40'"):
         build_net(arch)

@@ -1,5 +1,6 @@
 """Imported spaces: strings and numbers are one to one, costs are sums over layers, moves by brute force."""
 
+import hashlib
 import itertools
 import re
 from typing import Any
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nbzero import NotAMemberError, UnknownNameError
+from nbzero.errors import UsageError
 from nbzero.spaces.choices import ImportedSpace
+from nbzero.spaces.nb101 import arch_of_cell
 from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class
 from nbzero.spaces.published import (
     IMPORTED,
+    by_hash,
     doubt_notes,
     doubtful_in,
     doubts_of,
@@ -21,6 +25,7 @@ from nbzero.spaces.published import (
     space_with,
 )
 from tests.importers.made import BEST, NUM, some
+from tests.spaces.cells import random_cell
 
 
 @st.composite
@@ -36,6 +41,9 @@ def archs_of(draw: Any, name: str) -> tuple[str, list[int]]:
             if draw(st.booleans())
             else [*values[:9], *[0] * 8]
         )
+    if name == "nb101":  # all vertices on a path, at most nine edges
+        cell = random_cell(np.random.default_rng(draw(st.integers(0, 2**32))))
+        values = list(definition.parse(arch_of_cell(*cell)))
     return definition.text(values), values
 
 
@@ -277,3 +285,21 @@ def test_a_note_for_each_reason_names_the_proxies_that_it_is_of(monkeypatch: pyt
     assert doubt_notes("r1", ["synflow"]) == [] == doubtful_in("r2", names)
     imported = doubts_of("transnas-macro")
     assert doubt_notes("transnas-macro", ["epe_nas"])[0].endswith(f"epe_nas; {imported['epe_nas']}.")
+
+
+# All archs
+
+
+@pytest.mark.parametrize("name", [name for name, definition in IMPORTED.items() if definition.every])
+def test_every_arch_is_there_once_in_the_order_of_hashes(name):
+    archs = by_hash(name)
+    assert len(archs) == len(set(archs)) == IMPORTED[name].num_members
+    digests = [hashlib.sha256(arch.encode()).hexdigest() for arch in archs]
+    assert digests == sorted(digests)
+    for arch in archs[:50]:
+        assert IMPORTED[name].text(IMPORTED[name].parse(arch)) == arch
+
+
+def test_a_space_that_no_definition_enumerates_says_so():
+    with pytest.raises(UsageError, match="darts is not enumerated here"):
+        by_hash("darts")
