@@ -6,120 +6,129 @@ The networks are those that the authors' code scores, `build_net(arch, variant="
     FlexiBERT   hidden size 256 and feed-forward width 1024 for every arch, ELECTRA's N(0, 0.02) weights
 
 The authors feed sentences of OpenWebText to the encoders. Here tokens are drawn uniformly.
-
-Scores are kept in a file of JSON lines that grows as they come, so that a stopped job goes on where it was.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nbzero.errors import ReleaseError
-from nbzero.files import make_folder
+from builders.reproductions.results import Result, joined, spearman_row
+from builders.reproductions.scoring import Scored, Task, grow
+from builders.reproductions.wrcor import Context, column
+from nbzero.errors import UsageError
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load, normalise
-from nbzero.metrics.bootstrap import resampled
-from nbzero.metrics.correlations import spearman_rho
 from nbzero.networks.build import build_net, seed_of
 from nbzero.networks.flexibert import VOCABULARY
 from nbzero.proxies.passes import draw_gaussian_weights
+from nbzero.proxies.protocol import NOISE
 from nbzero.proxies.score import score
-
-Row = dict[str, Any]  # table, row, paper, ours, n, seeds, se, protocol, note
-Scored = dict[str, dict[str, float]]  # arch -> setting -> score
-Floats = npt.NDArray[np.float64]
 
 BATCHES = {8: 0.933, 16: None, 32: None, 64: None, 128: 0.649}  # images -> the paper's Spearman
 SIDES = (4, 8, 16, 32)  # of 16 images
 OF_SIDES = 16
-FLEXIBERT_FIGURES = {"SWAP": 0.711, "params": 0.653}
+DARTS_SEEDS = (0, 1)  # of weights and images; the paper has five runs
+DRAWS = 2  # of the weights with each seed; the authors' code draws 32
+SWAP_FIGURE, PARAMS_FIGURE = 0.711, 0.653  # on FlexiBERT
+BERT_SEED = 0  # of weights and tokens
 SEQUENCES, TOKENS = 16, 128
 _DEVIATION = 0.02  # of ELECTRA's weights
-_RESAMPLES = 400  # for a standard error
 
 
 # DARTS
 
 
-def darts_batches(images: str | Path, seed: int) -> dict[str, Tensor]:
-    """What the tiny networks see with one seed: images by their number, and 16 images or noise by side.
-
-    The images are class-balanced and chosen by hash, so that fewer are a prefix of more. Smaller ones are
-    box-downsampled.
-    """
-    spec = dataset("cifar10")
-    batches = {}
-    for side in SIDES:
-        pixels, _ = load("cifar10", images, side).scoring_batch(max(BATCHES), seed)
-        seen = normalise(pixels, spec.mean, spec.std)
-        if side == spec.resolution:
-            for num in BATCHES:
-                batches[f"images {num}"] = seen[:num]
-        else:
-            batches[f"side {side}"] = seen[:OF_SIDES]
-        draws = torch.Generator().manual_seed(seed)
-        batches[f"noise {side}"] = torch.randn(OF_SIDES, 3, side, side, generator=draws)
-    return batches
-
-
-def darts_scores(arch: str, batches: Mapping[str, Tensor], seed: int, num_draws: int) -> dict[str, float]:
-    """swap of the tiny network by batch, the mean over draws of N(0, 1) weights; and its params."""
-    net = build_net(arch, variant="swap")
-    draws = torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap"))
-    values: dict[str, list[float]] = {name: [] for name in batches}
-    for _ in range(num_draws):
-        draw_gaussian_weights(net, draws)
-        for name, batch in batches.items():
-            values[name].append(_swap(net, batch))
-    scores = {name: float(np.mean(several)) for name, several in values.items()}
-    scores["params"] = float(sum(parameter.numel() for parameter in net.parameters()))
-    return scores
-
-
-def darts_rows(
-    accuracies: Mapping[str, float], images: str | Path, folder: Path, seeds: Sequence[int], num_draws: int
-) -> list[Row]:
-    """The ablation on DARTS: Spearman of swap with the accuracies, by batch, side and kind of input.
+def batch_names(noise: bool) -> list[str]:
+    """What the tiny networks see: images by their number and by their side, noise by its side.
 
     Args:
-        accuracies: by arch.
-        images: folder or file with CIFAR-10.
-        folder: of the scores.
-        seeds: of weights and images; the paper has five runs.
-        num_draws: of the weights with each seed; the authors' code draws 32.
+        noise: leave out the images.
     """
+    names = [f"noise {side}" for side in SIDES]
+    if not noise:
+        names += [f"images {num}" for num in BATCHES]
+        names += [f"side {side}" for side in SIDES[:-1]]
+    return names
+
+
+@functools.cache
+def batch_of(name: str, images: str | None, seed: int) -> Tensor:
+    """The batch of a name of `batch_names`.
+
+    Images are class-balanced and chosen by hash, so that fewer are a prefix of more. Smaller ones are
+    box-downsampled.
+    """
+    kind, _, number = name.partition(" ")
+    if kind == "noise":
+        draws = torch.Generator().manual_seed(seed)
+        return torch.randn(OF_SIDES, 3, int(number), int(number), generator=draws)
+    if kind == "side":
+        return images_of(images, int(number), seed)[:OF_SIDES]
+    return images_of(images, SIDES[-1], seed)[: int(number)]
+
+
+@functools.cache
+def images_of(images: str | None, side: int, seed: int) -> Tensor:
+    """The largest number of images of CIFAR-10, of one side, normalised."""
+    spec = dataset("cifar10")
+    pixels, _ = load("cifar10", images, side).scoring_batch(max(BATCHES), seed)
+    return normalise(pixels, spec.mean, spec.std)
+
+
+def darts_scores(images: str | None, seed: int, task: Task) -> dict[str, float | None]:
+    """swap of the tiny network by batch: the mean over draws of N(0, 1) weights."""
+    arch, names = task
+    net = build_net(arch, variant="swap")
+    draws = torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap"))
+    values: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(DRAWS):
+        draw_gaussian_weights(net, draws)
+        for name in names:
+            values[name].append(_swap(net, batch_of(name, images, seed)))
+    return {name: float(np.mean(several)) for name, several in values.items()}
+
+
+def darts(context: Context) -> list[Result]:
+    """SWAP on DARTS by batch, by side and of noise; the params of the network that is scored."""
+    table, protocol = "swap-darts", f"tiny-n01x{DRAWS}"
+    archs = context.archs("darts", 1000)
+    frame = context.benchmarks.table("darts", ["arch", "val_acc"], dataset="cifar10")
+    accuracy_of = dict(zip(frame["arch"], frame["val_acc"], strict=True))
+    values = np.array([accuracy_of[arch] for arch in archs])
+    names = batch_names(context.images == NOISE)
     runs = []
-    for seed in seeds:
-        batches = darts_batches(images, seed)
-
-        def compute(arch: str, batches: Any = batches, seed: int = seed) -> dict[str, float]:
-            return darts_scores(arch, batches, seed, num_draws)
-
-        runs.append(kept(folder / f"swap-darts-{num_draws}draws-seed{seed}.jsonl", list(accuracies), compute))
-    protocol = f"swap-tiny-n01x{num_draws}"
+    for seed in DARTS_SEEDS:
+        path = context.folder / f"swap-darts-{DRAWS}draws-seed{seed}.jsonl"
+        compute = partial(darts_scores, context.images, seed)
+        runs.append(grow(path, archs, names, compute, context.workers))
     rows = []
+    for name, row, paper in rows_of_darts(names):
+        of_name, note = _mean_over(runs, archs, name), f"mean of {DRAWS * len(runs)} draws of weights"
+        rows.append(spearman_row(table, row, paper, of_name, values, protocol, note, len(runs)))
+    return [*rows, _params_of_darts(table, archs, values)]
+
+
+def rows_of_darts(names: Sequence[str]) -> list[tuple[str, str, float | None]]:
+    """Setting, row and the paper's figure."""
+    rows: list[tuple[str, str, float | None]] = []
     for num, paper in BATCHES.items():
-        rows.append(_row("DARTS, batch", f"{num} images", paper, runs, f"images {num}", accuracies, protocol))
+        rows.append((f"images {num}", f"{num} images", paper))
     for kind, said in (("side", "images"), ("noise", "noise")):
         for side in SIDES:
-            setting = f"{kind} {side}"
-            if setting not in batches:
-                setting = f"images {OF_SIDES}"
-            named = f"{OF_SIDES} of {said}, side {side}"
-            rows.append(_row("DARTS, input", named, None, runs, setting, accuracies, protocol))
-    params = _row("DARTS, batch", "params", None, runs[:1], "params", accuracies, protocol)
-    counts = [scores["params"] / 1000 for scores in runs[0].values()]
-    mean, deviation = np.mean(counts), np.std(counts)
-    params["note"] = f"of the tiny network, in thousands: mean {mean:.2f}, standard deviation {deviation:.2f}"
-    return [*rows, params]
+            rows.append((f"{kind} {side}", f"{OF_SIDES} of {said}, side {side:2}", None))
+    return [row for row in rows if row[0] in names]
+
+
+def _params_of_darts(table: str, archs: Sequence[str], values: np.ndarray) -> Result:
+    counts = [_num_params(build_net(arch, variant="swap")) / 1000 for arch in archs]
+    said = f"in thousands: mean {np.mean(counts):.2f}, standard deviation {np.std(counts):.2f}"
+    return spearman_row(table, "params", None, counts, values, "counted", f"of the tiny network, {said}")
 
 
 # FlexiBERT
@@ -138,53 +147,57 @@ def draw_electra_weights(net: nn.Module, draws: torch.Generator) -> None:
             nn.init.zeros_(module.bias)
 
 
-def flexibert_scores(arch: str, tokens: Tensor, seed: int) -> dict[str, float]:
-    """swap and params (without a classifier) of the encoder that is scored, and of the one of the arch."""
-    scores = {}
-    for name, variant in (("scored", "swap"), ("own", None)):
+@functools.cache
+def token_batch(seed: int) -> Tensor:
+    """Tokens drawn uniformly, without the one that fills up."""
+    draws = torch.Generator().manual_seed(seed)
+    return torch.randint(1, VOCABULARY, (SEQUENCES, TOKENS), generator=draws)
+
+
+def flexibert_scores(seed: int, task: Task) -> dict[str, float | None]:
+    """swap and params (without a classifier) of the encoder that is scored, or of the one of the arch."""
+    arch, names = task
+    scores: dict[str, float | None] = {}
+    for kind, variant in (("scored", "swap"), ("own", None)):
+        if f"{kind} swap" not in names and f"{kind} params" not in names:
+            continue
         net = build_net(arch, 2, seed, variant)
         draw_electra_weights(net, torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap")))
-        scores[f"{name} swap"] = _swap(net, tokens)
-        counts = [parameter.numel() for block in net.blocks for parameter in block.parameters()]
-        scores[f"{name} params"] = float(sum(counts))
-    scores["stacks"] = float(sum(int(layer[-1]) for layer in arch.split("-")[2:]))
+        scores[f"{kind} swap"] = _swap(net, token_batch(seed))
+        scores[f"{kind} params"] = float(_num_params(net.blocks))
     return scores
 
 
-def flexibert_rows(encoders: Sequence[tuple[str, float]], folder: Path, seeds: Sequence[int]) -> list[Row]:
-    """The table of FlexiBERT: Spearman of swap and params with GLUE.
+def num_stacks(arch: str) -> int:
+    """How many feed-forward stacks an encoder has."""
+    return sum(int(layer[-1]) for layer in arch.split("-")[2:])
 
-    Args:
-        encoders: (arch, GLUE score); an arch that was trained twice is there twice.
-        folder: of the scores.
-        seeds: of weights and tokens.
-    """
-    archs = list(dict.fromkeys(arch for arch, _ in encoders))
-    runs = []
-    for seed in seeds:
-        draws = torch.Generator().manual_seed(seed)
-        tokens = torch.randint(1, VOCABULARY, (SEQUENCES, TOKENS), generator=draws)
 
-        def compute(arch: str, tokens: Tensor = tokens, seed: int = seed) -> dict[str, float]:
-            return flexibert_scores(arch, tokens, seed)
-
-        runs.append(kept(folder / f"swap-flexibert-seed{seed}.jsonl", archs, compute))
-    protocol = f"swap-tokens-{SEQUENCES}x{TOKENS}"
-    given = {
-        "SWAP": ("scored swap", FLEXIBERT_FIGURES["SWAP"], "tokens drawn uniformly, the paper's are text"),
-        "params": ("scored params", FLEXIBERT_FIGURES["params"], "of the networks that the authors score"),
-        "SWAP of the archs": ("own swap", None, "with hidden size and feed-forward width as the arch says"),
-        "params of the archs": (
-            "own params",
-            None,
-            "with hidden size and feed-forward width as the arch says",
-        ),
-        "feed-forward stacks": ("stacks", None, "how many there are: each adds 1,024 units a token to SWAP"),
+def flexibert(context: Context) -> list[Result]:
+    """SWAP and params on FlexiBERT against GLUE. An encoder that was trained twice counts twice."""
+    table, protocol = "swap-flexibert", f"tokens-{SEQUENCES}x{TOKENS}"
+    archs = context.archs("flexibert", 500)
+    trained = context.benchmarks.arrow("runs", "flexibert", "glue").to_pylist()
+    members = context.benchmarks.space("flexibert")
+    pairs = [(members[run["arch_id"]], run["val_acc"]) for run in trained]
+    pairs = [pair for pair in pairs if pair[0] in archs]
+    values = np.array([glue for _, glue in pairs])
+    path = context.folder / f"swap-flexibert-seed{BERT_SEED}.jsonl"
+    names = ("scored swap", "scored params", "own swap", "own params")
+    found = grow(path, archs, names, partial(flexibert_scores, BERT_SEED), context.workers)
+    known = {
+        "SWAP": ("scored swap", SWAP_FIGURE, "tokens drawn uniformly, where the paper has text"),
+        "params": ("scored params", PARAMS_FIGURE, "of the encoders that the authors' code scores"),
+        "SWAP, nbzero": ("own swap", None, "of encoders with the hidden size and widths of their archs"),
+        "params, nbzero": ("own params", None, "of encoders with the hidden size and widths of their archs"),
     }
     rows = []
-    for name, (setting, paper, note) in given.items():
-        row = _row("FlexiBERT", name, paper, runs, setting, encoders, protocol)
-        rows.append(row | {"note": note})
+    for row, (name, paper, note) in known.items():
+        of_name = column(found, [arch for arch, _ in pairs], name)
+        rows.append(spearman_row(table, row, paper, of_name, values, protocol, note))
+    stacks = [num_stacks(arch) for arch, _ in pairs]
+    note = joined("not in the paper", "each adds 1,024 units a token to what SWAP counts")
+    rows.append(spearman_row(table, "feed-forward stacks", None, stacks, values, "counted", note))
     return rows
 
 
@@ -194,83 +207,21 @@ def flexibert_rows(encoders: Sequence[tuple[str, float]], folder: Path, seeds: S
 def _swap(net: nn.Module, batch: Tensor) -> float:
     scores = score(net, batch, torch.zeros(len(batch), dtype=torch.int64), ["swap"])
     value = scores["swap"]
-    assert value is not None, scores.reasons
+    if value is None:
+        raise UsageError(f"swap has no value: {scores.reasons['swap']}")
     return value
 
 
-def kept(path: Path, archs: Sequence[str], compute: Callable[[str], dict[str, float]]) -> Scored:
-    """The scores of archs, those that the file lacks computed in their order and added to it.
-
-    A last line that was cut off is computed again.
-
-    Raises:
-        ReleaseError: another line that cannot be read.
-    """
-    make_folder(path.parent)
-    found = _scores_there(path)
-    with open(path, "a", encoding="utf-8") as file:
-        for arch in archs:
-            if arch in found:
-                continue
-            found[arch] = compute(arch)
-            file.write(json.dumps({"arch": arch, "scores": found[arch]}) + "\n")
-            file.flush()
-    return {arch: found[arch] for arch in archs}
+def _num_params(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
 
 
-def _scores_there(path: Path) -> Scored:
-    found: Scored = {}
-    if not path.exists():
-        return found
-    text = path.read_text(encoding="utf-8")
-    whole_lines = text[: text.rfind("\n") + 1]
-    if whole_lines != text:
-        path.write_text(whole_lines, encoding="utf-8")
-    for number, line in enumerate(whole_lines.splitlines(), 1):
-        try:
-            row = json.loads(line)
-            found[row["arch"]] = row["scores"]
-        except (ValueError, KeyError, TypeError):
-            raise ReleaseError(f"{path}: line {number} is no scores; remove the line or the file") from None
-    return found
-
-
-def _row(
-    table: str,
-    name: str,
-    paper: float | None,
-    runs: Sequence[Scored],
-    setting: str,
-    accuracies: Mapping[str, float] | Sequence[tuple[str, float]],
-    protocol: str,
-) -> Row:
-    """The mean over the runs of the Spearman correlation; its error is that of archs drawn again.
-
-    Both are None where a run has one score for all archs.
-    """
-    pairs = list(accuracies.items()) if isinstance(accuracies, Mapping) else list(accuracies)
-    accuracy = np.array([value for _, value in pairs])
-    found, errors = [], []
+def _mean_over(runs: Sequence[Scored], archs: Sequence[str], name: str) -> np.ndarray:
+    """(N,) the mean of a score over the seeds."""
+    total = np.zeros(len(archs))
     for run in runs:
-        scores = np.array([run[arch][setting] for arch, _ in pairs])
-        found.append(spearman_rho(scores, accuracy))
-        values = resampled(spearman_rho, scores, accuracy, resamples=_RESAMPLES)
-        if not np.isnan(found[-1]):
-            errors.append(values[~np.isnan(values)].std())
-    note = ""
-    ours: float | None = float(np.mean(found))
-    if np.isnan(found).any():
-        ours, errors, note = None, [], "no correlation: a run has one score for all archs"
-    elif len(found) > 1:
-        note = f"runs from {min(found):.3f} to {max(found):.3f}"
-    return {
-        "table": f"swap: {table}",
-        "row": name,
-        "paper": paper,
-        "ours": ours,
-        "n": len(pairs),
-        "seeds": len(runs),
-        "se": float(np.mean(errors)) if errors else None,
-        "protocol": protocol,
-        "note": note,
-    }
+        total += column(run, archs, name)
+    return total / len(runs)
+
+
+TABLES: dict[str, Callable[[Context], list[Result]]] = {"swap-darts": darts, "swap-flexibert": flexibert}

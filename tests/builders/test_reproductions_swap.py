@@ -1,6 +1,4 @@
-"""builders.reproductions.swap: scores by hand, rows, and a file that goes on where it was cut off."""
-
-import json
+"""builders.reproductions.swap: scores by hand, and the tables on made benchmarks of a few archs."""
 
 import numpy as np
 import pytest
@@ -8,37 +6,37 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from builders.reproduce import main
 from builders.reproductions import swap
-from nbzero.errors import ReleaseError
-from nbzero.networks.build import build_net
+from builders.reproductions.results import read_results
+from builders.reproductions.scoring import scores_there
+from nbzero import Bench
+from nbzero.networks.build import build_net, seed_of
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
-
-ARCHS = [DARTS.text([kind, 0, 3, 1, *[kind, 1, kind, 0] * 3]) for kind in range(8)]
-ENCODERS = [
-    ("bert-h128-SA.SDP.h2.f512x1-SA.SDP.h2.f512x1", 60.0),
-    ("bert-h256-LT.DFT.h2.f512x3-SA.SDP.h2.f512x1", 70.0),
-    ("bert-h256-LT.DFT.h2.f512x3-SA.SDP.h2.f512x1", 71.0),
-    ("bert-h128-DSC.5.h2.f512x3-SA.SDP.h2.f512x3", 75.0),
-]
+from tests.importers.made import MADE, run, write
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Few and small inputs."""
-    monkeypatch.setattr(swap, "SEQUENCES", 5)
+def reproduce(tmp_path, few_archs, monkeypatch):
+    """Runs a table on a made release of few archs, with small inputs."""
+    monkeypatch.setattr(swap, "SIDES", (4, 8))
+    monkeypatch.setattr(swap, "SEQUENCES", 12)
     monkeypatch.setattr(swap, "TOKENS", 4)
+    swap.batch_of.cache_clear()
+    swap.token_batch.cache_clear()
+    yield lambda *tables: _reproduced(tmp_path, *tables)
+    swap.batch_of.cache_clear()
+    swap.token_batch.cache_clear()
 
-    def batches(images, seed):
-        draws = torch.Generator().manual_seed(seed)
-        made = {f"images {num}": torch.randn(num, 3, 8, 8, generator=draws) for num in swap.BATCHES}
-        for kind in ("side", "noise"):
-            for side in swap.SIDES[:-1]:
-                made[f"{kind} {side}"] = torch.randn(6, 3, side, side, generator=draws)
-        made["noise 32"] = torch.randn(6, 3, 8, 8, generator=draws)
-        return made
 
-    monkeypatch.setattr(swap, "darts_batches", batches)
+def _reproduced(folder, space, *given):
+    benchmarks = folder / "benchmarks"
+    if not benchmarks.exists():
+        assert run(space, write(folder / "source", MADE[space]()), benchmarks) in (0, None)
+    places = ["--scores", str(folder / "scores"), "--results", str(folder / "results.parquet")]
+    assert not main([f"swap-{space}", "--benchmarks", str(benchmarks), *places, *given])
+    return Bench(benchmarks), {row.row: row for row in read_results(folder / "results.parquet")}
 
 
 def patterns_by_hand(net, batch):
@@ -52,49 +50,88 @@ def patterns_by_hand(net, batch):
     return len(torch.unique(torch.cat(outputs, 1), dim=1).T)
 
 
-def test_scores_of_tiny_networks_are_means_over_weights():
-    batches = {"a": torch.randn(12, 3, 8, 8, generator=torch.Generator().manual_seed(1))}
-    scores = swap.darts_scores(ARCHS[4], batches, 3, 2)
-    net = build_net(ARCHS[4], variant="swap")
-    draws = torch.Generator().manual_seed(swap.seed_of(f"{ARCHS[4]}|3|swap"))
+def test_scores_of_tiny_networks_are_means_over_weights(monkeypatch):
+    batch = torch.randn(10, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(swap, "batch_of", lambda *_: batch)
+    arch = DARTS.example
+    scores = swap.darts_scores(None, 3, (arch, ("noise 8",)))
+    net = build_net(arch, variant="swap")
+    draws = torch.Generator().manual_seed(seed_of(f"{arch}|3|swap"))
     counts = []
-    for _ in range(2):
+    for _ in range(swap.DRAWS):
         for module in net.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 module.weight.data = torch.randn(module.weight.shape, generator=draws)
-        counts.append(patterns_by_hand(net, batches["a"]))
-    assert scores == {"a": np.mean(counts), "params": sum(p.numel() for p in net.parameters())}
+        counts.append(patterns_by_hand(net, batch))
+    assert scores == {"noise 8": np.mean(counts)}
     assert counts[0] != counts[1]
 
 
-def test_rows_of_darts(tmp_path, quick):
-    accuracies = dict(zip(ARCHS, [10.0, 80, 81, 84, 95, 94, 90, 91], strict=True))
-    rows = swap.darts_rows(accuracies, "", tmp_path, [0, 1], 1)
-    assert [row["row"] for row in rows[:5]] == [f"{num} images" for num in (8, 16, 32, 64, 128)]
-    assert len({(row["table"], row["row"]) for row in rows}) == len(rows) == 14
-    runs = []
-    for seed in (0, 1):
-        lines = (tmp_path / f"swap-darts-1draws-seed{seed}.jsonl").read_text().splitlines()
-        runs.append([json.loads(line)["scores"] for line in lines])
-    for row, setting in ((rows[1], "images 16"), (rows[8], "images 16"), (rows[9], "noise 4")):
-        found = [spearmanr([s[setting] for s in run], list(accuracies.values()))[0] for run in runs]
-        assert row["ours"] == pytest.approx(np.mean(found)), row
-        assert (row["n"], row["seeds"]) == (8, 2) and 0 < row["se"] < 0.5
-    assert (rows[0]["paper"], rows[4]["paper"], rows[2]["paper"]) == (0.933, 0.649, None)
-    assert "in thousands: mean" in rows[-1]["note"]
+def test_the_table_of_darts(reproduce, tmp_path):
+    bench, rows = reproduce("darts", "--images", "noise")
+    assert list(rows) == ["16 of noise, side  4", "16 of noise, side  8", "params"]
+    archs = list(bench.space("darts"))
+    frame = bench.table("darts", ["arch", "val_acc"], dataset="cifar10")
+    accuracy_of = dict(zip(frame["arch"], frame["val_acc"], strict=True))
+    values = [accuracy_of[arch] for arch in archs]
+    total = np.zeros(len(archs))
+    for seed in swap.DARTS_SEEDS:
+        found = scores_there(tmp_path / "scores" / f"swap-darts-2draws-seed{seed}.jsonl")
+        total += [found[arch]["noise 8"] for arch in archs]
+    row = rows["16 of noise, side  8"]
+    assert row.ours == pytest.approx(spearmanr(total, values)[0])
+    assert (row.n, row.seeds, row.paper) == (len(archs), 2, None)
+    counts = [sum(p.numel() for p in build_net(arch, variant="swap").parameters()) for arch in archs]
+    assert rows["params"].ours == pytest.approx(spearmanr(counts, values)[0])
+    assert f"mean {np.mean(counts) / 1000:.2f}" in rows["params"].note
 
 
-def test_rows_of_flexibert_count_an_encoder_that_was_trained_twice_twice(tmp_path, quick):
-    rows = swap.flexibert_rows(ENCODERS, tmp_path, [0])
-    of = {row["row"]: row for row in rows}
-    assert (of["SWAP"]["paper"], of["params"]["paper"]) == (0.711, 0.653)
-    assert {row["n"] for row in rows} == {4}
-    stacks = [2, 4, 4, 6]
-    assert of["feed-forward stacks"]["ours"] == pytest.approx(spearmanr(stacks, [60, 70, 71, 75])[0])
-    lines = (tmp_path / "swap-flexibert-seed0.jsonl").read_text().splitlines()
-    assert len(lines) == 3
-    scores = json.loads(lines[0])["scores"]
-    assert scores["scored params"] > scores["own params"] and scores["stacks"] == 2
+def test_images_come_by_number_and_by_side(monkeypatch):
+    pixels = torch.arange(128 * 3 * 4, dtype=torch.uint8).reshape(128, 3, 2, 2) % 200
+
+    class Data:
+        def scoring_batch(self, num, seed):
+            return pixels[:num] + seed, torch.zeros(num)
+
+    asked = []
+    monkeypatch.setattr(swap, "load", lambda *given: asked.append(given) or Data())
+    swap.images_of.cache_clear()
+    assert len(swap.batch_of("images 8", "folder", 1)) == 8
+    assert len(swap.batch_of("side 4", "folder", 1)) == 16
+    assert asked == [("cifar10", "folder", 32), ("cifar10", "folder", 4)]
+    first = swap.batch_of("images 128", "folder", 1)
+    assert torch.equal(first[:8], swap.batch_of("images 8", "folder", 1))
+    assert first[0, 0, 0, 1] - first[0, 0, 0, 0] == pytest.approx(1 / 255 / 0.247, rel=0.01)
+    swap.batch_of.cache_clear()
+    swap.images_of.cache_clear()
+    rows = dict(row[::2] for row in swap.rows_of_darts(swap.batch_names(noise=False)))
+    assert (rows["images 8"], rows["images 128"], rows["side 16"]) == (0.933, 0.649, None)
+    assert len(rows) == 12
+
+
+def test_the_table_of_flexibert_counts_an_encoder_that_was_trained_twice_twice(reproduce, tmp_path):
+    bench, rows = reproduce("flexibert")
+    assert (rows["SWAP"].paper, rows["params"].paper) == (0.711, 0.653)
+    trained = bench.arrow("runs", "flexibert", "glue").to_pylist()
+    assert {row.n for row in rows.values()} == {len(trained)}
+    members = bench.space("flexibert")
+    assert len(trained) > len(members)
+    found = scores_there(tmp_path / "scores" / "swap-flexibert-seed0.jsonl")
+    archs = [members[run["arch_id"]] for run in trained]
+    glue = [run["val_acc"] for run in trained]
+    for row, name in {"SWAP": "scored swap", "params, nbzero": "own params"}.items():
+        assert rows[row].ours == pytest.approx(spearmanr([found[a][name] for a in archs], glue)[0])
+    stacks = [sum(int(layer[-1]) for layer in arch.split("-")[2:]) for arch in archs]
+    assert rows["feed-forward stacks"].ours == pytest.approx(spearmanr(stacks, glue)[0])
+
+
+def test_scores_of_encoders():
+    arch = "bert-h128-SA.SDP.h2.f512x1-LT.DFT.h2.f512x3"
+    scores = swap.flexibert_scores(0, (arch, ("scored swap", "own params")))
+    assert scores.keys() == {"scored swap", "scored params", "own swap", "own params"}
+    assert scores["scored params"] > scores["own params"]
+    assert swap.num_stacks(arch) == 4
+    assert swap.flexibert_scores(0, (arch, ("own swap",))).keys() == {"own swap", "own params"}
 
 
 def test_encoders_have_electras_weights():
@@ -105,23 +142,3 @@ def test_encoders_have_electras_weights():
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.15)
             assert getattr(module, "bias", None) is None or module.bias.eq(0).all()
     assert net.blocks[0].tokens.weight[0].eq(0).all()
-
-
-def test_a_file_that_was_cut_off_goes_on(tmp_path):
-    path = tmp_path / "new" / "scores.jsonl"
-    asked = []
-
-    def compute(arch):
-        asked.append(arch)
-        return {"a": float(len(arch))}
-
-    assert swap.kept(path, ["x", "yy"], compute) == {"x": {"a": 1.0}, "yy": {"a": 2.0}}
-    whole = path.read_text()
-    path.write_text(whole[:-5])
-    assert swap.kept(path, ["zzz", "x", "yy"], compute).keys() == {"zzz", "x", "yy"}
-    assert asked == ["x", "yy", "zzz", "yy"]
-    swap.kept(path, ["x", "yy", "zzz"], compute)
-    assert len(asked) == 4
-    path.write_text("no scores\n" + whole)
-    with pytest.raises(ReleaseError, match="line 1 is no scores; remove the line or the file"):
-        swap.kept(path, ["x"], compute)
