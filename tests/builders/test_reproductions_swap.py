@@ -58,13 +58,16 @@ def test_scores_of_tiny_networks_are_means_over_weights(monkeypatch):
     net = build_net(arch, variant="swap")
     draws = torch.Generator().manual_seed(seed_of(f"{arch}|3|swap"))
     counts = []
-    for _ in range(swap.DRAWS):
+    for _ in range(2):
         for module in net.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 module.weight.data = torch.randn(module.weight.shape, generator=draws)
         counts.append(patterns_by_hand(net, batch))
     assert scores == {"noise 8": np.mean(counts)}
     assert counts[0] != counts[1]
+    more = swap.darts_scores(None, 3, (arch, ("noise 8", "images 8")))
+    assert more["noise 8"] == scores["noise 8"] and more["images 8"] != scores["noise 8"]
+    assert (swap.num_draws("images 8"), swap.num_draws("images 32")) == (32, 2)
 
 
 def test_the_table_of_darts(reproduce, tmp_path):
@@ -76,11 +79,11 @@ def test_the_table_of_darts(reproduce, tmp_path):
     values = [accuracy_of[arch] for arch in archs]
     total = np.zeros(len(archs))
     for seed in swap.DARTS_SEEDS:
-        found = scores_there(tmp_path / "scores" / f"swap-darts-2draws-seed{seed}.jsonl")
+        found = scores_there(tmp_path / "scores" / f"swap-darts-seed{seed}.jsonl")
         total += [found[arch]["noise 8"] for arch in archs]
     row = rows["16 of noise, side  8"]
     assert row.ours == pytest.approx(spearmanr(total, values)[0])
-    assert (row.n, row.seeds, row.paper) == (len(archs), 2, None)
+    assert (row.n, row.seeds, row.paper) == (len(archs), 1, None)
     counts = [sum(p.numel() for p in build_net(arch, variant="swap").parameters()) for arch in archs]
     assert rows["params"].ours == pytest.approx(spearmanr(counts, values)[0])
     assert f"mean {np.mean(counts) / 1000:.2f}" in rows["params"].note
@@ -106,7 +109,7 @@ def test_images_come_by_number_and_by_side(monkeypatch):
     swap.images_of.cache_clear()
     rows = dict(row[::2] for row in swap.rows_of_darts(swap.batch_names(noise=False)))
     assert (rows["images 8"], rows["images 128"], rows["side 16"]) == (0.933, 0.649, None)
-    assert len(rows) == 12
+    assert len(rows) == 12 and "side 32" not in rows
 
 
 def test_the_table_of_flexibert_counts_an_encoder_that_was_trained_twice_twice(reproduce, tmp_path):
