@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from builders.reproductions import claims, sed, wrcor
+from builders.reproductions import claims, sed, swap, wrcor
 from builders.reproductions.results import merge, said
 from builders.reproductions.wrcor import Context
 from builders.work.command import parser_of, say_errors
@@ -25,7 +25,7 @@ from nbzero.bench import Bench
 from nbzero.errors import whole
 from nbzero.proxies.facts import proxy
 
-TABLES = {**wrcor.TABLES, **sed.TABLES, **claims.TABLES}
+TABLES = {**wrcor.TABLES, **sed.TABLES, **swap.TABLES, **claims.TABLES}
 RESULTS = "data/reproductions/results.parquet"
 
 

@@ -7,7 +7,7 @@ at any moment and asked for more proxies later.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -25,6 +25,8 @@ from nbzero.proxies.score import score
 
 AS_AUTHORS = "authors_counting"  # what the name of a score ends in that is counted so
 Scored = dict[str, dict[str, float | None]]  # arch -> name -> score
+Task = tuple[str, tuple[str, ...]]  # an arch, and the names of its scores that are missing
+Compute = Callable[[Task], dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,33 @@ def scores_there(path: Path) -> Scored:
 
 
 def fill(setting: Setting, archs: Sequence[str], folder: Path, workers: int = 1) -> Scored:
+    """The scores of archs under a setting, as `grow`."""
+    compute = partial(_scores_of, setting)
+    return grow(setting.file(folder), archs, setting.proxies, compute, workers)
+
+
+def grow(
+    path: Path, archs: Sequence[str], names: Sequence[str], compute: Compute, workers: int = 1
+) -> Scored:
     """The scores of archs, those that are missing computed in their order and added to the file.
 
     A score that is not defined is None.
+
+    Args:
+        names: of the scores wanted.
+        compute: the scores of (arch, names that are missing). Workers have to be able to import it.
     """
-    path = setting.file(folder)
-    make_folder(folder)
+    make_folder(path.parent)
     found = scores_there(path)
     todo = []
     for arch in archs:
-        missing = tuple(name for name in setting.proxies if name not in found.get(arch, {}))
+        missing = tuple(name for name in names if name not in found.get(arch, {}))
         if missing:
             todo.append((arch, missing))
     if todo:
         _end_cut_line(path)
         with open(path, "a", encoding="utf-8") as file:
-            for arch, scores in _computed(setting, todo, workers):
+            for arch, scores in _computed(compute, todo, workers):
                 file.write(json.dumps({"arch": arch, "scores": scores}) + "\n")
                 file.flush()
                 found.setdefault(arch, {}).update(scores)
@@ -114,12 +127,11 @@ def _end_cut_line(path: Path) -> None:
 
 
 def _computed(
-    setting: Setting, todo: Sequence[tuple[str, tuple[str, ...]]], workers: int
+    compute: Compute, todo: Sequence[Task], workers: int
 ) -> Iterator[tuple[str, dict[str, float | None]]]:
-    compute = partial(_scores_of, setting)
     if workers == 1:
-        for arch, names in todo:
-            yield arch, compute((arch, names))
+        for task in todo:
+            yield task[0], compute(task)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for (arch, _), scores in zip(todo, pool.map(compute, todo), strict=True):
@@ -131,7 +143,7 @@ def _batch(setting: Setting) -> tuple[Tensor, Tensor]:
     return protocol_batches(setting.settings, setting.dataset, [setting.seed], setting.images)[setting.seed]
 
 
-def _scores_of(setting: Setting, task: tuple[str, tuple[str, ...]]) -> dict[str, float | None]:
+def _scores_of(setting: Setting, task: Task) -> dict[str, float | None]:
     """The scores of one network by name."""
     arch, names = task
     protocol, num_classes = setting.settings, dataset_of(setting.dataset).num_classes

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Blocks one after the other, a global average pooling, a classifier.
 
+    Encoders of text read (B, T) tokens in place of images, and pool (B, T, H) by the first token.
+
     Attributes:
         blocks: what the proxies call blocks, in order.
         stage_of_block: the stage of each; 0 for the stem, stages from 1.
@@ -22,7 +24,7 @@ class Network(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.stage_of_block = list(stage_of_block)
-        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.pool: nn.Module = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(width, num_classes)
 
     def features(self, x: Tensor) -> Tensor:

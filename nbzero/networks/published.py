@@ -12,6 +12,15 @@ NETWORKS = {
     "nbmacro": "nbzero.networks.nbmacro:layers_net",
     "transnas-macro": "nbzero.networks.transnas:modules_net",
     "transnas-micro": "nbzero.networks.transnas:micro_net",
+    "darts": "nbzero.networks.darts:darts_net",
+    "flexibert": "nbzero.networks.flexibert:encoder_net",
     "mobilenetv2": "nbzero.networks.mobilenetv2:stages_net",
 }  # space -> module:function of (numbers, classes)
+VARIANTS = {
+    "swap": {
+        "darts": "nbzero.networks.darts:tiny_net",
+        "flexibert": "nbzero.networks.flexibert:scored_net",
+    },
+}  # whose code scores another network than the benchmark's -> space -> module:function
+OF_TOKENS = frozenset({"flexibert"})  # their networks read tokens, and no protocol of images
 PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named

@@ -20,7 +20,7 @@ from nbzero.images.facts import dataset
 from nbzero.images.splits import scoring_labels
 from nbzero.images.tensors import ImageData, load, normalise
 from nbzero.networks.build import build_net, seed_of
-from nbzero.networks.published import NETWORKS, PUBLISHED_PROTOCOL
+from nbzero.networks.published import NETWORKS, OF_TOKENS, PUBLISHED_PROTOCOL
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.lend import seeded_generators
 from nbzero.proxies.passes import draw_gaussian_weights
@@ -153,6 +153,9 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
     if images is not None and not isinstance(images, (str, os.PathLike)):
         allowed = f"a folder or file, None for NBZERO_IMAGES, or {NOISE!r}"
         raise UsageError(f"images is of type {type(images).__name__}; it is {allowed}")
+    if space in OF_TOKENS:
+        instead = "give tokens to nbzero.proxies.score with the network of build_net"
+        raise UsageError(f"networks of {space} read tokens, and protocols have images; {instead}")
     if name is None and space in NETWORKS:
         name = PUBLISHED_PROTOCOL  # theirs is the one that imported scores were computed under
     name = name or standard_protocol(space)

@@ -37,7 +37,7 @@ from nbzero.proxies.passes import (
     weights_of,
     wide,
 )
-from nbzero.proxies.trace import Trace
+from nbzero.proxies.trace import WORD, Trace, distinct_columns
 from nbzero.proxies.watch import Watch, mark, marked_images, marks_of
 
 _ON_OFF = frozenset({"agree_BB", "patterns"})
@@ -524,12 +524,12 @@ def _patterns(on_BU: Tensor) -> Tensor:
     16 images a word, the first the lowest bit.
     """
     words = []
-    for part in on_BU.split(16):
+    for part in on_BU.split(WORD):
         bit_B = 2 ** torch.arange(len(part), device=part.device, dtype=part.dtype)
         words.append((bit_B @ part).long())  # sums below 2**16: exact in float32 and, bit by bit, in TF32
     if len(words) > 1:
-        return torch.unique(torch.stack(words), dim=1)
-    seen = torch.zeros(1 << 16, dtype=torch.bool, device=on_BU.device)
+        return distinct_columns(torch.stack(words))
+    seen = torch.zeros(1 << WORD, dtype=torch.bool, device=on_BU.device)
     seen[words[0]] = True
     return seen.nonzero().T
 

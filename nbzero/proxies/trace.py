@@ -15,8 +15,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
+WORD = 16  # images whose on/off states one number of `patterns` holds
 NO_ACTIVATION = (
     "reads the units of ReLU, ReLU6, LeakyReLU .., GELU and SiLU, modules or functions, "
     "and none ran on the images in this network"
@@ -53,8 +55,7 @@ class Trace:
             |Pearson correlation| between images of its pre-activations, or of dL/d(pre-activation). The block
             is the index in `blocks` of the one that holds the module, or that ran where several share it.
         patterns: per call of an activation module the distinct columns of the B x U on/off matrix, U its
-            units:
-            (words, distinct) int64, 16 images a word.
+            units: (words, distinct) int64, `WORD` images a word, in any order.
         block_cov: (C, C) float64 covariance of channels over images and positions, of each block's output
             that is a feature map.
         block_gains: per pair of successive block outputs, last first, the largest singular value of the mean
@@ -83,6 +84,21 @@ class Trace:
     patterns: list[Tensor] = field(init=False)
     block_cov: list[Tensor] = field(init=False)
     block_gains: list[float | None] = field(init=False)
+
+
+def distinct_columns(words: Tensor) -> Tensor:
+    """The distinct columns of (words, N) int64 numbers below 2^WORD, in any order.
+
+    It takes a tenth of the time of torch.unique by columns, which sorts them number by number.
+    """
+    codes = words[0]
+    for word in words[1:]:
+        _, so_far = torch.unique(codes, return_inverse=True)
+        codes = (so_far << WORD) + word
+    kinds, kind_of_column = torch.unique(codes, return_inverse=True)
+    columns = torch.arange(len(codes), device=codes.device)
+    one_of_each = columns.new_empty(len(kinds)).scatter_(0, kind_of_column, columns)
+    return words[:, one_of_each]
 
 
 READS: dict[str, frozenset[str]] = {}  # proxy -> the recorded fields that it declared

@@ -130,7 +130,7 @@ def test_archs_of_a_file_are_scored_and_another_file_is_not_mixed_in(
 @pytest.mark.parametrize(
     ("space", "members", "said"),
     [
-        ("darts", None, "no published space with networks"),
+        ("flexibert", None, "networks of flexibert read tokens, and protocols have images"),
         ("r1-mini", "02012100", "members are fixed"),
         ("nbmacro", "", "has no line"),
         ("nbmacro", "02012103", "an arch of nbmacro"),

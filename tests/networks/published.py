@@ -59,10 +59,10 @@ def num_macs(net, side=32):
     return total
 
 
-def has_default_weights(arch, net):
+def has_default_weights(arch, net, variant=None):
     """Whether weights and norms are PyTorch's defaults, drawn from arch and seed alone."""
     torch.manual_seed(1)
-    other = build_net(arch, net.classifier.out_features, 4).state_dict()
+    other = build_net(arch, net.classifier.out_features, 4, variant).state_dict()
     same = all(map(torch.equal, net.state_dict().values(), other.values()))
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):

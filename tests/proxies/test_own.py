@@ -21,7 +21,7 @@ from nbzero.errors import (
     UsageError,
 )
 from nbzero.networks.build import build_net
-from nbzero.networks.published import NETWORKS
+from nbzero.networks.published import NETWORKS, OF_TOKENS
 from nbzero.proxies import scored
 from nbzero.proxies.own import score_archs, seconds_of
 from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
@@ -289,8 +289,14 @@ def test_networks_of_a_space_without_them_cannot_be_built(monkeypatch):
         score_archs(functions.naswot, space, [0], **HERE)
 
 
-# those of mobilenetv2 resize the 64 images to its own resolution, which takes minutes
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"mobilenetv2"}))
+def test_networks_that_read_tokens_have_no_protocol():
+    space = space_with("flexibert", [IMPORTED["flexibert"].example])
+    with pytest.raises(UsageError, match="networks of flexibert read tokens, and protocols have images"):
+        score_archs(functions.naswot, space, [0], images="noise", **HERE)
+
+
+# 64 images take minutes in 20 cells of darts, or at mobilenetv2's own resolution
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - OF_TOKENS - {"darts", "mobilenetv2"}))
 def test_networks_of_published_benchmarks_are_scored_as_ours(name):
     example = IMPORTED[name].example
     scored = score_archs(functions.naswot, space_with(name, [example]), [0], images="noise", **HERE)

@@ -11,6 +11,7 @@ from nbzero.errors import UsageError
 from nbzero.images.facts import DATASETS, dataset
 from nbzero.images.tensors import load
 from nbzero.networks.build import build_net
+from nbzero.networks.published import NETWORKS
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.protocol import (
     PROTOCOLS,
@@ -93,10 +94,12 @@ def test_noise_needs_no_images(name, monkeypatch):
     assert labels.dtype == torch.int64 and counts.max() - counts.min() <= 1
 
 
-def test_a_protocol_is_the_one_named_or_the_standard_one():
+def test_a_protocol_is_the_one_named_or_the_standard_one(monkeypatch):
     assert protocol_named("r1", None).name == "std-32" and protocol_named("mb-mini", None).name == "std-16"
     assert protocol_named("r1", "std-16", "noise").name == "std-16-noise"
     assert protocol_named("r1", "std-32-noise", "noise").name == "std-32-noise"
+    assert protocol_named("darts", None).name == "std-32"
+    monkeypatch.delitem(NETWORKS, "darts")
     with pytest.raises(UsageError, match="darts has no standard protocol; name one of std-32, "):
         protocol_named("darts", None)
 

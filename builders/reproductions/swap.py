@@ -1,0 +1,236 @@
+"""SWAP's ablation on DARTS and its table of FlexiBERT (Peng et al., ICLR 2024 and arXiv:2605.07378).
+
+The networks are those that the authors' code scores, `build_net(arch, variant="swap")`:
+
+    DARTS       one cell of 6 channels, N(0, 1) weights, CIFAR-10 images or noise
+    FlexiBERT   hidden size 256 and feed-forward width 1024 for every arch, ELECTRA's N(0, 0.02) weights
+
+The authors feed sentences of OpenWebText to the encoders. Here tokens are drawn uniformly.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from builders.reproductions.results import Result, joined, spearman_row
+from builders.reproductions.scoring import Scored, Task, grow
+from builders.reproductions.wrcor import Context, column
+from nbzero.errors import UsageError
+from nbzero.images.facts import dataset
+from nbzero.images.tensors import load, normalise
+from nbzero.networks.build import build_net, seed_of
+from nbzero.networks.flexibert import VOCABULARY
+from nbzero.proxies.passes import draw_gaussian_weights
+from nbzero.proxies.protocol import NOISE
+from nbzero.proxies.score import score
+
+BATCHES = {8: 0.933, 16: None, 32: None, 64: None, 128: 0.649}  # images -> the paper's Spearman
+SIDES = (4, 8, 16, 32)  # of 16 images
+OF_SIDES = 16
+DARTS_SEEDS = (0,)  # of weights and images; the paper has five runs
+FEW_DRAWS, MANY_DRAWS = 2, 32  # of the weights with each seed; the authors' code has 32
+# Of 8 images half the networks show all 2^8 patterns with one draw. The mean over many tells them apart.
+OF_MANY_DRAWS = ("images 8", "images 16")
+SWAP_FIGURE, PARAMS_FIGURE = 0.711, 0.653  # on FlexiBERT
+BERT_SEED = 0  # of weights and tokens
+SEQUENCES, TOKENS = 16, 128
+_DEVIATION = 0.02  # of ELECTRA's weights
+
+
+# DARTS
+
+
+def batch_names(noise: bool) -> list[str]:
+    """What the tiny networks see: images by their number and by their side, noise by its side.
+
+    Args:
+        noise: leave out the images.
+    """
+    names = [f"noise {side}" for side in SIDES]
+    if not noise:
+        names += [f"images {num}" for num in BATCHES]
+        names += [f"side {side}" for side in SIDES[:-1]]
+    return names
+
+
+@functools.cache
+def batch_of(name: str, images: str | None, seed: int) -> Tensor:
+    """The batch of a name of `batch_names`.
+
+    Images are class-balanced and chosen by hash, so that fewer are a prefix of more. Smaller ones are
+    box-downsampled.
+    """
+    kind, _, number = name.partition(" ")
+    if kind == "noise":
+        draws = torch.Generator().manual_seed(seed)
+        return torch.randn(OF_SIDES, 3, int(number), int(number), generator=draws)
+    if kind == "side":
+        return images_of(images, int(number), seed)[:OF_SIDES]
+    return images_of(images, SIDES[-1], seed)[: int(number)]
+
+
+@functools.cache
+def images_of(images: str | None, side: int, seed: int) -> Tensor:
+    """The largest number of images of CIFAR-10, of one side, normalised."""
+    spec = dataset("cifar10")
+    pixels, _ = load("cifar10", images, side).scoring_batch(max(BATCHES), seed)
+    return normalise(pixels, spec.mean, spec.std)
+
+
+def num_draws(name: str) -> int:
+    """Over how many draws of the weights a score is the mean."""
+    return MANY_DRAWS if name in OF_MANY_DRAWS else FEW_DRAWS
+
+
+def darts_scores(images: str | None, seed: int, task: Task) -> dict[str, float | None]:
+    """swap of the tiny network by batch: the mean over draws of N(0, 1) weights."""
+    arch, names = task
+    net = build_net(arch, variant="swap")
+    draws = torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap"))
+    values: dict[str, list[float]] = {name: [] for name in names}
+    for draw in range(max(map(num_draws, names))):
+        draw_gaussian_weights(net, draws)
+        for name in names:
+            if draw < num_draws(name):
+                values[name].append(_swap(net, batch_of(name, images, seed)))
+    return {name: float(np.mean(several)) for name, several in values.items()}
+
+
+def darts(context: Context) -> list[Result]:
+    """SWAP on DARTS by batch, by side and of noise; the params of the network that is scored."""
+    table, protocol = "swap-darts", "tiny-n01"
+    archs = context.archs("darts", 1000)
+    frame = context.benchmarks.table("darts", ["arch", "val_acc"], dataset="cifar10")
+    accuracy_of = dict(zip(frame["arch"], frame["val_acc"], strict=True))
+    values = np.array([accuracy_of[arch] for arch in archs])
+    names = batch_names(context.images == NOISE)
+    runs = []
+    for seed in DARTS_SEEDS:
+        path = context.folder / f"swap-darts-seed{seed}.jsonl"
+        compute = partial(darts_scores, context.images, seed)
+        runs.append(grow(path, archs, names, compute, context.workers))
+    rows = []
+    for name, row, paper in rows_of_darts(names):
+        of_name = _mean_over(runs, archs, name)
+        note = f"mean of {num_draws(name) * len(runs)} draws of the weights"
+        rows.append(spearman_row(table, row, paper, of_name, values, protocol, note, len(runs)))
+    return [*rows, _params_of_darts(table, archs, values)]
+
+
+def rows_of_darts(names: Sequence[str]) -> list[tuple[str, str, float | None]]:
+    """Setting, row and the paper's figure."""
+    rows: list[tuple[str, str, float | None]] = []
+    for num, paper in BATCHES.items():
+        rows.append((f"images {num}", f"{num} images", paper))
+    for kind, said in (("side", "images"), ("noise", "noise")):
+        for side in SIDES:
+            rows.append((f"{kind} {side}", f"{OF_SIDES} of {said}, side {side:2}", None))
+    return [row for row in rows if row[0] in names]
+
+
+def _params_of_darts(table: str, archs: Sequence[str], values: np.ndarray) -> Result:
+    counts = [_num_params(build_net(arch, variant="swap")) / 1000 for arch in archs]
+    said = f"in thousands: mean {np.mean(counts):.2f}, standard deviation {np.std(counts):.2f}"
+    return spearman_row(table, "params", None, counts, values, "counted", f"of the tiny network, {said}")
+
+
+# FlexiBERT
+
+
+def draw_electra_weights(net: nn.Module, draws: torch.Generator) -> None:
+    """N(0, 0.02) weights of linear layers, convolutions and embeddings, biases 0; 0 for what fills up."""
+    for module in net.modules():
+        if not isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):
+            continue
+        nn.init.normal_(module.weight, std=_DEVIATION, generator=draws)
+        if isinstance(module, nn.Embedding):
+            if module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
+        elif module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+@functools.cache
+def token_batch(seed: int) -> Tensor:
+    """Tokens drawn uniformly, without the one that fills up."""
+    draws = torch.Generator().manual_seed(seed)
+    return torch.randint(1, VOCABULARY, (SEQUENCES, TOKENS), generator=draws)
+
+
+def flexibert_scores(seed: int, task: Task) -> dict[str, float | None]:
+    """swap and params (without a classifier) of the encoder that is scored, or of the one of the arch."""
+    arch, names = task
+    scores: dict[str, float | None] = {}
+    for kind, variant in (("scored", "swap"), ("own", None)):
+        if f"{kind} swap" not in names and f"{kind} params" not in names:
+            continue
+        net = build_net(arch, 2, seed, variant)
+        draw_electra_weights(net, torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap")))
+        scores[f"{kind} swap"] = _swap(net, token_batch(seed))
+        scores[f"{kind} params"] = float(_num_params(net.blocks))
+    return scores
+
+
+def num_stacks(arch: str) -> int:
+    """How many feed-forward stacks an encoder has."""
+    return sum(int(layer[-1]) for layer in arch.split("-")[2:])
+
+
+def flexibert(context: Context) -> list[Result]:
+    """SWAP and params on FlexiBERT against GLUE. An encoder that was trained twice counts twice."""
+    table, protocol = "swap-flexibert", f"tokens-{SEQUENCES}x{TOKENS}"
+    archs = context.archs("flexibert", 500)
+    trained = context.benchmarks.arrow("runs", "flexibert", "glue").to_pylist()
+    members = context.benchmarks.space("flexibert")
+    pairs = [(members[run["arch_id"]], run["val_acc"]) for run in trained]
+    pairs = [pair for pair in pairs if pair[0] in archs]
+    values = np.array([glue for _, glue in pairs])
+    path = context.folder / f"swap-flexibert-seed{BERT_SEED}.jsonl"
+    names = ("scored swap", "scored params", "own swap", "own params")
+    found = grow(path, archs, names, partial(flexibert_scores, BERT_SEED), context.workers)
+    known = {
+        "SWAP": ("scored swap", SWAP_FIGURE, "tokens drawn uniformly, where the paper has text"),
+        "params": ("scored params", PARAMS_FIGURE, "of the encoders that the authors' code scores"),
+        "SWAP, nbzero": ("own swap", None, "of encoders with the hidden size and widths of their archs"),
+        "params, nbzero": ("own params", None, "of encoders with the hidden size and widths of their archs"),
+    }
+    rows = []
+    for row, (name, paper, note) in known.items():
+        of_name = column(found, [arch for arch, _ in pairs], name)
+        rows.append(spearman_row(table, row, paper, of_name, values, protocol, note))
+    stacks = [num_stacks(arch) for arch, _ in pairs]
+    note = joined("not in the paper", "each adds 1,024 units a token to what SWAP counts")
+    rows.append(spearman_row(table, "feed-forward stacks", None, stacks, values, "counted", note))
+    return rows
+
+
+# What both have in common
+
+
+def _swap(net: nn.Module, batch: Tensor) -> float:
+    scores = score(net, batch, torch.zeros(len(batch), dtype=torch.int64), ["swap"])
+    value = scores["swap"]
+    if value is None:
+        raise UsageError(f"swap has no value: {scores.reasons['swap']}")
+    return value
+
+
+def _num_params(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _mean_over(runs: Sequence[Scored], archs: Sequence[str], name: str) -> np.ndarray:
+    """(N,) the mean of a score over the seeds."""
+    total = np.zeros(len(archs))
+    for run in runs:
+        total += column(run, archs, name)
+    return total / len(runs)
+
+
+TABLES: dict[str, Callable[[Context], list[Result]]] = {"swap-darts": darts, "swap-flexibert": flexibert}
