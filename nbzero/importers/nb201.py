@@ -9,11 +9,14 @@ FLOPs published for single archs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nbzero.errors import ReleaseError
+from nbzero.importers.nats import Layout, read_nats
+from nbzero.importers.official import Official
 from nbzero.importers.source import (
     Importer,
     Kind,
@@ -31,6 +34,9 @@ from nbzero.importers.source import (
     runs_rows,
     scores_rows,
 )
+
+from nbzero.spaces.nb201 import cell_class
+from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,17 +106,21 @@ def _files() -> dict[str, dict[str, Kind]]:
 
 
 def nb201_rows(files: Mapping[str, pa.Table]) -> Rows:
-    """Rows of NAS-Bench-201; errors as `tables_of`."""
-    table = in_order(files[TABLE], "arch_index", TABLE)
-    archs = table.column("arch").to_pylist()
-    checked_archs(archs, SPACE, TABLE)
-    check_costs(archs, SPACE, {"params": column(table, "params_m", TABLE) * 1e6}, TABLE)
-    rows: Rows = {("archs", SPACE, None): archs_rows(SPACE, archs, table.column("iso_class").to_pylist())}
-    for dataset, theirs in DATASETS.items():
-        rows["runs", SPACE, dataset] = _runs_of(table, theirs)
-    rows["runs", SPACE, "cifar10"] += _runs_of_seeds(table)
+    """Rows of NAS-Bench-201; errors as `tables_of`. There may be scores alone, beside an official file."""
+    rows: Rows = {}
+    if TABLE in files:
+        table = in_order(files[TABLE], "arch_index", TABLE)
+        archs = table.column("arch").to_pylist()
+        checked_archs(archs, SPACE, TABLE)
+        check_costs(archs, SPACE, {"params": column(table, "params_m", TABLE) * 1e6}, TABLE)
+        classes = table.column("iso_class").to_pylist()
+        rows["archs", SPACE, None] = archs_rows(SPACE, archs, classes)
+        for dataset, theirs in DATASETS.items():
+            rows["runs", SPACE, dataset] = _runs_of(table, theirs)
+        rows["runs", SPACE, "cifar10"] += _runs_of_seeds(table)
     if PROXIES_TABLE in files:
-        table = in_order(files[PROXIES_TABLE], "arch_index", PROXIES_TABLE, len(archs))
+        num_archs = IMPORTED[SPACE].num_members
+        table = in_order(files[PROXIES_TABLE], "arch_index", PROXIES_TABLE, num_archs)
         for dataset, theirs in DATASETS.items():
             scores = {proxy: numbers(table, f"{proxy}_{theirs}") for proxy in PROXIES}
             rows["scores", SPACE, dataset] = scores_rows(SPACE, scores)
@@ -148,6 +158,25 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
     return rows
 
 
+NATS_TSS = Layout(
+    SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class
+)
+NATS_BECOMES = (
+    "runs of each seed (0, 1, 2 are the authors' seeds in order), val, test, curve of val, train_loss, "
+    "train_time_s, and -mean recipes of several seeds; on cifar10 test is of the run on all training images, "
+    "the rest of the run on half of them; params are checked; latency, FLOPs and train accuracies are left out"
+)
+OFFICIAL_NATS = Official(
+    form="nats",
+    name=NATS_TSS.archive,
+    version="NATS-tss-v1_0-3ffb9",
+    place="the Google Drive folder that github.com/D-X-Y/NATS-Bench links",
+    licence="MIT",
+    citation="Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
+    becomes=NATS_BECOMES,
+    read=partial(read_nats, NATS_TSS),
+)
+
 NB201 = Importer(
     space=SPACE,
     sources={
@@ -164,4 +193,5 @@ NB201 = Importer(
         "of a setting that the source does not give",
         "logsynflow": "no proxy of that name in nbzero",
     },
+    official=(OFFICIAL_NATS,),
 )
