@@ -1,13 +1,14 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
 FILE is a Parquet file that is named below, or the folder with them, or a file as the benchmark's authors
-publish it, also named below. Which it is, its content says. Several are joined: runs of one and scores of
-another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then the next minor one; a derived one counts on. A file
-that is not the whole table is refused, and nothing is written. Third-party tables are not part of this
-project: a release made here is for its maker.
+publish it, also named below. Which it is, its content says. Several are joined, runs of one and scores
+of another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then
+the next minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is written.
+Third-party tables are not part of this project: a release made here is for its maker.
 
 Official files are read in a process of their own, with limits of time and memory. Of a pickle only plain data
-are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing runs.
+are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing
+runs.
 
 Percentages become fractions. What val_acc and test_acc are is in the column `metric`; higher is better in
 all. Over which runs they are means is in `averaged`. A recipe that ends in -mean has a mean of seeds where
@@ -27,7 +28,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from builders.work.apart import Apart, Bounded
 from builders.work.command import parser_of, say_errors
@@ -38,6 +39,7 @@ from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.importers.official import Parse
 from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import read_sources, said_left_out, tables_of
+from nbzero.progress import progress
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
 from nbzero.release.places import lacks_places, placed
@@ -47,6 +49,8 @@ from nbzero.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+EVERY_S = 10.0  # between two lines of progress
 
 
 def said_benchmarks() -> str:
@@ -131,7 +135,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         def apart(parse: Parse) -> Parse:
             reader = Apart(Bounded(parse), "fetch the benchmark anew")
             processes.callback(reader.end)
-            return reader
+            num_files = IMPORTED[given.name].num_members + 1
+            finished = processes.enter_context(progress("files", num_files, every=EVERY_S))
+
+            def read(data: bytes, name: str) -> Any:
+                parsed = reader(data, name)
+                finished("read")
+                return parsed
+
+            return read
 
         tables = tables_of(importer, files, apart)
     with locked(local_folder(given.out)):

@@ -1,4 +1,4 @@
-"""NATS-Bench as its authors publish it: a folder or tar, a bz2-compressed pickle an arch, and the list of archs.
+"""NATS-Bench as its authors publish it: a folder or tar with a bz2-compressed pickle an arch, and their list.
 
     NATS-tss-v1_0-3ffb9-simple/meta.pickle.pbz2      {"meta_archs": [arch, ..], ..}
     NATS-tss-v1_0-3ffb9-simple/000123.pickle.pbz2    {epochs: results}, "12" and "200", or "01", "12" and "90"
@@ -37,13 +37,11 @@ from nbzero.importers.source import (
     checked_archs,
     fractions,
 )
-from nbzero.progress import progress
 from nbzero.release.reading import open_regular, pieces
 from nbzero.spaces.published import IMPORTED
 
 MAX_COMPRESSED = 16 << 20  # bytes of the file of one arch
 MAX_RUNS = 100  # of an arch: eight times as many as any has
-EVERY_S = 10.0  # between two lines of progress
 # Ours: the authors' name of the runs that give val, of those that give test, and the split of the latter.
 DATASETS = {
     "cifar10": ("cifar10-valid", "cifar10", "ori-test"),
@@ -86,7 +84,7 @@ class OneRun(NamedTuple):
 class OneArch(NamedTuple):
     """The results of an arch: by the key of the recipe, the data set of the authors and the seed."""
 
-    index: int
+    number: int  # its official index
     arch: str
     params: float
     runs: dict[tuple[str, str, int], OneRun]
@@ -229,12 +227,12 @@ def _run_of(fields: _Fields) -> OneRun:
 # The folder or tar
 
 
-def files_in(path: Path, layout: Layout) -> tuple[int, Iterator[tuple[str, bytes]]]:
-    """How many files an archive may have, and each with its name."""
+def files_in(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
+    """The files of an archive, each with its name."""
     if os.path.isdir(path):
         names = [name for name in sorted(os.listdir(path)) if name == META or _NAME.fullmatch(name)]
-        return len(names), _in_folder(path, names, layout)
-    return IMPORTED[layout.space].num_members + 1, _in_tar(path, layout)
+        return _in_folder(path, names, layout)
+    return _in_tar(path, layout)
 
 
 def _in_folder(path: Path, names: Iterable[str], layout: Layout) -> Iterator[tuple[str, bytes]]:
@@ -262,14 +260,16 @@ def _in_tar(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
                     raise ReleaseError(f"{path} is cut off in {name}; {layout.advice}")
                 yield _sized(f"{path}/{name}", data, layout)
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise ReleaseError(f"{path} is no tar that can be read ({str(error)[:200]}); {layout.advice}") from error
+        raise ReleaseError(
+            f"{path} is no tar that can be read ({str(error)[:200]}); {layout.advice}"
+        ) from error
 
 
 def _sized(name: str, data: bytes, layout: Layout) -> tuple[str, bytes]:
     if len(data) > MAX_COMPRESSED:
         raise ReleaseError(
-            f"{name} has more than {MAX_COMPRESSED:,} bytes, as one with trained weights has; give the archive "
-            f"without them: {layout.archive}"
+            f"{name} has more than {MAX_COMPRESSED:,} bytes, as one with trained weights has; "
+            f"give the archive without them: {layout.archive}"
         )
     return name, data
 
@@ -285,28 +285,26 @@ def read_nats(layout: Layout, path: Path, apart: Apart, archs: Sequence[str] | N
     num_members = IMPORTED[layout.space].num_members
     meta: list[str] | None = None
     found: dict[int, OneArch] = {}
-    total, files = files_in(path, layout)
-    with progress(path.name, total, every=EVERY_S) as finished:
-        for name, data in files:
-            parsed = parse(data, name)
-            if isinstance(parsed, list):
-                meta = parsed
-            else:
-                _check_index(parsed, name, num_members, found, layout)
-                found[parsed.index] = parsed
-            finished(os.path.basename(name))
+    for name, data in files_in(path, layout):
+        parsed = parse(data, name)
+        if isinstance(parsed, list):
+            meta = parsed
+        else:
+            _check_index(parsed, name, num_members, found, layout)
+            found[parsed.number] = parsed
     if meta is None:
         raise ReleaseError(f"{path} has no {META}; {layout.advice}")
     checked_archs(meta, layout.space, f"{path}: {META}")
     for index, arch in enumerate(meta):
         if index not in found:
             raise ReleaseError(
-                f"{path} has no {index:06d}.pickle.pbz2, only {count_of(len(found), 'arch')} of {num_members}; "
-                f"{layout.advice}"
+                f"{path} has no {index:06d}.pickle.pbz2, only {count_of(len(found), 'arch')} "
+                f"of {num_members}; {layout.advice}"
             )
         if found[index].arch != arch:
             raise ReleaseError(
-                f"{path}: arch {index} is {quoted(found[index].arch)}, by {META} it is {arch}; {layout.advice}"
+                f"{path}: arch {index} is {quoted(found[index].arch)}, by {META} it is {arch}; "
+                f"{layout.advice}"
             )
     return rows_of_archs(layout, [found[index] for index in range(num_members)], str(path))
 
@@ -314,15 +312,15 @@ def read_nats(layout: Layout, path: Path, apart: Apart, archs: Sequence[str] | N
 def _check_index(one: OneArch, name: str, num_members: int, found: Mapping[int, Any], layout: Layout) -> None:
     said = _NAME.fullmatch(os.path.basename(name))
     assert said is not None
-    if not 0 <= one.index < num_members:
+    if not 0 <= one.number < num_members:
         raise ReleaseError(
-            f"{name} is of arch {one.index}; {IMPORTED[layout.space].title} has 0 to {num_members - 1}; "
+            f"{name} is of arch {one.number}; {IMPORTED[layout.space].title} has 0 to {num_members - 1}; "
             f"{layout.advice}"
         )
-    if int(said[1]) != one.index:
-        raise ReleaseError(f"{name} says that it is of arch {one.index}; {layout.advice}")
-    if one.index in found:
-        raise ReleaseError(f"{name}: arch {one.index} is there twice; {layout.advice}")
+    if int(said[1]) != one.number:
+        raise ReleaseError(f"{name} says that it is of arch {one.number}; {layout.advice}")
+    if one.number in found:
+        raise ReleaseError(f"{name}: arch {one.number} is there twice; {layout.advice}")
 
 
 # Rows
@@ -411,7 +409,9 @@ def _fraction(run: OneRun | None, split: str, where: str) -> float | None:
 
 def _curve(percent: Floats, where: str) -> list[float]:
     if percent.min() < 0 or percent.max() > 100:
-        raise ReleaseError(f"{where}: a curve from {percent.min():g} to {percent.max():g}, outside [0, 100] percent")
+        raise ReleaseError(
+            f"{where}: a curve from {percent.min():g} to {percent.max():g}, outside [0, 100] percent"
+        )
     curve: list[float] = np.round(percent / 100, 7).tolist()
     return curve
 

@@ -8,13 +8,13 @@ FLOPs published for single archs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, UsageError
 from nbzero.importers.nats import Layout, read_nats
 from nbzero.importers.official import Official
 from nbzero.importers.source import (
@@ -34,8 +34,8 @@ from nbzero.importers.source import (
     runs_rows,
     scores_rows,
 )
-
-from nbzero.spaces.nb201 import cell_class
+from nbzero.importers.suite_zero import Suite, suite_zero
+from nbzero.spaces.nb201 import CELL_OPERATIONS, cell_class
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -158,13 +158,11 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
     return rows
 
 
-NATS_TSS = Layout(
-    SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class
-)
+NATS_TSS = Layout(SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class)
 NATS_BECOMES = (
     "runs of each seed (0, 1, 2 are the authors' seeds in order), val, test, curve of val, train_loss, "
     "train_time_s, and -mean recipes of several seeds; on cifar10 test is of the run on all training images, "
-    "the rest of the run on half of them; params are checked; latency, FLOPs and train accuracies are left out"
+    "the rest of the run on half of them; params are checked; latency, FLOPs, train accuracies are left out"
 )
 OFFICIAL_NATS = Official(
     form="nats",
@@ -175,6 +173,32 @@ OFFICIAL_NATS = Official(
     citation="Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
     becomes=NATS_BECOMES,
     read=partial(read_nats, NATS_TSS),
+)
+NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+# NASLib's edges are ordered by the node that they leave: where each of ours is in its tuples.
+_IN_NASLIB = (0, 1, 3, 2, 4, 5)
+
+
+def named_by_naslib(values: Sequence[int]) -> str:
+    """The arch string of NASLib's six numbers; UsageError for others.
+
+    >>> named_by_naslib((4, 0, 3, 1, 4, 3))
+    '|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|'
+    """
+    if len(values) != len(_IN_NASLIB) or not set(values) <= set(range(len(NASLIB_OPERATIONS))):
+        raise UsageError("an arch of nb201 is six numbers from 0 to 4")
+    operations = [NASLIB_OPERATIONS[values[place]] for place in _IN_NASLIB]
+    return IMPORTED[SPACE].text(list(map(CELL_OPERATIONS.index, operations)))
+
+
+SUITE_ZERO = suite_zero(
+    Suite(
+        SPACE,
+        "zc_nasbench201.json",
+        {theirs: (ours, "accuracy", True) for ours, theirs in DATASETS.items()},
+        named_by_naslib,
+    ),
+    gives_archs=False,
 )
 
 NB201 = Importer(
@@ -193,5 +217,5 @@ NB201 = Importer(
         "of a setting that the source does not give",
         "logsynflow": "no proxy of that name in nbzero",
     },
-    official=(OFFICIAL_NATS,),
+    official=(OFFICIAL_NATS, SUITE_ZERO),
 )

@@ -143,7 +143,8 @@ def load_pbz2(data: bytes, where: str, advice: str) -> Any:
         raise ReleaseError(f"{where} is not compressed by bz2 ({error}); {advice}") from error
     if len(plain) > MAX_BYTES:
         raise ReleaseError(
-            f"{where} has more than {MAX_BYTES:,} bytes when decompressed, as one with trained weights; {advice}"
+            f"{where} has more than {MAX_BYTES:,} bytes when decompressed, as one with trained weights; "
+            f"{advice}"
         )
     if not decompressor.eof:
         raise ReleaseError(f"{where} is cut off: its bz2 stream has no end; {advice}")

@@ -420,20 +420,27 @@ def runs_rows(
     return rows
 
 
-def scores_rows(space: str, scores: Mapping[str, Floats]) -> list[Row]:
+def scores_rows(
+    space: str, scores: Mapping[str, Floats], protocol: str = "", ids: Sequence[int] | None = None
+) -> list[Row]:
     """One row per arch, of its scores by proxy.
 
     NaN and NASLib's stand-in become null with a reason. Minus infinity stays.
+
+    Args:
+        protocol: "" is the one with which the space comes.
+        ids: the `arch_id` of each; None: all, in order.
     """
     same = {
-        "protocol": IMPORTED[space].protocol,
+        "protocol": protocol or IMPORTED[space].protocol,
         "seed": 0,
         "device": NOT_GIVEN,
         "software": NOT_GIVEN,
         "builder_commit": NOT_GIVEN,
     }
     rows = []
-    for arch_id, values in enumerate(zip(*scores.values(), strict=True)):
+    by_arch = list(zip(*scores.values(), strict=True))
+    for arch_id, values in zip(range(len(by_arch)) if ids is None else ids, by_arch, strict=True):
         row: Row = {"arch_id": arch_id, "failures": None, **same}
         reasons = {}
         for proxy, value in zip(scores, values, strict=True):
@@ -523,8 +530,8 @@ def _check_not_twice(kind: Table, there: Sequence[Row], more: Sequence[Row], pat
     twice = {(row[name], row["seed"]) for row in there} & {(row[name], row["seed"]) for row in more}
     for value, seed in sorted(twice):
         raise ReleaseError(
-            f"{path} has {kind} of {name} {value} with seed {seed}, and so has another file of --source; give "
-            "one of them"
+            f"{path} has {kind} of {name} {value} with seed {seed}, and so has another file of --source; "
+            "give one of them"
         )
 
 
