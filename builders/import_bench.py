@@ -1,10 +1,10 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
 FILE is a Parquet file that is named below, or the folder with them, or a file as the benchmark's authors
-publish it, also named below. Which it is, its content says. Several are joined, runs of one and scores
-of another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then
-the next minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is written.
-Third-party tables are not part of this project: a release made here is for its maker.
+publish it, also named below. Which it is, its content says. Several are joined, runs of one and scores of
+another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then
+the next minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is
+written. Third-party tables are not part of this project: a release made here is for its maker.
 
 Official files are read in a process of their own, with limits of time and memory. Of a pickle only plain data
 are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing
