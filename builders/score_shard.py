@@ -9,6 +9,9 @@ A rerun with more proxies fills only what is missing.
 Scores that the release in --base has are left out, proxy by proxy: of a network that it has scored, only the
 proxies that it lacks are computed. It is the release that ships with nbzero unless another is named, and
 `--base none` computes all.
+
+Spaces of published benchmarks that have networks here (nb201, nbmacro, ..) are scored too. The order of their
+archs is that of the SHA-256 of the strings. `--members FILE` names them where no definition enumerates them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import hashlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,19 +27,31 @@ from typing import Any
 from torch import Tensor
 
 from builders.work.base import opened_base, said_left, scores_missing
-from builders.work.command import ENGINES, arguments, deadline_of, end, job_of, pace_of, say_errors
+from builders.work.command import (
+    ENGINES,
+    arguments,
+    deadline_of,
+    end,
+    job_of,
+    members_of,
+    pace_of,
+    say_errors,
+)
 from builders.work.job import Compute, Job, run_job
 from builders.work.limit import Deadline, Pace
 from builders.work.origin import device_name, software
 from builders.work.rates import scoring_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
+from nbzero.errors import check_known
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load
+from nbzero.networks.published import NETWORKS
 from nbzero.proxies.facts import proxy
 from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, protocol_named, row_of_scores
 from nbzero.proxies.score import COMPUTE
 from nbzero.release.opened import Opened
+from nbzero.spaces.published import IMPORTED
 
 
 def start(device: str, settings: dict[str, Any]) -> Compute:
@@ -91,6 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--protocol", default=None, help=f"{', '.join(PROTOCOLS)}; default: the space's standard one"
     )
     parser.add_argument("--proxies", nargs="+", default=list(COMPUTE), help="default: all")
+    parser.add_argument(
+        "--members", metavar="FILE", help="text file with an arch of a published space in every line"
+    )
     given = parser.parse_args(argv)
     given.seeds = given.seeds or [0, 1, 2]
     deadline = deadline_of(given)
@@ -99,10 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _score(given: argparse.Namespace, deadline: Deadline) -> int:
+    if given.space in IMPORTED:
+        check_known("published space with networks", [given.space], NETWORKS)
     given.protocol = protocol_named(given.space, given.protocol).name
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     protocol = PROTOCOLS[given.protocol]
-    job = job_of(given, "scores", "protocol", start, dataclasses.asdict(protocol), proxies=names)
+    stands_for = dataclasses.asdict(protocol)
+    if given.members is not None:
+        archs = "\n".join(members_of(given.space, given.members))
+        stands_for["members"] = hashlib.sha256(archs.encode()).hexdigest()
+    job = job_of(given, "scores", "protocol", start, stands_for, proxies=names)
     job = _without_base(job, opened_base(given.base), names)
     if not job.units:
         return 0

@@ -38,6 +38,8 @@ from builders.work.rows import Row
 from builders.work.units import Unit
 from nbzero.errors import UsageError, whole
 from nbzero.images.tensors import load
+from nbzero.spaces.macro import CHOICES
+from nbzero.spaces.published import IMPORTED
 from train import bfloat16, loop
 from train.engine import MOST_TOGETHER, Engine
 from train.recipe import RECIPES, recipe
@@ -123,6 +125,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(given: argparse.Namespace, deadline: Deadline) -> int:
+    if given.space in IMPORTED:
+        raise UsageError(
+            f"{given.space} is a published benchmark, whose accuracies are imported (builders.import_bench) "
+            f"and not trained; spaces that are trained: {', '.join(CHOICES)}"
+        )
     chosen = recipe(given.recipe)
     together = _together(given)
     stands_for = dataclasses.asdict(chosen)

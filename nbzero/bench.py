@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nbzero.frame import Frame
     from nbzero.judge.budgets import Budgets
+    from nbzero.judge.correlations import Undefined
     from nbzero.judge.designs import Transform
     from nbzero.judge.evaluate import Report
     from nbzero.judge.hybrid_search import HybridSearch
@@ -542,6 +543,7 @@ class Bench:
         resamples: int = 0,
         bootstrap_seed: int = 0,
         level: float = 0.95,
+        undefined: Undefined = "last",
         **which: Unpack[Which],
     ) -> Frame:
         """How well each stored proxy orders the measured archs: `judge.correlations` of a `pool`."""
@@ -549,7 +551,7 @@ class Bench:
 
         pool = self.pool(space, dataset, recipe, proxies=proxies, orient=orient, **which)
         intervals = {"resamples": resamples, "bootstrap_seed": bootstrap_seed}
-        return correlations(pool, k=k, fraction=fraction, **intervals, level=level)
+        return correlations(pool, k=k, fraction=fraction, **intervals, level=level, undefined=undefined)
 
     def evaluate(
         self,
@@ -566,6 +568,7 @@ class Bench:
         resamples: int = 0,
         bootstrap_seed: int = 0,
         level: float = 0.95,
+        undefined: Undefined = "last",
         **which: Unpack[Which],
     ) -> Report:
         """The whole report of a proxy of your own beside all stored ones: `judge.evaluate` of a `pool`.
@@ -588,6 +591,7 @@ class Bench:
             resamples=resamples,
             bootstrap_seed=bootstrap_seed,
             level=level,
+            undefined=undefined,
         )
 
     def hybrid(

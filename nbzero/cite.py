@@ -241,6 +241,23 @@ BENCHMARKS = {  # imported space -> the paper of its benchmark
         "International Conference on Learning Representations (ICLR)",
         "2001.00326",
     ),
+    "nb101": Paper(
+        "ying2019nasbench101",
+        "NAS-Bench-101: Towards Reproducible Neural Architecture Search",
+        "Ying, Chris and Klein, Aaron and Christiansen, Eric and Real, Esteban and Murphy, Kevin and "
+        "Hutter, Frank",
+        2019,
+        "International Conference on Machine Learning (ICML)",
+        "1902.09635",
+    ),
+    "nats-sss": Paper(
+        "dong2021natsbench",
+        "NATS-Bench: Benchmarking NAS Algorithms for Architecture Topology and Size",
+        "Dong, Xuanyi and Liu, Lu and Musial, Katarzyna and Gabrys, Bogdan",
+        2021,
+        arxiv="2009.00437",
+        journal="IEEE Transactions on Pattern Analysis and Machine Intelligence",
+    ),
     "nbmacro": Paper(
         "su2021nasbenchmacro",
         "Prioritized Architecture Sampling with Monto-Carlo Tree Search",

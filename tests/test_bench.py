@@ -168,7 +168,7 @@ UNKNOWN = [
     (lambda b, r: b.table("r1-mini", ["zen"], "cifar10", protocol="std16"), "no protocol named 'std16'"),
     (
         lambda b, r: r.score("zen_score", "cifar10"),
-        "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'",
+        "no proxy named 'zen_score'; did you mean 'zen_own' or 'zen_no_shortcut' or 'zen'",
     ),
     (lambda b, r: r.score_reason("naswott", "cifar10"), "no proxy named 'naswott'; did you mean 'naswot'"),
     (lambda b, r: b.table("r1-mini", ["macss"]), "no column named 'macss'; did you mean 'macs'"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from builders.work import local, on_ray
 from builders.work.base import NO_BASE
@@ -18,12 +19,13 @@ from builders.work.origin import builder_commit, device_name
 from builders.work.rates import Cost, known
 from builders.work.rows import default_format
 from builders.work.units import parse_range, parse_shard, planned_units
-from nbzero.errors import NBZeroError, UsageError, count_of, whole
+from nbzero.errors import NBZeroError, UsageError, check_known, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
 from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
-from nbzero.spaces.macro import space
+from nbzero.spaces.macro import CHOICES, space
+from nbzero.spaces.published import IMPORTED, by_hash, hash_order
 from nbzero.text import printable
 
 ENGINES: dict[str, Engine] = {"local": local.engine, "ray": on_ray.engine}
@@ -202,10 +204,9 @@ def job_of(
         what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
         raise UsageError(f"--out {given.out}; it is {what}")
     _check_cluster(given)
-    chosen = space(given.space)
+    members = members_of(given.space, getattr(given, "members", None))
     dataset(given.dataset)
     source = find_source(given.dataset, given.images)
-    members = chosen.members
     seeds = sorted(set(given.seeds))
     for seed in seeds:
         whole("seed", seed, most=int(column(table, "seed").bounds[1]))
@@ -217,11 +218,11 @@ def job_of(
         "images": str(source.absolute()) if source else None,  # a worker may run in another folder
         "builder_commit": builder_commit(),
     }
-    _check_values(table, {"space": chosen.name, **same_key, **common, **settings})
+    _check_values(table, {"space": given.space, **same_key, **common, **settings})
     return Job(
         table=table,
-        name=f"{table}-{chosen.name}-{given.dataset}-{same_key[key]}",
-        space=chosen.name,
+        name=f"{table}-{given.space}-{given.dataset}-{same_key[key]}",
+        space=given.space,
         dataset=given.dataset,
         units=planned_units(members, archs, seeds, shard, num_shards),
         shard=shard,
@@ -235,6 +236,36 @@ def job_of(
         address=given.address,
         gpus_per_worker=given.gpus_per_worker,
     )
+
+
+def members_of(name: str, file: str | None) -> Sequence[str]:
+    """The archs that a job can be of, in order: the build order, of a published space that of their hashes.
+
+    Args:
+        file: with an arch of a published space in every line, for those that no definition enumerates.
+
+    Raises:
+        UnknownNameError: no such space.
+        UsageError: a space of ours with a file, one that needs a file and has none, or a line that is no
+            arch of it.
+    """
+    check_known("space", [name], (*CHOICES, *IMPORTED))
+    if file is None:
+        return space(name).members if name in CHOICES else by_hash(name)
+    if name in CHOICES:
+        raise UsageError(
+            f"--members {file} with --space {name}, whose members are fixed; leave --members out"
+        )
+    try:
+        lines = Path(file).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--members {file}: {error}; it is a text file, an arch of {name} a line") from error
+    archs = [line.strip() for line in lines if line.strip()]
+    for arch in archs:
+        IMPORTED[name].parse(arch)
+    if not archs:
+        raise UsageError(f"--members {file} has no line; it is a text file, an arch of {name} a line")
+    return hash_order(archs)
 
 
 def _check_cluster(given: argparse.Namespace) -> None:

@@ -29,7 +29,9 @@ from builders.work.lock import locked
 from nbzero.files import cache_folder, write_cached
 from nbzero.images.facts import dataset
 from nbzero.search.clock import images_of
+from nbzero.spaces.choices import Imported
 from nbzero.spaces.macro import CHOICES, macs
+from nbzero.spaces.published import IMPORTED
 from train.recipe import Recipe
 
 SHIPPED = Path(__file__).resolve().parents[1] / "rates.json"
@@ -155,10 +157,15 @@ def _beside(key: Key, there: Iterable[Key]) -> list[Key]:
     """The keys of other spaces with the same blocks, on the same device, for the same work."""
     found = []
     for other in dict.fromkeys(there):
-        same_blocks = CHOICES[other.space].family == CHOICES[key.space].family
+        same_blocks = blocks_of(other.space) == blocks_of(key.space)
         if other.device == key.device and other.what == key.what and same_blocks:
             found.append(other)
     return found
+
+
+def blocks_of(space: str) -> str:
+    """What a space's networks are made of: spaces with the same blocks take the same time a multiply-add."""
+    return CHOICES[space].family if space in CHOICES else space
 
 
 def devices() -> list[str]:
@@ -182,7 +189,7 @@ def measured() -> dict[Key, list[Point]]:
         for row in json.loads((cache_folder() / NAME).read_text())["measured"]:
             key = Key(str(row["device"]), str(row["space"]), str(row["what"]))
             points = [(float(macs), float(seconds)) for macs, seconds in row["points"]]
-            if key.space in CHOICES and points and min(map(min, points)) > 0:
+            if key.space in {*CHOICES, *IMPORTED} and points and min(map(min, points)) > 0:
                 found[key] = points[-KEPT:]
     return found
 
@@ -235,5 +242,17 @@ def training_cost(space: str, name: str, of: Recipe) -> Cost:
 
 def scoring_cost(space: str, name: str, protocol: str, resolution: int) -> Cost:
     """Of a scored initialisation: all proxies of one network."""
-    macs_of = functools.partial(macs, resolution=resolution, num_classes=dataset(name).num_classes)
+    macs_of: Callable[[str], int]
+    if space in IMPORTED:
+        macs_of = functools.partial(_published_macs, IMPORTED[space])
+    else:
+        macs_of = functools.partial(macs, resolution=resolution, num_classes=dataset(name).num_classes)
     return Cost(space, f"score {protocol}", 1.0, macs_of)
+
+
+def _published_macs(definition: Imported, arch: str) -> int:
+    """As the definition counts them, which says how much work one is beside another.
+
+    Where it counts none, all archs are taken for equal.
+    """
+    return definition.costs(definition.parse(arch)).get("macs", 1)

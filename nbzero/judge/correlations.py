@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from nbzero import metrics
-from nbzero.errors import count_of
+from nbzero.errors import UsageError, count_of
 from nbzero.frame import Frame
 from nbzero.judge.pool import Floats, Pool
 from nbzero.judge.rows import (
@@ -27,6 +27,7 @@ from nbzero.judge.rows import (
 
 CORRELATIONS = ("kendall", "spearman", "pearson")
 Judges = Mapping[str, Callable[..., float]]
+Undefined = Literal["last", "omit"]
 
 
 def correlations(
@@ -37,6 +38,7 @@ def correlations(
     resamples: int = 0,
     bootstrap_seed: int = 0,
     level: float = 0.95,
+    undefined: Undefined = "last",
 ) -> Frame:
     """How well each proxy orders the whole pool.
 
@@ -44,19 +46,32 @@ def correlations(
         k: of BR@K; None is 10, or N where there are fewer archs.
         fraction: of P@topK.
         resamples, bootstrap_seed, level: of bootstrap intervals of all five; 0 resamples makes none.
+        undefined: what becomes of archs without a score. "last" ranks them below every number, tied. "omit"
+            leaves them out, of each proxy its own, as the tables of many papers do: a proxy that fails on
+            bad networks looks better so, or worse, and proxies are compared on different archs. -inf is a
+            score.
 
     Returns:
         Columns proxy, kendall (tau-b), spearman, pearson, best_rank_at_k, precision_at_top_k, num (archs with
-        a score, which Pearson's is of), missing (archs without one, which the others rank last), infinite
-        (scores that Pearson leaves out too); with resamples also kendall_low, kendall_high and so on. Null
-        where a correlation is undefined: constant scores, fewer than two archs. A proxy without any score has
-        nulls in all.
+        a score, which Pearson's is of), missing (archs without one, which the others rank last unless they
+        are omitted), infinite (scores that Pearson leaves out too); with resamples also kendall_low,
+        kendall_high and so on. Null where a correlation is undefined: constant scores, fewer than two archs,
+        or fewer than K where some are omitted. A proxy without any score has nulls in all.
 
     Raises:
-        UsageError: k or fraction out of range.
+        UsageError: k or fraction out of range, or another `undefined`.
     """
+    is_omitting = omits(undefined)
     bootstrap = bootstrap_of(pool, resamples, bootstrap_seed, level)
-    return correlations_frame(pool, Entries(pool), k, fraction, bootstrap)
+    return correlations_frame(pool, Entries(pool, is_omitting), k, fraction, bootstrap, is_omitting)
+
+
+def omits(undefined: Undefined) -> bool:
+    """Whether archs without a score are left out; UsageError for another word."""
+    allowed = get_args(Undefined)
+    if undefined not in allowed:
+        raise UsageError(f"undefined {undefined!r}; it is {' or '.join(map(repr, allowed))}")
+    return undefined == "omit"
 
 
 def judges_of(pool: Pool, k: int | None, fraction: float) -> dict[str, Callable[..., float]]:
@@ -72,12 +87,17 @@ def judges_of(pool: Pool, k: int | None, fraction: float) -> dict[str, Callable[
 
 
 def correlations_frame(
-    pool: Pool, entries: Entries, k: int | None, fraction: float, bootstrap: Bootstrap | None = None
+    pool: Pool,
+    entries: Entries,
+    k: int | None,
+    fraction: float,
+    bootstrap: Bootstrap | None = None,
+    omit: bool = False,
 ) -> Frame:
     """The table of `correlations`."""
     k = min(10, len(pool)) if k is None else k
     judges = judges_of(pool, k, fraction)
-    rows = [_row(entries, row, pool.accuracy, judges) for row in range(len(entries.names))]
+    rows = [_row(entries, row, pool.accuracy, judges, omit) for row in range(len(entries.names))]
     # The expectation of a random order; of equal scores correlations are undefined.
     rows[entries.names.index(RANDOM)] |= dict.fromkeys(CORRELATIONS, 0.0)
     notes = [f"K = {k} for best_rank_at_k, the top {fraction:.3g} of the archs for precision_at_top_k."]
@@ -97,15 +117,23 @@ def correlations_frame(
     for name, judge in judges.items():
         found = [NO_INTERVAL] * len(frame)
         for row, scores in enumerate(entries.scores[: entries.num_proxies]):
-            if not entries.unscored[row]:
+            if entries.unscored[row]:
+                continue
+            there = ~np.isnan(scores)
+            if omit and not there.all():
+                if not math.isnan(rows[row][name]):
+                    found[row] = bootstrap.of(judge, scores[there], pool.only(there))
+            else:
                 found[row] = bootstrap.of(judge, scores, pool)
         columns |= low_high(name, found)
     return frame.with_columns(columns)
 
 
-def _row(entries: Entries, row: int, accuracy: Floats, judges: Judges) -> dict[str, Any]:
+def _row(entries: Entries, row: int, accuracy: Floats, judges: Judges, omit: bool) -> dict[str, Any]:
     """One row of the table."""
     scores, missing = entries.scores[row], entries.missing[row]
+    if omit and missing and not entries.unscored[row]:
+        return {"proxy": entries.names[row]} | _row_of_scored(scores, accuracy, judges)
     found: dict[str, Any] = {"proxy": entries.names[row]}
     for name, judge in judges.items():
         if entries.unscored[row]:
@@ -116,6 +144,17 @@ def _row(entries: Entries, row: int, accuracy: Floats, judges: Judges) -> dict[s
             found[name] = judge(entries.codes[row], entries.codes[-2])
     infinite = int(np.isinf(scores).sum())
     return found | {"num": len(scores) - missing, "missing": missing, "infinite": infinite}
+
+
+def _row_of_scored(scores: Floats, accuracy: Floats, judges: Judges) -> dict[str, Any]:
+    """A row of the archs that have a score; null where they are too few for the K of a metric."""
+    there = ~np.isnan(scores)
+    num, found = int(there.sum()), dict[str, Any]()
+    for name, judge in judges.items():
+        least = judge.keywords.get("k", 1) if isinstance(judge, partial) else 1
+        found[name] = judge(scores[there], accuracy[there]) if num >= least else math.nan
+    infinite = int(np.isinf(scores).sum())
+    return found | {"num": num, "missing": len(scores) - num, "infinite": infinite}
 
 
 def _ceiling_row(pool: Pool, accuracies: Floats, judges: Judges, k: int) -> dict[str, Any]:

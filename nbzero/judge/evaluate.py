@@ -12,9 +12,9 @@ from nbzero import metrics
 from nbzero.errors import UsageError, count_of
 from nbzero.frame import Frame
 from nbzero.judge.budgets import chains_of
-from nbzero.judge.correlations import CORRELATIONS, correlations_frame, judges_of
+from nbzero.judge.correlations import CORRELATIONS, Undefined, correlations_frame, judges_of, omits
 from nbzero.judge.picks import judged_of, mbr_columns, picks_frame, spacings
-from nbzero.judge.pool import Pool
+from nbzero.judge.pool import Floats, Pool
 from nbzero.judge.rows import Bootstrap, Entries, bootstrap_of
 from nbzero.judge.scores import aligned, narrowed
 from nbzero.judge.verdict import REFERENCES, UNION, UNKNOWN, Source, default_bootstrap, place_of, verdict_of
@@ -134,6 +134,7 @@ def evaluate(
     resamples: int = 0,
     bootstrap_seed: int = 0,
     level: float = 0.95,
+    undefined: Undefined = "last",
 ) -> Report:
     """The whole report of one proxy beside those of the pool.
 
@@ -149,6 +150,8 @@ def evaluate(
         k, fraction: of BR@K and P@topK, as in `correlations`.
         budgets: how many limits for each of macs, params and depth.
         resamples, bootstrap_seed, level: of bootstrap intervals.
+        undefined: "last", or "omit", which narrows the pool to the archs that have a score of `name`, for all
+            proxies alike.
 
     Raises:
         NothingFoundError: the scores name no arch of the pool.
@@ -160,6 +163,7 @@ def evaluate(
             f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are"
         )
     _check_name(pool, name)
+    is_omitting = omits(undefined)
     if not metrics.is_number_of_limits(budgets):
         number = "it is a number of them from 1"
         raise UsageError(f"budgets {budgets!r}; a report has limits on every cost, so {number}")
@@ -174,8 +178,21 @@ def evaluate(
         none = f"none of the {count_of(len(pool), 'arch')} of {pool.name} has a score of {name}"
         why = f" ({counted_reasons(source.reasons.values())})" if source.reasons else ""
         raise UsageError(f"{none}{why}; give scores of measured archs")
+    if is_omitting:
+        pool, values, omitted = _without_undefined(pool, values, name)
+        notes = [*notes, *omitted]
     own = pool.with_scores({name: values * direction, **pool.scores})
     return _report(own, name, k, fraction, budgets, bootstrap, notes, source)
+
+
+def _without_undefined(pool: Pool, values: Floats, name: str) -> tuple[Pool, Floats, list[str]]:
+    """The archs that have a score, their scores, and what to say of the others."""
+    there = ~np.isnan(values)
+    num = int((~there).sum())
+    if not num:
+        return pool, values, []
+    said = f"{count_of(num, 'arch')} without a score of {name} left out, for all proxies (undefined='omit')."
+    return pool.only(there), values[there], [said]
 
 
 def _scored(pool: Pool, function: Any) -> OwnScores:

@@ -36,7 +36,7 @@ class Entries:
         notes: on what is missing or doubtful.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, omit: bool = False) -> None:
         rows = pool.scores_and_costs
         for name in pool.unscored:
             rows.setdefault(name, np.full(len(pool), math.nan))
@@ -48,7 +48,8 @@ class Entries:
         self.unscored = np.array(self.missing) == len(pool)
         self.doubtful = doubtful_in(pool.space, self.names)
         self._accuracy = pool.accuracy
-        self.notes = score_notes(pool, dict(zip(self.names[: self.num_proxies], self.scores, strict=False)))
+        of_proxies = dict(zip(self.names[: self.num_proxies], self.scores, strict=False))
+        self.notes = score_notes(pool, of_proxies, omit)
 
     @cached_property
     def codes(self) -> npt.NDArray[Any]:
@@ -73,7 +74,7 @@ class Entries:
         return metrics.codes(self._accuracy)
 
 
-def score_notes(pool: Pool, rows: dict[str, Floats]) -> list[str]:
+def score_notes(pool: Pool, rows: dict[str, Floats], omit: bool = False) -> list[str]:
     """On scores that are missing, infinite, constant, equal but for rounding or doubtful.
 
     Args:
@@ -96,7 +97,8 @@ def score_notes(pool: Pool, rows: dict[str, Floats]) -> list[str]:
     equal = "Equal but for rounding, so that what ranks them means nothing: the scores of"
     notes = []
     if absent:
-        notes.append(f"Archs without a score, ranked last, and {left_out}: {', '.join(absent)} of {num}.")
+        treated = "left out of the row" if omit else f"ranked last, and {left_out}"
+        notes.append(f"Archs without a score, {treated}: {', '.join(absent)} of {num}.")
     if endless:
         notes.append(f"Infinite scores, ranked first or last, and {left_out}: {', '.join(endless)} of {num}.")
     if constant:

@@ -34,14 +34,16 @@ class ReLUConvBN(nn.Sequential):
 
 
 class Zero(nn.Module):
-    """(B, C, H, W) zeros of `out` channels, that no gradient passes."""
+    """(B, C, H, W) zeros of `out` channels, that no gradient passes. H and W are divided by the stride."""
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, out: int, stride: int = 1) -> None:
         super().__init__()
         self.out = out
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros((x.shape[0], self.out, *x.shape[2:]))
+        sides = [-(-side // self.stride) for side in x.shape[2:]]
+        return x.new_zeros((x.shape[0], self.out, *sides))
 
 
 def operation(name: str, width: int, out: int) -> nn.Module:
@@ -60,14 +62,15 @@ def operation(name: str, width: int, out: int) -> nn.Module:
     return ReLUConvBN(width, out, 1 if name == "nor_conv_1x1" else 3)
 
 
-class Cell(nn.Module):
-    """Four nodes; each is the sum of the operations on the edges that enter it."""
+class FourNodes(nn.Module):
+    """A cell of four nodes. Each is the sum of the modules on the edges that enter it.
 
-    def __init__(self, operations: Sequence[str], width: int, out: int) -> None:
+    Args:
+        edges: in the order of `EDGES`.
+    """
+
+    def __init__(self, edges: Sequence[nn.Module]) -> None:
         super().__init__()
-        edges = []
-        for name, (start, _) in zip(operations, EDGES, strict=True):
-            edges.append(operation(name, out if start else width, out))
         self.edges = nn.ModuleList(edges)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,16 +78,27 @@ class Cell(nn.Module):
         nodes = {0: x}
         for edge, (start, end) in zip(self.edges, EDGES, strict=True):
             if start not in nodes:
-                nodes[start] = _total(entering[start])
+                nodes[start] = total(entering[start])
             entering[end].append(edge(nodes[start]))
-        return _total(entering[-1])
+        return total(entering[-1])
 
 
-def _total(tensors: Sequence[Tensor]) -> Tensor:
-    total = tensors[0]
+class Cell(FourNodes):
+    """A cell of some operations, from `width` to `out` channels."""
+
+    def __init__(self, operations: Sequence[str], width: int, out: int) -> None:
+        edges = []
+        for name, (start, _) in zip(operations, EDGES, strict=True):
+            edges.append(operation(name, out if start else width, out))
+        super().__init__(edges)
+
+
+def total(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of some tensors, at least one."""
+    summed = tensors[0]
     for tensor in tensors[1:]:
-        total = total + tensor
-    return total
+        summed = summed + tensor
+    return summed
 
 
 class Reduction(nn.Module):
@@ -103,7 +117,7 @@ class Reduction(nn.Module):
         return shortcut + self.body(x)
 
 
-def _of_layers(
+def net_of_layers(
     operations: Sequence[str], layers: Sequence[tuple[int, bool]], stem: int, num_classes: int
 ) -> Network:
     """Layers are (channels, whether it halves the resolution)."""
@@ -132,4 +146,4 @@ def cell_net(values: Sequence[int], num_classes: int) -> Network:
     layers = CELLS * [(STEM, False)]
     for width in (2 * STEM, 4 * STEM):
         layers += [(width, True)] + CELLS * [(width, False)]
-    return _of_layers(operations, layers, STEM, num_classes)
+    return net_of_layers(operations, layers, STEM, num_classes)

@@ -170,11 +170,31 @@ def zen_no_shortcut(trace: Trace) -> float:
     return _zen(trace, shortcuts=False)
 
 
+@reads(own_pass=True)
+def zen_own(trace: Trace) -> float:
+    """zen of the network with the weights that it has.
+
+        score = as zen, over as many pairs of noise as there are images
+
+    Args:
+        trace: as zen; the noise is that of `phi` for the same seed.
+
+    Returns, raises: as zen.
+
+    Source: Jing et al., arXiv:2507.08841, whose code sums over the images, which adds log B.
+    """
+    noise, near = _noise_like(trace.images, len(trace.images), generator(trace.seed))
+    return _zen_of(trace.net, noise, near)
+
+
 def _zen(trace: Trace, shortcuts: bool) -> float:
-    net = trace.net
     draws = generator(trace.seed)
     noise, near = _noise_like(trace.images, PROXIES["zen"].noise_images, draws)
-    draw_gaussian_weights(net, draws)
+    draw_gaussian_weights(trace.net, draws)
+    return _zen_of(trace.net, noise, near, shortcuts)
+
+
+def _zen_of(net: nn.Module, noise: Tensor, near: Tensor, shortcuts: bool = True) -> float:
     norms = _fresh_norms(net)
     net.train()
     with torch.no_grad():
@@ -303,9 +323,28 @@ def phi(trace: Trace) -> float:
     noise, near = _noise_like(trace.images, len(trace.images), generator(trace.seed))
     trace.net.eval()  # so that dropout is off; there is no batch norm inside
     with torch.no_grad(), without_batch_norm(trace.net):
-        before = features_of(trace.net, noise)
-        after = features_of(trace.net, near)
-    return (wide(after) - wide(before)).abs().sum(dtype=torch.float64).item()
+        _, change = _features_and_change(trace.net, noise, near)
+    return change.abs().sum(dtype=torch.float64).item()
+
+
+@reads(own_pass=True)
+def phi_bn(trace: Trace) -> float:
+    """phi of the network with its batch norms, in train mode.
+
+        score = as phi, each batch norm by the statistics of the noise it is given
+
+    Args:
+        trace: as phi; the noise is the same for the same seed.
+
+    Returns, raises: as phi. Batch norm holds the features' size, so that depth does not blow it up.
+
+    Source: Jing et al., arXiv:2507.08841, whose Phi in table 2 it is.
+    """
+    noise, near = _noise_like(trace.images, len(trace.images), generator(trace.seed))
+    trace.net.train()
+    with torch.no_grad():
+        _, change = _features_and_change(trace.net, noise, near)
+    return change.abs().sum(dtype=torch.float64).item()
 
 
 @reads(own_pass=True)

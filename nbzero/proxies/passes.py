@@ -6,7 +6,7 @@ B images, C classes or channels, H x W pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -148,46 +148,76 @@ def gradients(
     )
 
 
-_POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d, torch.mean, Tensor.mean}
+_POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d}
+_MEANS = {torch.mean, Tensor.mean}
 
 
 class _Pooled(TorchFunctionMode):
     """Inside, keeps what entered the last global average pooling, of a module or functional.
 
-    Such a pooling takes (B, C, H, W) to one value per image and channel.
+    Such a pooling takes (B, C, H, W) to one value per image and channel. So does a mean over the positions of
+    (B, H, W, C). A map of 1 x 1 may be pooled too. But the mean of what was pooled just before pools nothing.
     """
 
     features: Tensor | None = None
+    _pooled: Tensor | None = None  # the last pooling's output, or an operation of it alone
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        output = func(*args, **(kwargs or {}))
-        given = args[0] if args else None
-        if func in _POOLS and isinstance(given, Tensor) and given.ndim == 4:
-            to_each_channel = (
-                output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel()
-            )
-            # The mean of pooled features takes off two axes, and pools nothing.
-            pools = self.features is None or output.numel() < given.numel()
-            if to_each_channel and pools:
-                self.features = given
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        given = args[0] if args else kwargs.get("input")
+        if not isinstance(given, Tensor) or not isinstance(output, Tensor):
+            return output
+        if given is self._pooled:
+            others = [value for value in (*args[1:], *kwargs.values()) if isinstance(value, Tensor)]
+            if not others:
+                self._pooled = output
+        elif _pools_all(func, args, kwargs, given, output):
+            self.features, self._pooled = given, output
         return output
+
+    def forget(self, *_: Any) -> None:
+        """As if nothing had been pooled so far."""
+        self.features, self._pooled = None, None
+
+
+def _pools_all(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], given: Tensor, output: Tensor
+) -> bool:
+    """Whether a call takes maps to one value per image and channel."""
+    if given.ndim != 4 or (func not in _POOLS and func not in _MEANS):
+        return False
+    if output.shape[:2] == given.shape[:2] and output.numel() == given.shape[:2].numel():
+        return True
+    if func in _POOLS:
+        return False
+    axes = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
+    return isinstance(axes, (tuple, list)) and sorted(axis % 4 for axis in axes) == [1, 2]
 
 
 def features_of(net: nn.Module, images: Tensor) -> Tensor:
     """The tensor before global pooling.
 
-    It is `net.features(images)`, else what enters the last average pooling to one value a channel.
+    It is `net.features(images)` of a network that has such a method. Else it is what enters the last average
+    pooling to one value a channel. A submodule of that name may end before the feature maps do: what is
+    pooled after it goes before its own output.
 
     Raises:
         ProxyError: the network has neither.
     """
     features = getattr(net, "features", None)
-    if callable(features):
+    if callable(features) and not isinstance(features, nn.Module):
         return features(images)
-    with _Pooled() as pooled:
+    given: list[Any] = []
+    with _Pooled() as pooled, ExitStack() as hooks:
+        if isinstance(features, nn.Module):
+            hooks.enter_context(features.register_forward_hook(pooled.forget))
+            hooks.enter_context(features.register_forward_hook(lambda *call: given.append(call[2])))
         net(images)
+    if pooled.features is None and given and isinstance(given[-1], Tensor):
+        return given[-1]
     if pooled.features is None:
         raise ProxyError(
             "the network's features are not known: it has no features(images), "

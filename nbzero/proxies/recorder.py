@@ -57,6 +57,7 @@ def take_trace(
     seed: int,
     needs: frozenset[str],
     blocks: Sequence[nn.Module] = (),
+    authors_counting: bool = False,
 ) -> Trace:
     """One train-mode forward pass, and the backward passes that are needed.
 
@@ -70,6 +71,7 @@ def take_trace(
         seed: as in `Trace`; dropout draws from it.
         needs: names of recorded fields. A field that cannot be recorded gets its reason in `failed` instead.
         blocks: the modules that proxies call blocks.
+        authors_counting: as in `Trace`; goes with the fields of `BY_UNIT` alone.
 
     Raises:
         UsageError: the loss is needed and a label is not one of the network's classes.
@@ -78,7 +80,7 @@ def take_trace(
     copies, layouts = False, None
     failed: dict[str, str] = {}
     while True:
-        trace = Trace(lender.net, images, labels, seed, tuple(blocks), failed=dict(failed))
+        trace = Trace(lender.net, images, labels, seed, tuple(blocks), authors_counting, failed=dict(failed))
         if not needs:
             return trace
         try:
@@ -186,6 +188,8 @@ class _Recorder:
             net, self.activation if reads_units else None, self.weighted if reads_layers else None
         )
         self.holding = self.hook_blocks(hooks)
+        if trace.authors_counting:
+            self.hook_containers(hooks)
         hooks.callback(self.clear)
 
     def require_gradients(self) -> None:
@@ -220,6 +224,33 @@ class _Recorder:
             for module in block.modules():
                 holding.setdefault(module, []).extend(numbers)
         return holding
+
+    def hook_containers(self, hooks: ExitStack) -> None:
+        """Hook the modules with children that are named like an activation."""
+        for module in self.net.modules():
+            if module._modules and "ReLU" in type(module).__name__:
+                hooks.enter_context(module.register_forward_pre_hook(self.container_begins))
+                hooks.enter_context(module.register_forward_hook(self.container_ends))
+
+    def container_begins(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """What enters a container counts as what enters an activation, the images first."""
+        if inputs and isinstance(inputs[0], Tensor) and not self.watch.is_deaf:
+            self.watch.unheard(self.responses, self.block_of(module), wide(inputs[0].detach()).flatten(1))
+
+    def container_ends(self, module: nn.Module, _: tuple[Any, ...], output: Any) -> None:
+        """Of the gradients that count those of its last operation's first input: so torch's old hooks."""
+        last = getattr(output, "grad_fn", None)
+        if "grad_corr" not in self.needs or last is None or self.watch.is_deaf:
+            return
+        block = self.block_of(module)
+
+        def come(of_inputs: tuple[Tensor | None, ...], _: Any) -> None:
+            handle.remove()  # a second backward pass brings the gradients that were still awaited
+            grad = of_inputs[0]
+            self.correlate(self.trace.grad_corr, block, None if grad is None else wide(grad).flatten(1))
+
+        handle = last.register_hook(come)
+        self.tensor_hooks.append(handle)
 
     def clear(self) -> None:
         """Let go of the graph: hooks on tensors refer to it."""
@@ -270,11 +301,8 @@ class _Recorder:
         if layout is None or layout.axis is None:  # what does not depend on the images tells nothing of them
             return
         pre_BU = images_first(wide(pre.detach()), layout, len(trace.images)).flatten(1)
-        if needs & _ON_OFF:
-            self.switched(pre_BU)
         block = self.block_of(module)
-        if "act_corr" in needs:
-            self.correlate(trace.act_corr, block, pre_BU)
+        self.responses(block, pre_BU)
         if "grad_corr" in needs and pre.requires_grad:
 
             def come(grad: Tensor | None) -> None:
@@ -283,6 +311,13 @@ class _Recorder:
                 self.correlate(trace.grad_corr, block, grad)
 
             self.await_gradient(pre, come)
+
+    def responses(self, block: int | None, pre_BU: Tensor) -> None:
+        """Record what enters an activation."""
+        if self.needs & _ON_OFF:
+            self.switched(pre_BU)
+        if "act_corr" in self.needs:
+            self.correlate(self.trace.act_corr, block, pre_BU)
 
     def switched(self, pre_BU: Tensor) -> None:
         # gt straight into float32 takes 2 ms where (pre > 0).float() takes 8, for 64 x 98,304.

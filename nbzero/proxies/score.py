@@ -18,7 +18,7 @@ from nbzero.proxies.facts import PROXIES, proxy
 from nbzero.proxies.lend import Lender, as_written
 from nbzero.proxies.passes import exactly, reason_of
 from nbzero.proxies.recorder import take_trace
-from nbzero.proxies.trace import OWN_PASS, READS, Trace
+from nbzero.proxies.trace import BY_UNIT, OWN_PASS, READS, Trace
 
 FAMILIES = {
     "count": count,
@@ -58,6 +58,8 @@ def score(
     proxies: Iterable[str] = tuple(COMPUTE),
     seed: int = 0,
     blocks: Sequence[nn.Module] | None = None,
+    *,
+    authors_counting: bool = False,
 ) -> Scores:
     """Score one network, with the weights it has, on the images given.
 
@@ -80,6 +82,10 @@ def score(
             signs of az_trainability, dropout.
         blocks: submodules that wrcor, az_* and bndlent take for blocks, in order; default: `net.blocks`, else
             its direct children.
+        authors_counting: count what the published code counts. It takes every module whose class is named
+            like ReLU for an activation, a container like ReLUConvBN too. So what enters the container counts
+            twice, and of its gradients that of its last operation's input. For naswot, linear_regions, acor,
+            gcor, rcor and wrcor in all weightings; stored scores are without.
 
     Returns:
         A score per name, in the order asked for; None, with its reason, where a proxy is not defined for this
@@ -89,15 +95,19 @@ def score(
     Raises:
         UnknownNameError: no proxy has that name.
         UsageError: images or labels of another shape, dtype or device; lazy layers without weights; a block
-            that is no part of the network; or, where labels are read, one that is no class.
+            that is no part of the network; where labels are read, one that is no class; or authors_counting
+            with a proxy that counts no activations.
     """
     names = [proxy(name).name for name in proxies]
+    if authors_counting:
+        _check_counting(names)
     _check_batch(images, labels)
     _check_network(net, images, labels)
     _check_blocks(net, blocks or ())
     # Inside inference mode nothing has a gradient, and its tensors (hence the copies) never do.
     with torch.inference_mode(False):
-        return _Scoring(net, images.clone(), labels.clone(), seed, blocks).of(names)
+        scoring = _Scoring(net, images.clone(), labels.clone(), seed, blocks, authors_counting)
+        return scoring.of(names)
 
 
 class _Scoring:
@@ -110,8 +120,10 @@ class _Scoring:
         labels: Tensor,
         seed: int,
         blocks: Sequence[nn.Module] | None,
+        authors_counting: bool,
     ) -> None:
         self.lender = Lender(net)
+        self.authors_counting = authors_counting
         self.images, self.labels, self.seed = images, labels, seed
         self.blocks = _blocks_of(self.lender.net, blocks)
         self.scores = Scores()
@@ -141,14 +153,18 @@ class _Scoring:
 
     def trace(self, needs: frozenset[str]) -> Trace | None:
         """The trace that proxies share; None where it cannot be taken for all of them at once."""
-        lender, images, labels = self.lender, self.images, self.labels
         try:
-            return take_trace(lender, images, labels, self.seed, needs, self.blocks)
+            return self.take(needs)
         except _NOT_THE_NETWORKS:
             raise
         except Exception:
             self.check_runs()
         return None
+
+    def take(self, needs: frozenset[str]) -> Trace:
+        """A trace with some fields."""
+        batch = self.lender, self.images, self.labels
+        return take_trace(*batch, self.seed, needs, self.blocks, self.authors_counting)
 
     def compute(self, name: str, trace: Trace | None) -> float:
         """The score of one proxy; ProxyError where it is not defined."""
@@ -159,7 +175,7 @@ class _Scoring:
             )
         try:
             if trace is None and READS[name]:  # alone, because what another needs cannot be recorded
-                trace = take_trace(self.lender, self.images, self.labels, self.seed, READS[name], self.blocks)
+                trace = self.take(READS[name])
             value = self.value(name, trace)
         except (ProxyError, *_NOT_THE_NETWORKS):
             raise
@@ -198,6 +214,16 @@ class _Scoring:
 
 # What says nothing of the network: wrong labels, and a machine that has not enough memory or fails.
 _NOT_THE_NETWORKS = (UsageError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
+
+
+def _check_counting(names: Sequence[str]) -> None:
+    counting = [name for name, fields in READS.items() if fields and fields <= BY_UNIT]
+    others = [name for name in names if name not in counting]
+    if others:
+        raise UsageError(
+            f"authors_counting=True with {', '.join(others)}; it is a way to count activations, and goes "
+            f"with {', '.join(counting)}: score the others in a call of their own"
+        )
 
 
 def _blocks_of(net: nn.Module, blocks: Sequence[nn.Module] | None) -> tuple[nn.Module, ...]:

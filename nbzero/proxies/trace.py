@@ -35,6 +35,7 @@ class Trace:
         labels: (B,) int64.
         seed: of everything random beyond the network's initialisation.
         blocks: the modules that proxies call blocks, in order.
+        authors_counting: containers named like activations count once more, as in `score`.
         lend: for a pass of a proxy's own, lends the network once more.
         failed: field name -> why it could not be recorded.
         num_skipped: correlation matrices left out: an image's responses or gradients were all equal there.
@@ -66,6 +67,7 @@ class Trace:
     labels: Tensor
     seed: int
     blocks: tuple[nn.Module, ...] = ()
+    authors_counting: bool = False
     lend: Callable[[], AbstractContextManager[nn.Module]] | None = None
     failed: dict[str, str] = field(default_factory=dict)
     num_skipped: int = 0
@@ -84,6 +86,7 @@ class Trace:
 
 
 READS: dict[str, frozenset[str]] = {}  # proxy -> the recorded fields that it declared
+BY_UNIT = frozenset({"agree_BB", "act_corr", "grad_corr"})  # recorded fields that activations add up to
 OWN_PASS: set[str] = set()  # the proxies that declared passes of their own
 
 _Function = TypeVar("_Function", bound=Callable[..., float])

@@ -6,8 +6,9 @@ of `ImportedSpace.encode`. Its numbers have no order, so distance is the number 
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +61,7 @@ class Imported:
         has_classes: the archs table says by `iso_class` which archs are one network.
         scores_said: proxy -> (unit, meaning) of its column, where that is not the registry's.
         doubts: proxy -> why its values are not to be trusted; they are imported all the same.
+        every: the numbers of every arch, where the definition says which there are.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Imported:
     has_classes: bool = False
     scores_said: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    every: Callable[[Sequence[Choice]], Iterable[Sequence[int]]] | None = None
 
     def parse(self, text: str) -> tuple[int, ...]:
         """The choices that `text` names, padded with 0; UsageError for any other string."""
@@ -86,6 +89,15 @@ class Imported:
             )
         values = tuple(self.pieces(text))
         return values + (0,) * (len(self.choices) - len(values))
+
+
+def every_combination(choices: Sequence[Choice]) -> Iterator[tuple[int, ...]]:
+    """All numbers of all choices: the archs of a space without further rules.
+
+    >>> len(list(every_combination([Choice("a", ("x", "y")), Choice("b", ("x", "y", "z"))])))
+    6
+    """
+    return itertools.product(*(range(choice.low, len(choice.options)) for choice in choices))
 
 
 def no_costs(values: Sequence[int]) -> dict[str, int]:

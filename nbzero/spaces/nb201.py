@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nbzero.spaces.choices import CIFAR10, Choice, Imported
+from nbzero.spaces.choices import CIFAR10, Choice, Imported, every_combination
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # of a cell, by the node they enter
 CELL_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -108,4 +108,5 @@ NB201 = Imported(
     costs_of=CIFAR10,
     protocol="freerea-naslib",
     has_classes=True,
+    every=every_combination,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbzero.spaces.choices import CIFAR10, Choice, Imported
+from nbzero.spaces.choices import CIFAR10, Choice, Imported, every_combination
 
 LAYER_KINDS = ("identity", "MB3_K3", "MB6_K5")
 RATIO_AND_KERNEL = {1: (3, 3), 2: (6, 5)}  # of the kinds that are no identity
@@ -81,4 +81,5 @@ NBMACRO = Imported(
     costs=layer_costs,
     costs_of=CIFAR10,
     has_classes=True,
+    every=every_combination,
 )

@@ -7,14 +7,19 @@ absent.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from nbzero.errors import UsageError, check_known
 from nbzero.proxies.facts import DOUBTS
 from nbzero.spaces.choices import Imported, ImportedSpace
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
+from nbzero.spaces.nats_sss import NATS_SSS
+from nbzero.spaces.nb101 import NB101
 from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.nbmacro import NBMACRO
 from nbzero.spaces.space import Space
@@ -22,7 +27,8 @@ from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
 from nbzero.text import MARK
 
 IMPORTED: dict[str, Imported] = {
-    row.name: row for row in (NB201, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
+    row.name: row
+    for row in (NB201, NATS_SSS, NB101, NBMACRO, TRANSNAS_MACRO, TRANSNAS_MICRO, DARTS, FLEXIBERT)
 }
 
 
@@ -45,6 +51,35 @@ def space_of(text: str) -> str | None:
         if re.fullmatch(definition.looks_like, text, re.DOTALL):
             return name
     return None
+
+
+@functools.cache
+def by_hash(name: str) -> tuple[str, ...]:
+    """Every arch of a published space, in the order of the SHA-256 of their strings.
+
+    So the first N are a random sample of it, the same for everyone. The place in this order is no `arch_id`
+    of an imported release, which has the official order.
+
+    >>> by_hash("nbmacro")[:2]
+    ('12002211', '22102020')
+
+    Raises:
+        UnknownNameError: no published space.
+        UsageError: a space of which the definition does not say which archs there are.
+    """
+    check_known("published space", [name], IMPORTED)
+    definition = IMPORTED[name]
+    if definition.every is None:
+        there = ", ".join(one for one, of in IMPORTED.items() if of.every)
+        raise UsageError(
+            f"{name} is not enumerated here: name its archs; enumerated are the published spaces {there}"
+        )
+    return hash_order(map(definition.text, definition.every(definition.choices)))
+
+
+def hash_order(archs: Iterable[str]) -> tuple[str, ...]:
+    """Strings in the order of their SHA-256, each once."""
+    return tuple(sorted(set(archs), key=lambda arch: hashlib.sha256(arch.encode()).digest()))
 
 
 def categories_of(space: str) -> dict[str, tuple[str, ...]]:

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
-from nbzero.spaces.choices import Choice, Imported, no_costs
+from nbzero.spaces.choices import Choice, Imported, every_combination, no_costs
 from nbzero.spaces.nb201 import edge_choices
 
 MODULE_KINDS = (
@@ -21,6 +22,8 @@ MODULE_KINDS = (
     "twice the channels and half the resolution",
 )
 MIN_MODULES, MAX_MODULES = 4, 6
+MICRO_KINDS = (4, 1, 4, 1, 4)  # of the modules of every micro arch
+STEM = 64  # channels
 LOG_SYNFLOW = {
     "synflow": ("", "natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0")
 }
@@ -38,6 +41,17 @@ def _macro_choices() -> tuple[Choice, ...]:
         least = int(number <= MIN_MODULES)
         choices.append(Choice(f"module_{number}", MODULE_KINDS, least))
     return tuple(choices)
+
+
+def every_macro(choices: Sequence[Choice]) -> Iterator[tuple[int, ...]]:
+    """The 3,256 archs: one to three modules double the channels, one to four halve the resolution."""
+    for num_modules in range(MIN_MODULES, MAX_MODULES + 1):
+        absent = (0,) * (MAX_MODULES - num_modules)
+        for kinds in itertools.product((1, 2, 3, 4), repeat=num_modules):
+            doubled = kinds.count(2) + kinds.count(4)
+            halved = kinds.count(3) + kinds.count(4)
+            if 1 <= doubled <= 3 and 1 <= halved <= 4:
+                yield kinds + absent
 
 
 def _macro_text(values: Sequence[int]) -> str:
@@ -64,6 +78,7 @@ TRANSNAS_MACRO = Imported(
     protocol="naslib",
     scores_said=LOG_SYNFLOW,
     doubts={"epe_nas": EPE_NAS_DOUBT},
+    every=every_macro,
 )
 TRANSNAS_MICRO = Imported(
     name="transnas-micro",
@@ -78,4 +93,5 @@ TRANSNAS_MICRO = Imported(
     costs=no_costs,
     protocol="naslib",
     scores_said=LOG_SYNFLOW,
+    every=every_combination,
 )

@@ -1,10 +1,13 @@
 """Scoring as a user runs it, on real digits: what was computed stays, and later proxies fill in."""
 
+import pytest
+
 from builders import merge_shards, score_shard
 from builders.work import rates
 from builders.work.origin import device_name
 from builders.work.rates import Key
 from nbzero import Bench
+from nbzero.spaces.published import IMPORTED, by_hash
 
 NAME = "scores-r1-mini-digits-std-16-0000-of-0001.parquet"
 # One of the smallest networks of the space.
@@ -87,3 +90,59 @@ def test_only_whole_scorings_say_how_long_one_takes(own_cache, in_this_process, 
     scored(tmp_path / "all", "--base", "none")
     ((key, points),) = rates.measured().items()
     assert key == (device_name("cpu"), "r1-mini", "score std-16") and len(points) == 2
+
+
+# Spaces of published benchmarks
+
+
+def published(out, *more: str):
+    protocol = ["--protocol", "std-16-noise", "--proxies", "params", "synflow", "--workers", "1"]
+    return ["--dataset", "digits", "--seeds", "0", "--out", str(out), *protocol, *more]
+
+
+def only_shard(out):
+    (shard,) = out.glob("*.parquet")
+    return shard
+
+
+def test_published_archs_are_scored_in_the_order_of_their_hashes(in_this_process, rows_in, tmp_path):
+    assert score_shard.main(published(tmp_path, "--space", "nbmacro", "--archs", "2")) == 0
+    rows = rows_in(only_shard(tmp_path))
+    assert [row["arch"] for row in rows] == list(by_hash("nbmacro")[:2])
+    for row in rows:
+        assert row["params"] == IMPORTED["nbmacro"].costs(IMPORTED["nbmacro"].parse(row["arch"]))["params"]
+        assert row["synflow"] > 0
+
+
+def test_archs_of_a_file_are_scored_and_another_file_is_not_mixed_in(
+    in_this_process, rows_in, tmp_path, capsys
+):
+    names, out = tmp_path / "archs.txt", tmp_path / "out"
+    names.write_text("02012100\n\n12002211\n02012100\n")
+    given = published(out, "--space", "nbmacro", "--members", str(names))
+    assert score_shard.main(given) == 0
+    assert sorted(row["arch"] for row in rows_in(only_shard(out))) == ["02012100", "12002211"]
+    names.write_text("22222222\n")
+    assert score_shard.main(given) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("space", "members", "said"),
+    [
+        ("darts", None, "no published space with networks"),
+        ("r1-mini", "02012100", "members are fixed"),
+        ("nbmacro", "", "has no line"),
+        ("nbmacro", "02012103", "an arch of nbmacro"),
+        ("nb2o1", None, "did you mean 'nb201'"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(space, members, said, tmp_path, capsys):
+    given = published(tmp_path / "out", "--space", space)
+    if members is not None:
+        names = tmp_path / "archs.txt"
+        names.write_text(members)
+        given += ["--members", str(names)]
+    assert score_shard.main(given) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -75,7 +75,7 @@ def test_csv_is_the_rows_alone_and_says_the_rest_on_stderr(release):
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
-        (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen'?"),
+        (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen' or 'zen_own'?"),
         (("mbr", "r9"), 2, "no space named 'r9'"),
         (("mbr", "r2"), 1, "the release has no runs of r2; it has runs of"),
         (

@@ -29,7 +29,7 @@ from tests.places import ROOT
 NB = "nasbench201"
 
 
-@pytest.mark.parametrize("name", IMPORTED)
+@pytest.mark.parametrize("name", IMPORTERS)
 def test_every_table_holds_names_its_source_and_invents_nothing(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,8 +176,8 @@ def test_every_other_error_names_the_files_too(tmp_path: Path, capsys: pytest.Ca
     assert f"(in {source}/{NB}.parquet, {source}/{NB}_proxies.parquet)" in said
 
 
-def test_every_imported_space_has_an_importer_and_every_table_a_source() -> None:
-    assert IMPORTERS.keys() == IMPORTED.keys()
+def test_every_importer_has_a_space_and_every_table_a_source() -> None:
+    assert IMPORTERS.keys() <= IMPORTED.keys()  # a space can have networks alone
     for name, importer in IMPORTERS.items():
         assert importer.space == name and importer.files and importer.runs
         assert set(importer.optional) <= importer.files.keys()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nbzero import judge, metrics
+from nbzero.errors import UsageError
 from nbzero.judge import CEILING, ORACLE, RANDOM
 from nbzero.judge.correlations import CORRELATIONS
 from tests.judge.cases import SIX, pool_from, row_of
@@ -93,3 +94,44 @@ def test_the_ceiling_of_seeds_that_few_archs_share():
     assert row["best_rank_at_k"] is None and row["kendall"] is None  # two of the seeds share two archs
     both = row_of(judge.correlations(replace(pool, accuracies=accuracies[:2]), k=5), proxy=CEILING)
     assert both["best_rank_at_k"] == 0 and both["kendall"] == 1 and both["num"] == 8
+
+
+def test_undefined_scores_may_be_omitted():
+    there = ~np.isnan(SIX.scores["zen"])
+    scores, accuracy = SIX.scores["zen"][there], SIX.accuracy[there]
+    frame = judge.correlations(SIX, k=2, fraction=0.5, undefined="omit", resamples=50)
+    row = row_of(frame, proxy="zen")
+    assert row["kendall"] == metrics.kendall_tau(scores, accuracy)
+    assert row["spearman"] == metrics.spearman_rho(scores, accuracy)
+    assert row["best_rank_at_k"] == metrics.best_rank_at_k(scores, accuracy, 2)
+    assert (row["num"], row["missing"]) == (5, 1)
+    interval = metrics.bootstrap(metrics.spearman_rho, scores, accuracy, resamples=50)
+    assert (row["spearman_low"], row["spearman_high"]) == interval
+    assert "Archs without a score, left out of the row: zen 1 of 6." in frame.notes
+    last = judge.correlations(SIX, k=2, fraction=0.5, resamples=50)
+    assert row_of(last, proxy="zen")["kendall"] != row["kendall"]
+    assert row_of(last, proxy="macs") == row_of(frame, proxy="macs")
+
+
+def test_too_few_scored_archs_for_a_k_are_a_null():
+    scores = {"zen": np.array([1, 2, 3, *[np.nan] * 3])}
+    frame = judge.correlations(replace(SIX, scores=scores), k=4, undefined="omit")
+    row = row_of(frame, proxy="zen")
+    assert row["best_rank_at_k"] is None
+    assert row["kendall"] == metrics.kendall_tau([1, 2, 3], SIX.accuracy[:3])
+
+
+def test_omitting_in_a_report_narrows_the_pool_for_all_proxies():
+    scores = np.array([1, 2, np.nan, 4, 5, 6.0])
+    report = judge.evaluate(SIX, scores, undefined="omit", k=2)
+    narrow = judge.evaluate(SIX.only(~np.isnan(scores)), scores[~np.isnan(scores)], k=2)
+    assert list(report.metrics) == list(narrow.metrics)
+    assert any("1 arch without a score of yours left out" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("word", ["first", None, "OMIT"])
+def test_another_way_to_treat_undefined_scores_is_refused(word):
+    with pytest.raises(UsageError, match="it is 'last' or 'omit'"):
+        judge.correlations(SIX, undefined=word)
+    with pytest.raises(UsageError, match="it is 'last' or 'omit'"):
+        judge.evaluate(SIX, np.arange(6.0), undefined=word)

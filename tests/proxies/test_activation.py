@@ -152,6 +152,56 @@ def test_phi_of_a_linear_feature_map(batch):
     assert score(net, *batch, proxies=("phi",))["phi"] == pytest.approx(moved, rel=1e-4)
 
 
+def noise_like_phi(images: Tensor) -> tuple[Tensor, Tensor]:
+    draws = torch.Generator().manual_seed(0)
+    noise = torch.randn(images.shape, generator=draws)
+    return noise, noise + 0.01 * torch.randn(images.shape, generator=draws)
+
+
+def test_phi_with_batch_norm_by_its_definition(batch):
+    net = TinyNet()
+    noise, near = noise_like_phi(batch[0])
+    other = copy.deepcopy(net).train()
+    with torch.no_grad():
+        moved = (other.features(near) - other.features(noise)).abs().sum().item()
+    scores = score(net, *batch, proxies=("phi_bn", "phi"))
+    assert scores["phi_bn"] == pytest.approx(moved, rel=1e-4)
+    assert scores["phi_bn"] != pytest.approx(scores["phi"], rel=1e-2)
+
+
+def test_phi_with_batch_norm_does_not_see_the_size_of_weights(batch):
+    net = TinyNet()
+    before = score(net, *batch, proxies=("phi_bn",))["phi_bn"]
+    with torch.no_grad():
+        net.blocks[0][0].weight *= 7
+    assert score(net, *batch, proxies=("phi_bn",))["phi_bn"] == pytest.approx(before, rel=1e-2)
+
+
+def test_zen_of_own_weights_by_its_definition(batch):
+    net = TinyNet()
+    noise, near = noise_like_phi(batch[0])
+    other = copy.deepcopy(net).train()
+    norms = [module for module in other.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+    with torch.no_grad():
+        moved = (other.features(noise) - other.features(near)).abs().sum().item() / len(noise)
+    scales = sum(norm.running_var.mean().log().item() / 2 for norm in norms)
+    found = score(net, *batch, proxies=("zen_own", "zen"))
+    assert found["zen_own"] == pytest.approx(math.log(moved) + scales, abs=1e-4)
+    assert found["zen_own"] != pytest.approx(found["zen"], rel=1e-2)
+
+
+def test_zen_of_own_weights_rises_with_them_and_zen_does_not(batch):
+    net = TinyNet()
+    before = score(net, *batch, proxies=("zen_own", "zen"))
+    with torch.no_grad():
+        net.blocks[0][0].weight *= 100
+    after = score(net, *batch, proxies=("zen_own", "zen"))
+    assert after["zen_own"] > before["zen_own"] + 1
+    assert after["zen"] == before["zen"]
+
+
 def test_bndlent_by_hand(batch):
     net = Stack(nn.Flatten(), nn.Linear(108, 5))
     with torch.no_grad():

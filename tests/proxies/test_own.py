@@ -21,6 +21,7 @@ from nbzero.errors import (
     UsageError,
 )
 from nbzero.networks.build import build_net
+from nbzero.networks.published import NETWORKS
 from nbzero.proxies import scored
 from nbzero.proxies.own import score_archs, seconds_of
 from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
@@ -278,16 +279,17 @@ def test_absent_images_are_an_error_that_says_how_to_get_them(monkeypatch, tmp_p
             score_archs(functions.naswot, "r1-mini", SMALL, images=images, **HERE)
 
 
-def test_networks_of_imported_spaces_cannot_be_built():
-    example = IMPORTED["transnas-macro"].example
-    space = space_with("transnas-macro", [example])
+def test_networks_of_a_space_without_them_cannot_be_built(monkeypatch):
+    monkeypatch.delitem(NETWORKS, "nbmacro")
+    example = IMPORTED["nbmacro"].example
+    space = space_with("nbmacro", [example])
     assert list(score_archs(functions.length, space, [0], **HERE).values()) == [len(example)]
-    said = "networks of transnas-macro cannot be built here, only those of r1, r2, .*, nb201, nbmacro"
+    said = "networks of nbmacro cannot be built here, only those of r1, r2, .*, nb201, "
     with pytest.raises(UsageError, match=said):
         score_archs(functions.naswot, space, [0], **HERE)
 
 
-@pytest.mark.parametrize("name", ["nb201", "nbmacro"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_published_benchmarks_are_scored_as_ours(name):
     example = IMPORTED[name].example
     scored = score_archs(functions.naswot, space_with(name, [example]), [0], images="noise", **HERE)

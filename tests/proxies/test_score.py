@@ -266,6 +266,8 @@ def test_a_transformer_over_tokens():
         "dyniso",
         "zen",
         "zen_no_shortcut",
+        "zen_own",
+        "phi_bn",
         "phi",
         "barlow_twins",
     }

@@ -1,5 +1,6 @@
 """Imported spaces: strings and numbers are one to one, costs are sums over layers, moves by brute force."""
 
+import hashlib
 import itertools
 import re
 from typing import Any
@@ -9,11 +10,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nbzero import NotAMemberError, UnknownNameError
+from nbzero.errors import UsageError
 from nbzero.spaces.choices import ImportedSpace
+from nbzero.spaces.nb101 import arch_of_cell
 from nbzero.spaces.nb201 import CELL_OPERATIONS
 from nbzero.spaces.nbmacro import MACRO_STAGES, macro_class
 from nbzero.spaces.published import (
     IMPORTED,
+    by_hash,
     doubt_notes,
     doubtful_in,
     doubts_of,
@@ -21,6 +25,7 @@ from nbzero.spaces.published import (
     space_with,
 )
 from tests.importers.made import BEST, NUM, some
+from tests.spaces.cells import random_cell
 
 
 @st.composite
@@ -36,6 +41,9 @@ def archs_of(draw: Any, name: str) -> tuple[str, list[int]]:
             if draw(st.booleans())
             else [*values[:9], *[0] * 8]
         )
+    if name == "nb101":  # all vertices on a path, at most nine edges
+        cell = random_cell(np.random.default_rng(draw(st.integers(0, 2**32))))
+        values = list(definition.parse(arch_of_cell(*cell)))
     return definition.text(values), values
 
 
@@ -64,6 +72,23 @@ def slow_costs(name: str, values: list[int]) -> tuple[int, int]:
                         conv(width, width, int(CELL_OPERATIONS[value][-1]), side)
         total["params"] += 2 * 64
         last = 64
+    elif name == "nats-sss":
+        widths = [8 * (value + 1) for value in values]
+        conv(3, widths[0], 3, 32)
+        cells = ((widths[0], widths[0], 32), (widths[1], widths[2], 16), (widths[3], widths[4], 8))
+        for number, (c_in, width, side) in enumerate(cells):
+            if number:
+                before = widths[2 * number - 2]
+                conv(before, c_in, 3, side)
+                conv(c_in, c_in, 3, side)
+                conv(before, c_in, 1, side)
+                total["params"] -= 2 * c_in
+            for start in (0, 0, 1, 1, 2):  # where the five convolutions of a cell begin
+                conv(width if start else c_in, width, 3, side)
+            if c_in != width:
+                conv(c_in, width, 1, side)
+        last = widths[4]
+        total["params"] += 2 * last
     else:
         conv(3, 32, 3, 32)
         layer = iter(values)
@@ -84,7 +109,7 @@ def slow_costs(name: str, values: list[int]) -> tuple[int, int]:
     return total["macs"] + last * 10, total["params"] + last * 10 + 10
 
 
-@pytest.mark.parametrize("name", ["nb201", "nbmacro"])
+@pytest.mark.parametrize("name", ["nb201", "nats-sss", "nbmacro"])
 @given(data=st.data())
 def test_costs_are_the_sum_over_the_layers(name: str, data: Any) -> None:
     _, values = data.draw(archs_of(name))
@@ -202,6 +227,7 @@ def test_a_child_takes_every_choice_from_a_parent() -> None:
         ("nb201", [0] * 5, "a vector of nb201 is 6 integers, not int64 of shape (5,)"),
         ("nb201", [0.0] * 6, "a vector of nb201 is 6 integers, not float64"),
         ("nb201", [5, 0, 0, 0, 0, 0], "edge_01 is 5; allowed: 0 none, 1 skip_connect"),
+        ("nats-sss", [0, 8, 0, 0, 0], "channels_2 is 8; allowed: 0 8, 1 16, 2 24"),
         ("nbmacro", [0, -1, 0, 0, 0, 0, 0, 0], "layer_2 is -1; allowed: 0 identity, 1 MB3_K3, 2 MB6_K5"),
         ("transnas-macro", [1, 2, 3, 0, 0, 0], "module_4 is 0; allowed: 1 plain"),
         ("transnas-macro", [1, 2, 3, 4, 0, 1], "leaves out a module before the last"),
@@ -259,3 +285,21 @@ def test_a_note_for_each_reason_names_the_proxies_that_it_is_of(monkeypatch: pyt
     assert doubt_notes("r1", ["synflow"]) == [] == doubtful_in("r2", names)
     imported = doubts_of("transnas-macro")
     assert doubt_notes("transnas-macro", ["epe_nas"])[0].endswith(f"epe_nas; {imported['epe_nas']}.")
+
+
+# All archs
+
+
+@pytest.mark.parametrize("name", [name for name, definition in IMPORTED.items() if definition.every])
+def test_every_arch_is_there_once_in_the_order_of_hashes(name):
+    archs = by_hash(name)
+    assert len(archs) == len(set(archs)) == IMPORTED[name].num_members
+    digests = [hashlib.sha256(arch.encode()).hexdigest() for arch in archs]
+    assert digests == sorted(digests)
+    for arch in archs[:50]:
+        assert IMPORTED[name].text(IMPORTED[name].parse(arch)) == arch
+
+
+def test_a_space_that_no_definition_enumerates_says_so():
+    with pytest.raises(UsageError, match="darts is not enumerated here"):
+        by_hash("darts")

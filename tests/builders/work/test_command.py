@@ -53,7 +53,7 @@ GIVEN = {"--space": "r1-mini", "--dataset": "digits", "--archs": "1"}
         (
             score_shard,
             {"--proxies": "zen_score"},
-            "no proxy named 'zen_score'; did you mean 'zen_no_shortcut' or 'zen'",
+            "no proxy named 'zen_score'; did you mean 'zen_own' or 'zen_no_shortcut' or 'zen'",
         ),
         (score_shard, {"--protocol": "std16"}, "no protocol named 'std16'; did you mean 'std-16'"),
     ],

@@ -1,0 +1,81 @@
+"""The tables of papers, computed again: python -m builders.reproduce TABLE [TABLE ...] --benchmarks DIR
+
+DIR is a release that `python -m builders.import_bench` made of the published benchmarks. Archs are drawn by
+hash, so that a smaller number is a prefix of a larger one. Networks are scored with one seed, and the scores
+are kept under --scores: a job that was stopped goes on where it was, and tables share what they have in
+common. The rows are merged into --results by table, row and protocol, and printed.
+
+A table may take hours on one core: start it with `nice`, and --archs for a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from builders.reproductions import claims, sed, wrcor
+from builders.reproductions.results import merge, said
+from builders.reproductions.wrcor import Context
+from builders.work.command import parser_of, say_errors
+from nbzero.bench import Bench
+from nbzero.errors import whole
+from nbzero.proxies.facts import proxy
+
+TABLES = {**wrcor.TABLES, **sed.TABLES, **claims.TABLES}
+RESULTS = "data/reproductions/results.parquet"
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = parser_of(__doc__)
+    parser.epilog = "tables:\n" + "\n".join(f"    {name:12} {_meaning(name)}" for name in TABLES)
+    parser.add_argument("tables", nargs="+", metavar="TABLE", help="all, or of those below")
+    parser.add_argument("--benchmarks", required=True, help="release with the imported benchmarks")
+    parser.add_argument(
+        "--scores", default="reproductions", help="folder of the scores; default: %(default)s"
+    )
+    parser.add_argument("--results", default=RESULTS, help="default: %(default)s")
+    parser.add_argument(
+        "--archs", type=int, default=None, help="how many are drawn; default: the table's own"
+    )
+    parser.add_argument("--images", default=None, help="folder of images, or noise; default: NBZERO_IMAGES")
+    parser.add_argument("--proxies", nargs="+", default=None, help="only rows of these; default: all")
+    parser.add_argument("--workers", type=int, default=1, help="processes; default: %(default)s")
+    given = parser.parse_args(argv)
+    names = _asked(parser, given.tables)
+    if given.archs is not None:
+        whole("--archs", given.archs, 2)
+    whole("--workers", given.workers, 1)
+    context = _context(given)
+    torch.set_num_threads(1)
+    for name in names:
+        rows = TABLES[name](context)
+        merge(Path(given.results), rows)
+        print(f"{name}: {_meaning(name)}\n{said(rows)}\n", flush=True)
+
+
+def _asked(parser: argparse.ArgumentParser, tables: Sequence[str]) -> list[str]:
+    for name in tables:
+        if name not in (*TABLES, "all"):
+            parser.error(f"no table {name!r}; those are all, {', '.join(TABLES)}")
+    return list(TABLES) if "all" in tables else list(dict.fromkeys(tables))
+
+
+def _context(given: argparse.Namespace) -> Context:
+    proxies = None
+    if given.proxies is not None:
+        proxies = tuple(proxy(name).name for name in given.proxies)
+    bench, folder = Bench(given.benchmarks), Path(given.scores)
+    return Context(bench, folder, given.images, given.archs, given.workers, proxies)
+
+
+def _meaning(name: str) -> str:
+    return (TABLES[name].__doc__ or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The tables of papers, computed again: how the networks are scored, and what each table says."""

@@ -1,0 +1,148 @@
+"""Scores of many networks under one protocol, in a file of JSON lines that grows as they come.
+
+A line has an arch and those scores that it adds. What is there is not computed again, so a job may be stopped
+at any moment and asked for more proxies later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nbzero.errors import ReleaseError
+from nbzero.files import make_folder
+from nbzero.images.facts import dataset as dataset_of
+from nbzero.proxies.protocol import Protocol, protocol_batches, protocol_named, protocol_net, row_of_scores
+from nbzero.proxies.score import score
+
+AS_AUTHORS = "authors_counting"  # what the name of a score ends in that is counted so
+Scored = dict[str, dict[str, float | None]]  # arch -> name -> score
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a file of scores is of.
+
+    Attributes:
+        images: folder or file of the images, or "noise".
+        proxies: names; those that end in ":authors_counting" are counted so.
+    """
+
+    space: str
+    dataset: str
+    protocol: str
+    images: str | None
+    proxies: tuple[str, ...]
+    seed: int = 0
+
+    def file(self, folder: Path) -> Path:
+        """Where the scores are kept."""
+        named = f"{self.space}-{self.dataset}-{self.settings.name}"
+        return folder / f"{named}-seed{self.seed}.jsonl"
+
+    @property
+    def settings(self) -> Protocol:
+        """The protocol, its variant with noise where noise is asked for; errors as `protocol_named`."""
+        return protocol_named(self.space, self.protocol, self.images)
+
+
+def counted(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of scores that are counted as the authors do."""
+    return tuple(f"{name}:{AS_AUTHORS}" for name in names)
+
+
+def scores_there(path: Path) -> Scored:
+    """The scores of a file, none where it is not there. A last line that was cut off is left out.
+
+    Raises:
+        ReleaseError: another line that cannot be read.
+    """
+    found: Scored = {}
+    if not path.exists():
+        return found
+    text = path.read_text(encoding="utf-8")
+    whole_lines = text[: text.rfind("\n") + 1]
+    for number, line in enumerate(whole_lines.splitlines(), 1):
+        try:
+            row = json.loads(line)
+            found.setdefault(row["arch"], {}).update(row["scores"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ReleaseError(f"{path}: line {number} is no scores; remove the line or the file") from None
+    return found
+
+
+def fill(setting: Setting, archs: Sequence[str], folder: Path, workers: int = 1) -> Scored:
+    """The scores of archs, those that are missing computed in their order and added to the file.
+
+    A score that is not defined is None.
+    """
+    path = setting.file(folder)
+    make_folder(folder)
+    found = scores_there(path)
+    todo = []
+    for arch in archs:
+        missing = tuple(name for name in setting.proxies if name not in found.get(arch, {}))
+        if missing:
+            todo.append((arch, missing))
+    if todo:
+        _end_cut_line(path)
+        with open(path, "a", encoding="utf-8") as file:
+            for arch, scores in _computed(setting, todo, workers):
+                file.write(json.dumps({"arch": arch, "scores": scores}) + "\n")
+                file.flush()
+                found.setdefault(arch, {}).update(scores)
+    return {arch: found[arch] for arch in archs}
+
+
+def _end_cut_line(path: Path) -> None:
+    """Take away what a kill left of a line."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        with open(path, "r+b") as file:
+            file.truncate(end)
+
+
+def _computed(
+    setting: Setting, todo: Sequence[tuple[str, tuple[str, ...]]], workers: int
+) -> Iterator[tuple[str, dict[str, float | None]]]:
+    compute = partial(_scores_of, setting)
+    if workers == 1:
+        for arch, names in todo:
+            yield arch, compute((arch, names))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for (arch, _), scores in zip(todo, pool.map(compute, todo), strict=True):
+            yield arch, scores
+
+
+@cache
+def _batch(setting: Setting) -> tuple[Tensor, Tensor]:
+    return protocol_batches(setting.settings, setting.dataset, [setting.seed], setting.images)[setting.seed]
+
+
+def _scores_of(setting: Setting, task: tuple[str, tuple[str, ...]]) -> dict[str, float | None]:
+    """The scores of one network by name."""
+    arch, names = task
+    protocol, num_classes = setting.settings, dataset_of(setting.dataset).num_classes
+    batch = _batch(setting)
+    as_ours = [name for name in names if not name.endswith(AS_AUTHORS)]
+    row = row_of_scores(arch, setting.seed, protocol, batch, num_classes, as_ours)
+    found = {name: row[name] for name in as_ours}
+    as_theirs = [name.partition(":")[0] for name in names if name.endswith(AS_AUTHORS)]
+    if as_theirs:
+        net = protocol_net(arch, protocol, num_classes, setting.seed)
+        scores = score(net, *batch, as_theirs, setting.seed, authors_counting=True)
+        for name, value in scores.items():
+            found[f"{name}:{AS_AUTHORS}"] = value
+    return found

@@ -1,0 +1,36 @@
+"""Every proxy on networks of timm, beside the slow, plain versions of `plain`.
+
+A few networks by default. All of `timms.NETWORKS`, in minutes: NBZERO_TIMM=all
+"""
+
+import os
+
+import pytest
+
+from nbzero.proxies.score import COMPUTE, score
+from tests.proxies.plain import Plain, Undefined
+from tests.proxies.timms import NETWORKS, import_timm, make
+
+FEW = ("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "densenet121")
+CHOSEN = tuple(NETWORKS) if os.environ.get("NBZERO_TIMM") == "all" else FEW
+# A shortcut is known by following every tensor: there is no plain version that shares nothing with it.
+# phi_bn and zen_own have tests of their own.
+NAMES = tuple(name for name in COMPUTE if name not in ("zen_no_shortcut", "phi_bn", "zen_own"))
+
+try:
+    import_timm()
+except ImportError as error:
+    pytest.skip(f"timm cannot be imported: {error}", allow_module_level=True)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_scores_are_those_of_the_plain_versions_or_none_with_a_true_reason(name):
+    net, images, labels, channels_last = make(name)
+    scores, plain = score(net, images, labels, NAMES), Plain(net, images, labels, channels_last)
+    for proxy, value in scores.items():
+        try:
+            right = plain(proxy)
+        except Undefined as why:
+            assert value is None and str(why) in scores.reasons[proxy], proxy
+        else:
+            assert value == pytest.approx(right, rel=1e-7, abs=1e-9), (proxy, scores.reasons.get(proxy))
