@@ -62,7 +62,7 @@ def said_benchmarks() -> str:
             optional = " (without it: no scores)" if file in importer.optional else ""
             files.append(f"{file}.parquet{optional}")
         scores = IMPORTED[name].protocol or "none"
-        lines += [name, f"    files   {', '.join(files)}", f"    runs    {importer.runs}"]
+        lines += [name, f"    files   {', '.join(files) or 'official ones'}", f"    runs    {importer.runs}"]
         lines += [f"    scores  {scores}"]
         for official in importer.official:
             lines.append(f"    {official.name}: {official.place}; licence {official.licence}")

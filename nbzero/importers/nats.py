@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbzero.errors import ReleaseError, count_of, quoted
-from nbzero.importers.official import META, Apart
+from nbzero.importers.official import META, Apart, Official
 from nbzero.importers.pickles import load_pbz2
 from nbzero.importers.source import (
     NOT_GIVEN,
@@ -88,6 +88,28 @@ class OneArch(NamedTuple):
     arch: str
     params: float
     runs: dict[tuple[str, str, int], OneRun]
+
+
+BECOMES = (
+    "runs of each seed (0, 1, 2 are the authors' seeds in order), val, test, curve of val, train_loss, "
+    "train_time_s, and -mean recipes of several seeds; on cifar10 test is of the run on all training images, "
+    "the rest of the run on half of them; params are checked; latency, FLOPs, train accuracies are left out"
+)
+
+
+def official_nats(layout: Layout) -> Official:
+    """The kind of file that an archive is."""
+    return Official(
+        form="nats",
+        name=layout.archive,
+        version=layout.archive.removesuffix("-simple.tar"),
+        repository="D-X-Y/NATS-Bench",
+        place="the Google Drive folder that github.com/D-X-Y/NATS-Bench links",
+        licence="MIT",
+        citation="Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
+        becomes=BECOMES,
+        read=partial(read_nats, layout),
+    )
 
 
 # One pickle

@@ -9,14 +9,12 @@ FLOPs published for single archs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nbzero.errors import ReleaseError, UsageError
-from nbzero.importers.nats import Layout, read_nats
-from nbzero.importers.official import Official
+from nbzero.importers.nats import Layout, official_nats
 from nbzero.importers.source import (
     Importer,
     Kind,
@@ -159,21 +157,7 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
 
 
 NATS_TSS = Layout(SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class)
-NATS_BECOMES = (
-    "runs of each seed (0, 1, 2 are the authors' seeds in order), val, test, curve of val, train_loss, "
-    "train_time_s, and -mean recipes of several seeds; on cifar10 test is of the run on all training images, "
-    "the rest of the run on half of them; params are checked; latency, FLOPs, train accuracies are left out"
-)
-OFFICIAL_NATS = Official(
-    form="nats",
-    name=NATS_TSS.archive,
-    version="NATS-tss-v1_0-3ffb9",
-    place="the Google Drive folder that github.com/D-X-Y/NATS-Bench links",
-    licence="MIT",
-    citation="Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
-    becomes=NATS_BECOMES,
-    read=partial(read_nats, NATS_TSS),
-)
+OFFICIAL_NATS = official_nats(NATS_TSS)
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 # NASLib's edges are ordered by the node that they leave: where each of ours is in its tuples.
 _IN_NASLIB = (0, 1, 3, 2, 4, 5)

@@ -44,7 +44,8 @@ class Official:
         form: how it is recognised.
         name: what the authors call it.
         version: which of their versions.
-        place: where it is to be had.
+        repository: of the authors.
+        place: where the file is to be had.
         licence: of the data.
         citation: of the paper.
         becomes: what of it becomes what in the release, and what is left out.
@@ -56,6 +57,7 @@ class Official:
     form: Form
     name: str
     version: str
+    repository: str
     place: str
     licence: str
     citation: str

@@ -81,6 +81,25 @@ class Importer:
     official: tuple[Official, ...] = ()
 
 
+def official_sources(tables: str, official: Official) -> dict[Table, tuple[Source, ...]]:
+    """The sources of a benchmark that is imported from an official file alone.
+
+    Args:
+        tables: the tables that it gives, by their names with spaces between.
+    """
+    kinds: tuple[Table, ...] = ("archs", "runs", "scores")
+    return {kind: (source_of(official),) for kind in kinds if kind in tables.split()}
+
+
+def source_of(official: Official) -> Source:
+    return Source(official.repository, official.version, official.name, official.licence, official.becomes)
+
+
+def no_tables(files: Mapping[str, pa.Table]) -> Rows:
+    """The rows of Parquet files of a benchmark that has none."""
+    return {}
+
+
 # Reading the files
 
 
@@ -117,6 +136,8 @@ def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
     for path in given:
         if forms[path]:
             continue
+        if not importer.files:
+            raise _not_official(importer, path)
         for file in _files_at(path, importer):
             table = _read(file)
             role = _role_of(table, file, importer)
@@ -132,8 +153,17 @@ def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
                 f"--source has no {role} table of {importer.space} ({role}.parquet), only "
                 f"{', '.join(map(str, given))}; name its file or folder"
             )
+    if not found and not gives_archs:
+        raise _not_official(importer, given[0])
     tables = {role: table for role, (_, table) in found.items()}
     return Sources(tables, [file for file, _ in found.values()], official)
+
+
+def _not_official(importer: Importer, path: Path) -> ReleaseError:
+    names = "; ".join(kind.name for kind in importer.official if kind.gives_archs)
+    if os.path.lexists(path):
+        return ReleaseError(f"{path} is no official file of {importer.space} with its archs; give {names}")
+    return ReleaseError(f"{path}: there is no such file or folder; give {names}")
 
 
 def _official(importer: Importer, forms: Mapping[Path, Form | None]) -> list[tuple[Path, Official]]:
@@ -510,9 +540,7 @@ def _join(
     if of_archs in read and known and [row["arch"] for row in read[of_archs]] != known:
         raise ReleaseError(f"{path} has other archs, or in another order, than the other files of --source")
     for key, more in read.items():
-        given.setdefault(key, []).append(
-            Source(kind.place, kind.version, kind.name, kind.licence, kind.becomes)
-        )
+        given.setdefault(key, []).append(source_of(kind))
         if key == of_archs and known:
             continue
         there = rows.setdefault(key, [])

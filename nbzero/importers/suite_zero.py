@@ -67,6 +67,7 @@ class Suite:
         datasets: their data sets -> ours, the metric of val, and whether it is in percent.
         named: the arch string of the numbers of a key; UsageError where they are no arch.
         is_part: the file has some of the archs; else all.
+        same: names the network of an arch, where other strings can mean it too.
     """
 
     space: str
@@ -74,6 +75,7 @@ class Suite:
     datasets: Mapping[str, tuple[str, str, bool]]
     named: Callable[[Sequence[int]], str]
     is_part: bool = False
+    same: Callable[[str], str] | None = None
 
 
 class Scored(NamedTuple):
@@ -89,6 +91,7 @@ def suite_zero(suite: Suite, gives_archs: bool) -> Official:
         form="json",
         name=suite.file,
         version="NAS-Bench-Suite-Zero",
+        repository="automl/NASLib",
         place="scripts/bash_scripts/download_nbs_zero.sh in branch zerocost of github.com/automl/NASLib",
         licence="Apache-2.0",
         citation="Krishnakumar et al., NAS-Bench-Suite-Zero, NeurIPS 2022, arXiv:2210.03230",
@@ -213,6 +216,9 @@ def _places(
 ) -> tuple[list[int], list[int]]:
     """The rows of a data set in the order of the archs, and the `arch_id` of each."""
     arch_ids = {arch: arch_id for arch_id, arch in enumerate(archs)}
+    if suite.same and not arch_ids.keys() >= set(named):
+        arch_ids = {suite.same(arch): arch_id for arch, arch_id in arch_ids.items()}
+        named = [suite.same(arch) for arch in named]
     rows: dict[int, int] = {}
     for row, arch in enumerate(named):
         if arch not in arch_ids:
@@ -231,7 +237,12 @@ def _places(
 def _runs(val: Floats, ids: Sequence[int], metric: str, in_percent: bool, where: str) -> list[Row]:
     if np.isnan(val).any():
         raise ReleaseError(f"{where}: val_accuracy is absent for {int(np.isnan(val).sum())} archs")
-    val = fractions(val, f"{where}: val_accuracy") if in_percent else decimals(val)
+    if in_percent:
+        if val.max() <= 1:
+            raise ReleaseError(f"{where}: val_accuracy is at most {val.max():g}; it is in percent")
+        val = fractions(val, f"{where}: val_accuracy")
+    else:
+        val = decimals(val)
     return runs_rows(RECIPE, val, None, ids=np.array(ids), metric=metric, averaged=AVERAGED)
 
 

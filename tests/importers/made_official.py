@@ -3,9 +3,12 @@
 Pickles are written by `pickle` from instances of classes like those of the authors' code, by their methods.
 """
 
+import base64
 import bz2
 import io
+import json
 import pickle
+import struct
 import tarfile
 from collections import OrderedDict
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from nbzero.spaces.nb101 import arch_of_cell, cell_of, graph_hash
 from nbzero.spaces.published import IMPORTED
 
 Seeds = dict[str, tuple[int, ...]]
@@ -125,3 +129,95 @@ def as_bytes(*files: tuple[str, bytes]) -> bytes:
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return sink.getvalue()
+
+
+# NAS-Bench-101: TFRecords of JSON of protocol buffers, byte by byte
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C, bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def masked(data: bytes) -> bytes:
+    crc = crc32c(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32)
+
+
+def record(data: bytes) -> bytes:
+    length = struct.pack("<Q", len(data))
+    return length + masked(length) + data + masked(data)
+
+
+def evaluation(epoch: float, seconds: float, train: float, val: float, test: float) -> bytes:
+    """An EvaluationData: the tags of fields 1 to 5 as doubles, and a checkpoint's path."""
+    message = b"".join(
+        bytes([tag]) + struct.pack("<d", value)
+        for tag, value in zip(b"\x09\x11\x19\x21\x29", (epoch, seconds, train, val, test), strict=True)
+    )
+    return message + b"\x32\x04ckpt"
+
+
+def varint(number: int) -> bytes:
+    whole = bytearray()
+    while number > 127:
+        whole.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*whole, number])
+
+
+def metrics(epochs: int, params: int, val: float, test: float, seconds: float = 100.5) -> bytes:
+    """A ModelMetrics: three evaluations, the params, the total time."""
+    message = b""
+    for at, share in ((0, 0.0), (epochs // 2, 0.5), (epochs, 1.0)):
+        of = evaluation(float(at), seconds * share, 0.99 * share, val * share, test * share)
+        message += b"\x0a" + varint(len(of)) + of
+    return message + b"\x10" + varint(params) + b"\x19" + struct.pack("<d", 2 * seconds)
+
+
+def module_row(arch: str, epochs: int, message: bytes) -> list[Any]:
+    """The JSON of a record of one training of an arch."""
+    cell = cell_of(arch)
+    theirs = {"conv3x3": "conv3x3-bn-relu", "conv1x1": "conv1x1-bn-relu"}
+    operations = ["input", *(theirs.get(name, name) for name in cell.operations), "output"]
+    matrix = "".join(str(entry) for row in cell.matrix for entry in row)
+    return [graph_hash(cell), epochs, matrix, ",".join(operations), base64.b64encode(message).decode()]
+
+
+def some_cells(number: int) -> list[str]:
+    """Archs of NAS-Bench-101 that are different networks."""
+    rng = np.random.default_rng(11)
+    found: dict[str, str] = {}
+    while len(found) < number:
+        size = int(rng.integers(3, 7))
+        matrix = np.triu(rng.integers(0, 2, (size, size)), 1)
+        inner = rng.choice(["conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"], size - 2).tolist()
+        try:
+            arch = arch_of_cell(matrix.tolist(), ["input", *inner, "output"])
+        except ValueError:
+            continue
+        found.setdefault(graph_hash(cell_of(arch)), arch)
+    return list(found.values())
+
+
+def made_nb101(archs: list[str], epochs: tuple[int, ...] = (108,)) -> list[list[Any]]:
+    """Three trainings of every arch for each number of epochs, in a shuffled order."""
+    rng = np.random.default_rng(12)
+    rows = []
+    for number, arch in enumerate(archs):
+        params = IMPORTED["nb101"].costs(IMPORTED["nb101"].parse(arch))["params"]
+        for of in epochs:
+            for repeat in range(3):
+                val = round(0.5 + number / 100 + repeat / 1000 + of / 10_000, 6)
+                rows.append(module_row(arch, of, metrics(of, params, val, val - 0.01, 100.0 + number)))
+    return [rows[place] for place in rng.permutation(len(rows))]
+
+
+def write_records(path: Path, rows: list[list[Any]]) -> Path:
+    path.write_bytes(b"".join(record(json.dumps(row).encode()) for row in rows))
+    return path

@@ -407,3 +407,44 @@ def test_published_numbers_through_an_archive(tmp_path: Path, real: Any) -> None
     for row in rows:
         for number, seen in enumerate(row["test200_cifar10_seeds"]):
             assert by_seed[row["arch_index"], number] == pytest.approx(seen / 100, abs=1e-6)
+
+
+# The size space
+
+
+def test_every_accuracy_of_a_size_archive(tmp_path: Path, capsys: Any) -> None:
+    archs = sorted(some("nats-sss"))
+    epochs = {"01": 1, "12": 12, "90": 15}
+    seeds: dict[str, tuple[int, ...]] = {"01": (777,), "12": (777,), "90": (777, 888, 999)}
+    held = [made_results("nats-sss", index, arch, epochs, seeds) for index, arch in enumerate(archs)]
+    archive = write_nats(tmp_path / "NATS-sss-v1_0-50262-simple", archs, held)
+    out = tmp_path / "out"
+    assert run("nb201", archive, out) == 2
+    assert "it has the epochs 01, 12, 90, not 200" in capsys.readouterr().err
+    assert run("nats-sss", archive, out) == 0
+    verify(str(out))
+    b = Bench(out)
+    assert list(b.space("nats-sss")) == archs
+    assert b.recipes("nats-sss", "cifar10") == [
+        "nats-sss-1",
+        "nats-sss-12",
+        "nats-sss-90",
+        "nats-sss-90-mean",
+    ]
+    for index, arch in enumerate(archs):
+        r = b.query(arch)
+        for key, recipe in (("01", "nats-sss-1"), ("12", "nats-sss-12"), ("90", "nats-sss-90")):
+            for number, seed in enumerate(seeds[key]):
+                results = held[index][key]["all_results"].get(("cifar100", seed))
+                if results is None:
+                    assert r.run("cifar100", recipe, number) is None
+                    continue
+                for split, of in (("val", "x-valid"), ("test", "x-test")):
+                    accuracy = results["eval_acc1es"][f"{of}@{epochs[key] - 1}"] / 100
+                    assert r.accuracy("cifar100", recipe, split, number) == pytest.approx(accuracy, abs=1e-7)
+    table = tmp_path / "x.parquet"
+    table.write_bytes(b"PAR1")
+    assert run("nats-sss", table, tmp_path / "other") == 2
+    assert (
+        "x.parquet is no official file of nats-sss with its archs; give NATS-sss" in capsys.readouterr().err
+    )
