@@ -30,7 +30,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from builders.work.apart import Apart, Bounded
+from builders.work.apart import LIMIT_S, MAX_BYTES, Apart, Bounded
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import commit_release, finish_commit, local_folder
 from builders.work.lock import locked
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EVERY_S = 10.0  # between two lines of progress
+OF_A_BYTE = 16  # bytes of memory for a byte of a pickle that is read at once; a made one took 5
 
 
 def said_benchmarks() -> str:
@@ -132,8 +133,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = read_sources(importer, given.source)
     with contextlib.ExitStack() as processes:
 
-        def apart(parse: Parse) -> Parse:
-            reader = Apart(Bounded(parse), "fetch the benchmark anew")
+        def apart(parse: Parse, nbytes: int = 0) -> Parse:
+            limit_s = LIMIT_S + nbytes / 1e6 if nbytes else None
+            reader = Apart(
+                Bounded(parse, MAX_BYTES + OF_A_BYTE * nbytes), "fetch the benchmark anew", limit_s
+            )
             processes.callback(reader.end)
             num_files = IMPORTED[given.name].num_members + 1
             finished = processes.enter_context(progress("files", num_files, every=EVERY_S))

@@ -29,28 +29,30 @@ ADVICE = "remove it and run its job again, or have it sent as Parquet"
 
 
 class Bounded:
-    """A function for `Apart` that gets no more memory than MAX_BYTES, where the system can limit it.
+    """A function for `Apart` that gets only so much memory, where the system can limit it.
 
     Args:
         function: as of `Apart`.
+        most: bytes of memory.
 
     Raises:
         ReleaseError: it needs more. Whatever the function raises is raised here.
     """
 
-    def __init__(self, function: Callable[[bytes, str], Any]) -> None:
+    def __init__(self, function: Callable[[bytes, str], Any], most: int = MAX_BYTES) -> None:
         self._function = function
+        self._most = most
 
     def __call__(self, data: bytes, name: str) -> Any:
         with contextlib.suppress(ImportError):  # no limits on Windows
             import resource
 
             _, most = resource.getrlimit(resource.RLIMIT_DATA)
-            resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, most))
+            resource.setrlimit(resource.RLIMIT_DATA, (self._most, most))
         try:
             return self._function(data, name)
         except MemoryError as error:
-            raise ReleaseError(f"{name} needs more than {MAX_BYTES:,} bytes of memory to be read") from error
+            raise ReleaseError(f"{name} needs more than {self._most:,} bytes of memory to be read") from error
 
 
 class Apart:

@@ -123,11 +123,11 @@ def parsed_file(layout: Layout, data: bytes, name: str) -> list[str] | OneArch:
     """
     held = load_pbz2(data, name, layout.advice)
     if os.path.basename(name) == META:
-        return _archs_of(held, name, layout)
+        return archs_of(held, name, layout)
     return arch_of(held, layout, name)
 
 
-def _archs_of(held: Any, name: str, layout: Layout) -> list[str]:
+def archs_of(held: Any, name: str, layout: Layout) -> list[str]:
     archs = held.get("meta_archs") if isinstance(held, dict) else None
     if not isinstance(archs, list) or not all(isinstance(arch, str) for arch in archs):
         raise ReleaseError(f"{name} has no list of arch strings 'meta_archs'; {layout.advice}")
@@ -316,19 +316,35 @@ def read_nats(layout: Layout, path: Path, apart: Apart, archs: Sequence[str] | N
             found[parsed.number] = parsed
     if meta is None:
         raise ReleaseError(f"{path} has no {META}; {layout.advice}")
-    checked_archs(meta, layout.space, f"{path}: {META}")
+    return rows_of_archs(layout, check_archs(meta, found, str(path), layout), str(path))
+
+
+def check_archs(
+    meta: Sequence[str], found: Mapping[int, OneArch], where: str, layout: Layout
+) -> list[OneArch]:
+    """All archs in the order of their index.
+
+    Raises:
+        ReleaseError: one that is missing, of another benchmark, or not what the list `meta` says.
+    """
+    checked_archs(meta, layout.space, f"{where}: meta_archs")
+    for index in found:
+        if not 0 <= index < len(meta):
+            raise ReleaseError(
+                f"{where} has an arch {index}, its table has 0 to {len(meta) - 1}; {layout.advice}"
+            )
     for index, arch in enumerate(meta):
         if index not in found:
             raise ReleaseError(
-                f"{path} has no {index:06d}.pickle.pbz2, only {count_of(len(found), 'arch')} "
-                f"of {num_members}; {layout.advice}"
+                f"{where} has no arch {index} ({index:06d}.pickle.pbz2), only "
+                f"{count_of(len(found), 'arch')} of {len(meta)}; {layout.advice}"
             )
         if found[index].arch != arch:
             raise ReleaseError(
-                f"{path}: arch {index} is {quoted(found[index].arch)}, by {META} it is {arch}; "
+                f"{where}: arch {index} is {quoted(found[index].arch)}, by meta_archs it is {arch}; "
                 f"{layout.advice}"
             )
-    return rows_of_archs(layout, [found[index] for index in range(num_members)], str(path))
+    return [found[index] for index in range(len(meta))]
 
 
 def _check_index(one: OneArch, name: str, num_members: int, found: Mapping[int, Any], layout: Layout) -> None:

@@ -33,6 +33,7 @@ from nbzero.importers.source import (
     scores_rows,
 )
 from nbzero.importers.suite_zero import Suite, suite_zero
+from nbzero.importers.torch_file import official_torch
 from nbzero.spaces.nb201 import CELL_OPERATIONS, cell_class
 from nbzero.spaces.published import IMPORTED
 
@@ -158,6 +159,9 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
 
 NATS_TSS = Layout(SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class)
 OFFICIAL_NATS = official_nats(NATS_TSS)
+OFFICIAL_TORCH = official_torch(
+    Layout(SPACE, {"less": "nb201-12", "full": "nb201-200"}, "NAS-Bench-201-v1_1-096897.pth", cell_class)
+)
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 # NASLib's edges are ordered by the node that they leave: where each of ours is in its tuples.
 _IN_NASLIB = (0, 1, 3, 2, 4, 5)
@@ -201,5 +205,5 @@ NB201 = Importer(
         "of a setting that the source does not give",
         "logsynflow": "no proxy of that name in nbzero",
     },
-    official=(OFFICIAL_NATS, SUITE_ZERO),
+    official=(OFFICIAL_NATS, OFFICIAL_TORCH, SUITE_ZERO),
 )

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from nbzero.errors import ReleaseError
 from nbzero.release.reading import open_regular
@@ -18,8 +18,6 @@ from nbzero.release.schema import TableKey
 
 Form = Literal["nats", "torch", "tfrecord", "json", "bz2"]
 Parse = Callable[[bytes, str], Any]
-# Makes of a function of a file's bytes and name the same function, called apart.
-Apart = Callable[[Parse], Parse]
 META = "meta.pickle.pbz2"
 TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's magic number, pickled by protocol 2
 SAID: Mapping[str, str] = {
@@ -31,7 +29,14 @@ SAID: Mapping[str, str] = {
 }
 
 
-def here(parse: Parse) -> Parse:
+class Apart(Protocol):
+    """Makes of a function of a file's bytes and name the same function, called apart."""
+
+    def __call__(self, parse: Parse, nbytes: int = 0) -> Parse:
+        """Args: nbytes: of the file, where the function reads it itself."""
+
+
+def here(parse: Parse, nbytes: int = 0) -> Parse:
     """The function itself, for files that are trusted."""
     return parse
 

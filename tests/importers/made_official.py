@@ -10,6 +10,7 @@ import json
 import pickle
 import struct
 import tarfile
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -220,4 +221,35 @@ def made_nb101(archs: list[str], epochs: tuple[int, ...] = (108,)) -> list[list[
 
 def write_records(path: Path, rows: list[list[Any]]) -> Path:
     path.write_bytes(b"".join(record(json.dumps(row).encode()) for row in rows))
+    return path
+
+
+# NAS-Bench-201 v1.1: a file of torch
+
+
+def made_torch(archs: list[str], epochs: int = 20) -> dict[str, Any]:
+    infos = OrderedDict()
+    for index, arch in enumerate(archs):
+        seeds: Seeds = {"less": (777,), "full": (777, 888, 999)}
+        infos[index] = made_results("nb201", index, arch, {"less": 12, "full": epochs}, seeds)
+    return {"meta_archs": archs, "arch2infos": infos, "evaluated_indexes": set(range(len(archs)))}
+
+
+def write_legacy(path: Path, held: Any) -> Path:
+    """As torch wrote before 1.6: five pickles of protocol 2."""
+    system = {
+        "protocol_version": 1001,
+        "little_endian": True,
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
+    parts = (0x1950A86A20F9469CFC6C, 1001, system, held, [])
+    path.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts))
+    return path
+
+
+def write_zip(path: Path, held: Any, name: str = "archive/data.pkl", how: int = zipfile.ZIP_STORED) -> Path:
+    """As torch writes since 1.6."""
+    with zipfile.ZipFile(path, "w", how) as whole:
+        whole.writestr(name, pickle.dumps(held, 2))
+        whole.writestr("archive/version", "3\n")
     return path
