@@ -7,6 +7,7 @@ through `Apart`, by which a job gives it a process of its own.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,7 @@ class Official:
         read: its rows. It is given the file, `Apart`, and the archs in build order, None where no other file
             has given them.
         gives_archs: it has the archs in build order. Else it is given beside a file that has.
+        first_keys: one of which a JSON file of this kind begins with; none: it may begin with any.
     """
 
     form: Form
@@ -69,6 +71,7 @@ class Official:
     becomes: str
     read: Callable[[Path, Apart, Sequence[str] | None], dict[TableKey, list[dict[str, Any]]]]
     gives_archs: bool = True
+    first_keys: tuple[str, ...] = ()
 
 
 def form_of(path: Path) -> Form | None:
@@ -93,6 +96,13 @@ def form_of(path: Path) -> Form | None:
     if head.lstrip()[:1] == b"{":
         return "json"
     return "tfrecord" if is_tfrecord(head) else None
+
+
+def _first_key(path: Path) -> str:
+    """The first key of a JSON file; "" where there is none near its begin."""
+    with open_regular(path, "give a file") as file:
+        found = re.match(r'\s*\{\s*"([^"]{0,100})"', file.read(512).decode(errors="replace"))
+    return found[1] if found else ""
 
 
 def is_tfrecord(head: bytes) -> bool:
@@ -128,7 +138,7 @@ def masked_crc32c(data: bytes) -> int:
 def official_of(path: Path, form: Form, kinds: Sequence[Official], space: str) -> Official:
     """The kind of a file among those of a space; ReleaseError where it is none of them."""
     for kind in kinds:
-        if kind.form == form:
+        if kind.form == form and (not kind.first_keys or _first_key(path) in kind.first_keys):
             return kind
     if form == "bz2":
         raise ReleaseError(

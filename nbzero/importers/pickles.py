@@ -4,6 +4,14 @@ A pickle names functions and calls them. Here it can name only what is in ALLOWE
 built-in container: nothing of numpy, torch or a benchmark's code is imported or called. Any other name is
 refused, before anything is called with it.
 
+torch writes a dict as a pickle, in one of two ways:
+
+    before torch 1.6    five pickles one after another: a number, a version, the system, the dict, storages
+    since               a zip, in which NAME/data.pkl is the dict
+
+Both are read here, without torch's classes. That is safer than `torch.load(weights_only=True)`, which has
+them, and needs no torch.
+
 A pickle may still ask for more memory than there is, or hash a tuple of tuples for years. Whoever reads one
 does so in a process of its own (`builders.work.apart`).
 """
@@ -12,12 +20,16 @@ from __future__ import annotations
 
 import bz2
 import io
+import os
 import pickle
 import struct
+import zipfile
+import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-from nbzero.errors import ReleaseError, quoted
+from nbzero.errors import ReleaseError, count_of, quoted
+from nbzero.importers.official import TORCH_LEGACY
 
 MAX_BYTES = 32 << 20  # of a decompressed pickle of one arch: thirty times as many as one without weights has
 # What the C unpickler raises for bytes that are no pickle, or one that makes no sense.
@@ -149,3 +161,43 @@ def load_pbz2(data: bytes, where: str, advice: str) -> Any:
     if not decompressor.eof:
         raise ReleaseError(f"{where} is cut off: its bz2 stream has no end; {advice}")
     return load_plain(io.BytesIO(plain), where, advice)
+
+
+def load_torch(file: BinaryIO, where: str, advice: str) -> Any:
+    """The object of a file of torch; errors as `load_plain`, and for what torch does not write."""
+    head = file.read(len(TORCH_LEGACY))
+    file.seek(0)
+    if head == TORCH_LEGACY:
+        return _legacy(file, where, advice)
+    try:
+        return _zipped(file, where, advice)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error) as error:
+        said = str(error)[:200]
+        raise ReleaseError(f"{where} is no zip of torch that can be read ({said}); {advice}") from error
+
+
+def _legacy(file: BinaryIO, where: str, advice: str) -> Any:
+    parts = []
+    for part in ("magic number", "version", "system", "object"):
+        parts.append(load_plain(file, f"{where}: its {part}", advice))
+    if parts[1] != 1001:
+        raise ReleaseError(f"{where} is of another version of torch's format than 1001; {advice}")
+    return parts[-1]
+
+
+def _zipped(file: BinaryIO, where: str, advice: str) -> Any:
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as whole:
+        found = []
+        for info in whole.infolist():
+            if info.filename.count("/") == 1 and info.filename.endswith("/data.pkl"):
+                found.append(info)
+        if len(found) != 1:
+            said = count_of(len(found), "data.pkl")
+            raise ReleaseError(f"{where} is a zip with {said}, not 1; {advice}")
+        (info,) = found
+        # torch compresses nothing: what lies in the file bounds what is read
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
+            raise ReleaseError(f"{where}: {info.filename} is compressed; {advice}")
+        with whole.open(info) as opened:
+            return load_plain(cast("BinaryIO", opened), f"{where}: {info.filename}", advice)

@@ -2,30 +2,21 @@
 
     {"meta_archs": [arch, ..], "arch2infos": {index: {"less": results, "full": results}}, ..}
 
-"less" is of 12 epochs, "full" of 200; results are as in `nbzero.importers.nats`. torch writes the dict as a
-pickle, in one of two ways:
-
-    before torch 1.6    five pickles one after another: a number, a version, the system, the dict, storages
-    since               a zip, in which NAME/data.pkl is the dict
-
-Both are read by the unpickler of plain data, which knows none of torch's classes. That is safer than
-`torch.load(weights_only=True)`, which does, and needs no torch.
+"less" is of 12 epochs, "full" of 200; results are as in `nbzero.importers.nats`.
 """
 
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
-from nbzero.errors import ReleaseError, count_of
+from nbzero.errors import ReleaseError
 from nbzero.importers.nats import BECOMES, Layout, OneArch, arch_of, archs_of, check_archs, rows_of_archs
-from nbzero.importers.official import TORCH_LEGACY, Apart, Official
-from nbzero.importers.pickles import load_plain
+from nbzero.importers.official import Apart, Official
+from nbzero.importers.pickles import load_torch
 from nbzero.importers.source import Rows
 from nbzero.release.reading import open_regular
 
@@ -46,7 +37,7 @@ def parsed_torch(layout: Layout, data: bytes, name: str) -> Whole:
         ReleaseError: no file of torch, one with tensors or foreign classes, or of another form.
     """
     with open_regular(Path(name), layout.advice) as file:
-        held = _held(file, name, layout)
+        held = load_torch(file, name, layout.advice)
     if not isinstance(held, dict) or not isinstance(held.get("arch2infos"), dict):
         raise ReleaseError(f"{name} has no dict 'arch2infos'; {layout.advice}")
     meta = archs_of(held, name, layout)
@@ -60,44 +51,6 @@ def parsed_torch(layout: Layout, data: bytes, name: str) -> Whole:
             raise ReleaseError(f"{name}: arch {index} says that it is {one.number}; {layout.advice}")
         archs.append(one)
     return Whole(meta, archs)
-
-
-def _held(file: BinaryIO, name: str, layout: Layout) -> Any:
-    head = file.read(len(TORCH_LEGACY))
-    file.seek(0)
-    if head == TORCH_LEGACY:
-        return _legacy(file, name, layout)
-    try:
-        return _zipped(file, name, layout)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error) as error:
-        said = str(error)[:200]
-        raise ReleaseError(f"{name} is no zip of torch that can be read ({said}); {layout.advice}") from error
-
-
-def _legacy(file: BinaryIO, name: str, layout: Layout) -> Any:
-    parts = []
-    for part in ("magic number", "version", "system", "object"):
-        parts.append(load_plain(file, f"{name}: its {part}", layout.advice))
-    if parts[1] != 1001:
-        raise ReleaseError(f"{name} is of another version of torch's format than 1001; {layout.advice}")
-    return parts[-1]
-
-
-def _zipped(file: BinaryIO, name: str, layout: Layout) -> Any:
-    size = os.fstat(file.fileno()).st_size
-    with zipfile.ZipFile(file) as whole:
-        found = [info for info in whole.infolist() if info.filename.count("/") == 1]
-        found = [info for info in found if info.filename.endswith("/data.pkl")]
-        if len(found) != 1:
-            raise ReleaseError(
-                f"{name} is a zip with {count_of(len(found), 'data.pkl')}, not 1; {layout.advice}"
-            )
-        (info,) = found
-        # torch compresses nothing: what lies in the file bounds what is read
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
-            raise ReleaseError(f"{name}: {info.filename} is compressed; {layout.advice}")
-        with whole.open(info) as opened:
-            return load_plain(cast("BinaryIO", opened), f"{name}: {info.filename}", layout.advice)
 
 
 def read_torch(layout: Layout, path: Path, apart: Apart, archs: Sequence[str] | None) -> Rows:

@@ -27,6 +27,7 @@ from nbzero.importers.source import (
     scores_rows,
 )
 from nbzero.importers.suite_zero import Suite, suite_zero
+from nbzero.importers.transnas_file import Tasks, official_transnas
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ TASKS = {
     "room_layout": ("negative loss", False),
     "segmentsemantic": ("pixel accuracy", True),
 }
+OFFICIAL_METRICS = {"ssim": "ssim", "accuracy": "top1", "negative loss": "neg_loss", "pixel accuracy": "acc"}
 
 NASLIB = Source(
     "automl/NASLib",
@@ -131,6 +133,10 @@ def _importer(space: str) -> Importer:
         {task: (task, metric, in_percent) for task, (metric, in_percent) in TASKS.items()},
         functools.partial(named_by_naslib, space),
     )
+    metrics = {}
+    for task, (metric, in_percent) in TASKS.items():
+        metrics[task] = (metric, in_percent, OFFICIAL_METRICS[metric])
+    tasks = Tasks(space, kind, metrics)
     return Importer(
         space=space,
         sources={"archs": (NASLIB,), "runs": (NASLIB,), "scores": (NASLIB,)},
@@ -142,7 +148,11 @@ def _importer(space: str) -> Importer:
         },
         rows=functools.partial(transnas_rows, space),
         runs="transnas (val only)",
-        official=(suite_zero(suite, gives_archs=True),),
+        official=(
+            official_transnas(tasks, "torch"),
+            official_transnas(tasks, "json"),
+            suite_zero(suite, gives_archs=True),
+        ),
     )
 
 
