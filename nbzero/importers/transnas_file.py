@@ -36,8 +36,8 @@ MAX_BYTES = 1 << 30  # of a file
 MAX_EPOCHS = 1000
 FIRST_KEYS = ("metrics_dict", "info_names", "task_list", "data")
 BECOMES = (
-    "runs transnas, val and test of the last epoch, train_loss where a task has it, and the curve of val where "
-    "it is in percent; params, FLOPs, inference times and seconds are left out"
+    "runs transnas, val and test of the last epoch, train_loss where a task has it, and the curve of val "
+    "where it is in percent; params, FLOPs, inference times and seconds are left out"
 )
 ADVICE = "fetch transnas-bench_v10141024.pth anew"
 
