@@ -1,9 +1,14 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
-FILE is a Parquet file that is named below, or the folder with them. DIR becomes a release, or the release in
-DIR gets the space beside what it has. Its version is then the next minor one; a derived one counts on. A file
-that is not the whole table is refused, and nothing is written. Third-party tables are not part of this
-project: a release made here is for its maker.
+FILE is a Parquet file that is named below, or the folder with them, or a file as the benchmark's authors
+publish it, also named below. Which it is, its content says. Several are joined, runs of one and scores of
+another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then
+the next minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is
+written. Third-party tables are not part of this project: a release made here is for its maker.
+
+Official files are read in a process of their own, with limits of time and memory. Of a pickle only plain data
+are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing
+runs.
 
 Percentages become fractions. What val_acc and test_acc are is in the column `metric`; higher is better in
 all. Over which runs they are means is in `averaged`. A recipe that ends in -mean has a mean of seeds where
@@ -19,18 +24,22 @@ counted again from the arch.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from builders.work.apart import LIMIT_S, MAX_BYTES, Apart, Bounded
 from builders.work.command import parser_of, say_errors
 from builders.work.commit import commit_release, finish_commit, local_folder
 from builders.work.lock import locked
 from builders.work.versions import line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
+from nbzero.importers.official import Parse
 from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import read_sources, said_left_out, tables_of
+from nbzero.progress import progress
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import MANIFEST, Release, embedded_folder
 from nbzero.release.places import lacks_places, placed
@@ -40,6 +49,9 @@ from nbzero.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+EVERY_S = 10.0  # between two lines of progress
+OF_A_BYTE = 16  # bytes of memory for a byte of a pickle that is read at once; a made one took 5
 
 
 def said_benchmarks() -> str:
@@ -51,8 +63,11 @@ def said_benchmarks() -> str:
             optional = " (without it: no scores)" if file in importer.optional else ""
             files.append(f"{file}.parquet{optional}")
         scores = IMPORTED[name].protocol or "none"
-        lines += [name, f"    files   {', '.join(files)}", f"    runs    {importer.runs}"]
+        lines += [name, f"    files   {', '.join(files) or 'official ones'}", f"    runs    {importer.runs}"]
         lines += [f"    scores  {scores}"]
+        for official in importer.official:
+            lines.append(f"    {official.name}: {official.place}; licence {official.licence}")
+            lines += [f"        becomes {official.becomes}", f"        cite    {official.citation}"]
     return "\n".join(lines)
 
 
@@ -116,7 +131,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = parser.parse_args(argv)
     importer = IMPORTERS[given.name]
     files = read_sources(importer, given.source)
-    tables = tables_of(importer, files)
+    with contextlib.ExitStack() as processes:
+
+        def apart(parse: Parse, nbytes: int = 0) -> Parse:
+            limit_s = LIMIT_S + nbytes / 1e6 if nbytes else None
+            reader = Apart(
+                Bounded(parse, MAX_BYTES + OF_A_BYTE * nbytes), "fetch the benchmark anew", limit_s
+            )
+            processes.callback(reader.end)
+            num_files = IMPORTED[given.name].num_members + 1
+            finished = processes.enter_context(progress("files", num_files, every=EVERY_S))
+
+            def read(data: bytes, name: str) -> Any:
+                parsed = reader(data, name)
+                finished("read")
+                return parsed
+
+            return read
+
+        tables = tables_of(importer, files, apart)
     with locked(local_folder(given.out)):
         version, new_rows = _add(given, tables)
     for key, table in tables.items():
@@ -126,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for proxy, doubt in IMPORTED[given.name].doubts.items():
         print(f"DOUBTFUL {proxy} of {given.name}, imported as the source gives it: {doubt}")
     for absent in importer.optional:
-        if absent not in files:
+        if absent not in files and not any(key[0] == "scores" for key in tables):
             print(f"no {absent}.parquet: {given.name} has no scores")
     print(f"{given.out}: data version {version}, {count_of(new_rows, 'new row')}")
 

@@ -16,6 +16,7 @@ and must end with every row.
 from __future__ import annotations
 
 import argparse
+import bz2
 import ctypes
 import hashlib
 import io
@@ -54,6 +55,7 @@ from tests import hostile_sources
 from tests.builders.made import heed_hangups, is_alive
 from tests.builders.work.quick import STEM, row_of
 from tests.importers.made import MADE, few_expected, write
+from tests.importers.made_each import MADE_OFFICIAL
 from tests.places import ROOT
 
 LIMIT_S = 60.0
@@ -793,7 +795,35 @@ def _as_other_kind(path: Path, rng: Rng) -> None:
     hostile_sources.no_parquet(path, pq.ParquetFile(path).read(), rng)
 
 
-def import_of(spoil: Callable[[Path, Rng], None]) -> Callable[[Rng, Path], Result]:
+def _recompressed(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], None]:
+    """Change what is compressed where a file is, else the file."""
+
+    def spoil(path: Path, rng: Rng) -> None:
+        data = path.read_bytes()
+        if path.suffix == ".pbz2":
+            path.write_bytes(bz2.compress(change(bz2.decompress(data), rng)))
+        else:
+            path.write_bytes(change(data, rng))
+
+    return spoil
+
+
+def a_table(rng: Rng, folder: Path) -> tuple[str, Path]:
+    """A made source of tables: its space and its folder."""
+    name = str(rng.choice(list(MADE)))
+    return name, write(folder / "source", MADE[name]())
+
+
+def an_official_file(rng: Rng, folder: Path) -> tuple[str, Path]:
+    """A made official file or archive, with its space."""
+    names = list(MADE_OFFICIAL)
+    space, make = MADE_OFFICIAL[names[int(rng.integers(len(names)))]]
+    return space, make(folder / "source")
+
+
+def import_of(
+    spoil: Callable[[Path, Rng], None], made: Callable[[Rng, Path], tuple[str, Path]] = a_table
+) -> Callable[[Rng, Path], Result]:
     """An import of a made source of which one file is spoilt.
 
     It ends in an error that names the file, or in a release in which everything holds: a source has no
@@ -801,12 +831,18 @@ def import_of(spoil: Callable[[Path, Rng], None]) -> Callable[[Rng, Path], Resul
     """
 
     def attack(rng: Rng, folder: Path) -> Result:
-        name = str(rng.choice(list(MADE)))
-        files = write(folder / "source", MADE[name]())
-        path = Path(str(rng.choice(sorted(map(str, files.iterdir())))))
+        name, files = made(rng, folder)
+        path = files
+        if files.is_dir():
+            path = Path(str(rng.choice(sorted(map(str, files.iterdir())))))
         spoil(path, rng)
         said = io.StringIO()
-        command = [name, "--source", str(path if rng.random() < 0.5 else files), "--out", str(folder / "out")]
+        source = files
+        if made is a_table and rng.random() < 0.5:
+            source = path
+        command = [name, "--source", str(source), "--out", str(folder / "out")]
+        if made is an_official_file:
+            path = source  # an archive may be named instead of the file in it
         with few_expected(), redirect_stdout(io.StringIO()), redirect_stderr(said):
             try:
                 is_finished = import_bench.main(command) == 0
@@ -877,6 +913,8 @@ ON_FILES: dict[str, Callable[[Rng, Path], Result]] = {
     "import: hostile Parquet": import_of(_changed(mutated)),
     "import: other values, types, columns": import_of(_as_other_table),
     "import: a file of another kind": import_of(_as_other_kind),
+    "import: bit flip, official": import_of(_recompressed(flipped), an_official_file),
+    "import: hostile official file": import_of(_recompressed(mutated), an_official_file),
 }
 ATTACKS = ON_PROCESSES | ON_FILES
 

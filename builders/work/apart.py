@@ -6,6 +6,7 @@ is killed where a file takes too long, and the next file gets a new one.
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -23,7 +24,35 @@ from nbzero.proxies.workers import (
 )
 
 LIMIT_S = 20.0  # seconds for a file, and one more for each megabyte; HDF5 takes 0.1 s for one
+MAX_BYTES = 2 << 30  # of memory for what `Bounded` calls
 ADVICE = "remove it and run its job again, or have it sent as Parquet"
+
+
+class Bounded:
+    """A function for `Apart` that gets only so much memory, where the system can limit it.
+
+    Args:
+        function: as of `Apart`.
+        most: bytes of memory.
+
+    Raises:
+        ReleaseError: it needs more. Whatever the function raises is raised here.
+    """
+
+    def __init__(self, function: Callable[[bytes, str], Any], most: int = MAX_BYTES) -> None:
+        self._function = function
+        self._most = most
+
+    def __call__(self, data: bytes, name: str) -> Any:
+        with contextlib.suppress(ImportError):  # no limits on Windows
+            import resource
+
+            _, most = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.setrlimit(resource.RLIMIT_DATA, (self._most, most))
+        try:
+            return self._function(data, name)
+        except MemoryError as error:
+            raise ReleaseError(f"{name} needs more than {self._most:,} bytes of memory to be read") from error
 
 
 class Apart:
@@ -31,14 +60,20 @@ class Apart:
 
     Args:
         function: one that can be imported, of a file's bytes and its name. What it returns must pickle.
+        advice: what to do with a file that took too long or ended the process.
+        limit_s: seconds for a file; None: LIMIT_S, and one more for each megabyte.
 
     Raises:
         ReleaseError: the call took too long, or the process crashed in it or could not start; it names the
             file. Whatever the function raises is raised here.
     """
 
-    def __init__(self, function: Callable[[bytes, str], Any]) -> None:
+    def __init__(
+        self, function: Callable[[bytes, str], Any], advice: str = ADVICE, limit_s: float | None = None
+    ) -> None:
         self._function = function
+        self._advice = advice
+        self._limit_s = limit_s
         self._hired: Hired | None = None
 
     def __call__(self, data: bytes, name: str) -> Any:
@@ -81,15 +116,15 @@ class Apart:
         return self._hired
 
     def _heard(self, hired: Hired, nbytes: int, name: str) -> Any:
-        limit = LIMIT_S + nbytes / 1e6
+        limit = self._limit_s or LIMIT_S + nbytes / 1e6
         if not hired.connection.poll(limit):
-            raise ReleaseError(f"{name} was not read within the limit of {limit:.3g} s; {ADVICE}")
+            raise ReleaseError(f"{name} was not read within the limit of {limit:.3g} s; {self._advice}")
         said = hired.hear()
         if said is END:
             status = hired.status()
             memory = ": out of memory?" if status == -9 else ""
             raise ReleaseError(
-                f"{name} ended the process that read it (exit status {status}{memory}); {ADVICE}"
+                f"{name} ended the process that read it (exit status {status}{memory}); {self._advice}"
             )
         return said
 

@@ -8,12 +8,13 @@ FLOPs published for single archs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import ReleaseError, UsageError
+from nbzero.importers.nats import Layout, official_nats
 from nbzero.importers.source import (
     Importer,
     Kind,
@@ -31,6 +32,10 @@ from nbzero.importers.source import (
     runs_rows,
     scores_rows,
 )
+from nbzero.importers.suite_zero import Suite, suite_zero
+from nbzero.importers.torch_file import official_torch
+from nbzero.spaces.nb201 import CELL_OPERATIONS, cell_class
+from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,17 +105,21 @@ def _files() -> dict[str, dict[str, Kind]]:
 
 
 def nb201_rows(files: Mapping[str, pa.Table]) -> Rows:
-    """Rows of NAS-Bench-201; errors as `tables_of`."""
-    table = in_order(files[TABLE], "arch_index", TABLE)
-    archs = table.column("arch").to_pylist()
-    checked_archs(archs, SPACE, TABLE)
-    check_costs(archs, SPACE, {"params": column(table, "params_m", TABLE) * 1e6}, TABLE)
-    rows: Rows = {("archs", SPACE, None): archs_rows(SPACE, archs, table.column("iso_class").to_pylist())}
-    for dataset, theirs in DATASETS.items():
-        rows["runs", SPACE, dataset] = _runs_of(table, theirs)
-    rows["runs", SPACE, "cifar10"] += _runs_of_seeds(table)
+    """Rows of NAS-Bench-201; errors as `tables_of`. There may be scores alone, beside an official file."""
+    rows: Rows = {}
+    if TABLE in files:
+        table = in_order(files[TABLE], "arch_index", TABLE)
+        archs = table.column("arch").to_pylist()
+        checked_archs(archs, SPACE, TABLE)
+        check_costs(archs, SPACE, {"params": column(table, "params_m", TABLE) * 1e6}, TABLE)
+        classes = table.column("iso_class").to_pylist()
+        rows["archs", SPACE, None] = archs_rows(SPACE, archs, classes)
+        for dataset, theirs in DATASETS.items():
+            rows["runs", SPACE, dataset] = _runs_of(table, theirs)
+        rows["runs", SPACE, "cifar10"] += _runs_of_seeds(table)
     if PROXIES_TABLE in files:
-        table = in_order(files[PROXIES_TABLE], "arch_index", PROXIES_TABLE, len(archs))
+        num_archs = IMPORTED[SPACE].num_members
+        table = in_order(files[PROXIES_TABLE], "arch_index", PROXIES_TABLE, num_archs)
         for dataset, theirs in DATASETS.items():
             scores = {proxy: numbers(table, f"{proxy}_{theirs}") for proxy in PROXIES}
             rows["scores", SPACE, dataset] = scores_rows(SPACE, scores)
@@ -148,6 +157,38 @@ def _runs_of_seeds(table: pa.Table) -> list[Row]:
     return rows
 
 
+NATS_TSS = Layout(SPACE, {"12": "nb201-12", "200": "nb201-200"}, "NATS-tss-v1_0-3ffb9-simple.tar", cell_class)
+OFFICIAL_NATS = official_nats(NATS_TSS)
+OFFICIAL_TORCH = official_torch(
+    Layout(SPACE, {"less": "nb201-12", "full": "nb201-200"}, "NAS-Bench-201-v1_1-096897.pth", cell_class)
+)
+NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+# NASLib's edges are ordered by the node that they leave: where each of ours is in its tuples.
+_IN_NASLIB = (0, 1, 3, 2, 4, 5)
+
+
+def named_by_naslib(values: Sequence[int]) -> str:
+    """The arch string of NASLib's six numbers; UsageError for others.
+
+    >>> named_by_naslib((4, 0, 3, 1, 4, 3))
+    '|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|'
+    """
+    if len(values) != len(_IN_NASLIB) or not set(values) <= set(range(len(NASLIB_OPERATIONS))):
+        raise UsageError("an arch of nb201 is six numbers from 0 to 4")
+    operations = [NASLIB_OPERATIONS[values[place]] for place in _IN_NASLIB]
+    return IMPORTED[SPACE].text(list(map(CELL_OPERATIONS.index, operations)))
+
+
+SUITE_ZERO = suite_zero(
+    Suite(
+        SPACE,
+        "zc_nasbench201.json",
+        {theirs: (ours, "accuracy", True) for ours, theirs in DATASETS.items()},
+        named_by_naslib,
+    ),
+    gives_archs=False,
+)
+
 NB201 = Importer(
     space=SPACE,
     sources={
@@ -164,4 +205,5 @@ NB201 = Importer(
         "of a setting that the source does not give",
         "logsynflow": "no proxy of that name in nbzero",
     },
+    official=(OFFICIAL_NATS, OFFICIAL_TORCH, SUITE_ZERO),
 )

@@ -5,7 +5,8 @@ software say so. A number that is out of its range, an arch that is missing or a
 definition gives is an error.
 
 A file may be anything. What is read of it is first made of the types that are expected, or refused with the
-file's name. Only Parquet is read, which runs nothing of what is in it.
+file's name. Parquet is read here, which runs nothing of what is in it. Files as a benchmark's authors publish
+them are known by their content (`nbzero.importers.official`). Their rows join those of the Parquet files.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.errors import ReleaseError, count_of, quoted
+from nbzero.importers.official import Apart, Form, Official, form_of, here, official_of
 from nbzero.release.index import sort_keys
 from nbzero.release.places import placed
 from nbzero.release.reading import open_regular
-from nbzero.release.schema import Table, TableKey, arrow_schema, check_rows, imported_row, path_of
+from nbzero.release.schema import KEYS, Table, TableKey, arrow_schema, check_rows, imported_row, path_of
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ MAX_ROWS = 1 << 18  # of a source's table: five times as many as the largest has
 MAX_BYTES = 1 << 30  # of a source's table, once it is read: a hundred times as many
 # What a column holds: texts, whole numbers, numbers, a list of numbers a row, or a list of anything a row.
 Kind = Literal["text", "whole", "number", "numbers", "list"]
-GIVE = "give the benchmark's Parquet files, or their folder"
+GIVE = "give the benchmark's Parquet files, or their folder, or an official file that --help names"
 STAND_IN = -1e8  # NASLib's number for a score that was NaN or infinite
 
 
@@ -66,6 +68,7 @@ class Importer:
         runs: its recipes and their seeds, in words.
         optional: the files without which it is imported too.
         left_out: why a column is not imported, by its name or by what stands before its first underscore.
+        official: the files of its authors that can be read.
     """
 
     space: str
@@ -75,6 +78,26 @@ class Importer:
     runs: str
     optional: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    official: tuple[Official, ...] = ()
+
+
+def official_sources(tables: str, official: Official) -> dict[Table, tuple[Source, ...]]:
+    """The sources of a benchmark that is imported from an official file alone.
+
+    Args:
+        tables: the tables that it gives, by their names with spaces between.
+    """
+    kinds: tuple[Table, ...] = ("archs", "runs", "scores")
+    return {kind: (source_of(official),) for kind in kinds if kind in tables.split()}
+
+
+def source_of(official: Official) -> Source:
+    return Source(official.repository, official.version, official.name, official.licence, official.becomes)
+
+
+def no_tables(files: Mapping[str, pa.Table]) -> Rows:
+    """The rows of Parquet files of a benchmark that has none."""
+    return {}
 
 
 # Reading the files
@@ -85,23 +108,36 @@ class Sources(dict[str, "pa.Table"]):
 
     Attributes:
         paths: the files that they were read from, in the same order.
+        official: the official files beside them, each with its kind.
     """
 
-    def __init__(self, tables: Mapping[str, pa.Table], paths: Iterable[Path]) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, pa.Table],
+        paths: Iterable[Path],
+        official: Iterable[tuple[Path, Official]] = (),
+    ) -> None:
         super().__init__(tables)
         self.paths = tuple(paths)
+        self.official = tuple(official)
 
 
 def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
-    """The benchmark's tables, from files or folders.
+    """The benchmark's tables, from files or folders. Official files are recognised, and read by `tables_of`.
 
     Raises:
-        ReleaseError: a path that is not there, a file that is no Parquet file, lacks columns or has other
-            types in them, the same table twice, or a table missing.
+        ReleaseError: a path that is not there, a file that is neither Parquet nor official, lacks columns or
+            has other types in them, the same table twice, or a table missing.
     """
     found: dict[str, tuple[Path, pa.Table]] = {}
     given = [Path(path) for path in paths]
+    forms = {path: form_of(path) for path in given}
+    official = _official(importer, forms)
     for path in given:
+        if forms[path]:
+            continue
+        if not importer.files:
+            raise _not_official(importer, path)
         for file in _files_at(path, importer):
             table = _read(file)
             role = _role_of(table, file, importer)
@@ -110,13 +146,33 @@ def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
                     f"{found[role][0]} and {file} are both a {role} table of {importer.space}; name one"
                 )
             found[role] = (file, _of_kinds(table, importer.files[role], file))
+    gives_archs = any(kind.gives_archs for _, kind in official)
     for role in importer.files:
-        if role not in found and role not in importer.optional:
+        if role not in found and role not in importer.optional and not gives_archs:
             raise ReleaseError(
                 f"--source has no {role} table of {importer.space} ({role}.parquet), only "
                 f"{', '.join(map(str, given))}; name its file or folder"
             )
-    return Sources({role: table for role, (_, table) in found.items()}, [file for file, _ in found.values()])
+    if not found and not gives_archs:
+        raise _not_official(importer, given[0])
+    tables = {role: table for role, (_, table) in found.items()}
+    return Sources(tables, [file for file, _ in found.values()], official)
+
+
+def _not_official(importer: Importer, path: Path) -> ReleaseError:
+    names = "; ".join(kind.name for kind in importer.official if kind.gives_archs)
+    if os.path.lexists(path):
+        return ReleaseError(f"{path} is no official file of {importer.space} with its archs; give {names}")
+    return ReleaseError(f"{path}: there is no such file or folder; give {names}")
+
+
+def _official(importer: Importer, forms: Mapping[Path, Form | None]) -> list[tuple[Path, Official]]:
+    """The official files among those given, those with the archs first."""
+    found = []
+    for path, form in forms.items():
+        if form:
+            found.append((path, official_of(path, form, importer.official, importer.space)))
+    return sorted(found, key=lambda one: not one[1].gives_archs)
 
 
 def _files_at(path: Path, importer: Importer) -> list[Path]:
@@ -394,20 +450,27 @@ def runs_rows(
     return rows
 
 
-def scores_rows(space: str, scores: Mapping[str, Floats]) -> list[Row]:
+def scores_rows(
+    space: str, scores: Mapping[str, Floats], protocol: str = "", ids: Sequence[int] | None = None
+) -> list[Row]:
     """One row per arch, of its scores by proxy.
 
     NaN and NASLib's stand-in become null with a reason. Minus infinity stays.
+
+    Args:
+        protocol: "" is the one with which the space comes.
+        ids: the `arch_id` of each; None: all, in order.
     """
     same = {
-        "protocol": IMPORTED[space].protocol,
+        "protocol": protocol or IMPORTED[space].protocol,
         "seed": 0,
         "device": NOT_GIVEN,
         "software": NOT_GIVEN,
         "builder_commit": NOT_GIVEN,
     }
     rows = []
-    for arch_id, values in enumerate(zip(*scores.values(), strict=True)):
+    by_arch = list(zip(*scores.values(), strict=True))
+    for arch_id, values in zip(range(len(by_arch)) if ids is None else ids, by_arch, strict=True):
         row: Row = {"arch_id": arch_id, "failures": None, **same}
         reasons = {}
         for proxy, value in zip(scores, values, strict=True):
@@ -434,34 +497,95 @@ def _why_null(score: float) -> str:
 # The tables of the release
 
 
-def tables_of(importer: Importer, files: Sources) -> dict[TableKey, pa.Table]:
-    """The tables of an imported space, in release order, from what `read_sources` read.
+def tables_of(importer: Importer, files: Sources, apart: Apart = here) -> dict[TableKey, pa.Table]:
+    """The tables of an imported space, in release order, from what `read_sources` found.
+
+    Args:
+        apart: how functions are called that read what a stranger made.
 
     Raises:
         ReleaseError: archs that are missing, malformed or there twice, a null or a number out of its range, a
-            cost that is not what the definition of the space gives. It names the table, the row and what is
-            wrong, and the files.
+            cost that is not what the definition of the space gives, the same runs or scores in two files. It
+            names the table, the row and what is wrong, and the files.
     """
     try:
-        return _tables_of(importer, files)
+        rows = importer.rows(files) if files else {}
     except ReleaseError as error:
         raise ReleaseError(f"{error} (in {', '.join(map(str, files.paths))})") from error
-
-
-def _tables_of(importer: Importer, files: Sources) -> dict[TableKey, pa.Table]:
-    rows = importer.rows(files)
+    given = {key: list(importer.sources[key[0]]) for key in rows}
+    for path, kind in files.official:
+        _join(rows, given, importer.space, path, kind, apart)
     archs = [row["arch"] for row in rows["archs", importer.space, None]]
     tables = {}
     for key, of_table in rows.items():
-        table = table_of(importer, key[0], of_table)
+        table = table_of(importer, key[0], of_table, given[key])
         tables[key] = placed(key, table, archs, path_of(*key))
     return tables
 
 
-def table_of(importer: Importer, kind: Table, rows: Sequence[Row]) -> pa.Table:
+def _join(
+    rows: Rows,
+    given: dict[TableKey, list[Source]],
+    space: str,
+    path: Path,
+    kind: Official,
+    apart: Apart,
+) -> None:
+    """Add the rows of an official file to those of others, and its source to theirs."""
+    of_archs: TableKey = ("archs", space, None)
+    known = None
+    if of_archs in rows:
+        known = [row["arch"] for row in rows[of_archs]]
+    read = kind.read(path, apart, known)
+    if of_archs in read and known and [row["arch"] for row in read[of_archs]] != known:
+        raise ReleaseError(f"{path} has other archs, or in another order, than the other files of --source")
+    for key, more in read.items():
+        given.setdefault(key, []).append(source_of(kind))
+        if key == of_archs and known:
+            continue
+        there = rows.setdefault(key, [])
+        _check_not_twice(key[0], there, more, path)
+        there += more
+        if key[0] == "scores":
+            _even(there)
+
+
+def _check_not_twice(kind: Table, there: Sequence[Row], more: Sequence[Row], path: Path) -> None:
+    """ReleaseError where both have runs of a recipe, or scores of a protocol, with the same seed."""
+    if kind == "archs":
+        return
+    name = KEYS[kind][1]
+    twice = {(row[name], row["seed"]) for row in there} & {(row[name], row["seed"]) for row in more}
+    for value, seed in sorted(twice):
+        raise ReleaseError(
+            f"{path} has {kind} of {name} {value} with seed {seed}, and so has another file of --source; "
+            "give one of them"
+        )
+
+
+def _even(rows: Sequence[Row]) -> None:
+    """Scores of several protocols get the same proxies: null, with the reason, where a source has none."""
+    everywhere = dict.fromkeys(name for row in rows for name in row)
+    for row in rows:
+        absent = [name for name in everywhere if name not in row]
+        if not absent:
+            continue
+        reasons = json.loads(row["failures"] or "{}")
+        for name in absent:
+            row[name] = None
+            reasons[name] = NOT_GIVEN
+        row["failures"] = json.dumps(reasons, sort_keys=True)
+
+
+def table_of(
+    importer: Importer, kind: Table, rows: Sequence[Row], sources: Sequence[Source] | None = None
+) -> pa.Table:
     """An Arrow table of rows, in release order, with its source in the metadata.
 
     A scores table has the columns of the proxies that the source gives. `placed` adds where rows belong.
+
+    Args:
+        sources: where the rows are from; None: from the importer's.
     """
     import pyarrow as pa
 
@@ -470,14 +594,17 @@ def table_of(importer: Importer, kind: Table, rows: Sequence[Row]) -> pa.Table:
         check_rows(kind, rows, f"{kind} of {space}", space)
     whole = arrow_schema(kind, space)
     schema = pa.schema([one for one in whole if one.name in rows[0]])
-    metadata = {**whole.metadata, **_said_of_source(importer, kind, rows[0])}
+    if sources is None:
+        sources = importer.sources[kind]
+    metadata = {**whole.metadata, **_said_of_source(importer, kind, rows[0], sources)}
     table = pa.Table.from_pylist(rows, schema.with_metadata(metadata))
     return table.sort_by([(name, "ascending") for name in sort_keys(kind)])
 
 
-def _said_of_source(importer: Importer, kind: Table, columns: Iterable[str]) -> dict[str, str]:
+def _said_of_source(
+    importer: Importer, kind: Table, columns: Iterable[str], sources: Sequence[Source]
+) -> dict[str, str]:
     """The metadata of a table: where its numbers are from, and which of them are doubted."""
-    sources = importer.sources[kind]
     definition = IMPORTED[importer.space]
     said = {
         "nbzero.source": "; ".join(map(_place, sources)),

@@ -6,7 +6,7 @@ The file's tuples become the authors' strings: (1, 2, 3, 4, 0, 0) is 64-1234-bas
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,8 @@ from nbzero.importers.source import (
     runs_rows,
     scores_rows,
 )
+from nbzero.importers.suite_zero import Suite, suite_zero
+from nbzero.importers.transnas_file import Tasks, official_transnas
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ TASKS = {
     "room_layout": ("negative loss", False),
     "segmentsemantic": ("pixel accuracy", True),
 }
+OFFICIAL_METRICS = {"ssim": "ssim", "accuracy": "top1", "negative loss": "neg_loss", "pixel accuracy": "acc"}
 
 NASLIB = Source(
     "automl/NASLib",
@@ -100,17 +103,21 @@ def _val_of(table: pa.Table, in_percent: bool, where: str) -> Floats:
     return decimals(column(table, ACCURACY, where))
 
 
-def _named(space: str, text: str, where: str) -> str:
-    """The authors' string of NASLib's tuple.
+def named_by_naslib(space: str, values: Sequence[int]) -> str:
+    """The authors' string of NASLib's numbers; an error for numbers of no arch.
 
-    The tuple of a network of fewer modules is shorter, or padded with 0.
+    Those of a network of fewer modules are fewer, or padded with 0.
     """
     definition = IMPORTED[space]
+    named = definition.text(values)
+    if list(definition.parse(named))[: len(values)] != list(values):
+        raise UsageError(f"{list(values)} has a 0 before its last module")
+    return named
+
+
+def _named(space: str, text: str, where: str) -> str:
     try:
-        values = [int(part) for part in text.strip("()").split(",")]
-        named = definition.text(values)
-        if list(definition.parse(named))[: len(values)] != values:
-            raise UsageError(f"{values} has a 0 before its last module")
+        named = named_by_naslib(space, [int(part) for part in text.strip("()").split(",")])
     except (ValueError, IndexError, AttributeError) as error:
         raise ReleaseError(
             f"{where}: {quoted(text)} is no arch of {space}; it is a tuple like (1, 2, 3, 4, 1, 1)"
@@ -119,6 +126,17 @@ def _named(space: str, text: str, where: str) -> str:
 
 
 def _importer(space: str) -> Importer:
+    _, kind = space.split("-")
+    suite = Suite(
+        space,
+        f"zc_transbench101_{kind}.json",
+        {task: (task, metric, in_percent) for task, (metric, in_percent) in TASKS.items()},
+        functools.partial(named_by_naslib, space),
+    )
+    metrics = {}
+    for task, (metric, in_percent) in TASKS.items():
+        metrics[task] = (metric, in_percent, OFFICIAL_METRICS[metric])
+    tasks = Tasks(space, kind, metrics)
     return Importer(
         space=space,
         sources={"archs": (NASLIB,), "runs": (NASLIB,), "scores": (NASLIB,)},
@@ -130,6 +148,11 @@ def _importer(space: str) -> Importer:
         },
         rows=functools.partial(transnas_rows, space),
         runs="transnas (val only)",
+        official=(
+            official_transnas(tasks, "torch"),
+            official_transnas(tasks, "json"),
+            suite_zero(suite, gives_archs=True),
+        ),
     )
 
 

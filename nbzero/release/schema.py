@@ -328,9 +328,9 @@ def _imported_runs(space: str) -> tuple[Column, ...]:
         "seed": {"meaning": "which of the runs that the source gives, from 0; 0 where it gives one number"},
         "val_acc": _imported_accuracy("validation"),
         "test_acc": _imported_accuracy("test"),
-        "train_loss": {"meaning": "null: not imported"},
-        "curve": {"meaning": "empty: not imported"},
-        "train_time_s": {"meaning": "null: not imported", "nullable": True},
+        "train_loss": {"meaning": "training loss of the last epoch; null where the source gives none"},
+        "curve": {"meaning": "val_acc after each epoch; empty where the source does not give them all"},
+        "train_time_s": {"meaning": "training time that the source gives; null for none", "nullable": True},
     }
     columns = [replace(c, **changed.get(c.name, {})) for c in _RUNS]
     metric = "what val_acc and test_acc are; higher is better"

@@ -310,4 +310,5 @@ NB101 = Imported(
     text=_text,
     costs=cell_costs,
     costs_of=CIFAR10,
+    protocol="suite-zero",
 )

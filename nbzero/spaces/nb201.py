@@ -56,6 +56,31 @@ def operations_of(cell: str) -> list[str]:
     return re.findall(_OPERATION, cell)
 
 
+def cell_class(values: Sequence[int]) -> str:
+    """What a cell computes, as the authors write it: archs with the same string are one network.
+
+    A node is the sorted sum of its edges. "#" is an edge of none, and any that leaves a lone "#".
+
+    >>> cell_class((1, 0, 0, 0, 0, 3))
+    '#+#+(#+#)@nor_conv_3x3'
+    """
+    nodes = ["0"]
+    for end in (1, 2, 3):
+        terms = []
+        for value, (start, last) in zip(values, EDGES, strict=True):
+            if last != end:
+                continue
+            operation = CELL_OPERATIONS[value]
+            if operation == "none" or nodes[start] == "#":
+                terms.append("#")
+            elif operation == "skip_connect":
+                terms.append(nodes[start])
+            else:
+                terms.append(f"({nodes[start]})@{operation}")
+        nodes.append("+".join(sorted(terms)))
+    return nodes[-1]
+
+
 def _cell_text(values: Sequence[int]) -> str:
     edges = [f"{CELL_OPERATIONS[value]}~{start}" for value, (start, _) in zip(values, EDGES, strict=True)]
     return "|{}|+|{}|{}|+|{}|{}|{}|".format(*edges)

@@ -11,7 +11,6 @@ from builders.import_bench import main
 from builders.merge_shards import main as merge
 from builders.work.commit import commit_release
 from nbzero import Bench, NotAMemberError, ReleaseError, UnknownNameError
-from nbzero.importers.published import IMPORTERS
 from nbzero.release.manifest import Parent, Release, embedded_folder
 from nbzero.release.verify import verify
 from nbzero.spaces.published import IMPORTED
@@ -26,15 +25,15 @@ def test_spaces_are_added_to_a_release_and_the_same_again_changes_nothing(
     tmp_path: Path, small: Any, made: Any
 ) -> None:
     out = small("out", [made.run_row(0)], "0.1.0")
-    for name in IMPORTERS:
+    for name in MADE:
         assert run(name, write(tmp_path / name, MADE[name]()), out) == 0
     b = Bench(out)
     assert (
-        b.spaces == ("r1-mini", *sorted(IMPORTERS))
+        b.spaces == ("r1-mini", *sorted(MADE))
         and b.version == "0.7.0"
         and b.query(("r1-mini", 0)).accuracy("cifar10") is not None
     )
-    for name in IMPORTERS:
+    for name in MADE:
         assert Bench(out).query(b.space(name)[0]).space == name  # no space is open yet: the string says which
     before = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
     stamps = {path: path.stat().st_mtime_ns for path in before if path.name != "manifest.json"}
