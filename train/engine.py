@@ -10,7 +10,7 @@ What `train.loop.train` does, in other order of work:
                 another. None waits for another.
 
 On a CPU there are no graphs and no streams. The rest is the same code, and gives the loop's result bit for
-bit.
+bit. There a core has one network at a time, for an epoch: to change sooner would empty its caches.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from nbzero.errors import OutputError, UsageError
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import ImageData
-from nbzero.networks.build import build_net
+from nbzero.proxies.workers import num_cores
 from nbzero.spaces.macro import CHOICES, Arch, as_arch
-from train.loop import EVAL_BATCH, Result, accuracy, autocast, learning_rate, optimiser_of
+from train.loop import EVAL_BATCH, Result, accuracy, autocast, learning_rate, net_to_train, optimiser_of
 from train.recipe import Precision, Recipe
 from train.shared_batches import Reader, SharedBatches
 
@@ -76,6 +76,7 @@ class Engine:
         self._own = threading.local()
         self._lock = threading.Lock()
         self._is_measured = self.device.type != "cuda"
+        self._cores = threading.Semaphore(max(1, num_cores() // torch.get_num_threads()))
         self._batches(0)  # says at once where there are too few images
 
     def train(self, arch: str | Arch, seed: int) -> Result:
@@ -103,8 +104,8 @@ class Engine:
         precision = self.recipe.precision[CHOICES[arch.space].family]
         batches = self._batches(seed)
         with batches.reader() as reader:
-            net = build_net(arch, dataset(self.data.dataset).num_classes, seed)
-            steps = Steps(net.to(self.device, memory_format=torch.channels_last), batches, precision)
+            net = net_to_train(arch, dataset(self.data.dataset).num_classes, seed, self.device)
+            steps = Steps(net, batches, precision)
             try:
                 measured = self._measured(steps, reader, precision)
             finally:
@@ -121,14 +122,16 @@ class Engine:
         mean_loss = math.nan
         for epoch in range(self.recipe.epochs):
             reader.enter(epoch)
-            mean_loss = self._epoch(steps)
             val_acc = None
-            if math.isfinite(mean_loss):
-                val_acc = self._accuracy(net, data.val_images, data.val_labels, precision)
+            with self._core():
+                mean_loss = self._epoch(steps)
+                if math.isfinite(mean_loss):
+                    val_acc = self._accuracy(net, data.val_images, data.val_labels, precision)
             if val_acc is None:
                 return "diverged", None, None, None, tuple(curve)
             curve.append(val_acc)
-        test_acc = self._accuracy(net, data.test_images, data.test_labels, precision)
+        with self._core():
+            test_acc = self._accuracy(net, data.test_images, data.test_labels, precision)
         if test_acc is None:
             return "diverged", None, None, None, tuple(curve)
         return "ok", curve[-1], test_acc, mean_loss, tuple(curve)
@@ -177,6 +180,12 @@ class Engine:
         if self.device.type == "cuda":
             room = torch.cuda.mem_get_info(self.device)[0]
         return room // MOST_SEEDS
+
+    def _core(self) -> contextlib.AbstractContextManager[object]:
+        """On a CPU: a core for this thread alone, for which it waits."""
+        if self.device.type == "cuda":
+            return contextlib.nullcontext()
+        return self._cores
 
     @contextlib.contextmanager
     def _on_stream(self) -> Iterator[None]:

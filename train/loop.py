@@ -69,8 +69,7 @@ def train(
     data = data.to(device)
     started = time.perf_counter()
     precision = recipe.precision[CHOICES[arch.space].family]
-    net = build_net(arch, dataset(data.dataset).num_classes, seed)
-    net = net.to(device, memory_format=torch.channels_last)
+    net = net_to_train(arch, dataset(data.dataset).num_classes, seed, device)
     optimiser = optimiser_of(net, recipe, recipe.lr)
     steps_per_epoch = steps_in(data, recipe)
     num_steps = recipe.epochs * steps_per_epoch
@@ -106,6 +105,19 @@ def train(
     if test_acc is None:
         return diverged()
     return Result("ok", curve[-1], test_acc, mean_loss, tuple(curve), time.perf_counter() - started)
+
+
+def net_to_train(arch: Arch, num_classes: int, seed: int, device: torch.device) -> nn.Module:
+    """The network with its first weights, as training wants it on its device.
+
+    ReLUs work in place, which moves less memory and changes no bit. Before each of them lies a batch norm or
+    a sum, whose outputs no gradient needs.
+    """
+    net = build_net(arch, num_classes, seed)
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+    return net.to(device, memory_format=torch.channels_last)
 
 
 def batch_stream(data: ImageData, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
