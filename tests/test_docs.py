@@ -65,7 +65,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    *blocks, published, counted, omitted = snippets(README)
+    *blocks, published, others, counted, omitted = snippets(README)
     first, second, own, scored, judge, pools, predicted, search, third, same = blocks
     names: dict = {}
     exec(first, names)  # our own README
@@ -105,6 +105,16 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     assert len(said) == len(found) == 4
     for name, value in said:
         assert found[name] == pytest.approx(float(value), rel=1e-3)
+    exec(others, names)
+    assert names["scores"]["params"] == 7394196
+    assert (
+        names["scores"]
+        .reasons["jacob_cov"]
+        .startswith("the gradient for the images needs images of numbers;")
+    )
+    assert sum(weights.numel() for weights in names["tiny"].parameters()) == 1258
+    costs = names["published_costs"](names["RE_SJW"])
+    assert costs == {"flops": 591710478.0, "params": 10775601.0}
     assert eval(counted, names)["wrcor"] != found["wrcor"]  # an activation in a container counts twice
     assert eval(omitted, names)["proxy"][0] == "naswot"
 
