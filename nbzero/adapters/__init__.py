@@ -16,15 +16,19 @@ if TYPE_CHECKING:
         decisions_of as decisions_of,
         values_of as values_of,
     )
+    from nbzero.adapters.nats import NATSBench as NATSBench, create as create
     from nbzero.adapters.optuna import Objective as Objective, distributions as distributions
     from nbzero.adapters.pymoo import Objectives as Objectives
+    from nbzero.adapters.syne_tune import blackbox as blackbox
     from nbzero.adapters.trainings import Training as Training, Trainings as Trainings
 
 __all__ = face(
     __name__,
     configspace=("arch_of_configuration", "configuration_of", "configuration_space"),
     decisions=("Decision", "arch_of", "decisions_of", "values_of"),
+    nats=("NATSBench", "create"),
     optuna=("Objective", "distributions"),
     pymoo=("Objectives",),
+    syne_tune=("blackbox",),
     trainings=("Training", "Trainings"),
 )

@@ -127,26 +127,33 @@ class Trainings:
             distances = np.abs(self._searched.vectors - vector)
         return self._searched[int(distances.sum(axis=1).argmin())]
 
-    def train(self, arch: str | Arch) -> Training:
+    def train(self, arch: str | Arch, seed: Seed = None) -> Training:
         """What one training gives.
+
+        Args:
+            seed: of the run; None is the one that was given to all.
 
         Raises:
             NothingFoundError: the arch was not measured, with `unmeasured="refuse"`.
             UsageError: no arch of this space.
         """
-        text = str(arch)
+        text, seed = str(arch), self.seed if seed is None else one_seed(seed)
         barred = self._barred(text)
         if barred is not None:
             return Training(text, None, (), 0.0, None, barred)
-        accuracy = self.simulation.train(text, self.seed)
-        seconds = self.seconds
-        if seconds is None:
-            seconds = self.simulation.seconds(text, seed=self.seed)
+        accuracy = self.simulation.train(text, seed)
+        seconds = self.seconds_of(text, seed)
         if isinstance(accuracy, PredictedAccuracy):
             return Training(text, accuracy, (), seconds, "predicted", None)
-        curve = self._curve(text)
+        curve = self._curve(text, seed)
         source = "measured" if curve or accuracy is not None else None
         return Training(text, accuracy, curve, seconds, source, self.simulation.reason)
+
+    def seconds_of(self, arch: str, seed: Seed = None) -> float:
+        """What a training is charged; 0 without a clock."""
+        if self.seconds is not None:
+            return self.seconds
+        return self.simulation.seconds(arch, seed=seed)
 
     def _barred(self, arch: str) -> str | None:
         """Why an arch is not trained here, or None."""
@@ -162,12 +169,22 @@ class Trainings:
             return f"{arch} has more than {most}, the limits of {self.space}"
         return None
 
-    def _curve(self, arch: str) -> tuple[float, ...]:
+    def _curve(self, arch: str, seed: int) -> tuple[float, ...]:
         """Val accuracy by epoch, where the release has it."""
         if arch not in self._searched:
             return ()
-        run = self.bench.query(arch).run(self.dataset, self.recipe, self.seed)
+        run = self.bench.query(arch).run(self.dataset, self.recipe, seed)
         return () if run is None else tuple(run.curve)
+
+    def num_epochs(self) -> int:
+        """The epochs that every training has a curve of; 1 where one can be asked for that has none.
+
+        A run that diverged may have a shorter one.
+        """
+        if self.simulation.unmeasured == "predict":
+            return 1
+        lengths = [len(self._curve(arch, self.seed)) for arch in self.simulation.archs]
+        return max(lengths) if min(lengths) else 1
 
     def test_accuracy(self, arch: str | Arch) -> float:
         """The test accuracy of one training, for the final judgement only.
