@@ -7,6 +7,9 @@
 "tss" is nb201 and "sss" nats-sss; any other space goes by its own name, ours too. Methods, their arguments
 and what they return are NATS-Bench's: accuracies are percentages, FLOPs and params are in millions, epochs
 count from 0. `nbzero.adapters.nats_results` says what is answered where tables hold less.
+
+A script with a budget of time needs training times. Where a release has none, NBZERO_NATS_SECONDS=600, or
+seconds=600 in `create`, charges that for every training.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from nbzero.spaces.nb201 import CELLS, STEM, cell_class
 from nbzero.spaces.published import IMPORTED
 
 VARIABLE = "NBZERO_NATS"
+SECONDS = "NBZERO_NATS_SECONDS"
 SPACES = {"tss": "nb201", "topology": "nb201", "sss": "nats-sss", "size": "nats-sss"}
 
 
@@ -53,12 +57,12 @@ def create(
         search_space: "tss", "sss", or the name of a space of the release.
         fast_mode: either does: tables are mapped, so that nothing is loaded before it is asked for.
         verbose: prints what was opened. Single calls print nothing.
-        how: as `nbzero.adapters.Trainings`. clock is "recorded" where it is not named. seconds=600 charges
-            that for every training, as releases without times need.
+        how: as `nbzero.adapters.Trainings`. clock is "recorded" where it is not named.
 
     Raises:
         ReleaseError: no release is there.
         UnknownNameError: a release without the space; the message says how to name another.
+        UsageError: anything else than a release, or seconds that are no positive number.
     """
     bench, said = _opened(file_path_or_dict)
     space = SPACES.get(search_space, search_space)
@@ -68,10 +72,20 @@ def create(
             f"{said} has no space {quoted(space)} (search_space={search_space!r}), only "
             f"{', '.join(bench.spaces)}; {instead}"
         )
+    seconds = os.environ.get(SECONDS)
+    if seconds and "seconds" not in how and "clock" not in how:
+        how["seconds"] = _number(seconds)
     api = NATSBench(bench, space, **how)
     if verbose:
         print(f"opened {api}")
     return api
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{SECONDS} is {text!r}; it is the seconds that every training is charged") from None
 
 
 def _opened(given: str | os.PathLike[str] | Bench | None) -> tuple[Bench, str]:

@@ -194,11 +194,9 @@ class Results:
         except UsageError:
             return False
 
-    def _recipe(self, dataset: str, hp: Hp, is_mean: bool) -> str:
+    def _recipe(self, dataset: str, hp: Hp) -> str:
         """The first of the recipes of which the release has all accuracies that are asked for."""
         recipes = self.recipes(dataset, hp)
-        if is_mean:
-            recipes.reverse()
         columns = [split_column(split) for split in self.splits(dataset)]
         for recipe in recipes:
             if all(self._has(self.ours(dataset), recipe, column) for column in columns):
@@ -239,7 +237,7 @@ class Results:
             NothingFoundError: a seed that the arch was not trained with; an epoch without a curve; an arch
                 that was not trained, where others are refused.
         """
-        recipe = self._recipe(dataset, hp, is_mean=is_random is False)
+        recipe = self._recipe(dataset, hp)
         runs = self._runs(arch, dataset, recipe)
         if not runs:
             return self._unmeasured(arch, dataset, recipe, iepoch)
@@ -251,7 +249,7 @@ class Results:
 
     def seeds(self, arch: str, dataset: str, hp: Hp) -> list[int]:
         """The seeds that an arch was trained with."""
-        runs = self._runs(arch, dataset, self._recipe(dataset, hp, is_mean=False))
+        runs = self._runs(arch, dataset, self._recipe(dataset, hp))
         return [run.seed for run in runs]
 
     def _runs(self, arch: str, dataset: str, recipe: str) -> list[Run]:
@@ -273,7 +271,7 @@ class Results:
         for split in self.splits(dataset):
             value = values[split]
             if value is not None:
-                found[split] = 100 * value
+                found[split] = percent(value)
         return found
 
     def _with_seed(self, runs: Sequence[Run], given: int) -> list[Run]:
@@ -288,14 +286,16 @@ class Results:
         return found
 
     def _of_run(self, run: Run, dataset: str, iepoch: int | None) -> Answer:
-        num_epochs = epochs_of(run.recipe) or len(run.curve) or None
+        num_epochs = epochs_of(run.recipe)
+        if run.curve and run.status == "ok":
+            num_epochs = len(run.curve)
         accuracies = self._accuracies(run, dataset)
         train_loss = run.train_loss
         seconds: float | None = run.train_time_s
         comment = f"{run.recipe}, seed {run.seed}"
         averaged = getattr(run, "averaged", "no")
         if averaged != "no":
-            comment += f", means ({averaged})"
+            comment += f", where means are given ({averaged})"
         if run.status != "ok":
             comment += f", {run.status}"
         if self._is_two_trainings(dataset):  # these are of the other one
@@ -330,15 +330,15 @@ class Results:
         if iepoch is not None and self._checked_epoch(recipe, iepoch, num_epochs) + 1 != num_epochs:
             raise NothingFoundError(f"{arch} was not trained with {recipe}: no accuracy after epoch {iepoch}")
         training = self.trainings(ours, recipe).train(arch)
-        val = None if training.accuracy is None else 100 * float(training.accuracy)
+        val = None if training.accuracy is None else percent(training.accuracy)
         comment = f"{recipe}, {training.source}" if training.source else f"{recipe}, {training.reason}"
         return Answer(recipe, (), iepoch, num_epochs, val, None, None, training.seconds, comment)
 
     def measured(self, arch: str, dataset: str, hp: Hp, split: Split) -> float | None:
         """The accuracy of a member in percent, the mean of its seeds; None where it was not trained."""
-        recipe = self._recipe(dataset, hp, is_mean=True)
+        recipe = self._recipe(dataset, hp)
         accuracy = self.bench.query(arch).accuracy(self.ours(dataset), recipe, split, "mean")
-        return None if accuracy is None else 100 * accuracy
+        return None if accuracy is None else percent(accuracy)
 
     def charged(self, arch: str, dataset: str, answer: Answer) -> float | NoSeconds:
         """The seconds that a training is charged, up to the epoch of the answer."""
@@ -347,7 +347,7 @@ class Results:
             of = f"{self.space} on {dataset} with {answer.recipe}"
             return NoSeconds(
                 f"the release has no training times of {of}, so there is no time to compute with; "
-                "create(.., seconds=600) charges that for every training, or count queries instead"
+                "NBZERO_NATS_SECONDS=600, or create(.., seconds=600), charges that for every training"
             )
         if not answer.seeds:
             assert answer.seconds is not None
@@ -379,6 +379,15 @@ class Results:
         return macs / 1e6, params / 1e6
 
 
+def percent(fraction: float) -> float:
+    """A fraction in percent, to the seven digits that imported ones have.
+
+    >>> percent(0.822)
+    82.2
+    """
+    return round(100 * float(fraction), 6)
+
+
 def epochs_of(recipe: str) -> int | None:
     """The epochs that a recipe's name ends with.
 
@@ -405,7 +414,7 @@ def _after(answer: Answer, run: Run, splits: Sequence[Split]) -> Answer:
         raise NothingFoundError(f"the release has no curve of {of}; iepoch=None is the last epoch")
     val = None
     if iepoch < len(run.curve):  # else it diverged before
-        val = 100 * run.curve[iepoch]
+        val = percent(run.curve[iepoch])
     seconds = None
     if answer.seconds is not None:
         seconds = answer.seconds * answer.share
