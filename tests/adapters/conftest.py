@@ -21,13 +21,13 @@ def bench():
 def tables(tmp_path_factory):
     """Accuracies alone: no curves, no times."""
     with few_expected():
-        yield imported(tmp_path_factory.mktemp("tables"), "nb201")
+        return imported(tmp_path_factory.mktemp("tables"), "nb201")
 
 
 @pytest.fixture(scope="session")
 def transnas(tmp_path_factory):
     with few_expected():
-        yield imported(tmp_path_factory.mktemp("transnas"), "transnas-macro")
+        return imported(tmp_path_factory.mktemp("transnas"), "transnas-macro")
 
 
 @pytest.fixture(scope="session")
@@ -43,4 +43,4 @@ def archive(tmp_path_factory, held):
     folder: Path = tmp_path_factory.mktemp("archive")
     with few_expected():
         assert run("nb201", write_nats(folder / "simple", some("nb201"), held), folder / "out") == 0
-        yield Bench(folder / "out")
+    return Bench(folder / "out")
