@@ -95,9 +95,7 @@ def _opened(given: str | os.PathLike[str] | Bench | None) -> tuple[Bench, str]:
     if isinstance(given, (str, os.PathLike)):
         return Bench(given), f"the release {os.fspath(given)}"
     if given is not None:
-        raise UsageError(
-            f"{quoted(given)}; give a release's folder, a Bench or None, not the tables themselves"
-        )
+        raise UsageError(f"{quoted(given)}; give a release's folder, a Bench, or None")
     named = os.environ.get(VARIABLE)
     if named:
         return Bench(named), f"the release {named}, which {VARIABLE} names,"

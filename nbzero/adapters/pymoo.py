@@ -180,9 +180,8 @@ class Objectives:
             return 0.0
         points = np.atleast_2d(np.asarray(objectives, np.float64))
         if points.ndim != 2 or points.shape[1] != num:
-            raise UsageError(
-                f"objectives of shape {points.shape}; they are (N, {num}): 1 - val accuracy, {self.costs}"
-            )
+            wanted = f"(N, {num}): 1 - val accuracy, {', '.join(self.costs)}"
+            raise UsageError(f"objectives of shape {points.shape}; they are {wanted}")
         low, high = self.all.min(axis=0), self.all.max(axis=0)
         span = np.where(high > low, high - low, 1.0)
         indicator = needs(ASKED_BY, "pymoo.indicators.hv").HV(ref_point=np.ones(num))

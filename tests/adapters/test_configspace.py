@@ -82,12 +82,12 @@ def test_bad_input(monkeypatch):
     with pytest.raises(UsageError, match="an arch begins with its space"):
         configuration_of(space, "resnet18")
     for other in (
-        config_space.ConfigurationSpace({"stem": [4, 8]}, name="r1-mini"),
-        config_space.ConfigurationSpace({"stem": [4, 8]}),
+        config_space.ConfigurationSpace(name="r1-mini", space={"stem": [4, 8]}),
+        config_space.ConfigurationSpace(space={"stem": [4, 8]}),
     ):
-        with pytest.raises(UsageError, match="was not made by nbzero.adapters.configuration_space"):
+        with pytest.raises(UsageError, match="was not made by nbzero"):
             arch_of_configuration(other.get_default_configuration())
-        with pytest.raises(UsageError, match="was not made by nbzero.adapters.configuration_space"):
+        with pytest.raises(UsageError, match="was not made by nbzero"):
             configuration_of(other, "r1-mini-s8-d1w4s2-d2w8s1-d3w12s2-d4w64s2")
     monkeypatch.setitem(sys.modules, "ConfigSpace", None)
     with pytest.raises(MissingPackageError, match=r"needs ConfigSpace, .* pip install ConfigSpace$"):

@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("pymoo")
 
-from pymoo.algorithms.moo.nsga2 import NSGA2  # noqa: E402
-from pymoo.optimize import minimize  # noqa: E402
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.optimize import minimize
 
-from nbzero.adapters import Objectives  # noqa: E402
-from nbzero.errors import MissingPackageError, UnknownNameError, UsageError  # noqa: E402
-from nbzero.spaces.macro import as_arch  # noqa: E402
+from nbzero.adapters import Objectives
+from nbzero.errors import MissingPackageError, UnknownNameError, UsageError
+from nbzero.spaces.macro import as_arch
 
 R1 = ("r1-mini", "cifar10", "cpu-16px-4")
 

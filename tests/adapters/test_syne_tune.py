@@ -2,21 +2,22 @@
 
 import logging
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
 pytest.importorskip("syne_tune", reason="needs pip install --no-deps syne-tune")
 
-from syne_tune import StoppingCriterion, Tuner  # noqa: E402
-from syne_tune.backend.simulator_backend.simulator_callback import SimulatorCallback  # noqa: E402
-from syne_tune.blackbox_repository import UserBlackboxBackend  # noqa: E402
-from syne_tune.optimizer.baselines import ASHA, RandomSearch  # noqa: E402
+from syne_tune import StoppingCriterion, Tuner
+from syne_tune.backend.simulator_backend.simulator_callback import SimulatorCallback
+from syne_tune.blackbox_repository import UserBlackboxBackend
+from syne_tune.optimizer.baselines import ASHA, RandomSearch
 
-from nbzero import Bench  # noqa: E402
-from nbzero.adapters import blackbox, decisions_of, values_of  # noqa: E402
-from nbzero.errors import MissingPackageError, NothingFoundError, UnknownNameError, UsageError  # noqa: E402
-from tests.conftest import DIVERGED  # noqa: E402
+from nbzero import Bench
+from nbzero.adapters import blackbox, decisions_of, values_of
+from nbzero.errors import MissingPackageError, NothingFoundError, UnknownNameError, UsageError
+from tests.conftest import DIVERGED
 
 R1 = ("r1-mini", "cifar10", "cpu-16px-4")
 
@@ -33,19 +34,20 @@ def quiet(monkeypatch, tmp_path):
 
 
 def tuned(told, scheduler, seconds):
-    backend = UserBlackboxBackend(told, elapsed_time_attr="elapsed_time", seed=0)
+    """The results that a tuner on the simulator stored: a dict an epoch of a trial."""
+    stored = SimulatorCallback()
     tuner = Tuner(
-        trial_backend=backend,
+        trial_backend=UserBlackboxBackend(told, elapsed_time_attr="elapsed_time", seed=0),
         scheduler=scheduler,
         stop_criterion=StoppingCriterion(max_wallclock_time=seconds),
         n_workers=4,
         sleep_time=0,
-        callbacks=[SimulatorCallback()],
+        callbacks=[stored],
         save_tuner=False,
         print_update_interval=1e9,
     )
     tuner.run()
-    return backend
+    return stored.results
 
 
 def test_every_epoch_of_the_curve_and_its_time(bench, trained):
@@ -81,14 +83,17 @@ def test_a_tuner_stops_trainings_early_on_the_simulator(trained):
         reduction_factor=2,
         random_seed=0,
     )
-    backend = tuned(trained, scheduler, seconds=1500)
-    trials = backend._trial_dict.values()
-    results = [len(trial.metrics) for trial in trials if trial.metrics]
-    assert len(results) > 30 and set(results) == {1, 2, 4}
-    for trial in trials:
-        for result in trial.metrics:
-            wanted = trained.objective_function(trial.config, fidelity=int(result["epoch"]), seed=0)
-            assert result["val_acc"] == wanted["val_acc"]
+    results = tuned(trained, scheduler, seconds=1500)
+    epochs = Counter(result["trial_id"] for result in results)
+    assert len(epochs) > 50 and {1, 2, 4} <= set(epochs.values())
+    assert Counter(epochs.values())[1] > Counter(epochs.values())[4]
+    names = [one.name for one in trained.trainings.decisions]
+    for result in results:
+        values = {name: result[f"config_{name}"] for name in names}
+        wanted = trained.objective_function(values, fidelity=int(result["epoch"]), seed=0)
+        assert result["val_acc"] == wanted["val_acc"]
+        assert result["elapsed_time"] == pytest.approx(wanted["elapsed_time"])
+    assert 1400 < max(result["st_tuner_time"] for result in results) < 1700
 
 
 def test_a_tuner_on_predictions_and_on_an_imported_space(bench, tables):
@@ -97,8 +102,7 @@ def test_a_tuner_on_predictions_and_on_an_imported_space(bench, tables):
         scheduler = RandomSearch(
             told.configuration_space, metrics=["val_acc"], do_minimize=False, random_seed=0
         )
-        backend = tuned(told, scheduler, seconds=600)
-        results = [result for trial in backend._trial_dict.values() for result in trial.metrics]
+        results = tuned(told, scheduler, seconds=600)
         assert len(results) >= 10 and all(0 < result["val_acc"] < 1 for result in results)
 
 
