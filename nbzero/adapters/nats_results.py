@@ -179,9 +179,8 @@ class Results:
         found = [recipe for recipe in there if wanted is not None and epochs_of(recipe) == wanted]
         singles = [recipe for recipe in found if not recipe.endswith(MEAN)]
         if len(singles) > 1:
-            raise UsageError(
-                f"hp {hp!r} of {self.space} on {dataset} means several recipes; name one: {singles}"
-            )
+            listed = ", ".join(singles)
+            raise UsageError(f"hp {hp!r} of {self.space} on {dataset} means several; name one: {listed}")
         if not found:
             listed = ", ".join(map(repr, allowed))
             raise UsageError(f"hp {hp!r}; of {self.space} on {dataset} it is one of {listed}")

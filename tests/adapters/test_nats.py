@@ -469,8 +469,20 @@ def test_what_is_of_nb201_alone(ours):
             asked(ours[0])
 
 
-def test_recipes_of_equal_epochs_are_named(release):
+def test_a_diverged_run_has_no_accuracy_and_says_so(release):
     api = NATSBench(Bench(release), "r1-mini")
-    assert api.avaliable_hps == ["12", "4"] or api.avaliable_hps == ["4", "12"]
+    assert sorted(api.avaliable_hps) == ["12", "4"]
     diverged = api.get_more_info(7, "cifar10", hp="4", is_random=0)
     assert diverged["valid-accuracy"] is None and diverged["comment"] == "cpu-16px-4, seed 0, diverged"
+    assert api.get_more_info(7, "cifar10", hp="4", is_random=False)["valid-accuracy"] > 0  # of seed 1
+
+
+def test_hp_is_a_number_of_epochs_or_a_recipe(bench, monkeypatch):
+    api = NATSBench(bench, "r1")
+    assert api.get_more_info(0, "cifar10")["comment"].startswith("gpu-12, ")
+    assert api.get_more_info(0, "cifar10", hp="04")["comment"].startswith("cpu-16px-4, ")
+    assert api.full_train_epochs == 12
+    monkeypatch.setattr(Bench, "recipes", lambda *given: ["cpu-16px-12", "gpu-12"])
+    with pytest.raises(UsageError, match="of r1 on cifar10 means several; name one: cpu-16px-12, gpu-12"):
+        api.get_more_info(0, "cifar10")
+    assert api.get_more_info(0, "cifar10", hp="gpu-12")["comment"].startswith("gpu-12, ")
