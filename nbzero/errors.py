@@ -99,7 +99,7 @@ INSTALL = {
     "ray": "'nbzero[ray]'",
     "rich": "'nbzero[cli]'",
     "sklearn": "'nbzero[torch]'",
-    "syne_tune": "--no-deps syne-tune, and pip install huggingface_hub dill psutil tqdm",
+    "syne_tune": "--no-deps syne-tune, and pip install dill huggingface_hub pandas psutil scikit-learn tqdm",
     "torch": "'nbzero[torch]'",
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",

@@ -124,7 +124,7 @@ class Objective:
         """How many epochs of the curve were reported, before the pruner ended it or it was over."""
         for epoch, accuracy in enumerate(training.curve, 1):
             trial.report(accuracy, epoch)
-            if epoch < len(training.curve) and trial.should_prune():
+            if trial.should_prune():
                 return epoch
         return len(training.curve)
 

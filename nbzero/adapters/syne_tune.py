@@ -6,8 +6,9 @@
         told.configuration_space, metric="val_acc", do_minimize=False, time_attr="epoch", max_t=4
     )
 
-`syne_tune.blackbox_repository` asks for huggingface_hub, which syne-tune does not install. Installed with all
-that it names, syne-tune brings xgboost with CUDA's NCCL; --no-deps leaves that out.
+All that syne-tune 0.16 asks for brings xgboost with CUDA's NCCL, which has the files of xgboost-cpu; nothing
+here needs it. So: pip install --no-deps syne-tune, and pip install dill huggingface_hub pandas psutil
+scikit-learn tqdm.
 """
 
 from __future__ import annotations

@@ -69,6 +69,8 @@ def test_every_accuracy_is_that_of_the_official_file(api, held, dataset, hp):
                 value = run["eval_acc1es"][f"{split}@{last}"]
                 assert info[f"{name}-accuracy"] == pytest.approx(value, abs=1e-5)
                 assert info[f"{name}-loss"] is None
+        has_training = mean["train-loss"] is not None and mean["train-all-time"] is not None
+        assert has_training == (dataset != "cifar10")  # whose test accuracies are of another training
         absent = {"valid", "test"} - SETS[dataset].keys()
         assert not [key for key in mean for name in absent if key.startswith(name)]
 

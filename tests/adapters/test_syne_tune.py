@@ -138,5 +138,5 @@ def test_bad_input(bench, tables, trained):
 
 def test_without_syne_tune(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "syne_tune.blackbox_repository.blackbox", None)
-    with pytest.raises(MissingPackageError, match="pip install --no-deps syne-tune, and pip install hugg"):
+    with pytest.raises(MissingPackageError, match="pip install --no-deps syne-tune, and pip install dill"):
         blackbox(bench, *R1)
