@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nbzero.adapters.trainings import How, Training, Trainings
 from nbzero.errors import UsageError, names, needs, unknown_name
-from nbzero.spaces.macro import CHOICES, as_arch
+from nbzero.spaces.macro import as_arch
 
 if TYPE_CHECKING:
     from nbzero.bench import Bench
@@ -60,6 +60,7 @@ class Objectives:
         needs(ASKED_BY, "pymoo")
         self.trainings = Trainings(bench, space, dataset, recipe, **how)
         self.costs = _checked_costs(bench, space, costs)
+        self._opened = bench.release.space(space)
         self._decisions = self.trainings.decisions
         self._evaluated: dict[bytes, tuple[Training, Floats]] = {}
 
@@ -134,11 +135,11 @@ class Objectives:
 
     def costs_of(self, arch: str) -> list[float]:
         """The costs of an arch, a member or not, as the archs table counts them."""
-        if self.trainings.space in CHOICES:
-            parsed = as_arch(arch)
-            return [float(getattr(parsed, cost)) for cost in self.costs]
-        record = self.trainings.bench.query(arch)
-        return [float(getattr(record, cost)) for cost in self.costs]
+        arch_id = self._opened.ids.get(arch)
+        if arch_id is not None:
+            return [float(self._opened.cost(cost, arch_id)) for cost in self.costs]
+        parsed = as_arch(arch)
+        return [float(getattr(parsed, cost)) for cost in self.costs]
 
     @cached_property
     def all(self) -> Floats:

@@ -157,8 +157,9 @@ class Trainings:
 
     def _barred(self, arch: str) -> str | None:
         """Why an arch is not trained here, or None."""
-        if arch not in self._searched:
-            self._searched.encode(arch)  # raises, and says why
+        if arch in self._searched:
+            return None
+        self._searched.encode(arch)  # raises for no arch of this space, and says why
         if not self._condition.is_met(arch):
             return f"{arch} does not meet where={self._condition.where!r}"
         if self.space not in CHOICES:
