@@ -1,7 +1,8 @@
 """What is answered to NATS-Bench's questions about one arch.
 
 "cifar10-valid" has the val accuracy of CIFAR-10, "cifar10" of NATS-Bench's spaces the test accuracy alone, as
-theirs: two trainings. In other spaces one training has both. What differs, because tables hold less:
+theirs: two trainings. In other spaces one training has both. Imported metrics that are no accuracies are
+times 100 too. What differs, because tables hold less:
 
     time        of the training, without evaluations. `simulate_train_eval` charges an arch of which there is
                 none the median. Where there is none at all, the time can be kept and shown; computing with it
@@ -330,7 +331,9 @@ class Results:
             raise NothingFoundError(f"{arch} was not trained with {recipe}: no accuracy after epoch {iepoch}")
         training = self.trainings(ours, recipe).train(arch)
         val = None if training.accuracy is None else percent(training.accuracy)
-        comment = f"{recipe}, {training.source}" if training.source else f"{recipe}, {training.reason}"
+        comment = f"{recipe}, {training.source or training.reason}"
+        if self._how.get("split") == "test":
+            comment += ", of the test split"
         return Answer(recipe, (), iepoch, num_epochs, val, None, None, training.seconds, comment)
 
     def measured(self, arch: str, dataset: str, hp: Hp, split: Split) -> float | None:

@@ -1,7 +1,8 @@
 """What the adapters ask of a bench: which arch some decisions make, and what its training gives.
 
-An optimiser sees val accuracies. Test accuracies are for the final judgement and have a name of their own,
-`test_accuracy`.
+An optimiser sees val accuracies, unless split="test" is asked for. Test accuracies are for the final
+judgement and have a name of their own, `test_accuracy`. In imported tasks of another metric an accuracy is
+that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from nbzero.adapters.decisions import arch_of, decisions_of, vector_of
 from nbzero.errors import NothingFoundError, UsageError
-from nbzero.release.opened import Seed, one_seed
+from nbzero.release.opened import Seed, Split, one_seed
 from nbzero.search.answers import PredictedAccuracy, Unmeasured
 from nbzero.search.clock import ClockName
 from nbzero.search.moves import Condition
@@ -28,20 +29,22 @@ if TYPE_CHECKING:
 
 
 class How(TypedDict, total=False):
-    """How trainings are answered, as `Bench.simulate` has it; `seconds` and `seed` as `Trainings`."""
+    """How trainings are answered: the keyword arguments of `Trainings`."""
 
     unmeasured: Unmeasured | None
     clock: ClockName | None
     where: str | None
     seconds: float | None
     seed: Seed
+    split: Split
 
 
 class Training(NamedTuple):
     """What is known of one training.
 
     Attributes:
-        accuracy: val, a fraction; a `PredictedAccuracy` where no network was trained; None without any.
+        accuracy: of the split that is searched, a fraction; a `PredictedAccuracy` where no network was
+            trained; None where there is none.
         curve: val accuracy after each epoch; empty where there is none, as of what was predicted.
         seconds: by the clock.
         source: "measured", "predicted", or None.
@@ -70,6 +73,7 @@ class Trainings:
             accuracy, with that as the reason.
         seconds: what every training is charged, instead of a clock: where a release gives no times.
         seed: of the runs; None is 0.
+        split: "val"; "test" is for benchmarks that have no val accuracies, as nbmacro. It has no curves.
 
     Attributes:
         simulation: the search that answers. It has no limits, and its own clock is not used.
@@ -93,13 +97,14 @@ class Trainings:
         where: str | None = None,
         seconds: float | None = None,
         seed: Seed = None,
+        split: Split = "val",
     ) -> None:
         check_seconds(seconds, clock)
         self.seed = one_seed(seed)
         if seconds is not None:
             clock = "none"
         self.simulation = bench.simulate(
-            space, dataset, recipe, unmeasured=unmeasured, clock=clock, where=where
+            space, dataset, recipe, unmeasured=unmeasured, clock=clock, where=where, split=split
         )
         self.space, self.dataset, self.recipe = space, dataset, self.simulation.recipe
         self.decisions = decisions_of(space)
@@ -172,7 +177,7 @@ class Trainings:
 
     def _curve(self, arch: str, seed: int) -> tuple[float, ...]:
         """Val accuracy by epoch, where the release has it."""
-        if arch not in self._searched:
+        if arch not in self._searched or self.simulation.split == "test":
             return ()
         run = self.bench.query(arch).run(self.dataset, self.recipe, seed)
         return () if run is None else tuple(run.curve)

@@ -31,6 +31,13 @@ def transnas(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def nbmacro(tmp_path_factory):
+    """Test accuracies alone."""
+    with few_expected():
+        return imported(tmp_path_factory.mktemp("nbmacro"), "nbmacro")
+
+
+@pytest.fixture(scope="session")
 def held():
     """What the official files of the archs hold."""
     archs = some("nb201")

@@ -488,3 +488,18 @@ def test_hp_is_a_number_of_epochs_or_a_recipe(bench, monkeypatch):
     with pytest.raises(UsageError, match="of r1 on cifar10 means several; name one: cpu-16px-12, gpu-12"):
         api.get_more_info(0, "cifar10")
     assert api.get_more_info(0, "cifar10", hp="gpu-12")["comment"].startswith("gpu-12, ")
+
+
+def test_a_benchmark_without_val_accuracies(nbmacro):
+    api = create(nbmacro, "nbmacro", verbose=False)
+    run = nbmacro.query(api[4]).run("cifar10", "macro-50", 2)
+    info = api.get_more_info(4, "cifar10", is_random=2)
+    assert info["test-accuracy"] == pytest.approx(100 * run.test_acc) and info["valid-accuracy"] is None
+    with pytest.raises(NothingFoundError, match="try split='test'"):
+        api.simulate_train_eval(4, "cifar10")
+    api = create(nbmacro, "nbmacro", verbose=False, split="test", seconds=60)
+    accuracy, _, seconds, _ = api.simulate_train_eval(4, "cifar10")
+    first = nbmacro.query(api[4]).accuracy("cifar10", "macro-50", "test")
+    assert (accuracy, seconds) == (pytest.approx(100 * first), 60)
+    comment = api.get_more_info(4, "cifar10-valid")["comment"]
+    assert comment == "macro-50, measured, of the test split"

@@ -155,3 +155,18 @@ def test_what_is_no_arch_of_the_space(bench, predicted):
         predicted.test_accuracy(stranger(bench))
     with pytest.raises(UsageError, match="seed 'mean'"):
         predicted.train(bench.space("r1-mini")[0], seed="mean")
+
+
+def test_the_test_split_is_searched_where_it_is_asked_for(bench, nbmacro):
+    with pytest.raises(NothingFoundError, match=r"nbmacro with a val accuracy .* try split='test'"):
+        Trainings(nbmacro, "nbmacro", "cifar10")
+    trainings = Trainings(nbmacro, "nbmacro", "cifar10", split="test", seed=1)
+    arch = trainings.simulation.archs[3]
+    accuracy = nbmacro.query(arch).accuracy("cifar10", split="test", seed=1)
+    assert trainings.train(arch).accuracy == accuracy == trainings.test_accuracy(arch)
+    tested = Trainings(bench, *R1, split="test")
+    arch = tested.simulation.archs[0]
+    training = tested.train(arch)
+    assert training.accuracy == bench.query(arch).accuracy(*R1[1:], split="test") and training.curve == ()
+    with pytest.raises(UsageError, match="split 'valid'; it is 'val', or 'test'"):
+        Trainings(bench, *R1, split="valid")
