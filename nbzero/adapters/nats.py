@@ -29,10 +29,13 @@ from nbzero.adapters.nats_results import (
     NoSeconds,
     Results,
 )
-from nbzero.adapters.trainings import How
+from nbzero.adapters.trainings import Answered, check_seconds
 from nbzero.bench import Bench
 from nbzero.errors import UnknownNameError, UsageError, quoted
 from nbzero.images.facts import dataset as facts_of
+from nbzero.release.opened import Split, split_column
+from nbzero.search.answers import Unmeasured
+from nbzero.search.clock import ClockName
 from nbzero.spaces.macro import Arch
 from nbzero.spaces.nats_sss import CELL
 from nbzero.spaces.nb201 import CELLS, STEM, cell_class
@@ -48,7 +51,7 @@ def create(
     search_space: str = "tss",
     fast_mode: bool = False,
     verbose: bool = True,
-    **how: Unpack[How],
+    **how: Unpack[Answered],
 ) -> NATSBench:
     """What answers as NATS-Bench's API does.
 
@@ -57,7 +60,8 @@ def create(
         search_space: "tss", "sss", or the name of a space of the release.
         fast_mode: either does: tables are mapped, so that nothing is loaded before it is asked for.
         verbose: prints what was opened. Single calls print nothing.
-        how: as `nbzero.adapters.Trainings`. clock is "recorded" where it is not named.
+        how: unmeasured, clock, seconds and split, as `nbzero.adapters.Trainings`. clock is "recorded" where
+            it is not named. split="test" simulates trainings by test accuracies, where there are no others.
 
     Raises:
         ReleaseError: no release is there.
@@ -108,7 +112,7 @@ class NATSBench:
     Args:
         bench: the release.
         space: one of its spaces.
-        how: as `nbzero.adapters.Trainings`.
+        unmeasured, clock, seconds, split: as `create`.
 
     Attributes:
         meta_archs: the arch strings, by index.
@@ -116,7 +120,19 @@ class NATSBench:
         used_time: seconds that `simulate_train_eval` has charged since `reset_time`.
     """
 
-    def __init__(self, bench: Bench, space: str, **how: Unpack[How]) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        space: str,
+        *,
+        unmeasured: Unmeasured | None = None,
+        clock: ClockName | None = None,
+        seconds: float | None = None,
+        split: Split = "val",
+    ) -> None:
+        check_seconds(seconds, clock)
+        split_column(split)  # raises for what is none
+        how: Answered = {"unmeasured": unmeasured, "clock": clock, "seconds": seconds, "split": split}
         self._results = Results(bench, space, how)
         self.space = space
         self.meta_archs = list(self._results.opened.archs)
@@ -257,17 +273,21 @@ class NATSBench:
     ) -> tuple[float | None, None, float | NoSeconds, float | NoSeconds]:
         """(val accuracy in percent, latency, seconds, used_time) of one training with a random seed.
 
-        "cifar10" is "cifar10-valid". The latency is None. Errors as `get_more_info`.
+        "cifar10" is "cifar10-valid". The latency is None. With split="test" the accuracy is of the test
+        split. Errors as `get_more_info`.
         """
         text = self._text(arch)
-        named = VALID if dataset == "cifar10" else dataset
+        named, split = dataset, self._results.split
+        if dataset == "cifar10" and split == "val":
+            named = VALID
         answer = self._results.answer(text, named, iepoch, hp, is_random=True)
         seconds = self._results.charged(text, named, answer)
         if account_time and isinstance(seconds, NoSeconds):
             self.used_time = seconds
         elif account_time:
             self.used_time = self.used_time + seconds
-        return answer.val, None, seconds, self.used_time
+        accuracy = answer.val if split == "val" else answer.test
+        return accuracy, None, seconds, self.used_time
 
     def reset_time(self) -> None:
         """used_time back to 0."""

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from nbzero.adapters.trainings import How, Trainings
+from nbzero.adapters.trainings import Answered, Trainings
 from nbzero.bench import Bench
 from nbzero.errors import NothingFoundError, UsageError, unknown_name, whole
 from nbzero.images.facts import dataset as facts_of
@@ -115,8 +115,9 @@ class Answer(NamedTuple):
 class Results:
     """The tables of one space, asked as NATS-Bench asks."""
 
-    def __init__(self, bench: Bench, space: str, how: How) -> None:
+    def __init__(self, bench: Bench, space: str, how: Answered) -> None:
         self.bench, self.space = bench, space
+        self.split: Split = how.get("split", "val")
         self.opened = bench.release.space(space)
         self._how = how
         self._trainings: dict[tuple[str, str], Trainings] = {}
@@ -221,7 +222,7 @@ class Results:
         key = (dataset, recipe)
         if key not in self._trainings:
             how = self._how.copy()
-            if "clock" not in how and "seconds" not in how:
+            if how.get("clock") is None and how.get("seconds") is None:
                 how["clock"] = "recorded" if self._has(dataset, recipe, "train_time_s") else "none"
             self._trainings[key] = Trainings(self.bench, self.space, dataset, recipe, **how)
         return self._trainings[key]
@@ -324,17 +325,20 @@ class Results:
 
     def _unmeasured(self, arch: str, dataset: str, recipe: str, iepoch: int | None) -> Answer:
         ours = self.ours(dataset)
-        if "val" not in self.splits(dataset):
-            raise NothingFoundError(f"{arch} has no test accuracy on {ours} with {recipe}")
+        if self.split not in self.splits(dataset):
+            there = " or ".join(self.splits(dataset))
+            raise NothingFoundError(f"{arch} has no {there} accuracy on {ours} with {recipe}")
         num_epochs = epochs_of(recipe)
         if iepoch is not None and self._checked_epoch(recipe, iepoch, num_epochs) + 1 != num_epochs:
             raise NothingFoundError(f"{arch} was not trained with {recipe}: no accuracy after epoch {iepoch}")
         training = self.trainings(ours, recipe).train(arch)
-        val = None if training.accuracy is None else percent(training.accuracy)
         comment = f"{recipe}, {training.source or training.reason}"
-        if self._how.get("split") == "test":
-            comment += ", of the test split"
-        return Answer(recipe, (), iepoch, num_epochs, val, None, None, training.seconds, comment)
+        answer = Answer(recipe, (), iepoch, num_epochs, None, None, None, training.seconds, comment)
+        if training.accuracy is None:
+            return answer
+        if self.split == "test":
+            return answer._replace(test=percent(training.accuracy))
+        return answer._replace(val=percent(training.accuracy))
 
     def measured(self, arch: str, dataset: str, hp: Hp, split: Split) -> float | None:
         """The accuracy of a member in percent, the mean of its seeds; None where it was not trained."""

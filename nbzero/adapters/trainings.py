@@ -28,15 +28,20 @@ if TYPE_CHECKING:
     from nbzero.bench import Bench
 
 
-class How(TypedDict, total=False):
-    """How trainings are answered: the keyword arguments of `Trainings`."""
+class Answered(TypedDict, total=False):
+    """How any training is answered: keyword arguments of `Trainings`."""
 
     unmeasured: Unmeasured | None
     clock: ClockName | None
-    where: str | None
     seconds: float | None
-    seed: Seed
     split: Split
+
+
+class How(Answered, total=False):
+    """All keyword arguments of `Trainings`."""
+
+    where: str | None
+    seed: Seed
 
 
 class Training(NamedTuple):

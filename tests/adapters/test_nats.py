@@ -405,8 +405,15 @@ def test_what_cannot_be_opened(tables, tmp_path, monkeypatch):
         create(str(tmp_path / "nothing"), "tss")
     with pytest.raises(UsageError, match="give a release's folder, a Bench, or None"):
         create({"meta_archs": []}, "tss")
-    with pytest.raises(UsageError, match="seconds -1"):
-        create(tables, "tss", verbose=False, seconds=-1).simulate_train_eval(0, "cifar10", hp="12")
+    for wrong, message in (
+        ({"seconds": -1}, "seconds -1; it is a positive number"),
+        ({"seconds": 60, "clock": "recorded"}, "seconds 60 and clock 'recorded'; give one of them"),
+        ({"split": "valid"}, "split 'valid'; it is 'val', or 'test'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            create(tables, "tss", verbose=False, **wrong)
+    with pytest.raises(TypeError, match="where"):
+        create(tables, "tss", verbose=False, where="macs < 1e6")
 
 
 @pytest.mark.parametrize(
@@ -499,7 +506,7 @@ def test_a_benchmark_without_val_accuracies(nbmacro):
         api.simulate_train_eval(4, "cifar10")
     api = create(nbmacro, "nbmacro", verbose=False, split="test", seconds=60)
     accuracy, _, seconds, _ = api.simulate_train_eval(4, "cifar10")
-    first = nbmacro.query(api[4]).accuracy("cifar10", "macro-50", "test")
-    assert (accuracy, seconds) == (pytest.approx(100 * first), 60)
-    comment = api.get_more_info(4, "cifar10-valid")["comment"]
-    assert comment == "macro-50, measured, of the test split"
+    accuracies = [nbmacro.query(api[4]).accuracy("cifar10", split="test", seed=seed) for seed in range(3)]
+    assert accuracy in [pytest.approx(100 * one) for one in accuracies] and seconds == 60
+    with pytest.raises(NothingFoundError, match="has no val accuracy on cifar10 with macro-50"):
+        api.get_more_info(4, "cifar10-valid")
