@@ -8,6 +8,7 @@ times 100 too. What differs, because tables hold less:
                 none the median. Where there is none at all, the time can be kept and shown; computing with it
                 says what to do.
     None        train accuracies, losses of evaluations, latencies: no table has them.
+    no key      "valtest-*"; "test-*" of "cifar10-valid", and of epochs before the last.
     hp          the epochs of a recipe, or its name. None is 12 epochs, or the only recipe.
     is_random   True draws one of the seeds that there are of an arch. False is their mean, a number one of
                 them: NATS-Bench's 777, 888, 999, or ours, from 0. Where the release has only a mean of seeds,
