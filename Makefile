@@ -9,6 +9,7 @@ TORCH ?= https://download.pytorch.org/whl/cpu/torch/
 
 # torch first and pinned: its CPU build comes from here, a looser request would bring gigabytes of CUDA packages.
 # timm alone, for the tests of foreign networks: it asks for torchvision, which would bring those gigabytes too.
+# syne-tune alone: it asks for xgboost with CUDA's NCCL, which has the files of xgboost-cpu in 350 MB more.
 $(VENV)/.ready: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; try make PYTHON=python3.11" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +21,7 @@ ifdef LOCKED
 else
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
-	$(BIN)/pip install --quiet --no-deps timm safetensors
+	$(BIN)/pip install --quiet --no-deps timm safetensors syne-tune psutil
 endif
 	touch $@
 

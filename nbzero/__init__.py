@@ -57,6 +57,7 @@ __all__ = [
 ]
 __version__ = "0.6.0"
 _LATER = (
+    "adapters",
     "images",
     "importers",
     "judge",

@@ -84,18 +84,22 @@ class MissingPackageError(NBZeroError, ImportError):
 
 # What brings a package that nbzero does not always need.
 INSTALL = {
+    "ConfigSpace": "ConfigSpace",
     "PIL": "'nbzero[torch]'",
     "fsspec": "fsspec",
     "h5py": "'nbzero[torch]'",
     "matplotlib": "'nbzero[plots]'",
     "numba": "'nbzero[fast]'",
+    "optuna": "optuna",
     "pandas": "'nbzero[analysis]'",
     "polars": "polars",
     "pooch": "'nbzero[torch]'",
     "pyarrow": "pyarrow",
+    "pymoo": "pymoo",
     "ray": "'nbzero[ray]'",
     "rich": "'nbzero[cli]'",
     "sklearn": "'nbzero[torch]'",
+    "syne_tune": "--no-deps syne-tune, and pip install dill huggingface_hub pandas psutil scikit-learn tqdm",
     "torch": "'nbzero[torch]'",
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",

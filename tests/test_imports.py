@@ -35,7 +35,7 @@ FLOORS = (
     ("nbzero.bench",),
     ("nbzero",),
     ("nbzero.cite", "nbzero.plots", "nbzero.importers"),
-    ("nbzero.pages",),
+    ("nbzero.pages", "nbzero.adapters"),
     ("nbzero.cli", "nbzero.__main__"),
     ("train",),
     ("builders",),
