@@ -45,13 +45,13 @@ lock:
 		--no-emit-package torch --no-annotate --custom-compile-command 'make lock' --find-links $(TORCH) \
 		--output-file requirements/dev.lock
 
-# The wheel is made from the sdist. PYTHONS: others to try it with.
+# The wheel is made from the sdist. PYTHONS="python3.12 python3.13": those to try it with, this one unless told.
 dist: $(VENV)/.ready
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m pytest -p no:xdist tests/test_package.py -k lock
-	$(BIN)/python -m builders.check_dist dist --python python $(PYTHONS)
+	$(BIN)/python -m builders.check_dist dist $(if $(PYTHONS),--python $(PYTHONS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo

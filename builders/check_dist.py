@@ -17,7 +17,7 @@ from pathlib import Path
 
 from builders.work.command import parser_of, say_errors
 from nbzero import Bench, __version__
-from nbzero.errors import ReleaseError, UsageError, names
+from nbzero.errors import ReleaseError, UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCH = "r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"
@@ -39,7 +39,7 @@ def the_only(folder: Path, pattern: str) -> Path:
     """The file in `folder` that a pattern names; UsageError for none or several."""
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
-        there = names(path.name for path in found) or "none"
+        there = ", ".join(path.name for path in found) or "none"
         raise UsageError(f"{folder} has {there} of {pattern}, one is needed; run make dist")
     return found[0]
 
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sdist, wheel = (the_only(given.folder, pattern).resolve() for pattern in ("*.tar.gz", "*.whl"))
     missing = left_out(sdist, _run(["git", "ls-files"], ROOT).splitlines())
     if missing:
-        raise ReleaseError(f"{sdist.name} lacks {names(missing)}; name them in MANIFEST.in")
+        raise ReleaseError(f"{sdist.name} lacks {', '.join(missing)}; name them in MANIFEST.in")
     record = Bench(ROOT / "data").query(ARCH)
     accuracy, score = record.accuracy("cifar10"), record.score("synflow", "cifar10")
     wanted = [__version__, Bench(ROOT / "data").version, record.macs, accuracy, score]
