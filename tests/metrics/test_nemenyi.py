@@ -10,8 +10,8 @@ from scipy import stats
 from nbzero.errors import UsageError
 from nbzero.metrics import critical_difference, nemenyi
 
-# AUC of four variants of C4.5 on 14 data sets: table 6 of Demsar, JMLR 7 (2006). Two values of the last row but
-# one are printed as equal, 0.975, and ranked second and third: here the former is a digit larger.
+# AUC of four variants of C4.5 on 14 data sets: table 6 of Demsar, JMLR 7 (2006). Two values of the last row
+# but one are printed as equal, 0.975, and ranked second and third: here the former is a digit larger.
 DEMSAR = (
     (0.763, 0.768, 0.771, 0.798),
     (0.599, 0.591, 0.590, 0.569),
@@ -90,7 +90,7 @@ def test_the_example_of_demsar():
 )
 def test_the_published_table_of_critical_values(num_entries, q):
     found = critical_difference(num_entries, num_pools=1) / math.sqrt(num_entries * (num_entries + 1) / 6)
-    assert found == pytest.approx(q, abs=6e-4)
+    assert found == pytest.approx(q, abs=1e-3)  # it cuts digits off
 
 
 def test_without_a_difference_by_friedman_all_are_one_clique():
