@@ -200,7 +200,9 @@ def _board(found: list[Judged], by: By, resamples: int, notes: list[str]) -> Boa
     places = np.array([_places(row) for row in values])
     mean_rank = np.full(len(names), math.nan)
     rank = np.full(values.shape, math.nan)
-    if len(shared):
+    if len(shared) < LEAST_ENTRIES:
+        shared = shared[:0]
+    else:
         rank[:, shared] = ranks(-values[:, shared])
         mean_rank[shared] = rank[:, shared].mean(axis=0)
     # The best first; those without a mean rank behind, by their place. lexsort reads its last key first.

@@ -30,9 +30,8 @@ def notes_of(
         left = f"Of {num_entries} entries {num_compared} have a value in every pool, and so a mean rank"
         notes.append(f"{left}; the others stand below, by mean_place.")
     if comparison is None:
-        too_few = f"{count_of(len(found), 'pool')} and {count_of(num_compared, 'entry', 'entries')} in all"
-        least = f"from {LEAST_POOLS} pools and {LEAST_ENTRIES} entries on"
-        notes.append(f"Not tested: {too_few}; Friedman's test is {least}. {_groups(found, by)}".strip())
+        least = f"{LEAST_POOLS} pools and {LEAST_ENTRIES} entries that all pools have"
+        notes.append(f"Not tested: Friedman's test is of at least {least}. {_groups(found, by)}".strip())
         return notes
     compared = f"{num_compared} entries on {comparison.num_pools} pools"
     chance = f"chi-square {comparison.statistic:.1f}, p = {comparison.p_value:.2g}"
