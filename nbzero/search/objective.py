@@ -154,9 +154,8 @@ def _of_scores(release: Opened, opened: OpenedSpace, wanted: Wanted, name: str, 
     space, dataset = opened.name, str(wanted.dataset)
     seed = seed_of_scores(release, opened, wanted)
     protocol = release.named("scores", opened, dataset, wanted.name_of("scores"))
-    sample = sample_of(
-        release, space, dataset, targets=hybrid.members, protocol=protocol, seed=seed, score_seed=seed
-    )
+    which: Any = {"protocol": protocol, "seed": wanted.seed, "score_seed": wanted.score_seed}
+    sample = sample_of(release, space, dataset, targets=hybrid.members, **which)
     lacking = [one for one in hybrid.members if np.isnan(sample.targets[one]).all()]
     if lacking:
         raise NothingFoundError(
@@ -201,5 +200,5 @@ def _scoring_time(
     if space not in CHOICES or protocol not in PROTOCOLS:
         return None
     clock = ModelledClock(space, dataset, SCORING_RECIPE, protocol)
-    passes = sorted({PROXIES[name].timed_as for name in members if name in PROXIES})
+    passes = sorted({PROXIES[name].timed_as for name in members if name not in COSTS})
     return lambda arch: sum(clock.scoring(arch, made_by, 0).seconds for made_by in passes)
