@@ -29,6 +29,8 @@ from nbzero.spaces.macro import (
 from nbzero.spaces.mobilenetv2 import MOBILENETV2
 from nbzero.spaces.published import IMPORTED
 
+COSTS: tuple[str, ...] = ("macs", "params", "depth")
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -43,12 +45,14 @@ class Codes(Protocol):
         names: of the decisions.
         sizes: how many options each has.
         ordered: whether its options are numbers in ascending order.
+        fixed: the costs that the definition of the space fixes.
     """
 
     space: str
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     ordered: tuple[bool, ...]
+    fixed: tuple[str, ...]
 
     def numbers(self, arch: str) -> list[int]:
         """The numbers of an arch; UsageError for a string that is no arch of the space."""
@@ -60,7 +64,7 @@ class Codes(Protocol):
         """The numbers with one decision changed, which and to what drawn evenly. They may make no arch."""
 
     def costs(self, arch: str) -> dict[str, int]:
-        """macs, params and depth, those that the definition of the space fixes."""
+        """The `fixed` costs of an arch, of macs, params and depth."""
 
 
 def codes_of(space: str) -> Codes:
@@ -99,6 +103,7 @@ class MacroCodes:
         self.names = tuple(decision.name for decision in decisions)
         self.sizes = tuple(len(decision.options) for decision in decisions)
         self.ordered = tuple(decision.has_order for decision in decisions)
+        self.fixed = COSTS
         assert self.names[:2] == ("stem", KEPT)
         self._choices = CHOICES[space]
 
@@ -150,6 +155,7 @@ class PublishedCodes:
         self.names = tuple(choice.column for choice in definition.choices)
         self.sizes = tuple(len(choice.options) - choice.low for choice in definition.choices)
         self.ordered = (False,) * len(definition.choices)
+        self.fixed = tuple(definition.costs(definition.parse(definition.example)))
         self._definition = definition
         self._lows = [choice.low for choice in definition.choices]
 

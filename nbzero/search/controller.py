@@ -15,8 +15,6 @@ from nbzero.search.evolution import check_moves
 from nbzero.search.sampling import Asking
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from nbzero.search.ground import Ground
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
@@ -89,7 +87,8 @@ class _Controller:
         exists_DO = np.arange(max(sizes)) < np.array(sizes)[:, None]
         self.logits_DO = np.where(exists_DO, 0.0, -np.inf)
         self._rng, self._learning_rate = rng, learning_rate
-        self._moments: npt.NDArray[np.float64] = np.zeros((2, *exists_DO.shape))
+        self._mean_DO = np.zeros(exists_DO.shape)
+        self._square_DO = np.zeros(exists_DO.shape)
         self._num_steps = 0
         self._rows = np.arange(len(sizes))
         self._last = np.array(sizes) - 1
@@ -115,9 +114,9 @@ class _Controller:
         gradient_DO[self._rows, self._drawn] -= advantage
         self._num_steps += 1
         first, second = BETAS
-        self._moments[0] = first * self._moments[0] + (1 - first) * gradient_DO
-        self._moments[1] = second * self._moments[1] + (1 - second) * gradient_DO**2
-        mean_DO = self._moments[0] / (1 - first**self._num_steps)
-        square_DO = self._moments[1] / (1 - second**self._num_steps)
-        self.logits_DO -= self._learning_rate * mean_DO / (np.sqrt(square_DO) + EPSILON)
+        self._mean_DO += (1 - first) * (gradient_DO - self._mean_DO)
+        self._square_DO += (1 - second) * (gradient_DO**2 - self._square_DO)
+        step = self._learning_rate / (1 - first**self._num_steps)
+        root_DO = np.sqrt(self._square_DO / (1 - second**self._num_steps))
+        self.logits_DO -= step * self._mean_DO / (root_DO + EPSILON)
         self._update_probabilities()

@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import NothingFoundError, UsageError, count_of, quoted, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, quoted
 from nbzero.search.codes import Numbers, codes_of
 from nbzero.spaces.macro import NEAR
 from nbzero.spaces.published import IMPORTED
 from nbzero.spaces.space import Space
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 TRIES = 10_000  # draws, before a budget is taken for one that no arch meets
 NEARBY = 100  # changes of one arch that are tried, before there is taken to be none
@@ -42,6 +47,7 @@ class Ground:
         budget: as given.
         decisions: names of what is decided.
         sizes: (D,) how many options each decision has.
+        fixed: the costs that a budget may limit.
 
     Raises:
         UnknownNameError: no such space, or no such cost of it.
@@ -58,6 +64,7 @@ class Ground:
         self.space = space if isinstance(space, str) else _name_of(space)
         self._codes = codes_of(self.space)
         self.decisions, self.sizes = self._codes.names, self._codes.sizes
+        self.fixed = self._codes.fixed
         self._costs: dict[str, dict[str, int]] = {}
         self._known: dict[str, list[int]] = {}
         self._neighbours: dict[str, list[str]] = {}
@@ -72,7 +79,10 @@ class Ground:
 
     def _listed(self, space: str | Space, archs: Iterable[str] | None) -> list[str] | None:
         if archs is not None:
-            return list(archs)
+            given = list(archs)
+            for arch in given:
+                self._codes.numbers(arch)  # raises for what is no arch of the space
+            return given
         if not isinstance(space, str):
             return list(space)
         definition = IMPORTED.get(self.space)
@@ -82,7 +92,7 @@ class Ground:
 
     def _take(self, listed: Sequence[str]) -> None:
         """Move among these, within the budget."""
-        there = dict.fromkeys(map(str, listed))
+        there = dict.fromkeys(listed)
         if not listed or len(there) < len(listed):
             twice = "with one of them twice" if listed else "without any"
             raise UsageError(f"archs of {self.space} {twice}; name at least one, each once")
@@ -96,8 +106,13 @@ class Ground:
             )
         self.archs = tuple(within)
         self._places = {arch: place for place, arch in enumerate(within)}
-        self._table_DN = np.array([self._codes.numbers(arch) for arch in within], np.int16).T.copy()
         self._is_sparse = len(within) < DENSE * math.prod(self.sizes)
+
+    @cached_property
+    def _table_DN(self) -> npt.NDArray[np.int16]:
+        """The numbers of the archs of a table."""
+        assert self.archs is not None
+        return np.array([self._codes.numbers(arch) for arch in self.archs], np.int16).T.copy()
 
     # What is there
 
@@ -263,10 +278,8 @@ class Ground:
             return {}
         if not isinstance(budget, Mapping):
             raise UsageError(f"budget {quoted(budget)}; it is a limit on each cost: {{'macs': 5e6}}")
-        known = self._codes.costs(_example(self.space))
+        check_known(f"cost of {self.space} that its definition fixes", budget, self._codes.fixed)
         for name, limit in budget.items():
-            if name not in known:
-                raise unknown_name(f"cost of {self.space} that its definition fixes", name, known)
             is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
             if not (is_number and limit > 0):
                 raise UsageError(f"budget {name} {quoted(limit)}; it is a positive number")
@@ -279,12 +292,3 @@ def _name_of(space: object) -> str:
             f"space is {quoted(space)}; it is a name, or a Space such as Bench().space('r1-mini')"
         )
     return space.name
-
-
-def _example(space: str) -> str:
-    if space in IMPORTED:
-        return IMPORTED[space].example
-    codes = codes_of(space)
-    smallest = codes.arch([0] * len(codes.sizes))
-    assert smallest is not None
-    return smallest

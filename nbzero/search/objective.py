@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nbzero.errors import NothingFoundError, UsageError, quoted, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, check_known, quoted, unknown_name
 from nbzero.judge.hybrids import HYBRIDS, Hybrid, combined, ranked_columns
 from nbzero.judge.pool import pool_of, sample_of, seed_of_scores
 from nbzero.proxies.facts import PROXIES
@@ -119,9 +119,10 @@ def _hybrid_of(of: Any) -> tuple[str, Hybrid]:
 
 def _of_costs(space: str, cost: str) -> Objective:
     codes = codes_of(space)
+    check_known(f"cost of {space} that its definition fixes", [cost], codes.fixed)
 
-    def answer(arch: str) -> float | None:
-        return codes.costs(arch).get(cost)
+    def answer(arch: str) -> float:
+        return codes.costs(arch)[cost]
 
     return Objective(cost, space, "cost", None, answer)
 

@@ -20,6 +20,7 @@ from nbzero.search.history import History
 from nbzero.search.objective import Objective
 from nbzero.search.sampling import Asking, Strategy, random, said_name
 from nbzero.search.swap_nas import swap_nas, swap_nas_sized
+from nbzero.spaces.published import space_with
 from nbzero.spaces.space import Space
 
 STRATEGIES: dict[str, Strategy] = {
@@ -29,7 +30,7 @@ STRATEGIES: dict[str, Strategy] = {
     "swap_nas": swap_nas,
     "swap_nas_sized": swap_nas_sized,
 }
-REPEATS = 100  # evaluations in a row of archs that came before, for each of which there may be ten more
+REPEATS = 100  # evaluations of one arch and of no other, before a strategy is taken to loop
 EVERY = 1.0  # seconds between two lines of progress
 
 
@@ -75,7 +76,7 @@ def run(
 
     Raises:
         UsageError: evaluations below 1; an objective that raises, or gives what is no number; a strategy that
-            yields nothing, no arch of the ground, or only archs that came before; a history of another
+            yields nothing, no arch of the ground, or one arch for ever; a history of another
             search; a file that holds none; a space or budget that `Ground` does not take.
         UnknownNameError: a space, strategy or cost that does not exist.
         NothingFoundError: a budget below every arch; a strategy with moves, and one arch.
@@ -140,7 +141,6 @@ class _Search:
     def go(self, asking: Asking, evaluations: int, tell: Callable[[str], None]) -> None:
         """Answer what a strategy asks for until an end; `history.ended` says which."""
         num_archs = None if self._ground.archs is None else len(self._ground.archs)
-        repeats = 0
         try:
             arch = next(asking)
         except StopIteration:
@@ -149,7 +149,6 @@ class _Search:
                 "score"
             ) from None
         while True:
-            repeats = repeats + 1 if arch in self._scores else 0
             score = self._answered(arch)
             tell(arch)
             if len(self.history) == evaluations:
@@ -158,10 +157,10 @@ class _Search:
             if len(self._scores) == num_archs:
                 self.history.ended = f"every arch came, {num_archs:,}"
                 return
-            if repeats > REPEATS + 10 * len(self._scores):
+            if len(self._scores) == 1 and len(self.history) > REPEATS:
+                times = f"{len(self.history)} times and no other arch"
                 raise UsageError(
-                    f"strategy {self._name} yielded {repeats:,} archs in a row that came before, after "
-                    f"{count_of(len(self._scores), 'arch')}; it has to yield new ones, or to end"
+                    f"strategy {self._name} yielded {arch} {times}; it has to yield new ones, or to end"
                 )
             try:
                 arch = asking.send(-math.inf if score is None else score)
@@ -247,9 +246,11 @@ def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[s
     if named != objective.space:
         raise UsageError(f"space {named} with an objective of {objective.space}; they are of one space")
     archs = objective.archs
-    if archs is not None and not isinstance(space, str):
+    if archs is None:
+        return Ground(space, budget=budget)
+    if not isinstance(space, str):
         archs = [arch for arch in archs if arch in space]
-    return Ground(space, archs, budget)
+    return Ground(space_with(named, archs), budget=budget)
 
 
 def _checked(history: History, settings: Mapping[str, Any], evaluations: int) -> History:

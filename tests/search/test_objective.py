@@ -157,6 +157,12 @@ def test_bad_objectives(objective, of, more, error, said):
         objective(of, **more)
 
 
+def test_a_cost_that_the_definition_does_not_fix(tmp_path, few_archs):
+    darts = imported(tmp_path, "darts")
+    with pytest.raises(UnknownNameError, match="no cost of darts that its definition fixes named 'macs'"):
+        darts.objective("darts", "macs", "cifar10")
+
+
 def test_another_space_or_data_set(bench):
     with pytest.raises(UnknownNameError, match="no space named 'r9'"):
         bench.objective("r9", "zen", "cifar10")
