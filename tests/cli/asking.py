@@ -21,7 +21,7 @@ COMMANDS = (
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
     "search",
-    *("plot", "report", "export"),
+    *("plot", "report", "export", "export-onnx"),
 )
 
 
