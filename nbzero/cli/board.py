@@ -53,9 +53,9 @@ def leaderboard(
         int, typer.Option("--resamples", min=0, metavar="N", help="Of the intervals; 0 makes none.")
     ] = 200,
 ) -> Answer:
-    """Every proxy, vote and hybrid over every pool, by protocol board-1.
+    """Every proxy, vote and hybrid over every pool.
 
-    Mean ranks, and by Nemenyi's critical difference which of them differ.
+    By protocol board-1: mean ranks, and by Nemenyi's critical difference which of them differ.
     """
     bench = call.bench
     board = bench.leaderboard(names_of(spaces), submissions or (), by=by, resamples=resamples)
@@ -78,9 +78,9 @@ def submit(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="With submission.json and .csv files.")],
     by: By = "mbr",
 ) -> Answer:
-    """Check a submission to the leaderboard, and say where it would stand.
+    """Check a submission to the leaderboard.
 
-    Every problem is named. Nothing is sent anywhere.
+    And say where it would stand. Every problem is named. Nothing is sent anywhere.
     """
     from nbzero.judge.board import chosen_pools, leaderboard as judged
     from nbzero.judge.submission import check_submission

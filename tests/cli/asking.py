@@ -21,6 +21,7 @@ COMMANDS = (
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
     *("leaderboard", "submit"),
+    "search",
     *("plot", "report", "export", "export-onnx"),
 )
 
