@@ -19,8 +19,10 @@ from nbzero.face import face
 
 if TYPE_CHECKING:
     from nbzero.plots.archs import best_archs as best_archs
+    from nbzero.plots.axes import Page as Page
     from nbzero.plots.bars import mbr_bars as mbr_bars
     from nbzero.plots.hybrids import hybrid_curves as hybrid_curves
+    from nbzero.plots.maps import factor_map as factor_map
     from nbzero.plots.paper import (
         FIGURES as FIGURES,
         NAMED as NAMED,
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 __all__ = face(
     __name__,
     archs=("best_archs",),
+    axes=("Page",),
     bars=("mbr_bars",),
     hybrids=("hybrid_curves",),
+    maps=("factor_map",),
     paper=("FIGURES", "NAMED", "RESAMPLES", "Drawing", "drawing"),
     picks=("before_after", "limits"),
     radars=("factor_radars",),

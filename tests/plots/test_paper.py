@@ -12,7 +12,7 @@ from nbzero import Bench, plots
 from nbzero.errors import UnknownNameError, UsageError
 from nbzero.judge.hybrids import HYBRIDS
 from nbzero.judge.picks import constrained
-from nbzero.plots.paper import picks_with_intervals
+from nbzero.plots.paper import Limits, picks_with_intervals
 from tests.plots.looks import PROXIES, drawn, foot, legends_lie_clear, line, title, within
 
 RECIPE = "cpu-16px-4"
@@ -114,7 +114,7 @@ def test_a_space_that_lacks_a_cost_is_named_once(bench, monkeypatch):
 
     chosen = bench.pool("r1-mini", "cifar10", proxies=["zen"])
     monkeypatch.setattr(Bench, "pool", without_macs)
-    notes = foot(plots.drawing("hybrid").draw(bench, chosen))
+    notes = foot(plots.drawing("hybrid").draw(bench, chosen, Limits(), {}))
     assert "Not judged on r2-mini, which has no macs, params." in notes
     assert "Not judged on mb-mini, which has no macs." in notes, "it has a score called params"
 
