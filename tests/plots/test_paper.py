@@ -155,7 +155,7 @@ def test_a_member_is_drawn_alone_by_the_scores_that_its_combination_ranks(bench,
     turned = replace(pool, scores={**pool.scores, "macs": -pool.costs["macs"]})
     picks = constrained(turned, "macs")
     rows = picks.only(picks["proxy"] == "macs")
-    alone = line(plots.drawing("combined").draw(bench, turned).axes[0], "macs alone")
+    alone = line(plots.drawing("combined").draw(bench, turned, Limits(), {}).axes[0], "macs alone")
     np.testing.assert_array_equal(alone.get_ydata(), rows["accuracy"])
 
 
@@ -164,13 +164,13 @@ def test_a_member_is_drawn_alone_by_the_scores_that_its_combination_ranks(bench,
 )
 def test_a_figure_that_needs_a_cost_says_so(name, bench, bare):
     with pytest.raises(UsageError, match="transnas-micro"):
-        plots.drawing(name).draw(bench, bare)
+        plots.drawing(name).draw(bench, bare, Limits(), {})
 
 
 def test_a_figure_that_needs_members_says_so(bench, pool):
     lacks = "lacks members of every named combination: zen_macs needs zen, macs"
     with pytest.raises(UsageError, match=lacks):
-        plots.drawing("combined").draw(bench, replace(pool, scores={}))
+        plots.drawing("combined").draw(bench, replace(pool, scores={}), Limits(), {})
 
 
 def test_a_figure_of_predicted_accuracies_says_so():
