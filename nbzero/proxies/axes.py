@@ -1,7 +1,7 @@
 """Which axis of a tensor is the images.
 
 Windows and patches lie behind each other in the first axis, and some layers take tokens first. Where the
-operations before a tensor do not tell (`watch`), two more forward passes do, over two images and over three:
+operations before a tensor do not tell (`marks`), two more forward passes do, over two images and over three:
 the axis of the images is the one whose size follows their number. Where an image has several rows there, the
 first image is the same in both passes, and its values tell whether its rows follow each other. A network that
 runs on one number of images alone gets two batches of that number.
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from nbzero.errors import ProxyError
+from nbzero.proxies.marks import marks_of
 from nbzero.proxies.passes import generator, normal
-from nbzero.proxies.watch import marks_of
 
 Lend = Callable[[], AbstractContextManager[nn.Module]]
 Listen = Callable[[nn.Module, Callable[[Tensor], None]], AbstractContextManager[Any]]
