@@ -143,6 +143,7 @@ def _record(
         with torch.set_grad_enabled(bool(needs & _FROM_GRAPH)):
             try:
                 with recorder.watch:
+                    recorder.hook_outputs(hooks)
                     logits_BC = net(marked_images(recorder.inputs))
             except ProxyError as error:
                 recorder.fail(needs, str(error))
@@ -217,11 +218,15 @@ class _Recorder:
         for block, numbers in places.items():
             if self.needs & (_CORRELATIONS | _OF_BLOCKS):
                 self.follow(block, numbers, hooks)
-            if self.needs & _OF_BLOCKS:
-                hooks.enter_context(block.register_forward_hook(self.block))
             for module in block.modules():
                 holding.setdefault(module, []).extend(numbers)
         return holding
+
+    def hook_outputs(self, hooks: ExitStack) -> None:
+        """Hook what blocks give, after the watch has its hooks: it marks what this reads."""
+        if self.needs & _OF_BLOCKS:
+            for block in dict.fromkeys(self.blocks):
+                hooks.enter_context(block.register_forward_hook(self.block))
 
     def hook_containers(self, hooks: ExitStack) -> None:
         """Hook the modules with children that are named like an activation."""
