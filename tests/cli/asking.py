@@ -20,7 +20,8 @@ COMMANDS = (
     *("info", "query", "top", "space", "verify", "cite"),
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
-    *("plot", "report", "export"),
+    "search",
+    *("plot", "report", "export", "export-onnx"),
 )
 
 
