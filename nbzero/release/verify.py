@@ -5,7 +5,7 @@ It reads, and writes nothing.
     The manifest    names a parent where its version is that of a derived release.
     Every file      against the manifest.
     Every table     against the schema: columns, types, ranges, keys unique and sorted.
-    Every arch      against the closed forms and the build order; in an imported space against its definition.
+    Every arch      against the closed forms and the build order; in a published space against its definition.
     Imported tables name their source.
     Runs, scores    against the archs, and their space, dataset and arch against the path and the archs.
     Predictions     against the arrays that the surrogates table has, by predicting every member anew.
@@ -28,6 +28,7 @@ from nbzero.release.derived import stale
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
+from nbzero.release.sampled import is_sampled, sampled_rows
 from nbzero.release.schema import (
     LATER,
     TABLES,
@@ -302,6 +303,9 @@ def _check_archs(rows: Rows, space: str, path: str) -> None:
 
 
 def _check_imported_archs(rows: Rows, space: str, path: str) -> None:
+    if is_sampled(space, [row["arch"] for row in rows]):
+        _check_sampled_archs(rows, space, path)
+        return
     definition = IMPORTED[space]
     num_different = len({row["arch"] for row in rows})
     if len(rows) != definition.num_members or num_different != len(rows):
@@ -315,6 +319,12 @@ def _check_imported_archs(rows: Rows, space: str, path: str) -> None:
             raise ReleaseError(f"{path}: row {number}: {error}") from error
         if row != row | said:
             raise _not_what_it_says(path, number, row)
+
+
+def _check_sampled_archs(rows: Rows, space: str, path: str) -> None:
+    for number, wanted in enumerate(sampled_rows(space, len(rows))):
+        if rows[number] != wanted:
+            raise _not_what_it_says(path, number, rows[number])
 
 
 def _not_what_it_says(path: str, number: int, row: Mapping[str, Any]) -> ReleaseError:
