@@ -167,7 +167,8 @@ class Bench:
             there = ", ".join(self.spaces)
             lacks = f"which this release does not have (its spaces: {there})"
             raise UnknownNameError(
-                f"{quoted(arch)} looks like an arch of {name}, {lacks}; make one that has it: {import_command(name)}"
+                f"{quoted(arch)} looks like an arch of {name}, {lacks}; "
+                f"make one that has it: {import_command(name)}"
             )
         return self.release.space(name)
 

@@ -420,7 +420,7 @@ def pool_of(
 ) -> Pool:
     """The archs of a space that have an accuracy and scores, which every evaluation is of.
 
-    Where none is scored, or no proxy is asked for, they are those that have an accuracy. One may be predicted.
+    Where none is scored, or no proxy is asked for, they are those that have an accuracy.
 
     Args:
         recipe: may be left out where there is only one.
