@@ -57,7 +57,8 @@ class Which(TypedDict, total=False):
     Every evaluation of a `Bench` takes them beside space, dataset and recipe.
 
     Attributes:
-        protocol: of the scores; None is the space's standard one.
+        protocol: of the scores; None is the space's standard one; of a published space std-32 where there are
+            scores by it, else that of the benchmark's own scores.
         seed: of the runs; None is 0. "mean" is over all seeds and needs the same ones for every arch.
         split: "val"; "test" is for the final judgement.
         where: only archs for which it holds, such as "macs < 1e8 and s1_depth >= 2". It may not choose by the
