@@ -37,11 +37,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from builders.work.base import NO_BASE
 from builders.work.command import parser_of, say_errors
-from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
+from builders.work.commit import checked_path, commit_release, finish_commit, local_folder, others_in
 from builders.work.lock import locked
 from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, lacking, said_allowed
 from builders.work.rows import Row, one_h5_reader
@@ -427,6 +428,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(_merged_into(given))
 
 
+def _has_new_others(out: str, base: Base) -> bool:
+    """Whether the folder has other files beside the tables than the manifest of its release lists."""
+    return base.release is not None and base.in_place and others_in(Path(out)) != base.release.manifest.others
+
+
 def _merged_into(given: argparse.Namespace) -> str:
     """Merge as the command line says; what was made, and what is to do next. The folder is locked."""
     finish_commit(local_folder(given.out))
@@ -441,6 +447,7 @@ def _merged_into(given: argparse.Namespace) -> str:
         label=given.label,
         new_rows=merge.new,
         new_columns=num_older > 0,
+        new_others=_has_new_others(given.out, base),
     )
     read = base.release.sha256 if base.release and base.in_place else None
     tables = merge.tables()

@@ -14,25 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbzero.errors import ReleaseError
 from nbzero.files import write_whole
 from nbzero.metrics.bootstrap import resampled
 from nbzero.metrics.correlations import spearman_rho
+from nbzero.release.reproductions import KEY, checked_results, results_schema
 
-SCHEMA = pa.schema(
-    [
-        pa.field("table", pa.string(), nullable=False),
-        pa.field("row", pa.string(), nullable=False),
-        pa.field("paper", pa.float64()),
-        pa.field("ours", pa.float64()),
-        pa.field("n", pa.int32(), nullable=False),
-        pa.field("seeds", pa.int32(), nullable=False),
-        pa.field("se", pa.float64()),
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("note", pa.string(), nullable=False),
-    ]
-)
-KEY = ("table", "row", "protocol")
 RESAMPLES = 400  # for a standard error
 
 
@@ -140,12 +126,7 @@ def read_results(path: Path) -> list[Result]:
     """
     if not path.exists():
         return []
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ReleaseError(f"{path} cannot be read as results: {error}") from error
-    if not table.schema.equals(SCHEMA, check_metadata=False):
-        raise ReleaseError(f"{path} has columns {table.schema.names}; those of results are {SCHEMA.names}")
+    table = checked_results(path.read_bytes(), str(path))
     return [Result(**row) for row in table.to_pylist()]
 
 
@@ -155,7 +136,7 @@ def merge(path: Path, rows: Iterable[Result]) -> list[Result]:
     for row in rows:
         merged[_key(row)] = row
     ordered = [merged[key] for key in sorted(merged)]
-    table = pa.Table.from_pylist([asdict(row) for row in ordered], SCHEMA)
+    table = pa.Table.from_pylist([asdict(row) for row in ordered], results_schema())
     made = io.BytesIO()
     pq.write_table(table, made, compression="zstd")
     write_whole(path, made.getvalue())

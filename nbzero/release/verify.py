@@ -11,6 +11,7 @@ It reads, and writes nothing.
     Predictions     against the arrays that the surrogates table has, by predicting every member anew.
     Surrogates      against the runs that they were fitted on, where no others were added since.
     Every index     against the Parquet files that it is made of, value by value.
+    Reproductions   against their columns, where the release has some.
     Every folder    of tables and indexes: it holds nothing that the manifest does not name. What else the
                     release's folder holds is listed by `stranger_notes`.
 """
@@ -28,6 +29,7 @@ from nbzero.release.derived import stale
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
+from nbzero.release.reproductions import RESULTS, checked_results
 from nbzero.release.sampled import is_sampled, sampled_rows
 from nbzero.release.schema import (
     LATER,
@@ -78,7 +80,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     for space in archs:
         lines += _check_index(release, space, tables)
     _check_all_are_known(release, archs)
-    return lines
+    return lines + [_check_other(release, path) for path in release.manifest.others]
 
 
 def _check_all_are_known(release: Release, spaces: Iterable[str]) -> None:
@@ -96,7 +98,7 @@ def strangers(release: Release) -> list[str]:
     """
     if release.folder is None:
         return []
-    known = {*release.manifest.files, MANIFEST}
+    known = {*release.manifest.files, *release.manifest.others, MANIFEST}
     found = []
     for at, folders, files in os.walk(release.folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -166,6 +168,19 @@ def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Tabl
     if data != build_index(space, named, sources):
         raise ReleaseError(f"{path} differs from the Parquet files it is derived from; {AGAIN}")
     return [f"{path}: equals its {count_of(len(named), 'table')}"]
+
+
+def _check_other(release: Release, path: str) -> str:
+    """The line of a file beside the tables, which the results of reproductions are the only one of."""
+    if path != RESULTS:
+        raise ReleaseError(f"{path} is no file that a release has beside its tables; {AGAIN}")
+    with release.file(path) as file:
+        table = checked_results(file.read(), path)
+    rows = count_of(table.num_rows, "row")
+    promised = release.manifest.others[path].rows
+    if table.num_rows != promised:
+        raise ReleaseError(f"{path} has {rows}, its manifest says {promised}; {AGAIN}")
+    return f"{path}: {rows}"
 
 
 def _check_derived(key: TableKey, tables: Mapping[TableKey, pa.Table]) -> None:
