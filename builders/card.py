@@ -261,6 +261,7 @@ _OTHERS = {
         ("archs/ runs/ scores/", "The released tables, Parquet."),
         ("predictions/ surrogates/", "What is derived from the runs: every member's accuracy, and by what."),
         ("index/", "Memory-mappable copy of them for look-ups."),
+        ("reproductions/", "Tables of papers computed again."),
     ),
 }
 
