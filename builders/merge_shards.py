@@ -63,6 +63,7 @@ from nbzero.release.schema import (
     TableKey,
     arrow_schema,
 )
+from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED, sample_order
 
 if TYPE_CHECKING:
@@ -313,7 +314,7 @@ class Base(NamedTuple):
     """What is added to.
 
     Attributes:
-        tables: those of `release`. Where that is None: the archs tables that ship with nbzero.
+        tables: those of `release`. Where that is None: the archs tables of our spaces.
         in_place: whether the release to make replaces it.
     """
 
@@ -346,7 +347,7 @@ def base_of(out: str, given: str | None) -> Base:
         return Base(release.tables(), release, in_place=True)
     if given == NO_BASE:
         shipped = Release.open().tables()
-        return Base({key: table for key, table in shipped.items() if key[0] == "archs"}, None)
+        return Base({("archs", space, None): shipped["archs", space, None] for space in CHOICES}, None)
     release = Release.open(given)
     return Base(release.tables(), release)
 
