@@ -105,12 +105,20 @@ def paired_row(
     accuracy: npt.ArrayLike,
     protocol: str,
 ) -> Result:
-    """How much more one score's Spearman is than another's on the same archs, and its 95 % interval."""
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    """How much more one score's Spearman is than another's on the same archs, and its 95 % interval.
+
+    Archs that lack one of the scores are left out.
+    """
+    one, other, accuracy = (np.asarray(values, np.float64) for values in (one, other, accuracy))
+    there = ~np.isnan(one) & ~np.isnan(other)
+    one, other, accuracy = one[there], other[there], accuracy[there]
     values = resampled(_gain, one, other, accuracy, resamples=1000)
     low, high = np.nanquantile(values, [0.025, 0.975])
     note = f"95 % interval of the paired difference {low:+.4f} to {high:+.4f}"
-    ours = _gain(one, other, np.asarray(accuracy, np.float64))
+    left_out = int((~there).sum())
+    if left_out:
+        note = joined(note, f"{left_out} without one of the scores left out")
+    ours = _gain(one, other, accuracy)
     return Result(table, row, paper, ours, len(one), 1, float(np.nanstd(values, ddof=1)), protocol, note)
 
 
@@ -131,10 +139,15 @@ def read_results(path: Path) -> list[Result]:
 
 
 def merge(path: Path, rows: Iterable[Result]) -> list[Result]:
-    """Write rows into the file, in place of those of the same table, row and protocol; all that it has."""
+    """Write rows into the file; all that it has.
+
+    Of two rows of the same table, row and protocol the one of more archs stays, of as many the new one.
+    """
     merged = {_key(row): row for row in read_results(path)}
     for row in rows:
-        merged[_key(row)] = row
+        there = merged.get(_key(row))
+        if there is None or row.n >= there.n:
+            merged[_key(row)] = row
     ordered = [merged[key] for key in sorted(merged)]
     table = pa.Table.from_pylist([asdict(row) for row in ordered], results_schema())
     made = io.BytesIO()
