@@ -515,6 +515,7 @@ def tables_of(
     """
     try:
         rows = importer.rows(files) if files else {}
+        _check_values(rows)
     except ReleaseError as error:
         raise ReleaseError(f"{error} (in {', '.join(map(str, files.paths))})") from error
     given = {key: list(importer.sources[key[0]]) for key in rows}
@@ -544,6 +545,7 @@ def _join(
     if of_archs in rows:
         known = [row["arch"] for row in rows[of_archs]]
     read = kind.read(path, apart, known)
+    _check_values(read, f"{path}: ")
     if of_archs in read and known and [row["arch"] for row in read[of_archs]] != known:
         raise ReleaseError(f"{path} has other archs, or in another order, than the other files of --source")
     for key, more in read.items():
@@ -555,6 +557,19 @@ def _join(
         there += more
         if key[0] == "scores":
             _even(there)
+
+
+def _check_values(rows: Rows, of_file: str = "") -> None:
+    """ReleaseError for a value of archs or runs that their columns may not hold. Scores may be any number.
+
+    Args:
+        of_file: what the message begins with.
+    """
+    for (kind, space, dataset), of_table in rows.items():
+        if kind == "scores":
+            continue
+        on = f" on {dataset}" if dataset else ""
+        check_rows(kind, of_table, f"{of_file}{kind} of {space}{on}", space)
 
 
 def _join_own(rows: Rows, given: dict[TableKey, list[Source]], space: str, scores: OwnScores) -> None:
@@ -615,8 +630,6 @@ def table_of(
     import pyarrow as pa
 
     space = importer.space
-    if kind != "scores":  # which may be any number
-        check_rows(kind, rows, f"{kind} of {space}", space)
     whole = arrow_schema(kind, space)
     schema = pa.schema([one for one in whole if one.name in rows[0]])
     if sources is None:
