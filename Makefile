@@ -1,11 +1,12 @@
 # make demo: the whole way from images to answers, small.  make test: everything that is checked.  Both make their own .venv.
+# make dist: sdist and wheel, checked.
 # make LOCKED=1 test: with exactly the packages of requirements/*.lock.  make lock: those files anew, which needs uv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= https://download.pytorch.org/whl/cpu/torch/
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench lock dist clean
 
 # torch first and pinned: its CPU build comes from here, a looser request would bring gigabytes of CUDA packages.
 # timm alone, for the tests of foreign networks: it asks for torchvision, which would bring those gigabytes too.
@@ -43,6 +44,14 @@ lock:
 	uv pip compile setup.cfg requirements/dev.in --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-package torch --no-annotate --custom-compile-command 'make lock' --find-links $(TORCH) \
 		--output-file requirements/dev.lock
+
+# The wheel is made from the sdist. PYTHONS="python3.12 python3.13": those to try it with, this one unless told.
+dist: $(VENV)/.ready
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m pytest -p no:xdist tests/test_package.py -k lock
+	$(BIN)/python -m builders.check_dist dist $(if $(PYTHONS),--python $(PYTHONS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo

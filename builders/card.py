@@ -1,8 +1,10 @@
 """Write the generated parts of the card and the README: python -m builders.card [--check]
 
 They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registry and the
-tree. DATASET_CARD.md has `version`, `counts`, `noise`, `surrogates` and `proxies`, README.md has `total`,
-`held` and `tree`. --check writes nothing and exits with 2 where a part is out of date.
+tree. DATASET_CARD.md has `version`, `counts`, `configurations`, `noise`, `surrogates` and `proxies`, and the
+header that Hugging Face reads. README.md has `total`, `held` and `tree`. data/README.md is a copy of the
+card, which goes where the data go. CITATION.cff is written whole. --check writes nothing and exits with 2
+where something is out of date.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from builders.work.citation import citation
 from builders.work.command import parser_of, say_errors
+from builders.work.groups import groups
+from builders.work.hub import configurations, header
 from nbzero import Bench
 from nbzero.errors import ReleaseError
 from nbzero.metrics.correlations import kendall_tau
 from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.release.held import held, summary
+from nbzero.release.manifest import Release
 from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:
@@ -282,6 +288,44 @@ def replaced(text: str, parts: dict[str, str], where: str) -> str:
     return text
 
 
+def headed(text: str, yaml: str) -> str:
+    """`text` with another header, which stands between its first two lines of dashes.
+
+    >>> headed("---\\na: 1\\n---\\ntext\\n---\\n", "b: 2")
+    '---\\nb: 2\\n---\\ntext\\n---\\n'
+    """
+    start, _, rest = text.partition("---\n")
+    _, closed, body = rest.partition("\n---\n")
+    if start or not closed:
+        raise ReleaseError("DATASET_CARD.md does not begin with a header between two lines of ---; add one")
+    return f"---\n{yaml}\n---\n{body}"
+
+
+def written(folder: Path) -> dict[str, str]:
+    """Every file that this job writes or writes parts of, by its path, as it should be."""
+    bench = Bench(folder)
+    found = groups(folder)
+    columns = "| table | one row is | rows |\n|---|---|---|\n"
+    card = {
+        "version": bench.version,
+        "counts": f"{columns}{counts(bench)}",
+        "configurations": configurations(found),
+        "noise": noise(bench),
+        "surrogates": surrogates(bench),
+        "proxies": proxies(),
+    }
+    total = sum(choices.num_members for choices in CHOICES.values())
+    readme = {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"}
+    old = (ROOT / "DATASET_CARD.md").read_text()
+    new = headed(replaced(old, card, "DATASET_CARD.md"), header(found))
+    return {
+        "DATASET_CARD.md": new,
+        "data/README.md": new,
+        "README.md": replaced((ROOT / "README.md").read_text(), readme, "README.md"),
+        "CITATION.cff": citation(Release.open(folder), (ROOT / "CHANGELOG.md").read_text()),
+    }
+
+
 @say_errors
 def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
@@ -289,26 +333,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--check", action="store_true", help="write nothing; an error where a part is out of date"
     )
     given = parser.parse_args(argv)
-    bench = Bench(ROOT / "data")
-    header = "| table | one row is | rows |\n|---|---|---|\n"
-    total = sum(choices.num_members for choices in CHOICES.values())
-    wanted = {
-        "DATASET_CARD.md": {
-            "version": bench.version,
-            "counts": f"{header}{counts(bench)}",
-            "noise": noise(bench),
-            "surrogates": surrogates(bench),
-            "proxies": proxies(),
-        },
-        "README.md": {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"},
-    }
-    for name, parts in wanted.items():
+    for name, new in written(ROOT / "data").items():
         path = ROOT / name
-        old = path.read_text()
-        new = replaced(old, parts, name)
         if not given.check:
             path.write_text(new)
-        elif new != old:
+        elif not path.is_file() or path.read_text() != new:
             raise ReleaseError(f"{name} is out of date; run python -m builders.card")
 
 

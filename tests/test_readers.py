@@ -4,6 +4,7 @@ They are compared with the table that `Bench.table` makes of the same rows, whic
 the rows themselves. What needs a package that is not installed is skipped. R is not run: its lines are read.
 """
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from builders.work.groups import groups
 from nbzero import Bench
 from tests.places import ROOT
 
@@ -20,6 +22,7 @@ HEADING = "## With other tools\n"
 README = (ROOT / "README.md").read_text()
 SECTION = README.partition(HEADING)[2].partition("\n## ")[0]
 PATH, *_ = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL) or [""]
+GROUPS = {group.name: group for group in groups(ROOT / "data")}
 Row = tuple[str, str, int, float, float]
 RECIPE = "cpu-16px-4"
 
@@ -75,19 +78,27 @@ def test_by_arch_id_alone_the_same_join_would_mix_spaces(truth: list[Row]) -> No
 
 
 def test_datasets_load_the_files_and_join_alike(truth: list[Row], tmp_path: Any) -> None:
-    """In a process of its own, whose cache is not the user's, and which asks no server."""
+    """In a process of its own, whose cache is not the user's, and which asks no server.
+
+    Every configuration that the card names is there, with all rows.
+    """
     pytest.importorskip("datasets", reason="needs datasets: pip install datasets")
     columns = ["space", "arch", "seed", "val_acc", "zen"]
     show = f"print(joined[{columns}].to_json(orient='records', double_precision=15))"
+    count = (
+        "print({name: load_dataset(path, name, split='train').shape for name in " + str(list(GROUPS)) + "})"
+    )
     env = os.environ | {
         "HF_HOME": str(tmp_path),
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
-    code = "\n".join([PATH, lines_with("from datasets"), show])
+    code = "\n".join([PATH, lines_with("from datasets"), count, show])
     done = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    rows = sorted(map(row_of, json.loads(done.stdout.splitlines()[-1])))
+    *_, counted, found = done.stdout.splitlines()
+    assert ast.literal_eval(counted) == {name: (g.rows, len(g.schema)) for name, g in GROUPS.items()}
+    rows = sorted(map(row_of, json.loads(found)))
     assert [row[:3] for row in rows] == [row[:3] for row in truth]
     for one, other in zip(rows, truth, strict=True):
         assert one[3:] == pytest.approx(other[3:], rel=1e-12)

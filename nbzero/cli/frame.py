@@ -282,7 +282,7 @@ def add_command(
     wrapped.__signature__ = inspect.Signature(whole)  # type: ignore[attr-defined]
     wrapped.__annotations__ = {one.name: one.annotation for one in whole}
     wrapped.__name__, wrapped.__doc__, wrapped.__module__ = name, doc, run.__module__
-    app.command(name=name, epilog=EPILOG)(wrapped)
+    app.command(name=name.replace("_", "-"), epilog=EPILOG)(wrapped)
 
 
 def _call_of(said: Mapping[str, Any]) -> Call:

@@ -15,7 +15,7 @@ from nbzero.spaces.published import IMPORTED, sample_order
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LICENCE = "CC BY 4.0"  # of the data of nbzero
+LICENCE = "CC-BY-4.0"  # the SPDX name of that of the data of nbzero
 OF_ARCHS = "nbzero (counted from the definition of the space)"
 OF_SCORES = "nbzero (builders.score_shard: scores of networks at initialisation)"
 NO_COMMIT = "none, of archs that a definition gives"

@@ -20,7 +20,7 @@ COMMANDS = (
     *("info", "query", "top", "space", "verify", "cite"),
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
-    *("plot", "report", "export"),
+    *("plot", "report", "export", "export-onnx"),
 )
 
 

@@ -78,7 +78,7 @@ def test_where_they_are_from_is_said(joined: Path, ours: Path) -> None:
     metadata = Release.open(joined).table("scores/nb201/cifar10.parquet").schema.metadata
     said = "nbzero@0.4.0:scores/nb201/cifar10.parquet (scores with protocol std-32)"
     assert said in metadata[b"nbzero.source"].decode()
-    assert "nbzero: CC BY 4.0" in metadata[b"nbzero.licence"].decode()
+    assert "nbzero: CC-BY-4.0" in metadata[b"nbzero.licence"].decode()
     (paper,) = cited(Bench(joined), ["nb201"])
     assert "scores with protocol std-32" in paper.note and "imported as nb201" in paper.note
     (paper,) = cited(Bench(ours), ["nb201"])
