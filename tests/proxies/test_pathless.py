@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-201 without a path: all images give the same output, and every proxy says what that means.
+"""Cells of NAS-Bench-201 without a path: all images give one output, and every proxy says what that means.
 
 There are 341 of them. A score is a number where the definition gives one, and else None with the true reason.
 """
