@@ -141,7 +141,8 @@ def plot(
     if where:
         title += f", where {where}"
     listing = Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title)
-    return Answer(noted(bench, listing, space, protocol))
+    scored_by = bench.release.named("scores", bench.release.space(space), on, protocol)
+    return Answer(noted(bench, listing, scored_by))
 
 
 def _size_of(given: str) -> Any:
