@@ -96,14 +96,14 @@ function diagramSpec() {
   }));
   const y = {field: "name", type: "nominal", sort: null, scale: {domain: names}, axis: {title: null, labelLimit: 150, labelPadding: 6, ticks: false, domain: false}};
   const ticks = [1, ...Array.from({length: Math.floor(num / 10)}, (_, i) => 10 * (i + 1))].filter((tick, i) => i === 0 || tick > 1);
-  const x = {field: "rank", type: "quantitative", title: `mean rank over ${pools} pools, 1 is best of ${num}`,
+  const x = {field: "rank", type: "quantitative", title: [`mean rank over ${pools} pools`, `1 is best of ${num}`],
     scale: {domain: [0, right], nice: false}, axis: {values: num < 10 ? names.map((_, i) => i + 1) : ticks, format: "d", titleAnchor: "start"}};
   const colour = {field: "kind", type: "nominal", scale: {domain: KINDS, range: KINDS.map(css)}, legend: null};
   const tooltip = {field: "told"};
   return {
     width: "container", height: ROW * num, autosize: {type: "fit-x", contains: "padding"},
     layer: [
-      {data: {values: dots}, mark: {type: "rule", color: css("line")}, encoding: {y, x: {...x, field: undefined, datum: 0}, x2: {field: "rank"}}},
+      {data: {values: dots}, mark: {type: "rule", color: css("line")}, encoding: {y, x, x2: {datum: 0}}},
       {data: {name: "dots", values: dots}, mark: {type: "point", filled: true, size: 70, opacity: 1}, encoding: {y, x, color: colour, tooltip}},
       {data: {name: "bars", values: bars}, mark: {type: "rule", color: css("faint"), strokeWidth: 3}, encoding: {y, y2: {field: "last"}, x: {...x, field: "x"}, tooltip}},
     ],

@@ -22,8 +22,8 @@ HOW = (
     "better_than, worse_than: entries whose mean rank is at least the critical difference away.",
     "mean_place, worst_place: of (rank - 1) / (entries - 1) in each pool that has the entry.",
     "An arch without a score ranks below every other one. missing counts them.",
-    "random: what a random pick gets on average. another seed: one seed's accuracy as a proxy for another's, on "
-    "the archs that two seeds share; beyond that no entry can be told from perfect.",
+    "random: what a random pick gets on average. another seed: one seed's accuracy as a proxy for another's, "
+    "on the archs that two seeds share; beyond that no entry can be told from perfect.",
 )
 
 
