@@ -35,14 +35,14 @@ def file_of(package: str) -> str:
 
 def package_page(package: str) -> str:
     """Every public name of a package: functions and classes with their docstrings, then constants."""
+    public = {name: getattr(import_module(package), name) for name in import_module(package).__all__}
+    functions = [name for name, value in public.items() if inspect.isfunction(value)]
+    classes = [name for name, value in public.items() if inspect.isclass(value)]
     lines = [f"# {package}", "", PACKAGES[package], ""]
-    constants = []
-    for name in import_module(package).__all__:
-        value = getattr(import_module(package), name)
-        if inspect.isfunction(value) or inspect.isclass(value):
-            lines += [f"::: {package}.{name}", ""]
-        else:
-            constants.append(f"- `{name}`: {_said(value)}")
+    for name in [*functions, *classes]:
+        lines += [f"::: {package}.{name}", ""]
+    others = {name: value for name, value in public.items() if name not in (*functions, *classes)}
+    constants = [f"- `{name}`: {_said(value)}" for name, value in others.items()]
     if constants:
         lines += ["## Constants", "", *constants, ""]
     return "\n".join(lines)

@@ -1,12 +1,18 @@
-"""Docstrings for the site: their doctests as blocks of code, which Markdown would take for quotations."""
+"""Docstrings for the site, in the Markdown that griffe and zensical read.
+
+Doctests become blocks of code, which Markdown would take for quotations. `Source:` becomes bold words, which
+griffe would take for the title of a box.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import griffe
 
 PROMPT = ">>> "
+SOURCE = re.compile(r"^Source: ", re.MULTILINE)
 
 
 def fenced(text: str) -> str:
@@ -39,9 +45,9 @@ def fenced(text: str) -> str:
     return "\n".join(lines)
 
 
-class Doctests(griffe.Extension):
-    """Fences the doctests of every docstring that griffe reads."""
+class Shown(griffe.Extension):
+    """Changes every docstring that griffe reads."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:
-            obj.docstring.value = fenced(obj.docstring.value)
+            obj.docstring.value = SOURCE.sub("**Source**: ", fenced(obj.docstring.value))
