@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from nbzero.judge.designs import Transform
     from nbzero.judge.evaluate import Report
     from nbzero.judge.hybrid_search import HybridSearch
-    from nbzero.judge.hybrids import Rule
+    from nbzero.judge.hybrids import Hybrid, Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
     from nbzero.search.answers import Unmeasured
     from nbzero.search.clock import ClockName
+    from nbzero.search.objective import Objective
     from nbzero.search.simulation import Simulation
     from nbzero.surrogate import Surrogate
 
@@ -279,6 +280,37 @@ class Bench:
             charge_repeats=charge_repeats,
             split=split,
             protocol=protocol,
+        )
+
+    def objective(
+        self,
+        space: str,
+        of: str | Hybrid | Iterable[str],
+        dataset: str,
+        recipe: str | None = None,
+        *,
+        protocol: str | None = None,
+        seed: Seed = None,
+        score_seed: Seed = None,
+        split: Split = "val",
+    ) -> Objective:
+        """What `nbzero.search.run` maximises: `nbzero.search.objective.objective_of`.
+
+        `of` is a proxy, a vote (sjw, spw, zerocost, az_nas), a `judge.Hybrid` or names whose ranks are added,
+        "accuracy", "predicted", or a cost.
+        """
+        from nbzero.search.objective import objective_of
+
+        return objective_of(
+            self.release,
+            space,
+            of,
+            dataset,
+            recipe,
+            protocol=protocol,
+            seed=seed,
+            score_seed=score_seed,
+            split=split,
         )
 
     def surrogate(self, space: str, dataset: str, recipe: str | None = None) -> Surrogate:

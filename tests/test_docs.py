@@ -66,7 +66,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     from nbzero.networks import build_net
 
     *blocks, published, others, counted, omitted = snippets(README)
-    first, second, own, scored, judge, pools, predicted, search, third, same = blocks
+    first, second, own, scored, judge, pools, predicted, ran, search, third, same = blocks
     names: dict = {}
     exec(first, names)  # our own README
     for line in first.splitlines():
@@ -85,6 +85,8 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     assert len(names["pool"]) > 50 and set(names["pool"].scores) == {"zen", "synflow"}
     exec(predicted, names)
     assert names["r"].accuracy("cifar10") is None and len(names["pool"]) == 1000
+    exec(ran, names)
+    assert len(names["history"]) == 200 and names["history"].best
     exec(search, names)
     assert names["s"].done and names["s"].best
     names |= {

@@ -10,12 +10,6 @@ if TYPE_CHECKING:
         configuration_of as configuration_of,
         configuration_space as configuration_space,
     )
-    from nbzero.adapters.decisions import (
-        Decision as Decision,
-        arch_of as arch_of,
-        decisions_of as decisions_of,
-        values_of as values_of,
-    )
     from nbzero.adapters.nats import NATSBench as NATSBench, create as create
     from nbzero.adapters.optuna import Objective as Objective, distributions as distributions
     from nbzero.adapters.pymoo import Objectives as Objectives
@@ -25,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = face(
     __name__,
     configspace=("arch_of_configuration", "configuration_of", "configuration_space"),
-    decisions=("Decision", "arch_of", "decisions_of", "values_of"),
     nats=("NATSBench", "create"),
     optuna=("Objective", "distributions"),
     pymoo=("Objectives",),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbzero.adapters.decisions import KEPT, LAST_STAGE, THREE_STAGES, arch_of, decisions_of, values_of
 from nbzero.errors import UsageError, needs, quoted
+from nbzero.spaces.decisions import KEPT, LAST_STAGE, THREE_STAGES, arch_of, decisions_of, values_of
 from nbzero.spaces.macro import CHOICES, MAX_STAGES, Arch
 from nbzero.spaces.published import IMPORTED
 

@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nbzero.adapters.decisions import decisions_of
 from nbzero.adapters.trainings import How, Training, Trainings, check_budget
 from nbzero.errors import needs
+from nbzero.spaces.decisions import decisions_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

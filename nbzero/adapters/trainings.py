@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from nbzero.adapters.decisions import arch_of, decisions_of, vector_of
 from nbzero.errors import NothingFoundError, UsageError
 from nbzero.release.opened import Seed, Split, one_seed
 from nbzero.search.answers import PredictedAccuracy, Unmeasured
 from nbzero.search.clock import ClockName
 from nbzero.search.moves import Condition
+from nbzero.spaces.decisions import arch_of, decisions_of, vector_of
 from nbzero.spaces.macro import CHOICES, MAX_MACS, MAX_PARAMS, Arch, as_arch
 from nbzero.spaces.published import space_with
 
@@ -127,7 +127,7 @@ class Trainings:
         """The arch that some decisions make.
 
         Raises:
-            UnknownNameError, UsageError: as `nbzero.adapters.decisions.arch_of`.
+            UnknownNameError, UsageError: as `nbzero.spaces.decisions.arch_of`.
         """
         if self.simulation.unmeasured == "predict":
             return arch_of(self.space, values)

@@ -394,17 +394,22 @@ class Hybrid:
 
 
 def rank_columns(pool: Pool, members: tuple[str, ...], rule: str) -> Ints:
-    """(P, N) what `combined` combines: ranks over the whole pool as whole numbers.
-
-    Ranks are doubled, because ties share their mean rank. Of rule "log_rank" they are the logarithms of that,
-    in `LOG_UNIT`.
+    """`ranked_columns` of some members of a pool.
 
     Raises:
         UnknownNameError: a member that the pool does not have.
         NothingFoundError: a member that no arch of the pool has a score of.
     """
     pool.check_scored(members)
-    scores_PN = np.array([pool.score(name) for name in members])
+    return ranked_columns(np.array([pool.score(name) for name in members]), rule)
+
+
+def ranked_columns(scores_PN: Floats, rule: str) -> Ints:
+    """(P, N) what `combined` combines: ranks over all N archs as whole numbers.
+
+    Ranks are doubled, because ties share their mean rank. Of rule "log_rank" they are the logarithms of that,
+    in `LOG_UNIT`. An absent score (NaN) is below every number.
+    """
     doubled_PN = (2 * ranks(scores_PN)).astype(np.int64)
     if rule == "log_rank":
         return _logarithms(doubled_PN)

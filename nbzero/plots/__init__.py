@@ -7,6 +7,7 @@
     factor_radars   a Frame of `factors`                    what each proxy and the accuracy depend on
     best_archs      a Frame of `constrained`                the archs that the proxies pick, stage by stage
     hybrid_curves   Frames of `HybridSearch`                the best combination of every size
+    search_curves   Histories of `nbzero.search.run`        the best score so far
     before_after    a Frame of `constrained`                proxies alone and combined
 
 Every function returns a matplotlib Figure that no global state knows: `figure.savefig("mbr.png")`.
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nbzero.plots.picks import before_after as before_after, limits as limits
     from nbzero.plots.radars import factor_radars as factor_radars
     from nbzero.plots.scatter import distributions as distributions, proxy_scatter as proxy_scatter
+    from nbzero.plots.searches import search_curves as search_curves
     from nbzero.plots.words import UNITS as UNITS, metric_unit as metric_unit
 
 __all__ = face(
@@ -42,5 +44,6 @@ __all__ = face(
     picks=("before_after", "limits"),
     radars=("factor_radars",),
     scatter=("distributions", "proxy_scatter"),
+    searches=("search_curves",),
     words=("UNITS", "metric_unit"),
 )

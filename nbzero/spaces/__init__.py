@@ -6,6 +6,12 @@ from nbzero.face import face
 
 if TYPE_CHECKING:
     from nbzero.spaces.choices import Choice as Choice, Imported as Imported, ImportedSpace as ImportedSpace
+    from nbzero.spaces.decisions import (
+        Decision as Decision,
+        arch_of as arch_of,
+        decisions_of as decisions_of,
+        values_of as values_of,
+    )
     from nbzero.spaces.macro import (
         CHOICES as CHOICES,
         Arch as Arch,
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = face(
     __name__,
     choices=("Choice", "Imported", "ImportedSpace"),
+    decisions=("Decision", "arch_of", "decisions_of", "values_of"),
     macro=(
         "CHOICES",
         "Arch",

@@ -123,7 +123,7 @@ def _allowed() -> tuple[Numbers, ...]:
 
 
 ALLOWED = _allowed()
-_STRIDES_AT = tuple(range(2 + PARTS.index("stride"), len(ALLOWED) - 1, len(PARTS)))
+STRIDES_AT = tuple(range(2 + PARTS.index("stride"), len(ALLOWED) - 1, len(PARTS)))
 
 
 def design_of(values: Sequence[int]) -> Design:
@@ -245,8 +245,8 @@ def _drawn(key: str) -> list[int]:
         digest = hashlib.sha256(f"{key}:{place}".encode()).digest()
         digests.append(int.from_bytes(digest[:8], "little"))
     values = [digest % len(allowed) for digest, allowed in zip(digests, ALLOWED, strict=True)]
-    halving = sorted(_STRIDES_AT, key=lambda place: digests[place])[:NUM_HALVINGS]
-    for place in _STRIDES_AT:
+    halving = sorted(STRIDES_AT, key=lambda place: digests[place])[:NUM_HALVINGS]
+    for place in STRIDES_AT:
         values[place] = int(place in halving)
     return values
 
@@ -259,16 +259,21 @@ def mutate(arch: str, rng: np.random.Generator) -> str:
     Raises:
         UsageError: no arch of this space.
     """
-    values = list(MOBILENETV2.parse(arch))
+    return _text(changed(MOBILENETV2.parse(arch), rng))
+
+
+def changed(values: Sequence[int], rng: np.random.Generator) -> list[int]:
+    """`mutate` of the numbers of an encoded arch."""
+    values = list(values)
     place = int(rng.integers(len(values)))
-    if place in _STRIDES_AT:
-        others = [other for other in _STRIDES_AT if values[other] != values[place]]
+    if place in STRIDES_AT:
+        others = [other for other in STRIDES_AT if values[other] != values[place]]
         other = others[int(rng.integers(len(others)))]
         values[place], values[other] = values[other], values[place]
     else:
         step = 1 + int(rng.integers(len(ALLOWED[place]) - 1))
         values[place] = (values[place] + step) % len(ALLOWED[place])
-    return _text(values)
+    return values
 
 
 # The string, and the numbers of the choices
@@ -286,7 +291,7 @@ def _text(values: Sequence[int]) -> str:
 def _pieces(text: str) -> list[int]:
     numbers = map(int, re.findall(r"\d+", text.removeprefix("mbv2-")))
     values = [allowed.index(number) for allowed, number in zip(ALLOWED, numbers, strict=True)]
-    halving = sum(values[place] for place in _STRIDES_AT)
+    halving = sum(values[place] for place in STRIDES_AT)
     if halving != NUM_HALVINGS:
         raise UsageError(
             f"{quoted(text, 1000)}: an arch of mobilenetv2 ({_TITLE}) has {NUM_HALVINGS} stages of stride 2, "

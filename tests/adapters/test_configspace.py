@@ -11,10 +11,9 @@ from nbzero.adapters import (  # noqa: E402
     arch_of_configuration,
     configuration_of,
     configuration_space,
-    decisions_of,
 )
 from nbzero.errors import MissingPackageError, UnknownNameError, UsageError  # noqa: E402
-from nbzero.spaces import CHOICES  # noqa: E402
+from nbzero.spaces import CHOICES, decisions_of  # noqa: E402
 from tests.importers.made import some  # noqa: E402
 
 

@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-JUDGING = ("judging", "hybrids", "factors", "transfer", "surrogate", "agreement", "own", "searching")
+JUDGING = (
+    "judging",
+    "hybrids",
+    "factors",
+    "transfer",
+    "surrogate",
+    "agreement",
+    "own",
+    "search",
+    "searching",
+)
 for name in ("query", "opening", "spaces", "training", "bench_proxies", *JUDGING):
     print(f"\n== python -m tests.bench.{name}", flush=True)
     subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)

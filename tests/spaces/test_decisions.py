@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from nbzero import Arch, space
-from nbzero.adapters import arch_of, decisions_of, values_of
-from nbzero.adapters.decisions import vector_of
 from nbzero.errors import UnknownNameError, UsageError
 from nbzero.spaces import CHOICES, IMPORTED
 from nbzero.spaces.choices import ImportedSpace
+from nbzero.spaces.decisions import arch_of, decisions_of, values_of, vector_of
 from tests.importers.made import some
 
 NUMBERS = {"stem": 8, "kept_stage": 2, "s1_out": 4, "s2_out": 8, "s3_out": 12, "s4_out": 64}

@@ -1,0 +1,122 @@
+"""Reinforcement learning: a controller that learns which options make good archs.
+
+D decisions, O options of the decision that has most.
+"""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbzero.errors import UsageError, quoted
+from nbzero.search.evolution import check_moves
+from nbzero.search.sampling import Asking
+
+if TYPE_CHECKING:
+    from nbzero.search.ground import Ground
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
+
+
+def reinforcement(
+    ground: Ground, rng: np.random.Generator, *, learning_rate: float = 1e-3, momentum: float = 0.9
+) -> Asking:
+    """REINFORCE: options are drawn from a softmax for each decision, and what paid becomes more likely.
+
+        reward     the share of the archs so far that scored lower, ties half: in [0, 1]
+        advantage  reward - baseline, where baseline = momentum * baseline + (1 - momentum) * reward
+        step       Adam on -advantage * sum over decisions of log probability of the option drawn
+
+    All options are equally likely at first. The reward is our choice: the paper normalises scores and does
+    not say how, and synflow's differ by tens of orders of magnitude. On a sparse table options make the
+    nearest arch. Options that make no arch of the ground are drawn again.
+
+    Args:
+        ground: whose decisions are learnt.
+        rng: of all draws.
+        learning_rate: of Adam.
+        momentum: of the baseline.
+
+    Raises:
+        NothingFoundError: one arch, which has no moves; on a grid, 10,000 draws that made no arch.
+        UsageError: a learning rate that is not positive, a momentum outside [0, 1).
+
+    Source: Williams, Machine Learning 8, 1992; the numbers are those of WRCor, arXiv:2507.08841.
+    """
+    check_moves(ground, "reinforcement")
+    if not learning_rate > 0:
+        raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive number")
+    if not 0 <= momentum < 1:
+        raise UsageError(f"momentum is {quoted(momentum)}; it is in [0, 1)")
+    controller = _Controller(ground.sizes, rng, learning_rate)
+    scores: list[float] = []  # ascending
+    baseline = None
+    while True:
+        score = yield ground.drawn(controller.draw)
+        reward = _rank(scores, score)
+        if baseline is None:
+            baseline = reward
+        controller.learn(reward - baseline)
+        baseline = momentum * baseline + (1 - momentum) * reward
+
+
+def _rank(scores: list[float], score: float) -> float:
+    """The share of the scores that are lower, ties half; 0.5 of none. The score is added to them."""
+    lower = bisect.bisect_left(scores, score)
+    not_above = bisect.bisect_right(scores, score)
+    rank = (lower + not_above) / (2 * len(scores)) if scores else 0.5
+    scores.insert(not_above, score)
+    return rank
+
+
+class _Controller:
+    """A softmax for each decision, and Adam.
+
+    Args:
+        sizes: options of each decision.
+        rng: of the draws.
+        learning_rate: of Adam.
+
+    Attributes:
+        logits_DO: -inf where a decision has no such option.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], rng: np.random.Generator, learning_rate: float) -> None:
+        exists_DO = np.arange(max(sizes)) < np.array(sizes)[:, None]
+        self.logits_DO = np.where(exists_DO, 0.0, -np.inf)
+        self._rng, self._learning_rate = rng, learning_rate
+        self._mean_DO = np.zeros(exists_DO.shape)
+        self._square_DO = np.zeros(exists_DO.shape)
+        self._num_steps = 0
+        self._rows = np.arange(len(sizes))
+        self._last = np.array(sizes) - 1
+        self._drawn = np.zeros(len(sizes), np.int64)
+        self._update_probabilities()
+
+    def _update_probabilities(self) -> None:
+        weights_DO = np.exp(self.logits_DO - self.logits_DO.max(axis=1, keepdims=True))
+        self.probabilities_DO = weights_DO / weights_DO.sum(axis=1, keepdims=True)
+        self._upto_DO = self.probabilities_DO.cumsum(axis=1)
+
+    def draw(self) -> list[int]:
+        """The number of an option for each decision; the last are those that `learn` is about."""
+        uniform_D1 = self._rng.random((len(self._rows), 1))
+        drawn_D = (self._upto_DO <= uniform_D1).sum(axis=1)
+        self._drawn = np.minimum(drawn_D, self._last)  # a sum of probabilities may round to below 1
+        numbers: list[int] = self._drawn.tolist()
+        return numbers
+
+    def learn(self, advantage: float) -> None:
+        """One step of Adam for the options last drawn."""
+        gradient_DO = advantage * self.probabilities_DO
+        gradient_DO[self._rows, self._drawn] -= advantage
+        self._num_steps += 1
+        first, second = BETAS
+        self._mean_DO += (1 - first) * (gradient_DO - self._mean_DO)
+        self._square_DO += (1 - second) * (gradient_DO**2 - self._square_DO)
+        step = self._learning_rate / (1 - first**self._num_steps)
+        root_DO = np.sqrt(self._square_DO / (1 - second**self._num_steps))
+        self.logits_DO -= step * self._mean_DO / (root_DO + EPSILON)
+        self._update_probabilities()

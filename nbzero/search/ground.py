@@ -1,0 +1,294 @@
+"""The ground of a search: the archs that it may reach, within a budget, and its moves among them.
+
+    grid     every arch of a space's definition, where a search is not bound to a table
+    table    some archs, such as those that were scored or trained
+
+A move changes decisions (`nbzero.search.codes`). On a dense table, which has at least a tenth of all
+combinations (NAS-Bench-201 has all), a change that leads out of it is drawn again. On a sparse one a move
+goes to the nearest archs. Every draw comes from the generator that is handed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, quoted
+from nbzero.search.codes import Numbers, codes_of
+from nbzero.spaces.macro import NEAR
+from nbzero.spaces.published import IMPORTED
+from nbzero.spaces.space import Space
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+TRIES = 10_000  # draws, before a budget is taken for one that no arch meets
+NEARBY = 100  # changes of one arch that are tried, before there is taken to be none
+DENSE = 0.1  # share of all combinations from which a table is dense
+
+
+class Ground:
+    """The archs that a search may reach.
+
+    Args:
+        space: a name, ours or a published benchmark's: its grid, or every arch of a published space that can
+            be enumerated. Or a `Space`, like `bench.space(name)`: its members.
+        archs: only these of it; None: all.
+        budget: cost -> the most that an arch may have, like {"macs": 5e6}. Costs are macs, params and depth,
+            where the definition of the space fixes them; of our spaces for 32x32 pixels and 100 classes.
+
+    Attributes:
+        space: the name.
+        archs: those of a table, in their order; None on a grid.
+        budget: as given.
+        decisions: names of what is decided.
+        sizes: (D,) how many options each decision has.
+        fixed: the costs that a budget may limit.
+
+    Raises:
+        UnknownNameError: no such space, or no such cost of it.
+        UsageError: a limit that is no positive number, an arch of another space, an arch twice.
+        NothingFoundError: no archs, or none within the budget.
+    """
+
+    def __init__(
+        self,
+        space: str | Space,
+        archs: Iterable[str] | None = None,
+        budget: Mapping[str, float] | None = None,
+    ) -> None:
+        self.space = space if isinstance(space, str) else _name_of(space)
+        self._codes = codes_of(self.space)
+        self.decisions, self.sizes = self._codes.names, self._codes.sizes
+        self.fixed = self._codes.fixed
+        self._costs: dict[str, dict[str, int]] = {}
+        self._known: dict[str, list[int]] = {}
+        self._neighbours: dict[str, list[str]] = {}
+        self.budget = self._checked(budget)
+        self.archs: tuple[str, ...] | None = None
+        self._is_sparse = False
+        listed = self._listed(space, archs)
+        if listed is not None:
+            self._take(listed)
+        elif self.budget:
+            self.random_arch(np.random.default_rng(0))  # raises where no arch is found within the budget
+
+    def _listed(self, space: str | Space, archs: Iterable[str] | None) -> list[str] | None:
+        if archs is not None:
+            given = list(archs)
+            for arch in given:
+                self._codes.numbers(arch)  # raises for what is no arch of the space
+            return given
+        if not isinstance(space, str):
+            return list(space)
+        definition = IMPORTED.get(self.space)
+        if definition is None or definition.every is None:
+            return None
+        return list(map(definition.text, definition.every(definition.choices)))
+
+    def _take(self, listed: Sequence[str]) -> None:
+        """Move among these, within the budget."""
+        there = dict.fromkeys(listed)
+        if not listed or len(there) < len(listed):
+            twice = "with one of them twice" if listed else "without any"
+            raise UsageError(f"archs of {self.space} {twice}; name at least one, each once")
+        within = [arch for arch in there if self._is_within(arch)]
+        if not within:
+            least = [f"{name} {min(self.costs(arch)[name] for arch in there):,}" for name in self.budget]
+            archs = count_of(len(there), "arch")
+            raise NothingFoundError(
+                f"none of {archs} of {self.space} is within {self.said_budget}; the least there is: "
+                f"{', '.join(least)}"
+            )
+        self.archs = tuple(within)
+        self._places = {arch: place for place, arch in enumerate(within)}
+        self._is_sparse = len(within) < DENSE * math.prod(self.sizes)
+
+    @cached_property
+    def _table_DN(self) -> npt.NDArray[np.int16]:
+        """The numbers of the archs of a table."""
+        assert self.archs is not None
+        return np.array([self._codes.numbers(arch) for arch in self.archs], np.int16).T.copy()
+
+    # What is there
+
+    def __len__(self) -> int:
+        """Archs of a table; UsageError on a grid, which is not enumerated."""
+        if self.archs is None:
+            raise UsageError(f"the grid of {self.space} is not enumerated; a table of archs has a length")
+        return len(self.archs)
+
+    def __contains__(self, arch: object) -> bool:
+        if self.archs is not None:
+            return arch in self._places
+        if not isinstance(arch, str):
+            return False
+        if arch in self._costs:
+            return self._is_within(arch)
+        try:
+            made = self._codes.arch(self._codes.numbers(arch))
+        except UsageError:
+            return False
+        return made == arch and self._is_within(arch)
+
+    def costs(self, arch: str) -> dict[str, int]:
+        """macs, params and depth of an arch, those that its space fixes."""
+        if arch not in self._costs:
+            self._costs[arch] = self._codes.costs(arch)
+        return self._costs[arch]
+
+    @property
+    def said_budget(self) -> str:
+        """The budget in words; "" without one."""
+        return " and ".join(f"{name} <= {limit:.10g}" for name, limit in self.budget.items())
+
+    @property
+    def words(self) -> str:
+        """The ground in words, like "r1-mini, 212 archs, macs <= 5e+06"."""
+        archs = "grid" if self.archs is None else count_of(len(self.archs), "arch")
+        return ", ".join(part for part in (self.space, archs, self.said_budget) if part)
+
+    # Moves
+
+    def random_arch(self, rng: np.random.Generator) -> str:
+        """One arch. On a table each is as likely; on a grid each option of each decision is.
+
+        Raises:
+            NothingFoundError: on a grid, 10,000 draws found none within the budget.
+        """
+        if self.archs is not None:
+            return self.archs[int(rng.integers(len(self.archs)))]
+        return self.drawn(lambda: [int(rng.integers(size)) for size in self.sizes])
+
+    def drawn(self, draw: Callable[[], Numbers]) -> str:
+        """The first arch of the ground that numbers make which are drawn again and again.
+
+        On a sparse table it is the nearest to the first numbers.
+
+        Args:
+            draw: gives the number of each decision.
+
+        Raises:
+            NothingFoundError: 10,000 draws made none.
+        """
+        over = None
+        for _ in range(TRIES):
+            numbers = draw()
+            if self._is_sparse:
+                return self._nearest(numbers, 1)[0]
+            arch = self._codes.arch(numbers)
+            if arch is not None and self._is_there(arch):
+                return arch
+            over = arch or over
+        least = ""
+        if over is not None and self.budget:
+            least = f"; one drawn, {over}, has {self.costs(over)}"
+        limits = f" within {self.said_budget}" if self.budget else ""
+        raise NothingFoundError(f"none of {TRIES:,} draws made an arch of {self.space}{limits}{least}")
+
+    def mutate(self, arch: str, rng: np.random.Generator) -> str:
+        """An arch near another one: one decision changed, or on a sparse table one of the 8 nearest.
+
+        Raises:
+            NothingFoundError: no arch is there beside it, or 100 changes led to none.
+        """
+        if not self._is_sparse:
+            found = self._changed(arch, rng)
+            if found is not None:
+                return found
+        near = self._near(arch)
+        if not near:
+            raise NothingFoundError(f"no move from {arch} leads to another arch of {self.words}")
+        return near[int(rng.integers(len(near)))]
+
+    def _near(self, arch: str) -> list[str]:
+        """The 8 nearest archs of a table; none on a grid."""
+        if self.archs is None:
+            return []
+        if arch not in self._neighbours:
+            self._neighbours[arch] = self._nearest(self.numbers(arch), NEAR, leave_out=arch)
+        return self._neighbours[arch]
+
+    def _changed(self, arch: str, rng: np.random.Generator) -> str | None:
+        """Another arch of the ground with one decision changed; None where 100 changes led to none."""
+        numbers = self.numbers(arch)
+        for _ in range(NEARBY):
+            found = self._codes.arch(self._codes.changed(numbers, rng))
+            if found is not None and found != arch and self._is_there(found):
+                return found
+        return None
+
+    def crossover(self, a: str, b: str, rng: np.random.Generator) -> str:
+        """A mix of two archs: each decision from one of them, drawn evenly.
+
+        On a sparse table it is the arch nearest to the mix; where 100 mixes make no arch, one of the two.
+        """
+        one, other = self.numbers(a), self.numbers(b)
+        for _ in range(NEARBY):
+            drawn = rng.integers(2, size=len(self.sizes)).tolist()
+            mixed = [pair[choice] for pair, choice in zip(zip(one, other, strict=True), drawn, strict=True)]
+            if self._is_sparse:
+                return self._nearest(mixed, 1)[0]
+            found = self._codes.arch(mixed)
+            if found is not None and self._is_there(found):
+                return found
+        return (a, b)[int(rng.integers(2))]
+
+    def numbers(self, arch: str) -> list[int]:
+        """(D,) the number of each decision; UsageError for what is no arch of the space."""
+        if arch not in self._known:
+            self._known[arch] = self._codes.numbers(arch)
+        return self._known[arch]
+
+    # How
+
+    def _is_there(self, arch: str) -> bool:
+        if self.archs is not None:
+            return arch in self._places
+        return self._is_within(arch)
+
+    def _is_within(self, arch: str) -> bool:
+        if not self.budget:
+            return True
+        costs = self.costs(arch)
+        return all(costs[name] <= limit for name, limit in self.budget.items())
+
+    def _nearest(self, numbers: Numbers, number: int, leave_out: str | None = None) -> list[str]:
+        """Archs of the table that differ least, ties in its order.
+
+        Decisions with an order count their steps, others whether they differ.
+        """
+        assert self.archs is not None
+        distances = np.zeros(len(self.archs), np.int64)
+        for column_N, wanted, has_order in zip(self._table_DN, numbers, self._codes.ordered, strict=True):
+            distances += np.abs(column_N - wanted) if has_order else column_N != wanted
+        keys = distances * len(distances) + np.arange(len(distances))  # no two are the same
+        most = min(number + 1, len(keys))
+        close = np.argpartition(keys, most - 1)[:most]
+        close = close[np.argsort(keys[close])]
+        found = [self.archs[place] for place in close.tolist()]
+        return [arch for arch in found if arch != leave_out][:number]
+
+    def _checked(self, budget: Mapping[str, float] | None) -> dict[str, float]:
+        if budget is None:
+            return {}
+        if not isinstance(budget, Mapping):
+            raise UsageError(f"budget {quoted(budget)}; it is a limit on each cost: {{'macs': 5e6}}")
+        check_known(f"cost of {self.space} that its definition fixes", budget, self._codes.fixed)
+        for name, limit in budget.items():
+            is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
+            if not (is_number and limit > 0):
+                raise UsageError(f"budget {name} {quoted(limit)}; it is a positive number")
+        return {name: float(limit) for name, limit in budget.items()}
+
+
+def _name_of(space: object) -> str:
+    if not isinstance(space, Space):
+        raise UsageError(
+            f"space is {quoted(space)}; it is a name, or a Space such as Bench().space('r1-mini')"
+        )
+    return space.name

@@ -1,0 +1,277 @@
+"""A search: a strategy asks for archs, an objective scores them, and a history keeps both."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbzero.errors import UsageError, count_of, quoted, unknown_name, whole
+from nbzero.progress import progress
+from nbzero.search.controller import reinforcement
+from nbzero.search.evolution import evolution
+from nbzero.search.ground import Ground
+from nbzero.search.history import History
+from nbzero.search.objective import Objective
+from nbzero.search.sampling import Asking, Strategy, random, said_name
+from nbzero.search.swap_nas import swap_nas, swap_nas_sized
+from nbzero.spaces.published import space_with
+from nbzero.spaces.space import Space
+
+STRATEGIES: dict[str, Strategy] = {
+    "random": random,
+    "evolution": evolution,
+    "reinforcement": reinforcement,
+    "swap_nas": swap_nas,
+    "swap_nas_sized": swap_nas_sized,
+}
+REPEATS = 100  # evaluations of one arch and of no other, before a strategy is taken to loop
+EVERY = 1.0  # seconds between two lines of progress
+
+
+def run(
+    space: str | Space | Ground,
+    objective: Callable[[str], float | None],
+    strategy: str | Strategy = "evolution",
+    evaluations: int = 1000,
+    budget: Mapping[str, float] | None = None,
+    seed: int = 0,
+    *,
+    history: History | None = None,
+    out: str | os.PathLike[str] | None = None,
+    show_progress: bool = False,
+) -> History:
+    """Search a space for the arch with the highest score.
+
+        history = run("r1-mini", bench.objective("r1-mini", "naswot", "cifar10"), budget={"macs": 5e6})
+        history.best, history.table(), history.save("search.json")
+
+    The same arguments give the same history. An arch that comes again counts as an evaluation. It is not
+    scored again, and charged no seconds.
+
+    Args:
+        space: a name, ours or a published benchmark's; a `Space` like `bench.space(name)`, whose members
+            alone are then searched; or a `Ground`. An objective of a table (`Objective.archs`) narrows it to
+            the archs that it answers for.
+        objective: arch -> score, higher is better; None where an arch has no score, which ranks lowest.
+            `Bench.objective` makes those of stored scores, votes, accuracies and predictions.
+        strategy: a name of STRATEGIES, or a function of (ground, rng) that is a generator: it yields an arch
+            of the ground and is sent its score, -inf where it has none. `functools.partial(evolution,
+            population=20)` changes a number, `top_k(guide)` makes one.
+        evaluations: how many archs it may ask for, at least 1.
+        budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}.
+        seed: of all that the strategy draws.
+        history: an earlier part of the same search. The strategy is sent its scores again, and goes on.
+        out: a file for the history. Where it is there, the search goes on from it. It is written at the end,
+            also where the objective fails or Ctrl-C ends the search.
+        show_progress: a bar, or lines, on stderr.
+
+    Returns:
+        The history. `ended` says why it has fewer evaluations: every arch came, or the strategy ended.
+
+    Raises:
+        UsageError: evaluations below 1; an objective that raises, or gives what is no number; a strategy that
+            yields nothing, no arch of the ground, or one arch for ever; a history of another
+            search; a file that holds none; a space or budget that `Ground` does not take.
+        UnknownNameError: a space, strategy or cost that does not exist.
+        NothingFoundError: a budget below every arch; a strategy with moves, and one arch.
+        OutputError: a file that cannot be written.
+    """
+    evaluations, seed = whole("evaluations", evaluations, least=1), whole("seed", seed)
+    if not callable(objective):
+        raise UsageError(f"objective is {quoted(objective)}; it is a function of an arch that gives a number")
+    chosen = _strategy_of(strategy)
+    ground = _ground_of(space, objective, budget)
+    settings = {
+        "space": ground.space,
+        "num_archs": None if ground.archs is None else len(ground.archs),
+        "budget": ground.budget,
+        "objective": said_name(objective),
+        "strategy": said_name(chosen),
+        "seed": seed,
+    }
+    if out is not None and history is None and Path(out).exists():
+        history = History.load(out)
+    earlier = History(settings) if history is None else _checked(history, settings, evaluations)
+    search = _Search(ground, objective, settings, earlier)
+    asking = chosen(ground, np.random.default_rng(seed))
+    if not isinstance(asking, Generator):
+        raise UsageError(
+            f"strategy {settings['strategy']} gave {quoted(asking)}; it is a generator, which yields archs"
+        )
+    try:
+        with _told(settings, evaluations, show_progress) as tell:
+            search.go(asking, evaluations, tell)
+    finally:
+        asking.close()
+        if out is not None and len(search.history) >= len(earlier):
+            search.history.save(out)
+    return search.history
+
+
+class _Search:
+    """A search under way.
+
+    Args:
+        ground, objective, settings: of `run`.
+        earlier: evaluations that are sent again.
+
+    Attributes:
+        history: of what was done so far.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        objective: Callable[[str], float | None],
+        settings: Mapping[str, Any],
+        earlier: History,
+    ) -> None:
+        self.history = History(settings)
+        self._ground, self._objective, self._earlier = ground, objective, earlier
+        self._name = settings["strategy"]
+        self._scores: dict[str, float | None] = {}
+        self._seconds = objective.seconds if isinstance(objective, Objective) else _unknown_seconds
+
+    def go(self, asking: Asking, evaluations: int, tell: Callable[[str], None]) -> None:
+        """Answer what a strategy asks for until an end; `history.ended` says which."""
+        num_archs = None if self._ground.archs is None else len(self._ground.archs)
+        try:
+            arch = next(asking)
+        except StopIteration:
+            raise UsageError(
+                f"strategy {self._name} yielded no arch; it yields one for every evaluation, and is sent its "
+                "score"
+            ) from None
+        while True:
+            score = self._answered(arch)
+            tell(arch)
+            if len(self.history) == evaluations:
+                self.history.ended = count_of(evaluations, "evaluation")
+                return
+            if len(self._scores) == num_archs:
+                self.history.ended = f"every arch came, {num_archs:,}"
+                return
+            if len(self._scores) == 1 and len(self.history) > REPEATS:
+                times = f"{len(self.history)} times and no other arch"
+                raise UsageError(
+                    f"strategy {self._name} yielded {arch} {times}; it has to yield new ones, or to end"
+                )
+            try:
+                arch = asking.send(-math.inf if score is None else score)
+            except StopIteration:
+                self.history.ended = f"the strategy ended after {count_of(len(self.history), 'evaluation')}"
+                return
+
+    def _answered(self, arch: str) -> float | None:
+        """The score of an arch, which the history then has."""
+        number = len(self.history)
+        if arch in self._scores:
+            score, seconds = self._scores[arch], 0.0
+            self._check_same(number, arch)
+            self.history.add(arch, score, seconds)
+            return score
+        if arch not in self._ground:
+            raise UsageError(
+                f"strategy {self._name} yielded {quoted(arch)}, which is no arch of {self._ground.words}; "
+                "draw and change archs by the ground that it is given"
+            )
+        self._check_same(number, arch)
+        if number < len(self._earlier):
+            score, charged = self._earlier.scores[number], self._earlier.seconds[number]
+        else:
+            score, charged = self._asked(arch), self._seconds(arch)
+        self._scores[arch] = score
+        self.history.add(arch, score, charged)
+        return score
+
+    def _check_same(self, number: int, arch: str) -> None:
+        """UsageError where an earlier history asked for another arch here."""
+        if number < len(self._earlier) and self._earlier.archs[number] != arch:
+            before = f"{self._earlier.archs[number]} as number {number + 1}"
+            raise UsageError(
+                f"the history asked for {before}, and this search asks for {arch}: it is of another space, "
+                "strategy or version; begin without it"
+            )
+
+    def _asked(self, arch: str) -> float | None:
+        """What the objective gives.
+
+        Raises:
+            UsageError: it raised something, or gave what is no number.
+        """
+        of = f"objective {self.history.settings['objective']}"
+        when = f"evaluation {len(self.history) + 1}, {arch}"
+        try:
+            found = self._objective(arch)
+        except Exception as error:  # whatever the reader's function raises
+            said = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{of} failed ({when}): {said}") from error
+        if found is None:
+            return None
+        is_number = isinstance(found, (int, float, np.integer, np.floating)) and not isinstance(found, bool)
+        if not is_number or math.isnan(found):
+            raise UsageError(
+                f"{of} gave {quoted(found)} ({when}); it gives a number, higher is better, or None where an "
+                "arch has no score"
+            )
+        return found if isinstance(found, float) else float(found)
+
+
+def _unknown_seconds(arch: str) -> float | None:
+    return None
+
+
+def _strategy_of(given: str | Strategy) -> Strategy:
+    if callable(given):
+        return given
+    if given not in STRATEGIES:
+        raise unknown_name("strategy", given, STRATEGIES)
+    return STRATEGIES[given]
+
+
+def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[str, float] | None) -> Ground:
+    if isinstance(space, Ground):
+        if budget is not None:
+            raise UsageError("a Ground has its budget: Ground(space, archs, budget)")
+        return space
+    if not isinstance(objective, Objective):
+        return Ground(space, budget=budget)
+    named = space if isinstance(space, str) else space.name
+    if named != objective.space:
+        raise UsageError(f"space {named} with an objective of {objective.space}; they are of one space")
+    archs = objective.archs
+    if archs is None:
+        return Ground(space, budget=budget)
+    if not isinstance(space, str):
+        archs = [arch for arch in archs if arch in space]
+    return Ground(space_with(named, archs), budget=budget)
+
+
+def _checked(history: History, settings: Mapping[str, Any], evaluations: int) -> History:
+    """The history; UsageError where it is of another search."""
+    for name, value in settings.items():
+        given = history.settings[name]
+        if given != value:
+            other = f"a history of {name} {quoted(given)} for a search of {name} {quoted(value)}"
+            raise UsageError(
+                f"{other}; it goes on with the same settings alone: begin without it, or name another file"
+            )
+    if len(history) > evaluations:
+        has = count_of(len(history), "evaluation")
+        raise UsageError(f"a history of {has} for a search of {evaluations:,}; ask for as many at least")
+    return history
+
+
+@contextmanager
+def _told(settings: Mapping[str, Any], evaluations: int, show: bool) -> Iterator[Callable[[str], None]]:
+    if not show:
+        yield lambda arch: None
+        return
+    with progress(settings["strategy"], evaluations, every=EVERY) as tell:
+        yield tell

@@ -1,0 +1,85 @@
+"""Strategies that draw: random search, and the best of a cheaper score first."""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from nbzero.errors import UsageError, whole
+from nbzero.proxies.function import name_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nbzero.search.ground import Ground
+
+Asking = Generator[str, float, None]  # yields an arch, and is sent its score
+Strategy = Callable[["Ground", "np.random.Generator"], Asking]
+GRID_DRAWS = 10_000
+
+
+def said_name(function: Callable[..., Any]) -> str:
+    """The name of a strategy or an objective: its own, else the function's; of a partial with its numbers.
+
+    >>> said_name(functools.partial(random, population=20))
+    'random(population=20)'
+    """
+    if isinstance(function, functools.partial):
+        given = [
+            *map(repr, function.args),
+            *(f"{name}={value!r}" for name, value in function.keywords.items()),
+        ]
+        return f"{name_of(function)}({', '.join(given)})"
+    name = getattr(function, "name", None)
+    return name if isinstance(name, str) else name_of(function)
+
+
+def random(ground: Ground, rng: np.random.Generator) -> Asking:
+    """Random search. On a table every arch comes once, in random order; on a grid an arch may come again.
+
+    Args:
+        ground: where archs are drawn.
+        rng: of the draws.
+    """
+    if ground.archs is not None:
+        for place in rng.permutation(len(ground.archs)).tolist():
+            yield ground.archs[place]
+        return
+    while True:
+        yield ground.random_arch(rng)
+
+
+def top_k(guide: Callable[[str], float | None], draws: int = GRID_DRAWS) -> Strategy:
+    """The archs that another score likes best, best first: train the k best of a proxy, say.
+
+    Args:
+        guide: what orders the archs, such as `Bench.objective`. An arch without a score is last, and so is
+            one of NaN. Its time is not charged.
+        draws: on a grid, how many archs are drawn and ordered. A table is ordered whole.
+
+    Returns:
+        The strategy. It ends when all archs that were ordered have come.
+
+    Raises:
+        UsageError: a guide that is no function of an arch; draws below 1.
+    """
+    if not callable(guide):
+        raise UsageError(f"guide is {guide!r}; it is a function of an arch, like Bench().objective(..)")
+    draws = whole("draws", draws, least=1)
+
+    def best_first(ground: Ground, rng: np.random.Generator) -> Asking:
+        archs = ground.archs
+        if archs is None:
+            archs = tuple(dict.fromkeys(ground.random_arch(rng) for _ in range(draws)))
+        waiting = deque(sorted(archs, key=worth, reverse=True))
+        while waiting:
+            yield waiting.popleft()
+
+    def worth(arch: str) -> float:
+        score = guide(arch)
+        return float("-inf") if score is None or score != score else score
+
+    best_first.__name__ = f"top_k({said_name(guide)})"
+    return best_first

@@ -1,0 +1,72 @@
+"""The command search: the API's answer, its files, and what it refuses."""
+
+import json
+
+import pytest
+
+from nbzero import Bench
+from nbzero.search import History, run, top_k
+from tests.cli.asking import answer, ask
+
+SMALL = ("search", "r1-mini", "--objective", "naswot", "-n", "60", "--budget", "macs=5e6,params=2e5")
+BUDGET = {"macs": 5e6, "params": 2e5}
+
+
+def test_every_evaluation_is_there_as_json_and_as_csv():
+    bench = Bench()
+    objective = bench.objective("r1-mini", "naswot", "cifar10")
+    expected = run("r1-mini", objective, "swap_nas", 60, BUDGET, seed=2)
+    found = answer(*SMALL, "--strategy", "swap_nas", "--search-seed", "2")
+    assert [row["arch"] for row in found["rows"]] == expected.archs
+    assert [row["score"] for row in found["rows"]] == expected.scores
+    assert found["title"] == expected.title
+    text = ask("--csv", *SMALL).stdout.splitlines()
+    assert text[0] == "evaluation,arch,score,best_score,seconds,clock_s" and len(text) == 61
+
+
+def test_the_table_has_the_archs_that_were_better_than_all_before():
+    shown = ask(*SMALL, COLUMNS="200").stdout
+    expected = run("r1-mini", Bench().objective("r1-mini", "naswot", "cifar10"), "evolution", 60, BUDGET)
+    for arch in expected.improvements()["arch"]:
+        assert arch in shown
+    assert expected.best[0] in shown and "Ended: 60 evaluations." in shown
+
+
+def test_top_k_of_a_guide_and_added_ranks():
+    bench = Bench()
+    found = answer("search", "r1-mini", "-o", "accuracy", "-n", "9", "--strategy", "top_k", "--guide", "macs")
+    macs = top_k(bench.objective("r1-mini", "macs", "cifar10"))
+    expected = run("r1-mini", bench.objective("r1-mini", "accuracy", "cifar10"), macs, 9)
+    assert [row["arch"] for row in found["rows"]] == expected.archs
+    added = answer("search", "r1-mini", "-o", "zen, macs", "-n", "5", "--strategy", "random")
+    assert "for zen + macs, cifar10" in added["title"]
+
+
+def test_the_same_command_goes_on_from_its_file_and_draws(tmp_path):
+    path, picture = tmp_path / "h.json", tmp_path / "h.svg"
+    ask(*SMALL, "--out", path)
+    longer = answer(*SMALL[:4], "-n", "90", *SMALL[6:], "--out", path, "--plot", picture)
+    assert len(History.load(path)) == 90 == len(longer["rows"])
+    assert "<svg" in picture.read_text()
+    other = ask(*SMALL[:4], "-n", "90", "--out", path, status=2)
+    assert "a history of num_archs" in other.stderr
+    assert len(json.loads(path.read_text())["archs"]) == 90
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (("-o", "naswot", "--budget", "macs=5"), 1, "none of 1,000 archs of r1-mini is within macs <= 5"),
+        (("-o", "naswot", "--budget", "5e6"), 2, "--budget 5e6; it is a limit on each cost"),
+        (("-o", "naswot", "--strategy", "best"), 2, "no strategy named 'best'"),
+        (("-o", "naswot", "--strategy", "top_k"), 2, "--guide belongs to --strategy top_k"),
+        (("-o", "naswot", "--guide", "macs"), 2, "--guide belongs to --strategy top_k"),
+        (("-o", ","), 2, "',' names no objective"),
+        (("-o", "naswoot"), 2, "did you mean 'naswot'"),
+        (("-o", "naswot", "--plot", "a.gif"), 2, "--plot a.gif; it ends in .png, .pdf or .svg"),
+        (("-o", "naswot", "-n", "0"), 2, "Input should be greater than or equal to 1"),
+    ],
+)
+def test_wrong_usage(args, status, said):
+    told = ask("search", "r1-mini", *args, status=status).stderr
+    assert said in " ".join(told.split())

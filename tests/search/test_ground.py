@@ -1,0 +1,203 @@
+"""The ground of a search: its moves stay inside, reach what is near, and keep to a budget."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from nbzero import Arch, Bench
+from nbzero.errors import NothingFoundError, UnknownNameError, UsageError
+from nbzero.search import Ground
+from nbzero.search.codes import codes_of
+from nbzero.spaces import CHOICES, IMPORTED
+from nbzero.spaces.macro import MAX_MACS, MAX_PARAMS
+from nbzero.spaces.mobilenetv2 import RE_SJW, published_costs
+from tests.importers.made import some
+
+EMBEDDED = Bench()
+MEASURED = EMBEDDED.objective("r1-mini", "accuracy", "cifar10").archs
+GROUNDS = {
+    "r1-mini, grid": Ground("r1-mini"),
+    "mb, grid within a budget": Ground("mb", budget={"macs": 3e7, "depth": 10}),
+    "r1-mini, members": Ground(EMBEDDED.space("r1-mini")),
+    "r1-mini, measured": Ground("r1-mini", MEASURED),
+    "nb201": Ground("nb201"),
+    "nbmacro within a budget": Ground("nbmacro", budget={"params": 2e6}),
+    "transnas-macro": Ground("transnas-macro"),
+    "darts, a table": Ground("darts", some("darts")),
+    "darts, grid": Ground("darts"),
+    "mobilenetv2": Ground("mobilenetv2", budget={"macs": 600e6}),
+}
+each_ground = pytest.mark.parametrize("name", GROUNDS)
+
+
+@each_ground
+def test_every_move_stays_on_the_ground_and_within_the_budget(name):
+    ground, rng = GROUNDS[name], np.random.default_rng(0)
+    seen = set()
+    for _ in range(15):
+        a, b = ground.random_arch(rng), ground.random_arch(rng)
+        child, mixed = ground.mutate(a, rng), ground.crossover(a, b, rng)
+        assert child != a
+        seen |= {a, b, child, mixed}
+    for arch in seen:
+        assert arch in ground
+        assert all(ground.costs(arch)[cost] <= limit for cost, limit in ground.budget.items())
+        if ground.archs is not None:
+            assert arch in ground.archs
+    assert len(seen) > 15
+
+
+@each_ground
+def test_the_same_generator_makes_the_same_moves(name):
+    ground = GROUNDS[name]
+    made = []
+    for _ in range(2):
+        rng = np.random.default_rng(1)
+        a, b = ground.random_arch(rng), ground.random_arch(rng)
+        made.append((a, b, ground.mutate(a, rng), ground.crossover(a, b, rng)))
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("name", [*CHOICES, "nb201", "nbmacro", "darts", "transnas-micro", "nats-sss"])
+def test_numbers_come_back_and_costs_are_those_of_the_tables(name):
+    codes, rng = codes_of(name), np.random.default_rng(0)
+    for _ in range(30):
+        arch = None
+        while arch is None:
+            arch = codes.arch([int(rng.integers(size)) for size in codes.sizes])
+        assert codes.arch(codes.numbers(arch)) == arch
+        if name in CHOICES:
+            parsed = Arch.parse(arch)
+            assert codes.costs(arch) == {"macs": parsed.macs, "params": parsed.params, "depth": parsed.depth}
+            assert parsed.macs <= MAX_MACS and parsed.params <= MAX_PARAMS
+        else:
+            assert codes.costs(arch) == IMPORTED[name].costs(IMPORTED[name].parse(arch))
+
+
+def test_members_come_back_by_their_numbers():
+    for name in CHOICES:
+        codes = codes_of(name)
+        for arch in EMBEDDED.space(name).members[:40]:
+            assert codes.arch(codes.numbers(arch)) == arch
+
+
+def differing(codes, one, other):
+    return sum(a != b for a, b in zip(codes.numbers(one), codes.numbers(other), strict=True))
+
+
+@pytest.mark.parametrize("name", ["nb201", "nbmacro", "transnas-macro"])
+def test_a_mutation_of_a_dense_table_changes_one_decision_and_reaches_all_such_archs(name):
+    ground, codes, rng = GROUNDS.get(name) or Ground(name), codes_of(name), np.random.default_rng(0)
+    arch = ground.random_arch(rng)
+    near = {other for other in ground.archs if differing(codes, arch, other) == 1}
+    assert {ground.mutate(arch, rng) for _ in range(600)} == near
+
+
+def test_a_mutation_of_a_sparse_table_is_one_of_the_eight_nearest():
+    ground, rng = GROUNDS["r1-mini, members"], np.random.default_rng(0)
+    codes, arch = codes_of("r1-mini"), ground.archs[7]
+    kept = codes.names.index("kept_stage")
+
+    def distance(other):
+        pairs = list(zip(codes.numbers(arch), codes.numbers(other), strict=True))
+        return sum(int(a != b) if place == kept else abs(a - b) for place, (a, b) in enumerate(pairs))
+
+    others = [other for other in ground.archs if other != arch]
+    assert {ground.mutate(arch, rng) for _ in range(300)} == set(sorted(others, key=distance)[:8])
+
+
+def test_a_mutation_of_our_grid_changes_one_stage_decision_at_most():
+    """One depth, one width (which may then stand elsewhere), the stem, or which stage keeps its size."""
+    ground, rng = GROUNDS["r1-mini, grid"], np.random.default_rng(0)
+    for _ in range(100):
+        arch = ground.random_arch(rng)
+        one, other = Arch.parse(arch), Arch.parse(ground.mutate(arch, rng))
+        if len(one.stages) != len(other.stages):
+            continue
+        changes = [one.stem != other.stem]
+        changes.append([s.depth for s in one.stages] != [s.depth for s in other.stages])
+        changes.append([s.width for s in one.stages] != [s.width for s in other.stages])
+        changes.append([s.stride for s in one.stages] != [s.stride for s in other.stages])
+        assert sum(changes) == 1, (arch, str(other))
+
+
+def test_a_crossover_takes_every_decision_of_a_grid_from_a_parent():
+    ground, codes, rng = GROUNDS["darts, grid"], codes_of("darts"), np.random.default_rng(3)
+    for _ in range(30):
+        a, b = ground.random_arch(rng), ground.random_arch(rng)
+        mixed = codes.numbers(ground.crossover(a, b, rng))
+        assert all(m in pair for m, *pair in zip(mixed, codes.numbers(a), codes.numbers(b), strict=True))
+
+
+def test_random_archs_are_drawn_evenly_from_a_table():
+    ground, rng = Ground("r1-mini", MEASURED[:4]), np.random.default_rng(0)
+    drawn = [ground.random_arch(rng) for _ in range(400)]
+    assert all(70 < drawn.count(arch) < 130 for arch in ground.archs)
+
+
+def test_strides_of_mobilenetv2_move_and_stay_four():
+    ground, rng = GROUNDS["mobilenetv2"], np.random.default_rng(0)
+    assert RE_SJW in ground and published_costs(RE_SJW)["flops"] < 600e6
+    strides = set()
+    arch = RE_SJW
+    for _ in range(60):
+        arch = ground.mutate(arch, rng)
+        strides.add(tuple(part.split("s")[1][0] for part in arch.split("-")[3:10]))
+    assert len(strides) > 2 and all(found.count("2") == 4 for found in strides)
+
+
+def test_a_table_within_a_budget_has_exactly_the_archs_that_meet_it():
+    ground = Ground("r1-mini", MEASURED, {"macs": 5e6, "params": 1e5})
+    by_hand = [arch for arch in MEASURED if Arch.parse(arch).macs <= 5e6 and Arch.parse(arch).params <= 1e5]
+    assert list(ground.archs) == by_hand and 0 < len(ground) < len(MEASURED)
+    assert ground.words == f"r1-mini, {len(by_hand)} archs, macs <= 5000000 and params <= 100000"
+
+
+def test_every_arch_of_a_published_space_is_there():
+    assert len(Ground("transnas-macro")) == IMPORTED["transnas-macro"].num_members
+    every = list(itertools.islice(GROUNDS["nb201"].archs, 5))
+    assert len(GROUNDS["nb201"]) == 15_625 and all(arch in GROUNDS["nb201"] for arch in every)
+
+
+def test_what_is_no_arch_of_the_ground():
+    grid = GROUNDS["mb, grid within a budget"]
+    for arch in ("r1-mini", 7, "mb-s32-d6w192s2-d6w192s2-d6w192s2", MEASURED[0]):
+        assert arch not in grid
+    assert "mb-s16-d1w192s2-d1w8s2-d1w8s2" not in grid  # widths that decrease
+
+
+def test_a_budget_below_every_arch_says_the_least_there_is():
+    with pytest.raises(
+        NothingFoundError, match=r"none of \d+ archs of r1-mini is within macs <= 10; .*macs \d+"
+    ):
+        Ground("r1-mini", MEASURED, {"macs": 10})
+    with pytest.raises(
+        NothingFoundError, match="none of 10,000 draws made an arch of r1 within macs <= 10; one"
+    ):
+        Ground("r1", budget={"macs": 10})
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"space": "r9"}, UnknownNameError, "no space named 'r9'"),
+        ({"space": 7}, UsageError, "space is 7; it is a name, or a Space"),
+        ({"space": "r1", "budget": {"latency": 1}}, UnknownNameError, "no cost of r1 .* 'latency'"),
+        ({"space": "darts", "budget": {"macs": 1e6}}, UnknownNameError, "no cost of darts"),
+        ({"space": "r1", "budget": 1e6}, UsageError, "budget 1000000.0; it is a limit on each cost"),
+        ({"space": "r1", "budget": {"macs": -1}}, UsageError, "budget macs -1; it is a positive number"),
+        ({"space": "r1", "budget": {"macs": float("nan")}}, UsageError, "budget macs nan"),
+        ({"space": "r1", "archs": []}, UsageError, "archs of r1 without any"),
+        ({"space": "r1-mini", "archs": MEASURED[:1] * 2}, UsageError, "with one of them twice"),
+        ({"space": "r1", "archs": MEASURED[:2]}, UsageError, "is an arch of r1-mini, not of r1"),
+    ],
+)
+def test_bad_grounds(given, error, said):
+    with pytest.raises(error, match=said):
+        Ground(**given)
+
+
+def test_a_grid_has_no_length():
+    with pytest.raises(UsageError, match="the grid of r1 is not enumerated"):
+        len(Ground("r1"))

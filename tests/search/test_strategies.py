@@ -1,0 +1,239 @@
+"""Strategies: each against its algorithm written plainly, and what all have in common."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from nbzero import Bench
+from nbzero.errors import NothingFoundError, UsageError
+from nbzero.judge.votes import swap_regularised
+from nbzero.search import (
+    STRATEGIES,
+    Ground,
+    evolution,
+    random,
+    reinforcement,
+    run,
+    swap_nas,
+    swap_nas_sized,
+    top_k,
+)
+from nbzero.search.controller import _Controller, _rank
+from nbzero.search.swap_nas import _Sizes
+
+BENCH = Bench()
+NASWOT = BENCH.objective("r1-mini", "naswot", "cifar10")
+CELLS = Ground("nb201")
+
+
+def convolutions(arch):
+    """A made score of a cell of NAS-Bench-201."""
+    return 3.0 * arch.count("3x3") + arch.count("1x1") - arch.count("none")
+
+
+def asked(strategy, ground, score, number, seed=0):
+    """The archs that a strategy asks for, and their scores."""
+    asking = strategy(ground, np.random.default_rng(seed))
+    found = [next(asking)]
+    while len(found) < number:
+        found.append(asking.send(score(found[-1])))
+    return found
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_seed_fixes_everything_and_another_one_does_not(name):
+    draws = [asked(STRATEGIES[name], CELLS, convolutions, 90, seed) for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    assert all(arch in CELLS for arch in draws[0])
+
+
+LEARNING = {
+    "evolution": evolution,
+    "reinforcement": functools.partial(reinforcement, learning_rate=0.05),
+    "swap_nas": swap_nas,
+}
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_strategies_that_learn_find_more_than_random_search(name):
+    """Means over five seeds of the mean score of the last 50 of 400 archs."""
+    means = []
+    for strategy in (random, LEARNING[name]):
+        scores = []
+        for seed in range(5):
+            archs = asked(strategy, CELLS, convolutions, 400, seed)
+            scores.append(np.mean([convolutions(arch) for arch in archs[-50:]]))
+        means.append(np.mean(scores))
+    assert means[1] > means[0] + 3
+
+
+def test_random_search_asks_for_every_arch_of_a_table_once():
+    found = asked(STRATEGIES["random"], Ground("r1-mini", NASWOT.archs), lambda arch: 0.0, 1000)
+    assert sorted(found) == sorted(NASWOT.archs)
+
+
+def test_evolution_is_as_written_plainly():
+    """The moves are recorded: what is mutated is the best of those drawn from the last that live."""
+    parents = []
+
+    class Watched(Ground):
+        def mutate(self, arch, rng):
+            parents.append(arch)
+            return super().mutate(arch, rng)
+
+    ground = Watched("nb201")
+    found = asked(functools.partial(evolution, population=8, tournament=3), ground, convolutions, 60, 5)
+    rng = np.random.default_rng(5)
+    plain, alive = [], []
+    for number in range(60):
+        if number < 8:
+            arch = CELLS.random_arch(rng)
+        else:
+            drawn = [alive[place] for place in rng.integers(8, size=3)]
+            best = drawn[0]
+            for other in drawn[1:]:
+                if convolutions(other) > convolutions(best):
+                    best = other
+            assert parents[number - 8] == best
+            arch = CELLS.mutate(best, rng)
+        plain.append(arch)
+        alive = [*alive, arch][-8:]
+    assert found == plain
+
+
+def test_evolution_forgets_the_oldest_however_good():
+    """The first arch alone is good; once it has died, it is no parent."""
+    parents = []
+
+    class Watched(Ground):
+        def mutate(self, arch, rng):
+            parents.append(arch)
+            return super().mutate(arch, rng)
+
+    strategy = functools.partial(evolution, population=10, tournament=30)
+    asking = strategy(Watched("nb201"), np.random.default_rng(0))
+    first = next(asking)
+    asking.send(1.0)
+    for _ in range(60):
+        asking.send(0.0)
+    assert parents[0] == first and first not in parents[1:]
+
+
+def test_the_controller_steps_as_adam_written_plainly():
+    """Number by number: the gradient of -advantage * log softmax, and Adam's two moments."""
+    sizes = (3, 5, 2)
+    controller = _Controller(sizes, np.random.default_rng(0), learning_rate=0.05)
+    logits = [[0.0] * size for size in sizes]
+    moments = [[(0.0, 0.0)] * size for size in sizes]
+    for step, advantage in enumerate((0.5, -0.3, 0.0, 0.9, 0.2), 1):
+        numbers = controller.draw()
+        controller.learn(advantage)
+        for one, moment, number in zip(logits, moments, numbers, strict=True):
+            total = sum(map(math.exp, one))
+            shares = [math.exp(logit) / total for logit in one]
+            for option, share in enumerate(shares):
+                gradient = -advantage * ((option == number) - share)
+                first, second = moment[option]
+                first = 0.9 * first + 0.1 * gradient
+                second = 0.999 * second + 0.001 * gradient**2
+                moment[option] = (first, second)
+                mean, square = first / (1 - 0.9**step), second / (1 - 0.999**step)
+                one[option] -= 0.05 * mean / (math.sqrt(square) + 1e-8)
+    for row, one in zip(controller.logits_DO, logits, strict=True):
+        np.testing.assert_allclose(row[: len(one)], one, rtol=1e-9, atol=1e-12)
+        assert np.isneginf(row[len(one) :]).all()
+
+
+def test_the_controller_draws_options_as_often_as_it_says():
+    controller = _Controller((2, 4), np.random.default_rng(0), 0.1)
+    controller.logits_DO[1, :4] = np.log([0.1, 0.2, 0.3, 0.4])
+    controller._update_probabilities()
+    drawn = np.array([controller.draw() for _ in range(4000)])
+    shares = np.bincount(drawn[:, 1], minlength=4) / 4000
+    np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.4], atol=0.03)
+    assert set(drawn[:, 0]) == {0, 1}
+
+
+def test_rewards_are_the_share_of_lower_scores():
+    scores = []
+    assert [_rank(scores, score) for score in (5, 7, 1, 5, -math.inf)] == [0.5, 1.0, 0.0, 0.5, 0.0]
+    assert scores == [-math.inf, 1, 5, 5, 7]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e60])
+def test_reinforcement_reads_ranks_alone(scale):
+    plain = asked(reinforcement, CELLS, convolutions, 50)
+    assert asked(reinforcement, CELLS, lambda arch: scale * convolutions(arch), 50) == plain
+
+
+def test_sizes_adapt_as_regularised_swap_has_them():
+    """Mean and variance of params in thousands; compared as the logarithm of the published score."""
+    sizes = _Sizes(CELLS)
+    archs = CELLS.archs[:3000:100]
+    for arch in archs:
+        sizes.add(arch)
+    params = np.array([CELLS.costs(arch)["params"] for arch in archs])
+    assert sizes.mu == pytest.approx((params / 1000).mean())
+    assert sizes.sigma == pytest.approx((params / 1000).var())
+    swap = np.arange(1.0, len(archs) + 1)
+    expected = swap_regularised(swap, params, log=True)
+    found = [sizes.compared(member) for member in zip(swap.tolist(), archs, strict=True)]
+    np.testing.assert_allclose(found, expected)
+    assert sizes.compared((0.0, archs[0])) == -math.inf
+
+
+def test_swap_nas_keeps_the_best_and_removes_the_worst():
+    """With mutations that are all kept, the worst of the population never comes back as a parent."""
+    strategy = functools.partial(swap_nas, population=4, mutations=1)
+    archs = asked(strategy, CELLS, convolutions, 300)
+    best = np.maximum.accumulate([convolutions(arch) for arch in archs])
+    assert best[-1] == 18 and best[3] < 18  # every edge a 3x3 convolution
+
+
+def test_top_k_asks_for_the_best_of_its_guide_first():
+    macs = BENCH.objective("r1-mini", "macs", "cifar10")
+    found = asked(top_k(macs), Ground("r1-mini", NASWOT.archs), lambda arch: 0.0, 1000)
+    amounts = [macs(arch) for arch in found]
+    assert amounts == sorted(amounts, reverse=True)
+    assert top_k(macs).__name__ == "top_k(macs)"
+    grid = asked(top_k(macs, draws=50), Ground("r1-mini"), lambda arch: 0.0, 40)
+    amounts = [macs(arch) for arch in grid]
+    assert amounts == sorted(amounts, reverse=True) and len(set(grid)) == 40
+
+
+def test_top_k_puts_archs_without_a_score_last():
+    archs = NASWOT.archs[:4]
+    guide = {archs[0]: None, archs[1]: 1.0, archs[2]: math.nan, archs[3]: 2.0}
+    found = asked(top_k(guide.get), Ground("r1-mini", archs), lambda arch: 0.0, 4)
+    assert found == [archs[3], archs[1], archs[0], archs[2]]
+
+
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "random"])
+def test_one_arch_has_no_moves(name):
+    with pytest.raises(NothingFoundError, match=f"only arch of r1-mini, 1 arch, so {name} has no moves"):
+        run(Ground("r1-mini", NASWOT.archs[:1]), NASWOT, name)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (functools.partial(evolution, population=0), "population 0; it is a whole number from 1"),
+        (functools.partial(evolution, tournament=0.5), "tournament 0.5"),
+        (functools.partial(reinforcement, learning_rate=0), "learning_rate is 0"),
+        (functools.partial(reinforcement, momentum=1), "momentum is 1; it is in"),
+        (functools.partial(swap_nas, population=3), "population 3; it is a whole number from 4"),
+        (functools.partial(swap_nas, mutations=0), "mutations 0"),
+    ],
+)
+def test_bad_numbers(strategy, said):
+    with pytest.raises(UsageError, match=said):
+        run("r1-mini", NASWOT, strategy)
+
+
+def test_bad_guides_and_spaces():
+    with pytest.raises(UsageError, match="guide is 3; it is a function of an arch"):
+        top_k(3)
+    with pytest.raises(UsageError, match="prefers a number of params, which transnas-macro does not fix"):
+        run("transnas-macro", len, swap_nas_sized)
