@@ -1,13 +1,12 @@
 """The documentation site: built whole, without network, with links that lead somewhere."""
 
 import re
-import shutil
 import tomllib
 
 import pytest
 
 from builders import docs
-from builders.site import found
+from builders.site import api, found
 from nbzero import Bench
 from nbzero.errors import OutputError
 from nbzero.proxies.facts import PROXIES
@@ -24,9 +23,13 @@ def pages_of(nav):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Of one pool and one figure; the others are made alike."""
+    """Of one pool, one figure, and the docstrings of one package; `make docs` has all of them."""
     out = tmp_path_factory.mktemp("docs") / "site"
+    page = api.package_page
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            api, "package_page", lambda name: page(name) if name == "nbzero.metrics" else f"# {name}"
+        )
         patch.setattr(found, "pools", lambda bench, n: [found._pool(bench, "mb", "cifar10", "cpu-16px-4", n)])
         assert docs.main(["--out", str(out), "--figures", "archs", "--resamples", "5"]) == 0
     return out
@@ -68,7 +71,6 @@ def test_a_link_that_leads_nowhere_is_an_error(tmp_path):
     (tmp_path / "zensical.toml").write_text('[project]\nsite_name = "a"\n[project.theme]\nfont = false\n')
     with pytest.raises(OutputError, match="page does not exist"):
         docs.build(tmp_path)
-    shutil.rmtree(tmp_path / "docs")
 
 
 def test_an_unknown_figure_is_refused(capsys):
