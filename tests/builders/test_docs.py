@@ -31,7 +31,7 @@ def site(tmp_path_factory):
             api, "package_page", lambda name: page(name) if name == "nbzero.metrics" else f"# {name}"
         )
         patch.setattr(found, "pools", lambda bench, n: [found._pool(bench, "mb", "cifar10", "cpu-16px-4", n)])
-        assert docs.main(["--out", str(out), "--figures", "archs", "--resamples", "5"]) == 0
+        assert docs.main(["--out", str(out), "--figures", "distributions", "--resamples", "5"]) == 0
     return out
 
 
