@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from nbzero import Bench
 from tests.cli.asking import answer, ask
 from tests.judge.boards import rows_of, written
 
@@ -58,6 +59,16 @@ def test_a_submission_is_checked_and_placed(release, folder, board):
     listed = answer("--release", release, "leaderboard", "--resamples", 0, "--with", folder)["rows"]
     (own,) = [one for one in listed if one["kind"] == "submission"]
     assert own["proxy"] == "mine" and own["mean_rank"] == row["rank"]
+
+
+def test_a_board_of_some_spaces_takes_a_submission_of_more(tmp_path):
+    pools = Bench().board_pools(["r1", "r2-mini"])
+    rows = rows_of(pools[0], pools[0].scores["zen"]) + rows_of(pools[-1], pools[-1].scores["zen"])
+    folder = written(tmp_path / "mine", rows)
+    listed = answer("leaderboard", "--resamples", 0, "--spaces", "r1", "--with", folder)
+    assert listed["title"].startswith("Leaderboard board-1 by mBR: 2 pools, N = 60 archs")
+    ranks = {row["proxy"]: row["mean_rank"] for row in listed["rows"]}
+    assert ranks["mine"] == ranks["zen"]
 
 
 def test_problems_end_with_1_and_are_listed(release, folder):
