@@ -42,7 +42,7 @@ FLOORS = (
 )
 # Beside each other, of which none may use another.
 APART = (
-    ("nbzero.networks", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face"}),
+    ("nbzero.networks", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face", "nbzero.files"}),
     ("nbzero.images", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face", "nbzero.files"}),
     (
         "nbzero.importers",
