@@ -18,7 +18,7 @@ TORCH = {"nbzero.networks", "nbzero.images", "nbzero.proxies", "train", "builder
 
 # The floors of the house, from the ground: a file imports from its own floor or from below it.
 FLOORS = (
-    ("nbzero.errors", "nbzero.face"),
+    ("nbzero.errors", "nbzero.face", "nbzero.version"),
     ("nbzero.text",),
     ("nbzero.files", "nbzero.progress"),
     ("nbzero.frame",),
