@@ -134,8 +134,8 @@ def gradients(
 ) -> tuple[Tensor, ...]:
     """d output / dW for each weight, 0 for one that did not take part.
 
-    A function of the network's own may call `backward` in its backward pass, so that parts of the gradients go
-    to `.grad`. They are added.
+    A function of the network's own may call `backward` in its backward pass, so that parts of the gradients
+    go to `.grad`. They are added.
 
     Args:
         weights: of a network that was lent; `.grad` is None afterwards.
