@@ -262,11 +262,17 @@ _OTHERS = {
         ("test_*.py", "Those of the files above the packages, the data, the wheel, the imports, this page."),
         ("bench/", "What `make bench` measures."),
     ),
+    "docs/": (
+        ("*.md, tutorials/", "Pages of the documentation that are written by hand."),
+        ("notebooks/", "A first hour; which proxy picks. Both run in the tests."),
+        ("zensical.toml", "The settings of the site."),
+    ),
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
         ("archs/ runs/ scores/", "The released tables, Parquet."),
         ("predictions/ surrogates/", "What is derived from the runs: every member's accuracy, and by what."),
         ("index/", "Memory-mappable copy of them for look-ups."),
+        ("reproductions/", "Tables of papers computed again."),
     ),
 }
 
@@ -313,7 +319,7 @@ def written(folder: Path) -> dict[str, str]:
         "surrogates": surrogates(bench),
         "proxies": proxies(),
     }
-    total = sum(CHOICES[space].num_members for space in bench.spaces)
+    total = sum(choices.num_members for choices in CHOICES.values())
     readme = {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"}
     old = (ROOT / "DATASET_CARD.md").read_text()
     new = headed(replaced(old, card, "DATASET_CARD.md"), header(found))

@@ -1,15 +1,18 @@
 """The command that searches a space: search."""
 
+import functools
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, Listing, only
 from nbzero.cli.options import command, dataset_of, joint_of, words
 from nbzero.cli.write import PICTURES
-from nbzero.errors import UsageError
+from nbzero.errors import NothingFoundError, UsageError, check_known
 from nbzero.files import write_whole
 from nbzero.release.opened import Seed, Split
 
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from nbzero.search.history import History
 
 STRATEGIES = ("random", "evolution", "reinforcement", "swap_nas", "swap_nas_sized")
+BATCHED = ("random", "evolution", "reinforcement")
 TOP_K = "top_k"
+DATASET = "cifar10"
 SHOWN = ("evaluation", "arch", "score", "clock_s")
 
 
@@ -68,6 +73,32 @@ def search(
         Path | None,
         typer.Option("--out", metavar="FILE.json", help="The history; the same command goes on from it."),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Score the whole grid's networks with a proxy when they are asked for."),
+    ] = False,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images", metavar="PATH|noise", help="Of --live: folder or file. Default: $NBZERO_IMAGES."
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores", metavar="FILE.csv", help="Of --live: scores as they come; the same command goes on."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, metavar="N", help="Of --live: processes. Default: one per core."),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", min=1, metavar="N", help="Of --live: archs asked for at once. Default: one per worker."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="The best score so far: .png, .pdf or .svg."),
@@ -76,30 +107,94 @@ def search(
     """Search a space for the arch with the highest score.
 
     nbzero search r1-mini --objective naswot --budget macs=5e6. The table has the archs that were better than
-    all before; --json and --csv have every evaluation.
+    all before; --json and --csv have every evaluation. --live searches the whole grid, and scores each
+    network when it is asked for.
     """
-    from nbzero.search.run import run
-    from nbzero.search.sampling import top_k
-
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise UsageError(f"--plot {picture}; it ends in .png, .pdf or .svg")
     if (guide is not None) != (strategy == TOP_K):
         raise UsageError(f"--guide belongs to --strategy {TOP_K}, and is needed there; give both or neither")
-    limits = _limits_of(budget)
-    bench = call.bench
+    how: Any = {"evaluations": evaluations, "budget": _limits_of(budget), "seed": search_seed, "out": out}
+    if live:
+        _refuse(
+            "is of tables, and --live asks none; leave it out",
+            {
+                "--recipe": recipe,
+                "--seed": seed,
+                "--guide": guide,
+                "--split": None if split == "val" else split,
+            },
+        )
+        proxy: Any = {"protocol": protocol, "score_seed": score_seed or 0, "images": images, "out": scores}
+        found = _live(space, objective, dataset or DATASET, strategy, batch, workers, proxy, how)
+    else:
+        of_live = {"--images": images, "--scores": scores, "--workers": workers, "--batch": batch}
+        _refuse("belongs to --live; give both or neither", of_live)
+        which: Any = {"protocol": protocol, "seed": seed, "score_seed": score_seed, "split": split}
+        found = _stored(call.bench, space, objective, dataset, recipe, strategy, guide, which, how)
+    if picture is not None:
+        _draw(found, picture)
+    if found.best is None:
+        raise NothingFoundError(f"no arch has a score: {found.title}")
+    return Answer(found.table(), [_in_short(found)])
+
+
+def _refuse(why: str, given: Mapping[str, Any]) -> None:
+    """UsageError for an option that is given where it does not count."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} {why}")
+
+
+def _stored(
+    bench: Bench,
+    space: str,
+    objective: str,
+    dataset: str | None,
+    recipe: str | None,
+    strategy: str,
+    guide: str | None,
+    which: Mapping[str, Any],
+    how: Mapping[str, Any],
+) -> "History":
+    """A search of what the release has."""
+    from nbzero.search.run import run
+    from nbzero.search.sampling import top_k
+
     kind: Any = "runs" if objective in ("accuracy", "predicted") else "scores"
-    on = dataset_of(bench, space, dataset, kind, preferred="cifar10")
-    which: Any = {"protocol": protocol, "seed": seed, "score_seed": score_seed, "split": split}
+    on = dataset_of(bench, space, dataset, kind, preferred=DATASET)
     sought = bench.objective(space, _named(objective), on, recipe, **which)
     chosen: Any = strategy
     if guide is not None:
         chosen = top_k(bench.objective(space, _named(guide), on, recipe, **which))
-    found = run(
-        space, sought, chosen, evaluations, limits, search_seed, out=out, show_progress=out is not None
-    )
-    if picture is not None:
-        _draw(found, picture)
-    return Answer(found.table(), [_in_short(found)])
+    return run(space, sought, chosen, **how, show_progress=how["out"] is not None)
+
+
+def _live(
+    space: str,
+    objective: str,
+    dataset: str,
+    strategy: str,
+    batch: int | None,
+    workers: int | None,
+    proxy: Mapping[str, Any],
+    how: Mapping[str, Any],
+) -> "History":
+    """A search that scores networks."""
+    from nbzero.proxies.workers import num_cores
+    from nbzero.search.live import live
+    from nbzero.search.run import STRATEGIES, run
+
+    check_known("strategy", [strategy], STRATEGIES)
+    chosen: Any = STRATEGIES[strategy]
+    if strategy in BATCHED:
+        chosen = functools.partial(chosen, batch=batch or workers or num_cores())
+    elif batch is not None:
+        raise UsageError(
+            f"--batch with --strategy {strategy}, which asks for its children at once; leave it out"
+        )
+    with live(space, objective, dataset, workers=workers, **proxy) as sought:
+        return run(space, sought, chosen, **how, show_progress=True)
 
 
 def _named(given: str) -> Any:

@@ -255,27 +255,63 @@ def computed(
     Raises:
         UsageError: a worker that cannot start.
     """
-    left = list(reversed(tasks))
-    team: dict[Connection, _Worker] = {}
-    try:
-        for _ in range(min(workers, len(left))):
-            _hire(team, start, payload, limit)
-        while team:
-            yield from _ended(team)
-            for connection, worker in list(team.items()):
-                if worker.is_over:
-                    del team[connection]
-                    worker.end()
-                    if left:
-                        _hire(team, start, payload, limit)
-                elif worker.is_idle and left:
-                    worker.give(left.pop())
-                elif worker.is_idle:
-                    del team[connection]
-                    worker.end()
-    finally:
-        for worker in team.values():
+    with Team(start, payload, workers, limit) as team:
+        yield from team.outcomes(tasks)
+
+
+class Team:
+    """Processes that stay for several lists of tasks. It is a context, whose end ends them.
+
+    A worker whose task takes longer than the limit is killed, and one that dies is missed: the task has that
+    as its reason, another worker takes the place, and the rest goes on.
+
+    Args:
+        start, payload, workers, limit: as `computed`.
+    """
+
+    def __init__(
+        self, start: Callable[[bytes], Compute], payload: bytes, workers: int, limit: float | None
+    ) -> None:
+        self._hiring = (start, payload, limit)
+        self._most = workers
+        self._there: dict[Connection, _Worker] = {}
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._there.values():
             worker.end()
+        self._there.clear()
+
+    def outcomes(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
+        """Tasks and what came of them, as they finish.
+
+        Workers are started as far as there are tasks for them; they wait for further lists.
+
+        Raises:
+            UsageError: a worker that cannot start.
+        """
+        left = list(reversed(tasks))
+        missing = len(left)
+        while missing:
+            self._hand_out(left)
+            for ended in _ended(self._there):
+                missing -= 1
+                yield ended
+
+    def _hand_out(self, left: list[Task]) -> None:
+        """Replace workers that are over, start those that are wanted, and give tasks to the idle."""
+        for connection, worker in list(self._there.items()):
+            if worker.is_over:
+                del self._there[connection]
+                worker.end()
+        busy = sum(worker.has_task for worker in self._there.values())
+        while len(self._there) < min(self._most, busy + len(left)):
+            _hire(self._there, *self._hiring)
+        for worker in self._there.values():
+            if worker.is_idle and left:
+                worker.give(left.pop())
 
 
 _NEVER = float("inf")
@@ -324,6 +360,10 @@ class _Worker:
         self._payload: tuple[Callable[[bytes], Compute], bytes] | None = (start, payload)
         self._hired = Hired(_work)
         self.connection = self._hired.connection
+
+    @property
+    def has_task(self) -> bool:
+        return self._task is not None and not self.is_over
 
     def give(self, task: Task) -> None:
         """Hand it a task."""

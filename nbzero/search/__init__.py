@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nbzero.search.evolution import evolution as evolution
     from nbzero.search.ground import Ground as Ground
     from nbzero.search.history import History as History
+    from nbzero.search.live import live as live
     from nbzero.search.objective import Objective as Objective
     from nbzero.search.run import STRATEGIES as STRATEGIES, run as run
     from nbzero.search.sampling import random as random, top_k as top_k
@@ -25,6 +26,7 @@ __all__ = face(
     evolution=("evolution",),
     ground=("Ground",),
     history=("History",),
+    live=("live",),
     objective=("Objective",),
     run=("STRATEGIES", "run"),
     sampling=("random", "top_k"),

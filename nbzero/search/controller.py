@@ -6,22 +6,30 @@ D decisions, O options of the decision that has most.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import UsageError, quoted
+from nbzero.errors import UsageError, quoted, whole
 from nbzero.search.evolution import check_moves
 from nbzero.search.sampling import Asking
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nbzero.search.ground import Ground
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
 
 
 def reinforcement(
-    ground: Ground, rng: np.random.Generator, *, learning_rate: float = 1e-3, momentum: float = 0.9
+    ground: Ground,
+    rng: np.random.Generator,
+    *,
+    learning_rate: float = 1e-3,
+    momentum: float = 0.9,
+    batch: int = 1,
 ) -> Asking:
     """REINFORCE: options are drawn from a softmax for each decision, and what paid becomes more likely.
 
@@ -38,10 +46,11 @@ def reinforcement(
         rng: of all draws.
         learning_rate: of Adam.
         momentum: of the baseline.
+        batch: archs that are asked for at once. There is one step for them, of their mean gradient.
 
     Raises:
         NothingFoundError: one arch, which has no moves; on a grid, 10,000 draws that made no arch.
-        UsageError: a learning rate that is not positive, a momentum outside [0, 1).
+        UsageError: a learning rate that is not positive, a momentum outside [0, 1), a batch below 1.
 
     Source: Williams, Machine Learning 8, 1992; the numbers are those of WRCor, arXiv:2507.08841.
     """
@@ -50,16 +59,24 @@ def reinforcement(
         raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive number")
     if not 0 <= momentum < 1:
         raise UsageError(f"momentum is {quoted(momentum)}; it is in [0, 1)")
+    batch = whole("batch", batch, 1)
     controller = _Controller(ground.sizes, rng, learning_rate)
-    scores: list[float] = []  # ascending
+    earlier: list[float] = []  # scores, ascending
     baseline = None
     while True:
-        score = yield ground.drawn(controller.draw)
-        reward = _rank(scores, score)
-        if baseline is None:
-            baseline = reward
-        controller.learn(reward - baseline)
-        baseline = momentum * baseline + (1 - momentum) * reward
+        archs, choices = [], []
+        for _ in range(batch):
+            archs.append(ground.drawn(controller.draw))
+            choices.append(controller.drawn_D)
+        scores = yield tuple(archs)
+        advantages = []
+        for score in scores:
+            reward = _rank(earlier, score)
+            if baseline is None:
+                baseline = reward
+            advantages.append(reward - baseline)
+            baseline = momentum * baseline + (1 - momentum) * reward
+        controller.learn(choices, advantages)
 
 
 def _rank(scores: list[float], score: float) -> float:
@@ -81,6 +98,7 @@ class _Controller:
 
     Attributes:
         logits_DO: -inf where a decision has no such option.
+        drawn_D: the options last drawn.
     """
 
     def __init__(self, sizes: tuple[int, ...], rng: np.random.Generator, learning_rate: float) -> None:
@@ -92,7 +110,7 @@ class _Controller:
         self._num_steps = 0
         self._rows = np.arange(len(sizes))
         self._last = np.array(sizes) - 1
-        self._drawn = np.zeros(len(sizes), np.int64)
+        self.drawn_D = np.zeros(len(sizes), np.int64)
         self._update_probabilities()
 
     def _update_probabilities(self) -> None:
@@ -101,17 +119,19 @@ class _Controller:
         self._upto_DO = self.probabilities_DO.cumsum(axis=1)
 
     def draw(self) -> list[int]:
-        """The number of an option for each decision; the last are those that `learn` is about."""
+        """The number of an option for each decision; also kept as `drawn_D`."""
         uniform_D1 = self._rng.random((len(self._rows), 1))
         drawn_D = (self._upto_DO <= uniform_D1).sum(axis=1)
-        self._drawn = np.minimum(drawn_D, self._last)  # a sum of probabilities may round to below 1
-        numbers: list[int] = self._drawn.tolist()
+        self.drawn_D = np.minimum(drawn_D, self._last)  # a sum of probabilities may round to below 1
+        numbers: list[int] = self.drawn_D.tolist()
         return numbers
 
-    def learn(self, advantage: float) -> None:
-        """One step of Adam for the options last drawn."""
-        gradient_DO = advantage * self.probabilities_DO
-        gradient_DO[self._rows, self._drawn] -= advantage
+    def learn(self, choices_BD: Sequence[npt.NDArray[np.int64]], advantages_B: Sequence[float]) -> None:
+        """One step of Adam for some drawn options, by the mean of their gradients."""
+        gradient_DO = sum(advantages_B) * self.probabilities_DO
+        for drawn_D, advantage in zip(choices_BD, advantages_B, strict=True):
+            gradient_DO[self._rows, drawn_D] -= advantage
+        gradient_DO /= len(advantages_B)
         self._num_steps += 1
         first, second = BETAS
         self._mean_DO += (1 - first) * (gradient_DO - self._mean_DO)

@@ -22,7 +22,7 @@ def check_moves(ground: Ground, strategy: str) -> None:
 
 
 def evolution(
-    ground: Ground, rng: np.random.Generator, *, population: int = 64, tournament: int = 10
+    ground: Ground, rng: np.random.Generator, *, population: int = 64, tournament: int = 10, batch: int = 1
 ) -> Asking:
     """Regularised evolution: the best of a few is mutated, its child joins, and the oldest dies.
 
@@ -34,25 +34,30 @@ def evolution(
         rng: of all draws.
         population: archs that live.
         tournament: how many are drawn.
+        batch: children that are asked for at once. All are of the same population; then all join.
 
     Raises:
         NothingFoundError: one arch, which has no moves.
-        UsageError: a population or tournament below 1.
+        UsageError: a population, tournament or batch below 1.
 
     Source: Real et al., AAAI 2019, arXiv:1802.01548. The numbers are those of WRCor, arXiv:2507.08841.
     """
     check_moves(ground, "evolution")
     population, tournament = whole("population", population, 1), whole("tournament", tournament, 1)
+    batch = whole("batch", batch, 1)
     alive: deque[tuple[float, str]] = deque(maxlen=population)
-    while True:
+
+    def child() -> str:
         if len(alive) < population:
-            arch = ground.random_arch(rng)
-        else:
-            drawn = [alive[place] for place in rng.integers(population, size=tournament).tolist()]
-            _, parent = max(drawn, key=_score)
-            arch = ground.mutate(parent, rng)
-        score = yield arch
-        alive.append((score, arch))
+            return ground.random_arch(rng)
+        drawn = [alive[place] for place in rng.integers(population, size=tournament).tolist()]
+        _, parent = max(drawn, key=_score)
+        return ground.mutate(parent, rng)
+
+    while True:
+        archs = tuple(child() for _ in range(batch))
+        scores = yield archs
+        alive.extend(zip(scores, archs, strict=True))
 
 
 def _score(member: tuple[float, str]) -> float:

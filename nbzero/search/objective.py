@@ -37,6 +37,7 @@ class Objective:
         archs: those that it answers for; None: every arch of the grid.
         answer: arch -> score, or None where it has none.
         charge: arch -> seconds that it takes by the modelled clock; None where no clock knows it.
+        many: archs -> their scores, where several at once are faster than one by one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Objective:
     archs: Sequence[str] | None
     answer: Callable[[str], float | None] = field(repr=False)
     charge: Callable[[str], float] | None = field(default=None, repr=False)
+    many: Callable[[Sequence[str]], list[float | None]] | None = field(default=None, repr=False)
 
     def __call__(self, arch: str) -> float | None:
         return self.answer(arch)

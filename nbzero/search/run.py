@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,9 @@ def run(
         objective: arch -> score, higher is better; None where an arch has no score, which ranks lowest.
             `Bench.objective` makes those of stored scores, votes, accuracies and predictions.
         strategy: a name of STRATEGIES, or a function of (ground, rng) that is a generator: it yields an arch
-            of the ground and is sent its score, -inf where it has none. `functools.partial(evolution,
-            population=20)` changes a number, `top_k(guide)` makes one.
+            of the ground and is sent its score, -inf where it has none; or it yields a tuple of archs and is
+            sent a tuple. `functools.partial(evolution, population=20)` changes a number, `top_k(guide)` makes
+            one.
         evaluations: how many archs it may ask for, at least 1.
         budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}.
         seed: of all that the strategy draws.
@@ -134,61 +135,76 @@ class _Search:
     ) -> None:
         self.history = History(settings)
         self._ground, self._objective, self._earlier = ground, objective, earlier
-        self._name = settings["strategy"]
+        self._name, self._of = settings["strategy"], f"objective {settings['objective']}"
         self._scores: dict[str, float | None] = {}
         self._seconds = objective.seconds if isinstance(objective, Objective) else _unknown_seconds
 
-    def go(self, asking: Asking, evaluations: int, tell: Callable[[str], None]) -> None:
+    def go(self, asking: Asking, evaluations: int, tell: Callable[[int], None]) -> None:
         """Answer what a strategy asks for until an end; `history.ended` says which."""
-        num_archs = None if self._ground.archs is None else len(self._ground.archs)
         try:
-            arch = next(asking)
+            wanted = next(asking)
         except StopIteration:
             raise UsageError(
                 f"strategy {self._name} yielded no arch; it yields one for every evaluation, and is sent its "
                 "score"
             ) from None
         while True:
-            score = self._answered(arch)
-            tell(arch)
-            if len(self.history) == evaluations:
-                self.history.ended = count_of(evaluations, "evaluation")
+            archs = _as_archs(wanted, self._name)
+            self._answer(archs[: evaluations - len(self.history)])
+            tell(len(self.history))
+            ended = self._ended(evaluations)
+            if ended:
+                self.history.ended = ended
                 return
-            if len(self._scores) == num_archs:
-                self.history.ended = f"every arch came, {num_archs:,}"
-                return
-            if len(self._scores) == 1 and len(self.history) > REPEATS:
-                times = f"{len(self.history)} times and no other arch"
-                raise UsageError(
-                    f"strategy {self._name} yielded {arch} {times}; it has to yield new ones, or to end"
-                )
+            heard = [self._heard(arch) for arch in archs]
             try:
-                arch = asking.send(-math.inf if score is None else score)
+                wanted = asking.send(heard[0] if isinstance(wanted, str) else tuple(heard))
             except StopIteration:
                 self.history.ended = f"the strategy ended after {count_of(len(self.history), 'evaluation')}"
                 return
 
-    def _answered(self, arch: str) -> float | None:
-        """The score of an arch, which the history then has."""
-        number = len(self.history)
-        if arch in self._scores:
-            score, seconds = self._scores[arch], 0.0
-            self._check_same(number, arch)
+    def _ended(self, evaluations: int) -> str:
+        """Why the search is over, in words; "" where it is not.
+
+        Raises:
+            UsageError: the strategy asks for one arch alone.
+        """
+        if len(self.history) == evaluations:
+            return count_of(evaluations, "evaluation")
+        if self._ground.archs is not None and len(self._scores) == len(self._ground.archs):
+            return f"every arch came, {len(self._scores):,}"
+        if len(self._scores) <= 1 and len(self.history) > REPEATS:
+            times = f"{self.history.archs[0]} {len(self.history)} times and no other arch"
+            raise UsageError(f"strategy {self._name} yielded {times}; it has to yield new ones, or to end")
+        return ""
+
+    def _heard(self, arch: str) -> float:
+        """What the strategy is sent."""
+        score = self._scores[arch]
+        return -math.inf if score is None else score
+
+    def _answer(self, archs: Sequence[str]) -> None:
+        """Score some archs that are asked for at once; the history then has them."""
+        first = len(self.history)
+        for place, arch in enumerate(archs):
+            if arch not in self._scores and arch not in self._ground:
+                what = f"{quoted(arch)}, which is no arch of {self._ground.words}"
+                can = "draw and change archs by the ground that it is given"
+                raise UsageError(f"strategy {self._name} yielded {what}; {can}")
+            self._check_same(first + place, arch)
+        known: dict[str, tuple[float | None, float | None]] = {}
+        for number in range(first, min(first + len(archs), len(self._earlier))):
+            arch = self._earlier.archs[number]
+            known.setdefault(arch, (self._earlier.scores[number], self._earlier.seconds[number]))
+        new = [arch for arch in dict.fromkeys(archs) if arch not in self._scores and arch not in known]
+        scores = self._asked(new)
+        for arch in archs:
+            if arch in self._scores:
+                self.history.add(arch, self._scores[arch], 0.0)
+                continue
+            score, seconds = known[arch] if arch in known else (scores[arch], self._seconds(arch))
+            self._scores[arch] = score
             self.history.add(arch, score, seconds)
-            return score
-        if arch not in self._ground:
-            raise UsageError(
-                f"strategy {self._name} yielded {quoted(arch)}, which is no arch of {self._ground.words}; "
-                "draw and change archs by the ground that it is given"
-            )
-        self._check_same(number, arch)
-        if number < len(self._earlier):
-            score, charged = self._earlier.scores[number], self._earlier.seconds[number]
-        else:
-            score, charged = self._asked(arch), self._seconds(arch)
-        self._scores[arch] = score
-        self.history.add(arch, score, charged)
-        return score
 
     def _check_same(self, number: int, arch: str) -> None:
         """UsageError where an earlier history asked for another arch here."""
@@ -199,28 +215,45 @@ class _Search:
                 "strategy or version; begin without it"
             )
 
-    def _asked(self, arch: str) -> float | None:
+    def _asked(self, archs: Sequence[str]) -> dict[str, float | None]:
         """What the objective gives.
 
         Raises:
             UsageError: it raised something, or gave what is no number.
         """
-        of = f"objective {self.history.settings['objective']}"
-        when = f"evaluation {len(self.history) + 1}, {arch}"
-        try:
-            found = self._objective(arch)
-        except Exception as error:  # whatever the reader's function raises
-            said = f"{type(error).__name__}: {error}"
-            raise UsageError(f"{of} failed ({when}): {said}") from error
-        if found is None:
+        if isinstance(self._objective, Objective) and self._objective.many is not None:
+            return dict(zip(archs, self._objective.many(archs), strict=True))
+        found = {}
+        for place, arch in enumerate(archs):
+            when = f"evaluation {len(self.history) + place + 1}, {arch}"
+            try:
+                given = self._objective(arch)
+            except Exception as error:  # whatever the reader's function raises
+                said = f"{type(error).__name__}: {error}"
+                raise UsageError(f"{self._of} failed ({when}): {said}") from error
+            found[arch] = self._number(given, when)
+        return found
+
+    def _number(self, given: Any, when: str) -> float | None:
+        """A score as a float, or None."""
+        if given is None:
             return None
-        is_number = isinstance(found, (int, float, np.integer, np.floating)) and not isinstance(found, bool)
-        if not is_number or math.isnan(found):
-            raise UsageError(
-                f"{of} gave {quoted(found)} ({when}); it gives a number, higher is better, or None where an "
-                "arch has no score"
-            )
-        return found if isinstance(found, float) else float(found)
+        is_number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
+        if not is_number or math.isnan(given):
+            allowed = "it gives a number, higher is better, or None where an arch has no score"
+            raise UsageError(f"{self._of} gave {quoted(given)} ({when}); {allowed}")
+        return given if isinstance(given, float) else float(given)
+
+
+def _as_archs(wanted: Any, strategy: str) -> tuple[str, ...]:
+    """What a strategy yielded, as archs; UsageError for what is neither an arch nor a tuple of some."""
+    if isinstance(wanted, str):
+        return (wanted,)
+    if not isinstance(wanted, tuple) or not wanted:
+        raise UsageError(
+            f"strategy {strategy} yielded {quoted(wanted)}; it yields an arch, or a tuple of at least one"
+        )
+    return wanted
 
 
 def _unknown_seconds(arch: str) -> float | None:
@@ -269,9 +302,18 @@ def _checked(history: History, settings: Mapping[str, Any], evaluations: int) ->
 
 
 @contextmanager
-def _told(settings: Mapping[str, Any], evaluations: int, show: bool) -> Iterator[Callable[[str], None]]:
+def _told(settings: Mapping[str, Any], evaluations: int, show: bool) -> Iterator[Callable[[int], None]]:
+    """Says how many evaluations were made."""
     if not show:
-        yield lambda arch: None
+        yield lambda number: None
         return
-    with progress(settings["strategy"], evaluations, every=EVERY) as tell:
+    said = 0
+    with progress(settings["strategy"], evaluations, every=EVERY) as report:
+
+        def tell(number: int) -> None:
+            nonlocal said
+            while said < number:
+                said += 1
+                report(f"evaluations of {settings['space']}")
+
         yield tell

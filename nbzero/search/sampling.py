@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from nbzero.search.ground import Ground
 
-Asking = Generator[str, float, None]  # yields an arch, and is sent its score
+# It yields an arch and is sent its score; or several at once, and is sent as many scores.
+Asking = Generator[str | tuple[str, ...], Any, None]
 Strategy = Callable[["Ground", "np.random.Generator"], Asking]
 GRID_DRAWS = 10_000
 
@@ -36,19 +37,24 @@ def said_name(function: Callable[..., Any]) -> str:
     return name if isinstance(name, str) else name_of(function)
 
 
-def random(ground: Ground, rng: np.random.Generator) -> Asking:
+def random(ground: Ground, rng: np.random.Generator, *, batch: int = 1) -> Asking:
     """Random search. On a table every arch comes once, in random order; on a grid an arch may come again.
 
     Args:
         ground: where archs are drawn.
         rng: of the draws.
+        batch: archs that are asked for at once.
+
+    Raises:
+        UsageError: a batch below 1.
     """
-    if ground.archs is not None:
-        for place in rng.permutation(len(ground.archs)).tolist():
-            yield ground.archs[place]
-        return
-    while True:
-        yield ground.random_arch(rng)
+    batch = whole("batch", batch, 1)
+    if ground.archs is None:
+        while True:
+            yield tuple(ground.random_arch(rng) for _ in range(batch))
+    order = rng.permutation(len(ground.archs)).tolist()
+    for start in range(0, len(order), batch):
+        yield tuple(ground.archs[place] for place in order[start : start + batch])
 
 
 def top_k(guide: Callable[[str], float | None], draws: int = GRID_DRAWS) -> Strategy:

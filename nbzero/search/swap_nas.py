@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import UsageError, whole
 from nbzero.search.evolution import check_moves
@@ -107,14 +107,12 @@ def _cycles(
     def compared(member: Member) -> float:
         return member[0] if sizes is None else sizes.compared(member)
 
-    def scored(archs: list[str]) -> Generator[str, float, list[Member]]:
-        members = []
-        for arch in archs:
-            score = yield arch
-            members.append((score, arch))
-            if sizes is not None:
+    def scored(archs: list[str]) -> Generator[tuple[str, ...], Any, list[Member]]:
+        scores = yield tuple(archs)
+        if sizes is not None:
+            for arch in archs:
                 sizes.add(arch)
-        return members
+        return list(zip(scores, archs, strict=True))
 
     alive = yield from scored([ground.random_arch(rng) for _ in range(population)])
     while True:

@@ -53,6 +53,19 @@ def test_the_same_command_goes_on_from_its_file_and_draws(tmp_path):
     assert len(json.loads(path.read_text())["archs"]) == 90
 
 
+def test_live_scores_networks_of_the_grid(tmp_path):
+    live = ("--live", "--images", "noise", "--workers", "1", "--batch", "2", "-b", "macs=1e6")
+    scores = tmp_path / "scores.csv"
+    found = answer("search", "r1-mini", "-o", "synflow", *live, "-n", "6", "--scores", scores)
+    assert found["title"] == (
+        "Search of r1-mini, grid, macs <= 1000000 for live synflow, cifar10, std-16-noise, seed 0: "
+        "evolution(batch=2), seed 0, 6 evaluations"
+    )
+    archs = {row["arch"] for row in found["rows"]}
+    assert len(scores.read_text().splitlines()) == 1 + len(archs)
+    assert archs - set(Bench().space("r1-mini"))
+
+
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
@@ -64,6 +77,16 @@ def test_the_same_command_goes_on_from_its_file_and_draws(tmp_path):
         (("-o", ","), 2, "',' names no objective"),
         (("-o", "naswoot"), 2, "did you mean 'naswot'"),
         (("-o", "naswot", "--plot", "a.gif"), 2, "--plot a.gif; it ends in .png, .pdf or .svg"),
+        (("-o", "naswot", "--workers", "2"), 2, "--workers belongs to --live; give both or neither"),
+        (("-o", "naswot", "--live", "--seed", "1"), 2, "--seed is of tables, and --live asks none"),
+        (("-o", "naswot", "--live", "--split", "test"), 2, "--split is of tables"),
+        (("-o", "sjw", "--live"), 2, "no proxy named 'sjw'"),
+        (("-o", "zen", "--live", "--strategy", "best"), 2, "no strategy named 'best'"),
+        (
+            ("-o", "zen", "--live", "--strategy", "swap_nas", "--batch", "2"),
+            2,
+            "--batch with --strategy",
+        ),
         (("-o", "naswot", "-n", "0"), 2, "Input should be greater than or equal to 1"),
     ],
 )

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from nbzero.errors import UsageError
-from nbzero.proxies.workers import answer, computed, num_cores, over_limit, told
+from nbzero.proxies.workers import Team, answer, computed, num_cores, over_limit, told
 from tests.places import ROOT
 from tests.proxies import starts
 
@@ -59,6 +59,20 @@ def test_a_worker_that_cannot_start_ends_the_team(start, said):
 def test_a_team_that_is_closed_early_leaves_no_process():
     with closing(computed(starts.doubling, b"2", [("a", seed) for seed in (0, 14, 14)], 2, None)) as coming:
         assert next(coming)[1].score == 0
+    assert multiprocessing.active_children() == []
+
+
+def test_a_team_stays_for_several_lists_and_replaces_whom_it_lost():
+    with Team(starts.doubling, b"2", 2, None) as team:
+        seen = []
+        for seeds in ([0], [1, 2, 3], [13, 4], [5, 6]):
+            found = dict(team.outcomes([("a", seed) for seed in seeds]))
+            seen.append({child.pid for child in multiprocessing.active_children()})
+            for (_, seed), outcome in found.items():
+                assert outcome.score == (None if seed == 13 else 2.0 * seed)
+            assert len(found) == len(seeds)
+        assert len(seen[0]) == 1 and len(seen[1]) == 2 and seen[0] < seen[1]
+        assert len(seen[3]) == 2 and len(seen[3] & seen[1]) == 1  # one died of 13
     assert multiprocessing.active_children() == []
 
 

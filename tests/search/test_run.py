@@ -8,7 +8,7 @@ import pytest
 
 from nbzero import Arch, Bench
 from nbzero.errors import NothingFoundError, UnknownNameError, UsageError
-from nbzero.search import STRATEGIES, Ground, History, evolution, random, run
+from nbzero.search import STRATEGIES, Ground, History, Objective, evolution, random, run
 
 BENCH = Bench()
 NASWOT = BENCH.objective("r1-mini", "naswot", "cifar10")
@@ -50,6 +50,27 @@ def test_a_history_goes_on_as_if_it_had_never_stopped(name, tmp_path):
     path = tmp_path / "search.json"
     run("r1-mini", NASWOT, name, 120, seed=1, out=path)
     assert run("r1-mini", NASWOT, name, 200, seed=1, out=path) == whole == History.load(path)
+
+
+def test_archs_that_are_asked_for_at_once_are_scored_at_once_and_answered_in_order():
+    asked = []
+
+    def many(archs):
+        asked.append(list(archs))
+        return [float(depth(arch)) for arch in archs]
+
+    objective = Objective("depth", "r1", "made", None, depth, None, many)
+    heard = []
+
+    def pairs(ground, rng):
+        while True:
+            a, b = ground.random_arch(rng), ground.random_arch(rng)
+            heard.append(((a, b, a), (yield (a, b, a))))
+
+    history = run("r1", objective, pairs, 8)
+    assert len(history) == 8 and history.scores == [depth(arch) for arch in history.archs]
+    assert all(scores == tuple(map(depth, archs)) for archs, scores in heard) and len(heard) == 2
+    assert asked == [list(archs[:2]) for archs, _ in heard] + [history.archs[6:]]
 
 
 def test_an_arch_that_comes_again_is_scored_and_charged_once():
@@ -125,7 +146,7 @@ def test_the_table_of_a_history():
 
 def test_progress_is_said(capsys):
     run("r1-mini", NASWOT, "random", 20, show_progress=True)
-    assert "random 20/20 r1-mini-" in capsys.readouterr().err
+    assert "random 20/20 evaluations of r1-mini" in capsys.readouterr().err
 
 
 # What a file holds
@@ -241,6 +262,11 @@ def empty(ground, rng):
     yield
 
 
+def nothing_at_once(ground, rng):
+    while True:
+        yield ()
+
+
 def foreign(ground, rng):
     yield "r1-mini-s4-d1w4s2-d1w4s2-d1w8s3"
 
@@ -254,6 +280,7 @@ def listed(ground, rng):
     [
         (stuck, "strategy stuck yielded r1-mini-.* 101 times and no other arch; it has to yield new ones"),
         (empty, "strategy empty yielded no arch"),
+        (nothing_at_once, r"strategy nothing_at_once yielded \(\); it yields an arch, or a tuple"),
         (foreign, "strategy foreign yielded 'r1-mini-s4-d1w4s2-d1w4s2-d1w8s3', which is no arch of r1-mini"),
         (listed, r"strategy listed gave \['r1-mini.*it is a generator"),
     ],

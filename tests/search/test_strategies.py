@@ -36,10 +36,15 @@ def convolutions(arch):
 def asked(strategy, ground, score, number, seed=0):
     """The archs that a strategy asks for, and their scores."""
     asking = strategy(ground, np.random.default_rng(seed))
-    found = [next(asking)]
+    wanted = next(asking)
+    found = []
     while len(found) < number:
-        found.append(asking.send(score(found[-1])))
-    return found
+        archs = (wanted,) if isinstance(wanted, str) else wanted
+        found += archs
+        scores = tuple(map(score, archs))
+        if len(found) < number:
+            wanted = asking.send(scores[0] if isinstance(wanted, str) else scores)
+    return found[:number]
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -72,6 +77,8 @@ def test_strategies_that_learn_find_more_than_random_search(name):
 def test_random_search_asks_for_every_arch_of_a_table_once():
     found = asked(STRATEGIES["random"], Ground("r1-mini", NASWOT.archs), lambda arch: 0.0, 1000)
     assert sorted(found) == sorted(NASWOT.archs)
+    together = asked(functools.partial(random, batch=7), Ground("r1-mini", NASWOT.archs), len, 1000)
+    assert together == found
 
 
 def test_evolution_is_as_written_plainly():
@@ -103,6 +110,31 @@ def test_evolution_is_as_written_plainly():
     assert found == plain
 
 
+@pytest.mark.parametrize("name", ["random", "evolution", "reinforcement"])
+def test_a_batch_is_asked_for_at_once(name):
+    asking = STRATEGIES[name](CELLS, np.random.default_rng(0), batch=5)
+    archs = next(asking)
+    for _ in range(20):
+        assert isinstance(archs, tuple) and len(archs) == 5
+        archs = asking.send(tuple(map(convolutions, archs)))
+    with pytest.raises(UsageError, match="batch 0; it is a whole number from 1"):
+        next(STRATEGIES[name](CELLS, np.random.default_rng(0), batch=0))
+
+
+def test_the_children_of_a_batch_have_parents_of_one_population():
+    """All five of the first batch after the population are of archs of the population."""
+    parents = []
+
+    class Watched(Ground):
+        def mutate(self, arch, rng):
+            parents.append(arch)
+            return super().mutate(arch, rng)
+
+    strategy = functools.partial(evolution, population=10, tournament=2, batch=5)
+    found = asked(strategy, Watched("nb201"), convolutions, 20)
+    assert set(parents[:5]) <= set(found[:10]) and set(parents[5:10]) <= set(found[5:15])
+
+
 def test_evolution_forgets_the_oldest_however_good():
     """The first arch alone is good; once it has died, it is no parent."""
     parents = []
@@ -114,10 +146,10 @@ def test_evolution_forgets_the_oldest_however_good():
 
     strategy = functools.partial(evolution, population=10, tournament=30)
     asking = strategy(Watched("nb201"), np.random.default_rng(0))
-    first = next(asking)
-    asking.send(1.0)
+    (first,) = next(asking)
+    asking.send((1.0,))
     for _ in range(60):
-        asking.send(0.0)
+        asking.send((0.0,))
     assert parents[0] == first and first not in parents[1:]
 
 
@@ -129,7 +161,7 @@ def test_the_controller_steps_as_adam_written_plainly():
     moments = [[(0.0, 0.0)] * size for size in sizes]
     for step, advantage in enumerate((0.5, -0.3, 0.0, 0.9, 0.2), 1):
         numbers = controller.draw()
-        controller.learn(advantage)
+        controller.learn([np.array(numbers)], [advantage])
         for one, moment, number in zip(logits, moments, numbers, strict=True):
             total = sum(map(math.exp, one))
             shares = [math.exp(logit) / total for logit in one]
