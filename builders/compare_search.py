@@ -1,0 +1,274 @@
+"""How good each search is: python -m builders.compare_search --benchmarks DIR --out FOLDER
+
+Every strategy searches for every objective under three budgets, with 30 seeds, on r1-mini, r1 and mb of the
+release that ships and on NAS-Bench-201 of DIR, which `python -m builders.import_bench nb201` makes. FOLDER
+gets `search.csv`, a row for each, and `search.png`.
+
+    truth    r1-mini, r1, mb: predicted val accuracies of the members, since few are trained
+             NAS-Bench-201: val accuracy on CIFAR-10 after 200 epochs
+    ground   the members that the objective has a score of, within the budget
+    budget   a fifth, half and all of the members by macs
+    regret   best truth of the ground - truth of the arch with the highest score so far
+
+The regret of one objective says how much of what it could find a strategy finds, and how far its favourite is
+from the best of the same ground. Grounds of other objectives are other ones: only some archs are scored.
+Intervals are of the mean over seeds (95 %, seeds drawn again).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from builders.work.command import parser_of, say_errors
+from nbzero.bench import Bench
+from nbzero.errors import whole
+from nbzero.files import write_whole
+from nbzero.frame import Frame
+from nbzero.plots.axes import CYCLE, DASHES, MARKERS, legend_below, new_figure, panels, plain_axes, titled
+from nbzero.search.ground import Ground
+from nbzero.search.objective import Objective
+from nbzero.search.regret import regret
+from nbzero.search.run import STRATEGIES, run
+from nbzero.search.sampling import Strategy, top_k
+from nbzero.spaces.published import space_with
+
+DATASET = "cifar10"
+SHARES = {"a fifth": 0.2, "half": 0.5, "all": 1.0}  # of the members, by macs
+EVALUATIONS, SEEDS, RESAMPLES = 300, 30, 2000
+SAID = (50, 100, 200, 300)  # evaluations after which the table has the regret
+PLAIN = ("random", "evolution", "reinforcement", "swap_nas")
+SIZED = "swap_nas_sized"  # its preference is defined for swap alone
+LABELS = {"predicted": "predicted accuracy", "accuracy": "accuracy after 12 epochs"}
+
+Floats = npt.NDArray[np.float64]
+
+
+class Compared(NamedTuple):
+    """A space that is searched.
+
+    Attributes:
+        recipe: of the truth.
+        objectives: what is searched for; the first is an accuracy.
+    """
+
+    space: str
+    recipe: str
+    objectives: tuple[Any, ...]
+
+
+OURS = (
+    Compared("r1-mini", "cpu-16px-4", ("predicted", "naswot", "synflow", "swap", "sjw", "az_nas", "macs")),
+    Compared("r1", "cpu-16px-4", ("predicted", "naswot", "swap", "sjw", "macs")),
+    Compared("mb", "cpu-16px-4", ("predicted", "naswot", "swap", "macs")),
+)
+PUBLISHED = (
+    Compared("nb201", "nb201-200-mean", ("accuracy", "naswot", "synflow", ("synflow", "naswot"), "macs")),
+)
+SHORT_RECIPE = "nb201-12"
+
+
+class Searched(NamedTuple):
+    """One objective within one budget, searched by one strategy.
+
+    Attributes:
+        regrets_SN: (S, N) of each seed after each evaluation.
+    """
+
+    space: str
+    objective: str
+    share: str
+    limit: float
+    num_archs: int
+    strategy: str
+    regrets_SN: Floats
+
+
+@say_errors
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--benchmarks", help="release with nb201; default: ours alone", default=None)
+    parser.add_argument("--out", required=True, help="folder of search.csv and search.png")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="default: %(default)s")
+    parser.add_argument("--spaces", nargs="+", default=None, help="only these; default: all")
+    given = parser.parse_args(argv)
+    whole("--seeds", given.seeds, 2)
+    whole("--evaluations", given.evaluations, 2)
+    found: list[Searched] = []
+    for bench, compared in _chosen(parser, given):
+        for one in searches(bench, compared, given.evaluations, given.seeds):
+            found.append(one)
+            print(_said(one), flush=True)
+    folder = Path(given.out)
+    table(found).to_csv(folder / "search.csv")
+    drawn = io.BytesIO()
+    figure(found).savefig(drawn, dpi=120, format="png")
+    write_whole(folder / "search.png", drawn.getvalue())
+
+
+def _chosen(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[tuple[Bench, Compared]]:
+    ours = Bench()
+    listed = [(ours, compared) for compared in OURS]
+    if given.benchmarks is not None:
+        imported = Bench(given.benchmarks)
+        listed += [(imported, compared) for compared in PUBLISHED]
+    names = [compared.space for _, compared in listed]
+    for name in given.spaces or ():
+        if name not in names:
+            parser.error(f"no space {name!r}; those are {', '.join(names)} (nb201 with --benchmarks)")
+    return [(bench, one) for bench, one in listed if given.spaces is None or one.space in given.spaces]
+
+
+def searches(bench: Bench, compared: Compared, evaluations: int, seeds: int) -> Iterator[Searched]:
+    """Every objective, budget and strategy of a space."""
+    truth = truth_of(bench, compared)
+    macs = bench.table(compared.space, ["arch", "macs"])
+    limits = {share: float(np.quantile(macs["macs"], part)) for share, part in SHARES.items()}
+    for of in compared.objectives:
+        objective = objective_of(bench, compared, of, truth)
+        answered = list(truth)
+        if objective.archs is not None:
+            scored = set(objective.archs)
+            answered = [arch for arch in truth if arch in scored]
+        for share, limit in limits.items():
+            ground = Ground(space_with(compared.space, answered), budget={"macs": limit})
+            archs = ground.archs or ()
+            there = {arch: truth[arch] for arch in archs}
+            for name, strategy in strategies_of(bench, compared, of).items():
+                regrets = []
+                for seed in range(seeds):
+                    history = run(ground, objective, strategy, evaluations, seed=seed)
+                    regrets.append(padded(regret(history, there), evaluations))
+                said = LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of)
+                yield Searched(compared.space, said, share, limit, len(archs), name, np.array(regrets))
+
+
+def strategies_of(bench: Bench, compared: Compared, of: Any) -> dict[str, Strategy]:
+    """The strategies that search for an objective: for an accuracy also the largest networks first."""
+    found = {name: STRATEGIES[name] for name in PLAIN}
+    if of == "swap":
+        found[SIZED] = STRATEGIES[SIZED]
+    if of == compared.objectives[0]:
+        largest = top_k(bench.objective(compared.space, "macs", DATASET))
+        found[largest.__name__] = largest
+    return found
+
+
+def truth_of(bench: Bench, compared: Compared) -> dict[str, float]:
+    """Val accuracy of every arch that has one; in our spaces predicted."""
+    accuracy: Any = "measured" if compared in PUBLISHED else "predicted"
+    pool = bench.pool(compared.space, DATASET, compared.recipe, proxies=[], accuracy=accuracy)
+    return dict(zip(pool.archs, pool.accuracy.tolist(), strict=True))
+
+
+def objective_of(bench: Bench, compared: Compared, of: Any, truth: Mapping[str, float]) -> Objective:
+    """What is searched for. Of predictions those of the members, which need not be made again."""
+    if of == "predicted":
+        return Objective(of, compared.space, "predicted accuracy", tuple(truth), truth.__getitem__)
+    recipe = SHORT_RECIPE if of == "accuracy" else compared.recipe
+    return bench.objective(compared.space, of, DATASET, recipe)
+
+
+def padded(values: Floats, number: int) -> Floats:
+    """A search that ended early, because every arch came, stays at its last regret."""
+    return np.concatenate([values, np.full(number - len(values), values[-1])])
+
+
+# What is said of them
+
+
+def interval(regrets_S: Floats) -> tuple[float, float, float]:
+    """The mean over seeds and its 95 % interval, of seeds drawn again."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(regrets_S), size=(RESAMPLES, len(regrets_S)))
+    low, high = np.quantile(regrets_S[drawn].mean(axis=1), [0.025, 0.975])
+    return float(regrets_S.mean()), float(low), float(high)
+
+
+def table(found: Iterable[Searched]) -> Frame:
+    """A row for each objective, budget, strategy and number of evaluations."""
+    rows = []
+    for one in found:
+        num_seeds, evaluations = one.regrets_SN.shape
+        for number in sorted({min(number, evaluations) for number in SAID}):
+            mean, low, high = interval(one.regrets_SN[:, number - 1])
+            row: dict[str, Any] = {"space": one.space, "objective": one.objective, "budget": one.share}
+            row |= {"max_macs": one.limit, "num_archs": one.num_archs, "strategy": one.strategy}
+            row |= {"seeds": num_seeds, "evaluations": number}
+            rows.append(row | {"regret": mean, "regret_low": low, "regret_high": high})
+    return Frame.of(rows, "Regret of searches")
+
+
+def _said(one: Searched) -> str:
+    mean, low, high = interval(one.regrets_SN[:, -1])
+    of = f"{one.space}, {one.objective}, {one.share} ({one.num_archs} archs), {one.strategy}"
+    return f"{of}: {mean:.4f} ({low:.4f} to {high:.4f})"
+
+
+def figure(found: Sequence[Searched]) -> Any:
+    """Above: strategies that search for an accuracy. Below: what evolution finds for every objective."""
+    spaces = list(dict.fromkeys(one.space for one in found))
+    drawing = new_figure(3.1 * len(spaces), 6.4)
+    axes = panels(drawing, 2 * len(spaces), len(spaces))
+    for number, space in enumerate(spaces):
+        of_space = [one for one in found if one.space == space]
+        _draw_curves(axes[number], of_space)
+        _draw_objectives(axes[len(spaces) + number], of_space)
+    seeds, evaluations = found[0].regrets_SN.shape
+    notes = [
+        f"Means over {seeds} seeds and their 95 % intervals. Above: under half of the members by macs.",
+        f"Below: evolution after {evaluations} evaluations, under three budgets. In brackets: archs scored.",
+        "Truth: predicted val accuracies of the members; of nb201 val accuracies after 200 epochs.",
+    ]
+    titled(drawing, "Regret of searches: what they find against the best that they could", notes)
+    return drawing
+
+
+def _draw_curves(axes: Any, of_space: Sequence[Searched]) -> None:
+    first = of_space[0].objective
+    shown = [one for one in of_space if one.objective == first and one.share == "half"]
+    for number, one in enumerate(shown):
+        steps = np.arange(1, one.regrets_SN.shape[1] + 1)
+        bands = np.array([interval(one.regrets_SN[:, step - 1]) for step in steps])
+        axes.plot(steps, bands[:, 0], color=CYCLE[number], linestyle=DASHES[number], label=one.strategy)
+        axes.fill_between(steps, bands[:, 1], bands[:, 2], color=CYCLE[number], alpha=0.15, linewidth=0)
+    axes.set_title(f"{of_space[0].space}: {first}", fontsize=9)
+    axes.set_xlabel("evaluations")
+    axes.set_ylabel("regret (accuracy)")
+    axes.set_yscale("symlog", linthresh=1e-3)
+    plain_axes(axes, "both")
+    legend_below(axes, columns=2)
+
+
+def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
+    names = list(dict.fromkeys(one.objective for one in of_space))
+    for number, share in enumerate(SHARES):
+        for row, name in enumerate(names):
+            (one,) = (
+                searched
+                for searched in of_space
+                if (searched.objective, searched.share, searched.strategy) == (name, share, "evolution")
+            )
+            mean, low, high = interval(one.regrets_SN[:, -1])
+            at = row + 0.2 * (number - 1)
+            label = share if row == 0 else None
+            style = {"color": CYCLE[number], "marker": MARKERS[number], "markersize": 4, "label": label}
+            axes.errorbar(mean, at, xerr=[[mean - low], [high - mean]], linestyle="none", **style)
+    counts = {one.objective: one.num_archs for one in of_space if one.share == "all"}
+    axes.set_yticks(range(len(names)), [f"{name} ({counts[name]:,})" for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel("regret (accuracy)")
+    plain_axes(axes, "x")
+    legend_below(axes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
