@@ -267,6 +267,7 @@ _OTHERS = {
         ("archs/ runs/ scores/", "The released tables, Parquet."),
         ("predictions/ surrogates/", "What is derived from the runs: every member's accuracy, and by what."),
         ("index/", "Memory-mappable copy of them for look-ups."),
+        ("reproductions/", "Tables of papers computed again."),
     ),
 }
 
@@ -313,7 +314,7 @@ def written(folder: Path) -> dict[str, str]:
         "surrogates": surrogates(bench),
         "proxies": proxies(),
     }
-    total = sum(CHOICES[space].num_members for space in bench.spaces)
+    total = sum(choices.num_members for choices in CHOICES.values())
     readme = {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"}
     old = (ROOT / "DATASET_CARD.md").read_text()
     new = headed(replaced(old, card, "DATASET_CARD.md"), header(found))

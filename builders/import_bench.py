@@ -10,6 +10,10 @@ Official files are read in a process of their own, with limits of time and memor
 are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing
 runs.
 
+Scores that the release in --scores has of its networks are joined, by default those that ship with nbzero:
+their protocol is another than that of the scores of a source, and no row is mixed. --scores none leaves them
+out.
+
 Percentages become fractions. What val_acc and test_acc are is in the column `metric`; higher is better in
 all. Over which runs they are means is in `averaged`. A recipe that ends in -mean has a mean of seeds where
 another recipe has the seeds.
@@ -37,6 +41,7 @@ from builders.work.lock import locked
 from builders.work.versions import line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.importers.official import Parse
+from nbzero.importers.own_scores import OwnScores, own_scores
 from nbzero.importers.published import IMPORTERS
 from nbzero.importers.source import read_sources, said_left_out, tables_of
 from nbzero.progress import progress
@@ -50,6 +55,7 @@ from nbzero.text import printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+NO_SCORES = "none"  # in place of a release
 EVERY_S = 10.0  # between two lines of progress
 OF_A_BYTE = 16  # bytes of memory for a byte of a pickle that is read at once; a made one took 5
 
@@ -110,10 +116,11 @@ def added(out: str, tables: dict[TableKey, pa.Table]) -> Added:
             new += table.num_rows
             continue
         archs = tables["archs", key[1], None].column("arch").to_pylist()
+        without = f", or leave out scores of nbzero: --scores {NO_SCORES}" if key[0] == "scores" else ""
         if not placed(key, there[key], archs, path_of(*key)).equals(table):
             raise ReleaseError(
                 f"{out} has a {key[0]} table of {key[1]} with other rows or columns; "
-                "released rows stay: choose another folder"
+                f"released rows stay: choose another folder{without}"
             )
     return Added(tables | there, base, new, new_columns)
 
@@ -126,10 +133,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--source", nargs="+", required=True, help="its files, or the folder with them")
     parser.add_argument("--out", required=True, help="folder of the release to make or to add to")
     parser.add_argument(
+        "--scores",
+        default=None,
+        metavar="RELEASE",
+        help="folder or URL of a release whose scores of these networks are joined; default: the one that "
+        f"ships with nbzero; {NO_SCORES}: none",
+    )
+    parser.add_argument(
         "--version", default=None, help="data version of the result; default: the next that the rule allows"
     )
     given = parser.parse_args(argv)
     importer = IMPORTERS[given.name]
+    ours = _scores_of_ours(given.scores, given.name)
     files = read_sources(importer, given.source)
     with contextlib.ExitStack() as processes:
 
@@ -149,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             return read
 
-        tables = tables_of(importer, files, apart)
+        tables = tables_of(importer, files, apart, ours)
     with locked(local_folder(given.out)):
         version, new_rows = _add(given, tables)
     for key, table in tables.items():
@@ -162,6 +177,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         if absent not in files and not any(key[0] == "scores" for key in tables):
             print(f"no {absent}.parquet: {given.name} has no scores")
     print(f"{given.out}: data version {version}, {count_of(new_rows, 'new row')}")
+
+
+def _scores_of_ours(given: str | None, space: str) -> list[OwnScores]:
+    """The scores to join.
+
+    Raises:
+        ReleaseError: a release that was named and has none, or that cannot be read.
+    """
+    if given == NO_SCORES:
+        return []
+    release = Release.open(given)
+    found = own_scores(release, space)
+    if given is not None and not found:
+        raise ReleaseError(
+            f"{given} has no scores of {space} under a protocol of nbzero; "
+            "name another release, or leave out --scores"
+        )
+    return found
 
 
 def _add(given: argparse.Namespace, tables: dict[TableKey, pa.Table]) -> tuple[str, int]:

@@ -20,6 +20,10 @@ other values nothing is merged, and the error names both.
 
 Where rows of scores lack a proxy, as those of a job that was killed do, the command says how many and which.
 
+Scores of networks of a published benchmark (score_shard --space nb201) bring its archs, the first ones of its
+sample, with what its definition says of them. Its authors' accuracies are no part of such a release:
+builders.import_bench joins them.
+
 Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
 builders.fit_surrogate fits them again. Those of a source are left out.
 
@@ -33,11 +37,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from builders.work.base import NO_BASE
 from builders.work.command import parser_of, say_errors
-from builders.work.commit import checked_path, commit_release, finish_commit, local_folder
+from builders.work.commit import checked_path, commit_release, finish_commit, local_folder, others_in
 from builders.work.lock import locked
 from builders.work.repeats import SeedNoise, beyond_rounding, differing, filled, lacking, said_allowed
 from builders.work.rows import Row, one_h5_reader
@@ -47,16 +52,19 @@ from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.release.derived import FIT, stale
 from nbzero.release.manifest import MANIFEST, Manifest, Release, Version, parse_version
 from nbzero.release.places import lacks_places
+from nbzero.release.sampled import is_sampled, sampled_archs, sampled_scores
 from nbzero.release.schema import (
     DATA_VERSION,
     DERIVED,
     KEYS,
+    PROTOCOLS,
     WHERE,
     Table,
     TableKey,
     arrow_schema,
 )
-from nbzero.spaces.published import IMPORTED
+from nbzero.spaces.macro import CHOICES
+from nbzero.spaces.published import IMPORTED, sample_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,6 +99,7 @@ class Merge:
         for kind, space, _ in base:
             if kind == "archs":
                 self._archs[space] = archs_of(base, space)
+        self._num_sampled: dict[str, int] = {}  # archs of published spaces that get scores of ours
 
     def add(self, found: Found) -> None:
         """Add a row, or fill with it the one that is there.
@@ -100,6 +109,8 @@ class Merge:
         """
         kind, space, _ = found.key
         rows = self._rows_of(found)
+        if space in self._num_sampled:
+            self._num_sampled[space] = max(self._num_sampled[space], found.row["arch_id"] + 1)
         arch = arch_at(self._archs[space], found.row["arch_id"])
         if found.arch != arch:
             raise ReleaseError(
@@ -128,9 +139,15 @@ class Merge:
         import pyarrow as pa
 
         made = dict(self._base)
+        for space, num_archs in self._num_sampled.items():
+            made["archs", space, None] = sampled_archs(space, num_archs)
         for key, rows in self._rows.items():
+            kind, space, _ = key
             listed = [kept.row for kept in rows.values()]
-            made[key] = pa.Table.from_pylist(listed, arrow_schema(key[0]))
+            if space in self._num_sampled:
+                made[key] = sampled_scores(space, listed)
+            else:
+                made[key] = pa.Table.from_pylist(listed, arrow_schema(kind))
         return made
 
     def said_lacking(self) -> list[str]:
@@ -176,16 +193,35 @@ class Merge:
                 f"{found.file}: {kind} are derived from runs and not merged; merge the runs, then {FIT}"
             )
         if space in IMPORTED:
-            raise ReleaseError(
-                f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
-                "run builders.import_bench with this --out"
-            )
+            self._open_sample(found)
         if space not in self._archs:
             raise ReleaseError(
                 f"{found.file}: rows of {space}, of which the base release has no archs table; "
                 "choose another --base"
             )
         checked_path(found.key, found.file)
+
+    def _open_sample(self, found: Found) -> None:
+        """Take scores of ours of a published space, for archs in the order of its sample.
+
+        Raises:
+            ReleaseError: other rows, a release that has the space imported, or a space of which no definition
+                says which archs there are.
+        """
+        kind, space, _ = found.key
+        if IMPORTED[space].every is None:
+            raise ReleaseError(
+                f"{found.file}: no definition says which archs {space} has, so its scores are of no release; "
+                "evaluate them with Bench.evaluate"
+            )
+        there = self._archs.get(space, [])
+        if kind != "scores" or found.row["protocol"] not in PROTOCOLS or not is_sampled(space, there):
+            raise ReleaseError(
+                f"{found.file}: {space} is imported and read-only, nothing is merged into it; "
+                "run builders.import_bench with this --out (its --scores adds scores of ours)"
+            )
+        self._num_sampled.setdefault(space, len(there))
+        self._archs[space] = list(sample_order(space))
 
     def _is_rounded(self, found: Found, there: _Kept) -> bool:
         """Whether a row has other values than the one that is there, which rounding explains.
@@ -278,7 +314,7 @@ class Base(NamedTuple):
     """What is added to.
 
     Attributes:
-        tables: those of `release`. Where that is None: the archs tables that ship with nbzero.
+        tables: those of `release`. Where that is None: the archs tables of our spaces.
         in_place: whether the release to make replaces it.
     """
 
@@ -311,7 +347,7 @@ def base_of(out: str, given: str | None) -> Base:
         return Base(release.tables(), release, in_place=True)
     if given == NO_BASE:
         shipped = Release.open().tables()
-        return Base({key: table for key, table in shipped.items() if key[0] == "archs"}, None)
+        return Base({("archs", space, None): shipped["archs", space, None] for space in CHOICES}, None)
     release = Release.open(given)
     return Base(release.tables(), release)
 
@@ -393,6 +429,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(_merged_into(given))
 
 
+def _has_new_others(out: str, base: Base) -> bool:
+    """Whether the folder has other files beside the tables than the manifest of its release lists."""
+    return base.release is not None and base.in_place and others_in(Path(out)) != base.release.manifest.others
+
+
 def _merged_into(given: argparse.Namespace) -> str:
     """Merge as the command line says; what was made, and what is to do next. The folder is locked."""
     finish_commit(local_folder(given.out))
@@ -407,6 +448,7 @@ def _merged_into(given: argparse.Namespace) -> str:
         label=given.label,
         new_rows=merge.new,
         new_columns=num_older > 0,
+        new_others=_has_new_others(given.out, base),
     )
     read = base.release.sha256 if base.release and base.in_place else None
     tables = merge.tables()

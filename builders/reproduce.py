@@ -3,7 +3,12 @@
 DIR is a release that `python -m builders.import_bench` made of the published benchmarks. Archs are drawn by
 hash, so that a smaller number is a prefix of a larger one. Networks are scored with one seed, and the scores
 are kept under --scores: a job that was stopped goes on where it was, and tables share what they have in
-common. The rows are merged into --results by table, row and protocol, and printed.
+common. Scores that exist already are taken from --shards (what builders.score_shard wrote, or a release) and,
+with --stored, from the release that ships with nbzero, where protocol and seed agree. --known-only computes
+nothing.
+
+The rows are printed, and merged into --results by table, row and protocol: a row of more archs replaces one
+of fewer. A release that has that file lists it anew by `builders.merge_shards --out DIR --release`.
 
 A table may take hours on one core: start it with `nice`, and --archs for a part.
 """
@@ -17,15 +22,17 @@ from pathlib import Path
 
 import torch
 
-from builders.reproductions import claims, sed, swap, wrcor
+from builders.reproductions import claims, sed, swap, swap_cells, wrcor
+from builders.reproductions.context import Context
+from builders.reproductions.known import known_in
 from builders.reproductions.results import merge, said
-from builders.reproductions.wrcor import Context
 from builders.work.command import parser_of, say_errors
 from nbzero.bench import Bench
 from nbzero.errors import whole
 from nbzero.proxies.facts import proxy
+from nbzero.release.manifest import embedded_folder
 
-TABLES = {**wrcor.TABLES, **sed.TABLES, **swap.TABLES, **claims.TABLES}
+TABLES = {**wrcor.TABLES, **sed.TABLES, **swap.TABLES, **swap_cells.TABLES, **claims.TABLES}
 RESULTS = "data/reproductions/results.parquet"
 
 
@@ -44,6 +51,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--images", default=None, help="folder of images, or noise; default: NBZERO_IMAGES")
     parser.add_argument("--proxies", nargs="+", default=None, help="only rows of these; default: all")
+    parser.add_argument(
+        "--shards",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="shards, folders of them, or releases with scores",
+    )
+    parser.add_argument("--stored", action="store_true", help="use the scores that ship with nbzero")
+    parser.add_argument("--known-only", action="store_true", help="compute no score that is missing")
     parser.add_argument("--workers", type=int, default=1, help="processes; default: %(default)s")
     given = parser.parse_args(argv)
     names = _asked(parser, given.tables)
@@ -69,8 +85,19 @@ def _context(given: argparse.Namespace) -> Context:
     proxies = None
     if given.proxies is not None:
         proxies = tuple(proxy(name).name for name in given.proxies)
-    bench, folder = Bench(given.benchmarks), Path(given.scores)
-    return Context(bench, folder, given.images, given.archs, given.workers, proxies)
+    places = list(given.shards)
+    if given.stored:
+        places.append(str(embedded_folder()))
+    return Context(
+        Bench(given.benchmarks),
+        Path(given.scores),
+        given.images,
+        given.archs,
+        given.workers,
+        proxies,
+        known_in(places),
+        computes=not given.known_only,
+    )
 
 
 def _meaning(name: str) -> str:

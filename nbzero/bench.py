@@ -20,6 +20,7 @@ from nbzero.errors import NoSuchArchIdError, NothingFoundError, UnknownNameError
 from nbzero.release.opened import Kind, Opened, OpenedSpace, Seed, Seeds, Split
 from nbzero.release.record import Record
 from nbzero.release.schema import Table
+from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import Arch, as_arch
 from nbzero.spaces.published import space_of
 from nbzero.spaces.space import Space
@@ -165,10 +166,10 @@ class Bench:
     def _imported(self, name: str, arch: str) -> OpenedSpace:
         if name not in self.spaces:
             there = ", ".join(self.spaces)
-            command = f"python -m builders.import_bench {name} --source FILE --out DIR"
             lacks = f"which this release does not have (its spaces: {there})"
             raise UnknownNameError(
-                f"{quoted(arch)} looks like an arch of {name}, {lacks}; make one that has it: {command}"
+                f"{quoted(arch)} looks like an arch of {name}, {lacks}; "
+                f"make one that has it: {import_command(name)}"
             )
         return self.release.space(name)
 

@@ -341,7 +341,9 @@ def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
         for kind, dataset in _kinds(bench, space):
             kinds.setdefault(_source(bench, kind, space, dataset), []).append(kind)
         tables = "; ".join(f"{', '.join(named)}: {text}" for text, named in kinds.items())
-        of_space = f"{IMPORTED[space].title}, imported as {space}: {tables}"
+        is_imported = bool(bench.release.space(space).datasets("runs"))
+        here = "imported" if is_imported else "its networks scored"
+        of_space = f"{IMPORTED[space].title}, {here} as {space}: {tables}"
         notes.setdefault(BENCHMARKS[space], []).append(of_space)
     return [replace(paper, note=escaped(". ".join(parts))) for paper, parts in notes.items()]
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from builders.reproductions.context import SPACE, Context
 from builders.reproductions.results import Result, spearman_row
 from builders.reproductions.scoring import Setting
-from builders.reproductions.wrcor import QUICK, SPACE, TRAINED, Context, column
+from builders.reproductions.wrcor import QUICK, TRAINED, column
 from nbzero.bench import Bench
 from nbzero.metrics.arrays import ranks
 from nbzero.metrics.correlations import spearman_rho
@@ -74,6 +75,8 @@ def _scored_space(context: Context, space: str, default: int, proxies: Sequence[
         proxies = [name for name in proxies if name in context.proxies]
     setting = Setting(space, "cifar10", PROTOCOL, context.images, tuple(proxies))
     scored = context.filled(setting, archs)
+    archs = list(scored)
+    proxies = [name for name in proxies if name in scored[archs[0]]]
     pool = context.benchmarks.pool(space, "cifar10", recipe, proxies=[], split="test")
     place = {arch: row for row, arch in enumerate(pool.archs)}
     rows = [place[arch] for arch in archs]

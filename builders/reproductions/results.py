@@ -14,25 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nbzero.errors import ReleaseError
 from nbzero.files import write_whole
 from nbzero.metrics.bootstrap import resampled
 from nbzero.metrics.correlations import spearman_rho
+from nbzero.release.reproductions import KEY, checked_results, results_schema
 
-SCHEMA = pa.schema(
-    [
-        pa.field("table", pa.string(), nullable=False),
-        pa.field("row", pa.string(), nullable=False),
-        pa.field("paper", pa.float64()),
-        pa.field("ours", pa.float64()),
-        pa.field("n", pa.int32(), nullable=False),
-        pa.field("seeds", pa.int32(), nullable=False),
-        pa.field("se", pa.float64()),
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("note", pa.string(), nullable=False),
-    ]
-)
-KEY = ("table", "row", "protocol")
 RESAMPLES = 400  # for a standard error
 
 
@@ -119,12 +105,20 @@ def paired_row(
     accuracy: npt.ArrayLike,
     protocol: str,
 ) -> Result:
-    """How much more one score's Spearman is than another's on the same archs, and its 95 % interval."""
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    """How much more one score's Spearman is than another's on the same archs, and its 95 % interval.
+
+    Archs that lack one of the scores are left out.
+    """
+    one, other, accuracy = (np.asarray(values, np.float64) for values in (one, other, accuracy))
+    there = ~np.isnan(one) & ~np.isnan(other)
+    one, other, accuracy = one[there], other[there], accuracy[there]
     values = resampled(_gain, one, other, accuracy, resamples=1000)
     low, high = np.nanquantile(values, [0.025, 0.975])
     note = f"95 % interval of the paired difference {low:+.4f} to {high:+.4f}"
-    ours = _gain(one, other, np.asarray(accuracy, np.float64))
+    left_out = int((~there).sum())
+    if left_out:
+        note = joined(note, f"{left_out} without one of the scores left out")
+    ours = _gain(one, other, accuracy)
     return Result(table, row, paper, ours, len(one), 1, float(np.nanstd(values, ddof=1)), protocol, note)
 
 
@@ -140,22 +134,22 @@ def read_results(path: Path) -> list[Result]:
     """
     if not path.exists():
         return []
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ReleaseError(f"{path} cannot be read as results: {error}") from error
-    if not table.schema.equals(SCHEMA, check_metadata=False):
-        raise ReleaseError(f"{path} has columns {table.schema.names}; those of results are {SCHEMA.names}")
+    table = checked_results(path.read_bytes(), str(path))
     return [Result(**row) for row in table.to_pylist()]
 
 
 def merge(path: Path, rows: Iterable[Result]) -> list[Result]:
-    """Write rows into the file, in place of those of the same table, row and protocol; all that it has."""
+    """Write rows into the file; all that it has.
+
+    Of two rows of the same table, row and protocol the one of more archs stays, of as many the new one.
+    """
     merged = {_key(row): row for row in read_results(path)}
     for row in rows:
-        merged[_key(row)] = row
+        there = merged.get(_key(row))
+        if there is None or row.n >= there.n:
+            merged[_key(row)] = row
     ordered = [merged[key] for key in sorted(merged)]
-    table = pa.Table.from_pylist([asdict(row) for row in ordered], SCHEMA)
+    table = pa.Table.from_pylist([asdict(row) for row in ordered], results_schema())
     made = io.BytesIO()
     pq.write_table(table, made, compression="zstd")
     write_whole(path, made.getvalue())

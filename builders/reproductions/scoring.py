@@ -81,14 +81,23 @@ def scores_there(path: Path) -> Scored:
     return found
 
 
+def scorer(setting: Setting) -> Compute:
+    """What computes the scores of a setting."""
+    return partial(_scores_of, setting)
+
+
 def fill(setting: Setting, archs: Sequence[str], folder: Path, workers: int = 1) -> Scored:
     """The scores of archs under a setting, as `grow`."""
-    compute = partial(_scores_of, setting)
-    return grow(setting.file(folder), archs, setting.proxies, compute, workers)
+    return grow(setting.file(folder), archs, setting.proxies, scorer(setting), workers)
 
 
 def grow(
-    path: Path, archs: Sequence[str], names: Sequence[str], compute: Compute, workers: int = 1
+    path: Path,
+    archs: Sequence[str],
+    names: Sequence[str],
+    compute: Compute,
+    workers: int = 1,
+    known: Scored | None = None,
 ) -> Scored:
     """The scores of archs, those that are missing computed in their order and added to the file.
 
@@ -97,9 +106,10 @@ def grow(
     Args:
         names: of the scores wanted.
         compute: the scores of (arch, names that are missing). Workers have to be able to import it.
+        known: scores of other places, which are not computed again and not added to the file.
     """
     make_folder(path.parent)
-    found = scores_there(path)
+    found = _joined(known, scores_there(path))
     todo = []
     for arch in archs:
         missing = tuple(name for name in names if name not in found.get(arch, {}))
@@ -113,6 +123,31 @@ def grow(
                 file.flush()
                 found.setdefault(arch, {}).update(scores)
     return {arch: found[arch] for arch in archs}
+
+
+def there_alone(
+    path: Path, archs: Sequence[str], names: Sequence[str], known: Scored | None = None
+) -> Scored:
+    """The scores that a file has, and known ones of other places.
+
+    Names that no arch has a score of are left out, and then archs that lack one of the others.
+    """
+    found = _joined(known, scores_there(path))
+    there = [arch for arch in archs if arch in found]
+    kept = [name for name in names if any(name in found[arch] for arch in there)]
+    scored = {}
+    for arch in there:
+        if kept and all(name in found[arch] for name in kept):
+            scored[arch] = {name: found[arch][name] for name in kept}
+    return scored
+
+
+def _joined(known: Scored | None, there: Scored) -> Scored:
+    """Scores of two places, by arch and name; the second where both have one."""
+    found = {arch: dict(scores) for arch, scores in (known or {}).items()}
+    for arch, scores in there.items():
+        found.setdefault(arch, {}).update(scores)
+    return found
 
 
 def _end_cut_line(path: Path) -> None:

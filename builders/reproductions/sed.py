@@ -12,8 +12,9 @@ import time
 
 import numpy as np
 
+from builders.reproductions.context import SPACE, Context
 from builders.reproductions.results import Result, spearman_row
-from builders.reproductions.wrcor import SPACE, TRAINED, Context, accuracy
+from builders.reproductions.wrcor import TRAINED, accuracy
 from nbzero.metrics.correlations import spearman_rho
 from nbzero.spaces.nb201 import operations_of
 

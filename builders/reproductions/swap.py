@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from builders.reproductions.context import Context
 from builders.reproductions.results import Result, joined, spearman_row
-from builders.reproductions.scoring import Scored, Task, grow
-from builders.reproductions.wrcor import Context, column
+from builders.reproductions.scoring import Scored, Task
+from builders.reproductions.wrcor import column
 from nbzero.errors import UsageError
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load, normalise
@@ -106,15 +107,17 @@ def darts(context: Context) -> list[Result]:
     """SWAP on DARTS by batch, by side and of noise; the params of the network that is scored."""
     table, protocol = "swap-darts", "tiny-n01"
     archs = context.archs("darts", 1000)
-    frame = context.benchmarks.table("darts", ["arch", "val_acc"], dataset="cifar10")
-    accuracy_of = dict(zip(frame["arch"], frame["val_acc"], strict=True))
-    values = np.array([accuracy_of[arch] for arch in archs])
     names = batch_names(context.images == NOISE)
     runs = []
     for seed in DARTS_SEEDS:
         path = context.folder / f"swap-darts-seed{seed}.jsonl"
         compute = partial(darts_scores, context.images, seed)
-        runs.append(grow(path, archs, names, compute, context.workers))
+        runs.append(context.grown(path, archs, names, compute))
+    archs = [arch for arch in archs if all(arch in run for run in runs)]
+    names = [name for name in names if name in runs[0][archs[0]]]
+    frame = context.benchmarks.table("darts", ["arch", "val_acc"], dataset="cifar10")
+    accuracy_of = dict(zip(frame["arch"], frame["val_acc"], strict=True))
+    values = np.array([accuracy_of[arch] for arch in archs])
     rows = []
     for name, row, paper in rows_of_darts(names):
         of_name = _mean_over(runs, archs, name)
@@ -193,7 +196,9 @@ def flexibert(context: Context) -> list[Result]:
     values = np.array([glue for _, glue in pairs])
     path = context.folder / f"swap-flexibert-seed{BERT_SEED}.jsonl"
     names = ("scored swap", "scored params", "own swap", "own params")
-    found = grow(path, archs, names, partial(flexibert_scores, BERT_SEED), context.workers)
+    found = context.grown(path, archs, names, partial(flexibert_scores, BERT_SEED))
+    pairs = [pair for pair in pairs if pair[0] in found]
+    values = np.array([glue for _, glue in pairs])
     known = {
         "SWAP": ("scored swap", SWAP_FIGURE, "tokens drawn uniformly, where the paper has text"),
         "params": ("scored params", PARAMS_FIGURE, "of the encoders that the authors' code scores"),

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from builders.reproductions.context import SPACE, Context
 from builders.reproductions.results import Result, joined, paired_row, spearman_row
-from builders.reproductions.scoring import AS_AUTHORS, Scored, Setting, counted, fill
+from builders.reproductions.scoring import AS_AUTHORS, Scored, counted
 from nbzero.bench import Bench
 from nbzero.judge.votes import EXPERTS, vote_positions
+from nbzero.proxies.protocol import NOISE
 from nbzero.spaces.nb201 import NB201, cell_costs, operations_of
 
-SPACE, TRAINED, SHORT = "nb201", "nb201-200-mean", "nb201-12"
-SEED_OF_SAMPLE = 0
+TRAINED, SHORT = "nb201-200-mean", "nb201-12"
 
 # Proxy of the paper: table 2's estimate and its value on all archs, CIFAR-100, ImageNet16-120 (table 4),
 # batches of 32 and 128 (table 5), normal and N(0, 1) weights (table 6).
@@ -63,6 +61,7 @@ WEIGHTINGS = {
     "wrcor_expt2b": ("expt2b", 0.800),
 }
 NOISE_FIGURE = 0.784
+NOISE_LOSS = -0.027  # of noise against images
 
 OF_OURS = {
     "PNorm": "pnorm",
@@ -87,46 +86,6 @@ VOTES = {"ZeroCost": "zerocost", "SPW": "spw", "SJW": "sjw"}
 BESIDE = {"Phi without batch norm": "phi", "Zen of N(0, 1) weights": "zen"}
 # Rows of which the other settings are computed. The rest takes several times as long.
 QUICK = ("grad_norm", "snip", "fisher", "jacob_cov", "epe_nas", "synflow", "pnorm", "netsens")
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a table is made of.
-
-    Attributes:
-        benchmarks: the release with the imported benchmarks.
-        folder: of the scores.
-        images: folder or file of the images, or "noise".
-        num_archs: how many are drawn; None is each table's own number.
-        workers: processes.
-        proxies: only these rows' scores are computed; None is all.
-    """
-
-    benchmarks: Bench
-    folder: Path
-    images: str | None
-    num_archs: int | None = None
-    workers: int = 1
-    proxies: tuple[str, ...] | None = None
-
-    def archs(self, space: str, default: int) -> list[str]:
-        """Those that are drawn of a space."""
-        members = self.benchmarks.space(space)
-        wanted = default if self.num_archs is None else self.num_archs
-        return members.sample(min(wanted, len(members)), SEED_OF_SAMPLE)
-
-    def filled(self, setting: Setting, archs: Sequence[str]) -> Scored:
-        """The scores of a setting, with what is missing computed."""
-        return fill(setting, archs, self.folder, self.workers)
-
-    def setting(
-        self, protocol: str, names: Sequence[str], dataset: str = "cifar10", **changes: Any
-    ) -> Setting:
-        """The scores wanted, of those that this job computes."""
-        if self.proxies is not None:
-            names = [name for name in names if name.partition(":")[0] in self.proxies]
-        images = changes.get("images", self.images)
-        return Setting(SPACE, dataset, protocol, images, tuple(names))
 
 
 @functools.cache
@@ -209,9 +168,9 @@ def _of_expert(name: str, there: dict[str, float | None]) -> str:
 
 def table_2(context: Context) -> list[Result]:
     """Table 2: all proxies, CIFAR-10."""
-    table, archs = "wrcor-2", context.archs(SPACE, 1000)
-    setting = context.setting("std-32", _all_names())
-    scored, protocol = context.filled(setting, archs), setting.settings.name
+    table, setting = "wrcor-2", context.setting("std-32", _all_names())
+    scored, protocol = context.filled(setting, context.archs(SPACE, 1000)), setting.settings.name
+    archs = list(scored)
     values = accuracy(context, archs)
     rows = list(_rows(table, 0, scored, archs, values, protocol))
     for row, name in BESIDE.items():
@@ -254,9 +213,9 @@ def _gain_over_rcor(
 
 def table_3(context: Context) -> list[Result]:
     """Table 3: weightings of RCor."""
-    table, archs = "wrcor-3", context.archs(SPACE, 1000)
-    setting = context.setting("std-32", [*WEIGHTINGS, *counted(WEIGHTINGS)])
-    scored, protocol = context.filled(setting, archs), setting.settings.name
+    table, setting = "wrcor-3", context.setting("std-32", [*WEIGHTINGS, *counted(WEIGHTINGS)])
+    scored, protocol = context.filled(setting, context.archs(SPACE, 1000)), setting.settings.name
+    archs = list(scored)
     values = accuracy(context, archs)
     rows = []
     for name, (row, figure) in WEIGHTINGS.items():
@@ -269,59 +228,73 @@ def table_3(context: Context) -> list[Result]:
 
 def table_4(context: Context) -> list[Result]:
     """Table 4: CIFAR-100 with its images; ImageNet16-120 by its accuracies alone."""
-    table, protocol = "wrcor-4", "std-32"
-    archs = context.archs(SPACE, 300)
-    names = [*QUICK, *counted(COUNTED.values())]
-    scored = context.filled(context.setting(protocol, names, "cifar100"), archs)
-    rows: list[Result] = []
-    values = accuracy(context, archs, "cifar100")
-    rows += _rows(table, 2, scored, archs, values, f"{protocol}, cifar100")
-    scored = context.filled(context.setting(protocol, names), archs)
     note = "scores of CIFAR-10 images with 10 classes; only the accuracies are of ImageNet16-120"
-    values = accuracy(context, archs, "imagenet16-120")
-    rows += _rows(table, 3, scored, archs, values, f"{protocol}, imagenet16-120", note)
-    return rows
+    return [
+        *_of_setting("wrcor-4", context, "std-32", 2, "cifar100", "cifar100"),
+        *_of_setting("wrcor-4", context, "std-32", 3, "cifar10", "imagenet16-120", note),
+    ]
 
 
-def _of_protocol(table: str, protocol: str, figure: int, context: Context, note: str = "") -> list[Result]:
-    archs = context.archs(SPACE, 300)
-    names = [*QUICK, *counted(COUNTED.values())]
-    scored = context.filled(context.setting(protocol, names), archs)
-    return list(_rows(table, figure, scored, archs, accuracy(context, archs), protocol, note))
+def _of_setting(
+    table: str,
+    context: Context,
+    protocol: str,
+    figure: int,
+    scored_on: str = "cifar10",
+    judged_on: str = "cifar10",
+    note: str = "",
+) -> list[Result]:
+    """The rows of proxies that are quickly computed, of 300 archs."""
+    names = [*QUICK, *COUNTED.values(), *counted(COUNTED.values())]
+    scored = context.filled(context.setting(protocol, names, scored_on), context.archs(SPACE, 300))
+    archs = list(scored)
+    named = protocol if judged_on == "cifar10" else f"{protocol}, {judged_on}"
+    return list(_rows(table, figure, scored, archs, accuracy(context, archs, judged_on), named, note))
 
 
 def table_5(context: Context) -> list[Result]:
     """Table 5: batches of 32 and 128 images; 64 is table 2's."""
     rows = []
     for protocol, figure in (("std-32-b32", 4), ("std-32-b128", 5)):
-        rows += _of_protocol("wrcor-5", protocol, figure, context)
+        rows += _of_setting("wrcor-5", context, protocol, figure)
     return rows
 
 
 def table_6(context: Context) -> list[Result]:
     """Table 6: N(0, 1) weights; PyTorch's default is table 2's."""
-    return _of_protocol("wrcor-6", "std-32-n01", 7, context, "biases 0")
+    return _of_setting("wrcor-6", context, "std-32-n01", 7, note="biases 0")
 
 
 def noise(context: Context) -> list[Result]:
-    """WRCor of noise in place of images."""
-    archs = context.archs(SPACE, 300)
+    """WRCor of noise in place of images, and how much it differs from that of images on the same archs."""
+    table, protocol = "wrcor-noise", "std-32-noise"
     names = ["wrcor", *counted(["wrcor"])]
-    scored = context.filled(context.setting("std-32-noise", names, images="noise"), archs)
-    values, rows = accuracy(context, archs), []
+    archs = context.archs(SPACE, 300)
+    of_noise = context.filled(context.setting(protocol, names, images=NOISE), archs)
+    rows = []
     for name, row in ((f"wrcor:{AS_AUTHORS}", "WRCor"), ("wrcor", "WRCor, nbzero")):
-        of_name = column(scored, archs, name)
-        rows.append(spearman_row("wrcor-noise", row, NOISE_FIGURE, of_name, values, "std-32-noise"))
+        if name in of_noise[archs[0]]:
+            values = accuracy(context, list(of_noise))
+            scores = column(of_noise, list(of_noise), name)
+            rows.append(spearman_row(table, row, NOISE_FIGURE, scores, values, protocol))
+    if context.images == NOISE:
+        return rows
+    of_images = context.filled(context.setting("std-32", names), archs)
+    both = [arch for arch in of_noise if arch in of_images]
+    values = accuracy(context, both)
+    for name, row in ((f"wrcor:{AS_AUTHORS}", "noise - images"), ("wrcor", "noise - images, nbzero")):
+        if name in of_noise[both[0]] and name in of_images[both[0]]:
+            pair = column(of_noise, both, name), column(of_images, both, name)
+            rows.append(paired_row(table, row, NOISE_LOSS, *pair, values, protocol))
     return rows
 
 
 def dyniso(context: Context) -> list[Result]:
     """DynIso of table 2, which takes an image's backward passes class by class."""
-    archs = context.archs(SPACE, 100)
-    scored = context.filled(context.setting("std-32", ["dyniso"]), archs)
-    values = accuracy(context, archs)
+    scored = context.filled(context.setting("std-32", ["dyniso"]), context.archs(SPACE, 100))
+    archs = list(scored)
     note = "8 images, where the paper has 64"
-    of_name = column(scored, archs, "dyniso")
+    of_name, values = column(scored, archs, "dyniso"), accuracy(context, archs)
     return [spearman_row("dyniso", "DynIso", FIGURES["DynIso"][0], of_name, values, "std-32", note)]
 
 

@@ -79,8 +79,10 @@ def _rows_there(base: Opened, job: Job) -> Iterator[tuple[Unit, int]]:
     (name,) = job.same_key.values()
     for unit in dict.fromkeys(job.units):
         arch_id, arch, seed = unit
+        if opened.published is not None:  # an imported release numbers its archs otherwise
+            arch_id = opened.ids.get(arch, -1)
         group = groups.get((name, seed))
-        row = None if group is None else group.row(arch_id)
+        row = None if group is None or arch_id < 0 else group.row(arch_id)
         if row is None:
             continue
         if opened.archs[arch_id] != arch:

@@ -27,6 +27,7 @@ from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, NEXT, File, Manifest, Parent, Release, Version
 from nbzero.release.places import placed
 from nbzero.release.reading import open_regular, size_and_sha256
+from nbzero.release.reproductions import RESULTS, checked_results
 from nbzero.release.schema import Table, TableKey, path_of, safe_path
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def commit_release(
     """Make `out` a release of exactly these tables, each sorted, with an index per space.
 
     Runs and scores get the columns space, dataset and arch. What is equal already is not written again.
+    Results of reproductions that lie in the folder stay as they are and are listed.
 
     Args:
         parent: the release that this one is derived from.
@@ -150,7 +152,7 @@ def _committed(
         path = index_path(space)
         written[path] = build_index(space, named, sources[space])
         files[path] = _described(written[path], 0)
-    manifest = Manifest(version, files, parent)
+    manifest = Manifest(version, files, parent, others_in(folder))
     try:
         for path, data in written.items():
             if not _holds(folder / path, data):
@@ -160,6 +162,19 @@ def _committed(
     finally:
         finish_commit(folder)
     return manifest
+
+
+def others_in(folder: Path) -> dict[str, File]:
+    """The files of a release's folder that stand beside its tables, as a manifest lists them.
+
+    Raises:
+        ReleaseError: results of reproductions that are none.
+    """
+    path = folder / RESULTS
+    if not path.is_file():
+        return {}
+    data = path.read_bytes()
+    return {RESULTS: _described(data, checked_results(data, str(path)).num_rows)}
 
 
 def _check_same(folder: Path, read: str | None) -> None:

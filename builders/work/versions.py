@@ -28,6 +28,7 @@ def line_after(
     label: str | None = None,
     new_rows: int = 0,
     new_columns: bool = False,
+    new_others: bool = False,
 ) -> Line:
     """The version and the parent of a base to which something is added.
 
@@ -39,7 +40,7 @@ def line_after(
         goes_on: whether it goes on in the base's own line, by `next_version`. Else it is derived from it.
         asked: the plain version asked for, of a release that goes on.
         label: as of `derived_version`.
-        new_rows, new_columns: what is added.
+        new_rows, new_columns, new_others: what is added.
 
     Raises:
         UsageError: a version that is none or below the least, a label that is none.
@@ -48,21 +49,30 @@ def line_after(
         return Line(next_version(None, asked, new_rows))
     manifest = base.manifest
     if goes_on:
-        return Line(next_version(manifest.data_version, asked, new_rows, new_columns), manifest.parent)
+        version = next_version(manifest.data_version, asked, new_rows, new_columns, new_others)
+        return Line(version, manifest.parent)
     if not new_rows and not new_columns:
         return Line(manifest.data_version, manifest.parent)
     return Line(derived_version(manifest.data_version, label), parent_of(base, in_place))
 
 
-def next_version(old: str | None, asked: str | None, new_rows: int, new_columns: bool = False) -> str:
+def next_version(
+    old: str | None,
+    asked: str | None,
+    new_rows: int,
+    new_columns: bool = False,
+    new_others: bool = False,
+) -> str:
     """The data version of a release that goes on where another ended.
 
     It is as asked, where the rule allows it, else the least allowed. The rule: additions raise at least the
-    minor number. What goes on from a derived release is at least the next minor one.
+    minor number, other files beside the tables at least the last one. What goes on from a derived release is
+    at least the next minor one.
 
     Args:
         old: the version of what was added to; None: of nothing.
         new_columns: whether its tables get columns that they lacked.
+        new_others: whether the files beside its tables are other ones.
 
     Raises:
         UsageError: a version that is none, or below the least.
@@ -79,12 +89,16 @@ def next_version(old: str | None, asked: str | None, new_rows: int, new_columns:
     if new_rows or new_columns or version.label:
         major, minor, _ = version.plain
         least = (major, minor + 1, 0)
+    elif new_others:
+        least = (*version.plain[:2], version.plain[2] + 1)
     if asked is None:
         return str(Version(least))
     if parse_version(asked) < least:
         why = f"{count_of(new_rows, 'row is', 'rows are')} new"
         if new_columns and not new_rows:
             why = "its tables get new columns"
+        elif new_others and not new_rows:
+            why = "the files beside its tables are new"
         raise UsageError(f"version {asked}; the base is {old} and {why}, so it is at least {Version(least)}")
     return asked
 

@@ -29,7 +29,6 @@ import typer
 from nbzero import __version__, text
 from nbzero.bench import Bench
 from nbzero.errors import NBZeroError, NotAMemberError, NothingFoundError
-from nbzero.spaces.published import standard_protocol
 
 OK, NOTHING, USAGE = 0, 1, 2
 BROKEN_PIPE = 141  # what a shell says of a program that the end of a pipe stopped
@@ -181,10 +180,11 @@ def left_out_note(left: Sequence[str]) -> list[str]:
     return [f"Only in --csv and --json, which have all columns: {', '.join(left)}."]
 
 
-def noted(bench: Bench, source: Source, space: str, protocol: str | None, *notes: str) -> Listing:
+def noted(bench: Bench, source: Source, protocol: str | None, *notes: str) -> Listing:
     """The same rows with notes that say which scores and which release they are from."""
-    scores = protocol or standard_protocol(space)
-    said = f"Scores of protocol {scores}; release {bench.version}." if scores else f"Release {bench.version}."
+    said = f"Release {bench.version}."
+    if protocol:
+        said = f"Scores of protocol {protocol}; release {bench.version}."
     return Listing(source.columns, source, source.title, [*notes, *source.notes, said], source.doubtful)
 
 

@@ -73,7 +73,7 @@ def constrained(
 
 
 def _noted(call: Call, pool: "Pool", source: Source) -> Listing:
-    return noted(call.bench, source, pool.space, pool.protocol)
+    return noted(call.bench, source, pool.protocol)
 
 
 def _pick_parts(source: Listing) -> list[Listing]:
@@ -321,7 +321,8 @@ def factors(
         found = bench.factors(space, on, recipe, targets=names, transform=transform or "rank", **which)
         importances = ("gain", "permutation", "permutation_se")
         shown = ("factor", "same_as", *importances, "r2", "fits", "num_archs", "reason")
-    whole = noted(bench, found, space, protocol)
+    named = bench.release.named("scores", bench.release.space(space), on, protocol)
+    whole = noted(bench, found, named)
     return Answer(whole, [only(whole, "target", *shown)], keys=2)
 
 
@@ -404,16 +405,17 @@ def evaluate(
         **intervals_of(asked, bootstrap_seed, level),
         **which,
     )
+    scored_by = report.pool.protocol
     if part == "picks":
-        whole = noted(bench, report.picks, space, protocol)
+        whole = noted(bench, report.picks, scored_by)
         return Answer(whole, _pick_parts(whole))
     if report.intervals is not None:
-        return Answer(noted(bench, report.intervals, space, protocol), keys=2)
+        return Answer(noted(bench, report.intervals, scored_by), keys=2)
     given = sum(value is not None and value == value for value in scores.values())
     here = "stdin" if file == "-" else file
     notes = [f"With a score: {given} of {count_of(len(scores), 'arch')} in {here}, {better} ones are better."]
-    whole = noted(bench, report.sorted, space, protocol, *report.sentences, *notes)
-    shown = only(noted(bench, report.sorted, space, protocol, *notes), *_judged(whole.columns))
+    whole = noted(bench, report.sorted, scored_by, *report.sentences, *notes)
+    shown = only(noted(bench, report.sorted, scored_by, *notes), *_judged(whole.columns))
     shown.title = f"{report.verdict}\n\n{whole.title}"
     return Answer(whole, [shown])
 

@@ -12,6 +12,7 @@ from nbzero import text
 from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, Listing, noted
 from nbzero.cli.options import (
+    budgets_of,
     command,
     dataset_of,
     in_list,
@@ -21,9 +22,9 @@ from nbzero.cli.options import (
     spaces_there,
     words,
 )
-from nbzero.errors import NothingFoundError, UsageError, unknown_name
+from nbzero.errors import NothingFoundError, UsageError, quoted, unknown_name
 from nbzero.files import write_whole
-from nbzero.release.opened import Accuracy, Seed, Split
+from nbzero.release.opened import COSTS, Accuracy, Seed, Split
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
 
@@ -69,6 +70,29 @@ def plot(
         ),
     ] = None,
     dpi: Annotated[int, typer.Option("--dpi", min=20, max=1200, help="Dots per inch of a .png.")] = 150,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cost",
+            "-c",
+            metavar="A,B",
+            help="macs, params, depth or a stage feature; of mbr and distributions several.",
+            autocompletion=in_list(COSTS),
+        ),
+    ] = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option("--budgets", "-b", metavar="N|A,B", help="How many limits, or which: 1e7,2e7."),
+    ] = None,
+    spacing: Annotated[
+        Literal["quantile", "even"] | None,
+        typer.Option("--spacing", help="Of a number of limits. Default: quantile, of mbr both."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="W,H", help="In inches. Default: what the content needs."),
+    ] = None,
+    notes: Annotated[bool, typer.Option("--notes/--no-notes", help="At the foot: how to read it.")] = True,
 ) -> Answer:
     """Draw one of the paper's figures into a file.
 
@@ -95,7 +119,19 @@ def plot(
         "score_seed": score_seed,
         "accuracy": accuracy,
     }
-    made = chosen.make(bench, space, on, recipe, proxies=proxies, **which)
+    made = chosen.make(
+        bench,
+        space,
+        on,
+        recipe,
+        proxies=proxies,
+        cost=names_of(cost),
+        budgets=None if budgets is None else budgets_of(budgets),
+        spacing=spacing,
+        size=None if size is None else _size_of(size),
+        notes=notes,
+        **which,
+    )
     drawn = io.BytesIO()
     made.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
     write_whole(path, drawn.getvalue(), "draw the figure again")
@@ -105,7 +141,16 @@ def plot(
     if where:
         title += f", where {where}"
     listing = Listing(["figure", "file"], [{"figure": figure, "file": str(path)}], title)
-    return Answer(noted(bench, listing, space, protocol))
+    scored_by = bench.release.named("scores", bench.release.space(space), on, protocol)
+    return Answer(noted(bench, listing, scored_by))
+
+
+def _size_of(given: str) -> Any:
+    """Width and height; what they may be is checked where the figure is made."""
+    try:
+        return tuple(float(part) for part in given.split(","))
+    except ValueError:
+        raise UsageError(f"--size {quoted(given)}; it is width and height in inches, like 7,4") from None
 
 
 @command("split")

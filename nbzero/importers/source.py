@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 from nbzero.errors import ReleaseError, count_of, quoted
 from nbzero.importers.official import Apart, Form, Official, form_of, here, official_of
+from nbzero.importers.own_scores import OwnScores
+from nbzero.proxies.facts import PROXIES
 from nbzero.release.index import sort_keys
 from nbzero.release.places import placed
 from nbzero.release.reading import open_regular
@@ -497,11 +499,14 @@ def _why_null(score: float) -> str:
 # The tables of the release
 
 
-def tables_of(importer: Importer, files: Sources, apart: Apart = here) -> dict[TableKey, pa.Table]:
+def tables_of(
+    importer: Importer, files: Sources, apart: Apart = here, ours: Iterable[OwnScores] = ()
+) -> dict[TableKey, pa.Table]:
     """The tables of an imported space, in release order, from what `read_sources` found.
 
     Args:
         apart: how functions are called that read what a stranger made.
+        ours: scores of ours to join. Those of archs that the benchmark's table lacks are left out.
 
     Raises:
         ReleaseError: archs that are missing, malformed or there twice, a null or a number out of its range, a
@@ -510,11 +515,14 @@ def tables_of(importer: Importer, files: Sources, apart: Apart = here) -> dict[T
     """
     try:
         rows = importer.rows(files) if files else {}
+        _check_values(rows)
     except ReleaseError as error:
         raise ReleaseError(f"{error} (in {', '.join(map(str, files.paths))})") from error
     given = {key: list(importer.sources[key[0]]) for key in rows}
     for path, kind in files.official:
         _join(rows, given, importer.space, path, kind, apart)
+    for scores in ours:
+        _join_own(rows, given, importer.space, scores)
     archs = [row["arch"] for row in rows["archs", importer.space, None]]
     tables = {}
     for key, of_table in rows.items():
@@ -537,6 +545,7 @@ def _join(
     if of_archs in rows:
         known = [row["arch"] for row in rows[of_archs]]
     read = kind.read(path, apart, known)
+    _check_values(read, f"{path}: ")
     if of_archs in read and known and [row["arch"] for row in read[of_archs]] != known:
         raise ReleaseError(f"{path} has other archs, or in another order, than the other files of --source")
     for key, more in read.items():
@@ -548,6 +557,33 @@ def _join(
         there += more
         if key[0] == "scores":
             _even(there)
+
+
+def _check_values(rows: Rows, of_file: str = "") -> None:
+    """ReleaseError for a value of archs or runs that their columns may not hold. Scores may be any number.
+
+    Args:
+        of_file: what the message begins with.
+    """
+    for (kind, space, dataset), of_table in rows.items():
+        if kind == "scores":
+            continue
+        on = f" on {dataset}" if dataset else ""
+        check_rows(kind, of_table, f"{of_file}{kind} of {space}{on}", space)
+
+
+def _join_own(rows: Rows, given: dict[TableKey, list[Source]], space: str, scores: OwnScores) -> None:
+    """Add scores of ours to those of the source, numbered as its archs are."""
+    ids = {row["arch"]: row["arch_id"] for row in rows["archs", space, None]}
+    more = [{"arch_id": ids[arch], **row} for arch, row in scores.rows if arch in ids]
+    if not more:
+        return
+    key: TableKey = ("scores", space, scores.dataset)
+    source = Source("nbzero", scores.version, scores.path, scores.licence, scores.holds)
+    given.setdefault(key, []).append(source)
+    there = rows.setdefault(key, [])
+    there += more
+    _even(there)
 
 
 def _check_not_twice(kind: Table, there: Sequence[Row], more: Sequence[Row], path: Path) -> None:
@@ -564,7 +600,10 @@ def _check_not_twice(kind: Table, there: Sequence[Row], more: Sequence[Row], pat
 
 
 def _even(rows: Sequence[Row]) -> None:
-    """Scores of several protocols get the same proxies: null, with the reason, where a source has none."""
+    """Scores of several protocols get the same columns.
+
+    What a source has none of is null, and of a proxy there is the reason.
+    """
     everywhere = dict.fromkeys(name for row in rows for name in row)
     for row in rows:
         absent = [name for name in everywhere if name not in row]
@@ -573,7 +612,8 @@ def _even(rows: Sequence[Row]) -> None:
         reasons = json.loads(row["failures"] or "{}")
         for name in absent:
             row[name] = None
-            reasons[name] = NOT_GIVEN
+            if name in PROXIES:
+                reasons[name] = NOT_GIVEN
         row["failures"] = json.dumps(reasons, sort_keys=True)
 
 
@@ -590,8 +630,6 @@ def table_of(
     import pyarrow as pa
 
     space = importer.space
-    if kind != "scores":  # which may be any number
-        check_rows(kind, rows, f"{kind} of {space}", space)
     whole = arrow_schema(kind, space)
     schema = pa.schema([one for one in whole if one.name in rows[0]])
     if sources is None:

@@ -57,7 +57,8 @@ class Which(TypedDict, total=False):
     Every evaluation of a `Bench` takes them beside space, dataset and recipe.
 
     Attributes:
-        protocol: of the scores; None is the space's standard one.
+        protocol: of the scores; None is the space's standard one; of a published space std-32 where there are
+            scores by it, else that of the benchmark's own scores.
         seed: of the runs; None is 0. "mean" is over all seeds and needs the same ones for every arch.
         split: "val"; "test" is for the final judgement.
         where: only archs for which it holds, such as "macs < 1e8 and s1_depth >= 2". It may not choose by the
@@ -418,7 +419,9 @@ def pool_of(
     score_seed: Seed = None,
     accuracy: Accuracy = "measured",
 ) -> Pool:
-    """The archs of a space that have an accuracy, or of which one is predicted and that have scores.
+    """The archs of a space that have an accuracy and scores, which every evaluation is of.
+
+    Where none is scored, or no proxy is asked for, they are those that have an accuracy.
 
     Args:
         recipe: may be left out where there is only one.
@@ -447,6 +450,8 @@ def pool_of(
         ids = loaded.rows[~np.isnan(values[loaded.rows])]
         if not len(ids):
             raise loaded.no_accuracy(split, np.flatnonzero(~np.isnan(values)))
+        if names:
+            ids = loaded.scored_among(ids)
         accuracies = loaded.accuracies(column, str(loaded.named("runs")), ids)
         of_seed, metric = loaded.seed, loaded.space.metric(dataset)
     else:
@@ -699,15 +704,29 @@ class _Loaded:
             return ""
         return f"; {count_of(num, 'arch has', 'archs have')} a {other} accuracy there: split={other!r}"
 
+    def scored_among(self, ids: Ints) -> Ints:
+        """Those of some archs that were scored; all of them where none was.
+
+        An arch that nobody scored is no arch that a proxy failed on, and would rank last as one.
+        """
+        groups = self._groups_of_scores(str(self.wanted.dataset), self.named("scores"))
+        both = ids[self._are_in(groups)[ids]]
+        return both if len(both) else ids
+
+    def _are_in(self, groups: Iterable[Group]) -> npt.NDArray[np.bool_]:
+        """(archs,) whether an arch has a row in one of some groups."""
+        found = np.zeros(len(self.archs), bool)
+        for group in groups:
+            found[np.asarray(group.ids)] = True
+        return found
+
     def scored_rows(self, needed: bool) -> Ints:
         """The rows of archs that have scores; all where none is needed, or none of the space has any."""
         dataset, protocol = str(self.wanted.dataset), self.named("scores")
         groups = self._groups_of_scores(dataset, protocol)
         if not needed or not groups:
             return self.rows
-        scored = np.zeros(len(self.archs), bool)
-        for group in groups:
-            scored[np.asarray(group.ids)] = True
+        scored = self._are_in(groups)
         ids = self.rows[scored[self.rows]]
         if len(ids):
             return ids

@@ -23,4 +23,3 @@ VARIANTS = {
     },
 }  # whose code scores another network than the benchmark's -> space -> module:function
 OF_TOKENS = frozenset({"flexibert"})  # their networks read tokens, and no protocol of images
-PUBLISHED_PROTOCOL = "std-32"  # under which they are scored where none is named

@@ -5,12 +5,14 @@
     proxy_scatter   a Pool, a Frame of `correlations`       every proxy's score against accuracy
     limits          a Frame of `constrained`                accuracy and true rank of the picks under limits
     factor_radars   a Frame of `factors`                    what each proxy and the accuracy depend on
+    factor_map      a Frame of `factors`                    the same of many proxies, as a map
     best_archs      a Frame of `constrained`                the archs that the proxies pick, stage by stage
     hybrid_curves   Frames of `HybridSearch`                the best combination of every size
     search_curves   Histories of `nbzero.search.run`        the best score so far
     before_after    a Frame of `constrained`                proxies alone and combined
 
-Every function returns a matplotlib Figure that no global state knows: `figure.savefig("mbr.png")`.
+Every function returns a matplotlib Figure that no global state knows: `figure.savefig("mbr.pdf")`. All take
+size=(width, height) in inches and notes=False.
 `FIGURES` lists them by the number that they have in the paper, each with a recipe from a Bench to the figure.
 """
 
@@ -20,8 +22,10 @@ from nbzero.face import face
 
 if TYPE_CHECKING:
     from nbzero.plots.archs import best_archs as best_archs
+    from nbzero.plots.axes import Page as Page
     from nbzero.plots.bars import mbr_bars as mbr_bars
     from nbzero.plots.hybrids import hybrid_curves as hybrid_curves
+    from nbzero.plots.maps import factor_map as factor_map
     from nbzero.plots.paper import (
         FIGURES as FIGURES,
         NAMED as NAMED,
@@ -38,8 +42,10 @@ if TYPE_CHECKING:
 __all__ = face(
     __name__,
     archs=("best_archs",),
+    axes=("Page",),
     bars=("mbr_bars",),
     hybrids=("hybrid_curves",),
+    maps=("factor_map",),
     paper=("FIGURES", "NAMED", "RESAMPLES", "Drawing", "drawing"),
     picks=("before_after", "limits"),
     radars=("factor_radars",),

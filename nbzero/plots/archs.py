@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nbzero.errors import UsageError
 from nbzero.frame import Frame
@@ -18,6 +18,7 @@ from nbzero.plots.axes import (
     PALE,
     SKY,
     SMALL,
+    Page,
     new_figure,
     panels,
     titled,
@@ -42,7 +43,11 @@ MEANING = (
 
 
 def best_archs(
-    picks: Frame, cost: str = "macs", budget: int | None = None, spacing: str = "quantile"
+    picks: Frame,
+    cost: str = "macs",
+    budget: int | None = None,
+    spacing: str = "quantile",
+    **page: Unpack[Page],
 ) -> Figure:
     """The archs that the proxies pick under one limit, a panel per arch, best first.
 
@@ -54,6 +59,7 @@ def best_archs(
         budget: number of the limit, from 1. None is the last, which admits every arch that has the cost
             unless you gave limits.
         spacing: which limits of a Report's picks: "quantile" or "even".
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a Frame without these columns, or a cost without limits in it.
@@ -66,7 +72,7 @@ def best_archs(
     archs = _parsed(groups)
     heads = [_head(group, picks.doubtful) for group in groups.values()]
     across = min(len(groups), 4)
-    figure = new_figure(max(2.9 * across, 5.5), _heights(heads, across) + 1.1)
+    figure = new_figure(max(2.9 * across, 5.5), _heights(heads, across) + 1.1, page)
     widest = max(stage.width for arch in archs for stage in arch.stages)
     longest = max(sum(stage.depth for stage in arch.stages) for arch in archs)
     block = 2.7 * 72 / (longest + 1.4)
@@ -81,7 +87,7 @@ def best_archs(
     if first["limit"] is not None:
         limit = f"{cost} <= {engineered(first['limit'])}"
     title = f"Picked where {limit} (N = {first['pool_size']:,}). {picks.title}"
-    titled(figure, title, [MEANING, *picks.notes])
+    titled(figure, title, [MEANING, *picks.notes], page)
     return figure
 
 

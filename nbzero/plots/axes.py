@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from nbzero.errors import needs
+from nbzero.errors import UsageError, needs, quoted
 from nbzero.metrics.arrays import Floats
 from nbzero.plots.words import in_units, wrapped
 
@@ -25,19 +25,52 @@ DASHES = ("-", "--", "-.", "-", "--", "-.")
 TOLD_APART = len(CYCLE)  # things in one panel; the palette has no more colours
 
 SMALL, NORMAL, LARGE = 7, 8, 11  # points
+SMALLEST, LARGEST = 2, 60  # inches
 SKEWED = 30.0  # a cost whose largest value is so many times its smallest is drawn on a logarithmic axis
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches. No pyplot, so nothing keeps it alive.
+class Page(TypedDict, total=False):
+    """How a figure lies on its page. Every figure takes these by name.
+
+    Attributes:
+        size: (width, height) in inches; None is what its content needs.
+        notes: whether the notes stand at the foot, which say how to read it, on what it rests and which
+            proxies are doubtful.
+    """
+
+    size: tuple[float, float] | None
+    notes: bool
+
+
+def new_figure(width: float, height: float, page: Page) -> Figure:
+    """An empty figure, in inches, of the page's size where it has one. No pyplot, so nothing keeps it alive.
 
     Raises:
         MissingPackageError: matplotlib cannot be imported.
+        UsageError: a size that is none.
+        TypeError: a page has something else than size and notes.
     """
     needs("a figure", "matplotlib")
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained", dpi=110)
+    unknown = page.keys() - Page.__annotations__
+    if unknown:
+        raise TypeError(f"a figure takes no {', '.join(sorted(unknown))}")
+    size = _checked_size(page.get("size")) or (width, height)
+    return Figure(figsize=size, layout="constrained", dpi=110)
+
+
+def _checked_size(size: Any) -> tuple[float, float] | None:
+    if size is None:
+        return None
+    try:
+        width, height = map(float, size)
+    except (TypeError, ValueError):
+        width = height = math.nan
+    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
+        allowed = f"width and height in inches, from {SMALLEST} to {LARGEST}, like (7, 4)"
+        raise UsageError(f"size {quoted(size)}; it is {allowed}")
+    return width, height
 
 
 def panels(figure: Figure, number: int, across: int, **options: Any) -> list[Axes]:
@@ -48,20 +81,23 @@ def panels(figure: Figure, number: int, across: int, **options: Any) -> list[Axe
     return list(grid[:number])
 
 
-def titled(figure: Figure, title: str, notes: Iterable[str] = ()) -> None:
+def titled(figure: Figure, title: str, notes: Iterable[str], page: Page) -> None:
     """Title on top and notes at the foot, wrapped to the figure's width.
 
-    The figure grows by what they take.
+    The figure grows by what they take, where the page has no size of its own.
     """
     width, height = figure.get_size_inches()
     head = wrapped(title, width, LARGE)
-    foot = "\n".join(wrapped(note, width, SMALL) for note in notes if note)
+    foot = ""
+    if page.get("notes", True):
+        foot = "\n".join(wrapped(note, width, SMALL) for note in notes if note)
     figure.suptitle(head, fontsize=LARGE)
     height += 0.18 * head.count("\n")
     if foot:
         figure.supxlabel(foot, x=0.01, ha="left", fontsize=SMALL, color=GREY)
         height += 0.12 * (foot.count("\n") + 1)
-    figure.set_size_inches(width, height)
+    if page.get("size") is None:
+        figure.set_size_inches(width, height)
 
 
 def look(number: int) -> dict[str, Any]:

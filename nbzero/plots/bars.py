@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from nbzero.plots.axes import (
     ORANGE,
     RED,
     SMALL,
+    Page,
     legend_below,
     new_figure,
     plain_axes,
@@ -52,7 +53,9 @@ class _Panel(NamedTuple):
     own: str | None
 
 
-def mbr_bars(tables: Frame | Report | Sequence[Frame | Report], column: str = "mbr_union") -> Figure:
+def mbr_bars(
+    tables: Frame | Report | Sequence[Frame | Report], column: str = "mbr_union", **page: Unpack[Page]
+) -> Figure:
     """Mean best ranking of every proxy, a panel per table, sorted in each: the smallest, best, on top.
 
     Dashed lines are the random pick and, where archs were trained with two seeds, what one seed's
@@ -64,6 +67,7 @@ def mbr_bars(tables: Frame | Report | Sequence[Frame | Report], column: str = "m
         tables: Frames of `mbr_table`, or Reports.
         column: which mBR: mbr_macs, mbr_params, mbr_depth or mbr_union. With _pool each rank is over its
             own pool. Of the paper's even limits beside quantile ones it is even_mbr_macs and so on.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a table without that column.
@@ -75,18 +79,18 @@ def mbr_bars(tables: Frame | Report | Sequence[Frame | Report], column: str = "m
         raise UsageError("no tables to draw; give Frames of mbr_table")
     ready = [_panel(table, column) for table in listed]
     places = max(len(panel.proxies) for panel in ready)
-    figure = new_figure(max(7.5, 5.6 * len(ready)), 2.5 + 0.19 * places)
+    figure = new_figure(max(7.5, 5.6 * len(ready)), 2.5 + 0.19 * places, page)
     grid = figure.subplots(1, len(ready), squeeze=False)[0]
     for axes, panel in zip(grid, ready, strict=True):
         _draw(axes, panel, column, places)
     if len(ready) == 1:
-        titled(figure, ready[0].proxies.title, ready[0].proxies.notes)
+        titled(figure, ready[0].proxies.title, ready[0].proxies.notes, page)
         return figure
     notes: list[str] = []
     for axes, panel in zip(grid, ready, strict=True):
         axes.set_title(wrapped(panel.proxies.title, 4.6, NORMAL), fontsize=NORMAL)
         notes += panel.proxies.notes
-    titled(figure, "Mean best ranking of every proxy", dict.fromkeys(notes))
+    titled(figure, "Mean best ranking of every proxy", dict.fromkeys(notes), page)
     return figure
 
 

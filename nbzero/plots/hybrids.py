@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nbzero.plots.axes import (
     NORMAL,
     SKY,
     SMALL,
+    Page,
     legend_below,
     look,
     new_figure,
@@ -35,7 +36,7 @@ JUDGED = ("size", "members", "space", "dataset", "shares", "mbr", "best_single",
 ABSENT = "#ECECEC"  # the dot of a member that is not in it
 
 
-def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
+def hybrid_curves(best: Frame, judged: Frame | None = None, **page: Unpack[Page]) -> Figure:
     """The best combination of every size.
 
     Its mBR where it was chosen, what chance gives, what it reaches elsewhere, and who is in it.
@@ -45,6 +46,7 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
         judged: `HybridSearch.judge` of the same search, on other pools. Each pool's line says what it shares
             with the one of the choice. Dotted: the single member that was best where the choice was made.
             Dashed: a random pick. Both on that pool.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: Frames without these columns.
@@ -66,7 +68,7 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
     inside = [str(members).split(" + ") for members in first["members"].tolist()]
     names = _by_use(inside)
     across = 2 if pools else 1
-    figure = new_figure(max(5.6 * across, 7.0), 4.6 + 0.17 * len(names))
+    figure = new_figure(max(5.6 * across, 7.0), 4.6 + 0.17 * len(names), page)
     ratios = {"height_ratios": [3.4, max(0.17 * len(names), 0.8)]}
     grid = figure.subplots(2, across, squeeze=False, sharex=True, sharey="row", gridspec_kw=ratios)
     _draw_choice(grid[0, 0], first, best.only(best["place"] > 1))
@@ -78,7 +80,7 @@ def hybrid_curves(best: Frame, judged: Frame | None = None) -> Figure:
         _draw_members(below, first, inside, {name: named(name, doubtful) for name in names})
         legend_below(below, 1, above.get_legend_handles_labels()[0])
     grid[0, 0].set_ylim(bottom=0)
-    titled(figure, best.title, dict.fromkeys(notes))
+    titled(figure, best.title, dict.fromkeys(notes), page)
     return figure
 
 

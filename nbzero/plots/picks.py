@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from nbzero.plots.axes import (
     PALE,
     SMALL,
     TOLD_APART,
+    Page,
     cost_axis,
     legend_below,
     new_figure,
@@ -92,6 +93,7 @@ def limits(
     highlight: Iterable[str] | None = None,
     spacing: str = "quantile",
     metric: str = "accuracy",
+    **page: Unpack[Page],
 ) -> Figure:
     """What the proxies pick under each limit of one cost.
 
@@ -107,6 +109,7 @@ def limits(
             are grey lines.
         spacing: which limits of a Report's picks: "quantile" or "even".
         metric: what the accuracies are, for tasks of imported spaces that have another one (`Pool.metric`).
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a Frame without these columns, a cost without limits in it, a highlighted proxy
@@ -121,7 +124,7 @@ def limits(
     rows = [name for name in (ORACLE, *ranked, RANDOM) if name in lines.values]
     if CEILING in mbr:
         rows.append(CEILING)
-    figure = new_figure(11.5, max(5.6, 2.2 + 0.185 * len(rows)))
+    figure = new_figure(11.5, max(5.6, 2.2 + 0.185 * len(rows)), page)
     top, bottom, right = _layout(figure)
     _limit_axis(bottom, cost, lines)
     top.tick_params(labelbottom=False)
@@ -147,7 +150,9 @@ def limits(
     notes = _notes(picks)
     if table is not None:
         notes += table.notes
-    titled(figure, f"Under {_limits_said(picks, spacing)} of {cost}. {picks.title}", dict.fromkeys(notes))
+    titled(
+        figure, f"Under {_limits_said(picks, spacing)} of {cost}. {picks.title}", dict.fromkeys(notes), page
+    )
     return figure
 
 
@@ -337,6 +342,7 @@ def before_after(
     cost: str = "macs",
     spacing: str = "quantile",
     metric: str = "accuracy",
+    **page: Unpack[Page],
 ) -> Figure:
     """Proxies alone (before, hollow) and combined (after, solid) under limits of one cost, a column each.
 
@@ -346,7 +352,7 @@ def before_after(
         picks: `constrained` of a pool whose scores hold the combinations too. Whiskers are the bootstrap
             intervals of the accuracies that it has.
         combined: name of a combination in the picks -> its members, up to six.
-        spacing, metric: as in `limits`.
+        spacing, metric, page: as in `limits`.
 
     Raises:
         UnknownNameError: a Frame without these columns, a cost without limits in it, or an unknown name.
@@ -356,7 +362,7 @@ def before_after(
     lines = _lines_of(rows_of_cost(picks, cost, "before_after", spacing))
     members = _members(combined, lines)
     every = list(dict.fromkeys(one for inside in members.values() for one in inside))
-    figure = new_figure(max(4.3 * len(members), 6.5), 6.4)
+    figure = new_figure(max(4.3 * len(members), 6.5), 6.4, page)
     grid = figure.subplots(2, len(members), squeeze=False, sharex=True, sharey="row")
     for (top, bottom), (name, inside) in zip(grid.T, members.items(), strict=True):
         # One colour in all columns, where there are enough.
@@ -375,7 +381,7 @@ def before_after(
     grid[1, 0].set_ylabel(RANK)
     grid[1, 0].set_ylim(bottom=0)
     title = f"Alone and combined, under {_limits_said(picks, spacing)} of {cost}. {picks.title}"
-    titled(figure, title, dict.fromkeys(_notes(picks)))
+    titled(figure, title, dict.fromkeys(_notes(picks)), page)
     return figure
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
-from nbzero.errors import UsageError, check_known, names
 from nbzero.frame import Frame
 from nbzero.judge.pool import ACCURACY
 from nbzero.metrics.arrays import Floats
@@ -21,24 +20,18 @@ from nbzero.plots.axes import (
     PALE,
     RED,
     SMALL,
+    Page,
     new_figure,
     panels,
     titled,
 )
-from nbzero.plots.given import check_frame
+from nbzero.plots.importances import MEANINGS, STAGES_SAID, importances_of, targets_of
 from nbzero.plots.words import named, safe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nbzero.text import Row
-
-MEANINGS = {
-    "permutation": "R² lost on held-out archs when the factor is exchanged between archs",
-    "gain": "mean gain of the splits, shares of 1",
-    "gain_unique": "mean gain of the splits without repeated inputs, shares of 1",
-}
-COLUMNS = ("target", "factor", "same_as", "r2", "fits", "num_archs", "reason")
 
 
 class _Spokes(NamedTuple):
@@ -64,6 +57,7 @@ def factor_radars(
     importance: str = "permutation",
     targets: Iterable[str] | None = None,
     metric: str = "accuracy",
+    **page: Unpack[Page],
 ) -> Figure:
     """What each target depends on: a radar per target with a bar on the spoke of each stage feature.
 
@@ -77,34 +71,24 @@ def factor_radars(
         importance: "permutation", "gain" or "gain_unique".
         targets: of the frame; None is all, accuracy first.
         metric: what the accuracies are, as in `limits`.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a Frame without these columns, another importance, a target that is not in it.
         UsageError: no Frame, no targets, or no factors.
         MissingPackageError: matplotlib is not installed.
     """
-    check_known("importance", [importance], MEANINGS)
-    check_frame(frame, (*COLUMNS, importance), "factor_radars", "factors")
-    known = sorted(dict.fromkeys(frame["target"].tolist()), key=_not_accuracy)
-    chosen = names("targets", targets, known)
-    check_known("target", chosen, known)
-    if not chosen:
-        raise UsageError(f"no targets to draw of {frame.title or 'the frame'}")
+    chosen = targets_of(frame, importance, targets, "factor_radars")
     across = _across(len(chosen))
     down = math.ceil(len(chosen) / across)
-    figure = new_figure(max(2.55 * across + 0.3, 5.2), 2.55 * down + 0.9)
+    figure = new_figure(max(2.55 * across + 0.3, 5.2), 2.55 * down + 0.9, page)
     grid = panels(figure, len(chosen), across, subplot_kw={"projection": "polar"})
     for axes, name in zip(grid, chosen, strict=True):
         head = safe(metric) if name == ACCURACY else named(name, frame.doubtful)
         _draw(axes, frame.only(frame["target"] == name), importance, head)
     title = f"Importance by {importance} ({MEANINGS[importance]}): {frame.title}"
-    titled(figure, title, [_rings_said(frame, importance), *frame.notes])
+    titled(figure, title, [_rings_said(frame, importance), *frame.notes], page)
     return figure
-
-
-def _not_accuracy(target: str) -> bool:
-    """Sorts the accuracy first."""
-    return target != ACCURACY
 
 
 def _across(number: int) -> int:
@@ -122,8 +106,7 @@ def _rings_said(frame: Frame, importance: str) -> str:
     if importance == "permutation":
         said += " Black: the standard error of permutations."
     if "s1_out" in frame["factor"].tolist():
-        said += " out, depth, stride: width, blocks and stride of a stage;"
-        said += " s4: the whole fourth stage and whether there is one."
+        said += f" {STAGES_SAID}"
     if not np.asarray(frame["fits"], bool).all():
         said += " Grey, hatched: do not read, the model does not fit."
     return said
@@ -147,24 +130,10 @@ def _draw(axes: Any, rows: Frame, importance: str, head: str) -> None:
 
 
 def _spokes(rows: Frame, importance: str) -> _Spokes:
-    kept = [row for row in rows if _has_spoke(row, importance)]
-    if not kept:
-        raise UsageError(f"no factors of {rows['target'][0]} to draw")
-    values = np.array([row[importance] or 0.0 for row in kept], np.float64).clip(0)
-    errors = np.zeros(len(kept))
-    if importance == "permutation":
-        errors = np.array([row["permutation_se"] or 0.0 for row in kept], np.float64)
-    angles = np.linspace(0, 2 * math.pi, len(kept), endpoint=False)
-    outer = float((values + errors).max()) or 1.0
-    return _Spokes([row["factor"] for row in kept], angles, values, errors, outer)
-
-
-def _has_spoke(row: Row, importance: str) -> bool:
-    """A repeated input has none, but of its gain; a whole stage is no input and has no gain."""
-    if importance == "permutation":
-        return row["same_as"] is None
-    is_input = row["gain"] is not None or "_" in row["factor"] or row["factor"] == "stem"
-    return is_input and (importance == "gain" or row["same_as"] is None)
+    found = importances_of(rows, importance)
+    angles = np.linspace(0, 2 * math.pi, len(found.names), endpoint=False)
+    outer = float((found.values + found.errors).max()) or 1.0
+    return _Spokes(found.names, angles, found.values, found.errors, outer)
 
 
 def _draw_rings(axes: Any, spokes: _Spokes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nbzero.plots.axes import (
     BLUE,
     NORMAL,
     RED,
+    Page,
     cost_axis,
     legend_below,
     look,
@@ -40,13 +41,16 @@ NOT_DRAWN = "Not drawn, because no arch has a score of it"
 DRAWABLE = (1e-290, 1e290)  # sizes that an axis can hold: it overflows near the ends of float64
 
 
-def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = None) -> Figure:
+def distributions(
+    pools: Pool | Sequence[Pool], costs: Iterable[str] | None = None, **page: Unpack[Page]
+) -> Figure:
     """Accuracy against each cost, with how accuracies and costs are spread along the edges.
 
     Several pools are drawn over each other.
 
     Args:
         costs: of macs, params and depth; None is every one that all pools have.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a cost that a pool does not have.
@@ -62,7 +66,7 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
     columns = {}
     for name in chosen:
         columns[name] = [pool.cost(name) for pool in listed]
-    figure = new_figure(3.1 * len(chosen) + 1.6, 5.0)
+    figure = new_figure(3.1 * len(chosen) + 1.6, 5.0, page)
     grid = figure.subplots(
         2,
         len(chosen) + 1,
@@ -82,10 +86,10 @@ def distributions(pools: Pool | Sequence[Pool], costs: Iterable[str] | None = No
     grid[1, -1].set_xlabel("archs")
     title = f"Costs and {listed[0].metric}"
     if len(listed) == 1:
-        titled(figure, f"{title}: {listed[0].name}")
+        titled(figure, f"{title}: {listed[0].name}", [], page)
         return figure
     legend_below(grid[1, 0], 1)
-    titled(figure, f"{title}: {', '.join(dict.fromkeys(pool.space for pool in listed))}")
+    titled(figure, f"{title}: {', '.join(dict.fromkeys(pool.space for pool in listed))}", [], page)
     return figure
 
 
@@ -147,7 +151,10 @@ def _dots(number: int) -> dict[str, Any]:
 
 
 def proxy_scatter(
-    pool: Pool, correlations: Frame | None = None, proxies: Iterable[str] | None = None
+    pool: Pool,
+    correlations: Frame | None = None,
+    proxies: Iterable[str] | None = None,
+    **page: Unpack[Page],
 ) -> Figure:
     """Every proxy's score against the accuracy, a panel each.
 
@@ -159,6 +166,7 @@ def proxy_scatter(
         correlations: `correlations` of the same pool, for Kendall's tau in the panels' titles, with its
             interval where the Frame has one, and for the order, best first.
         proxies: names of proxies or costs; None is all that the pool has.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a proxy that the pool does not have, or a Frame without the column kendall.
@@ -179,7 +187,7 @@ def proxy_scatter(
     tallest = max(len(head) for head in heads)
     across = min(len(chosen), 4 if len(chosen) <= 12 else 6)
     down = math.ceil(len(chosen) / across)
-    figure = new_figure(max(1.95 * across + 0.5, 5.0), (1.65 + 0.13 * tallest) * down + 1.1)
+    figure = new_figure(max(1.95 * across + 0.5, 5.0), (1.65 + 0.13 * tallest) * down + 1.1, page)
     grid = panels(figure, len(chosen), across, sharey=True)
     for axes, name, head in zip(grid, chosen, heads, strict=True):
         _draw_scores(axes, pool.score(name), pool.accuracy)
@@ -192,7 +200,7 @@ def proxy_scatter(
     below = [" ".join(note for note in notes if note), *doubt_notes(pool.space, chosen)]
     if correlations is not None and _has_intervals(judged):
         below += [note for note in correlations.notes if "resamples" in note]
-    titled(figure, f"Scores against {pool.metric}: {pool.name}", below)
+    titled(figure, f"Scores against {pool.metric}: {pool.name}", below, page)
     return figure
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
 from nbzero.errors import UsageError, count_of, quoted
 from nbzero.metrics.arrays import Floats
-from nbzero.plots.axes import CYCLE, DASHES, TOLD_APART, legend_below, new_figure, plain_axes, titled
+from nbzero.plots.axes import CYCLE, DASHES, TOLD_APART, Page, legend_below, new_figure, plain_axes, titled
 from nbzero.plots.words import safe
 from nbzero.search.history import History
 
@@ -22,7 +22,9 @@ POINTS = 400  # of the x axis at which histories of one strategy are compared
 BAND = (10, 90)  # percent
 
 
-def search_curves(histories: History | Iterable[History], by: By = "evaluations") -> Figure:
+def search_curves(
+    histories: History | Iterable[History], by: By = "evaluations", **page: Unpack[Page]
+) -> Figure:
     """The best score so far of each strategy.
 
     Histories of one strategy with several seeds are one line, their median, with a band from the 10th to the
@@ -31,6 +33,7 @@ def search_curves(histories: History | Iterable[History], by: By = "evaluations"
     Args:
         histories: of one objective, space and budget.
         by: what the x axis is.
+        page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UsageError: no histories, several objectives or spaces, more strategies than can be told apart, no
@@ -41,7 +44,7 @@ def search_curves(histories: History | Iterable[History], by: By = "evaluations"
         raise UsageError(f"by {quoted(by)}; it is one of {', '.join(LABELS)}")
     listed = [histories] if isinstance(histories, History) else list(histories)
     groups = _by_strategy(listed)
-    figure = new_figure(5.2, 3.4)
+    figure = new_figure(5.2, 3.4, page)
     axes = figure.subplots()
     for number, (strategy, same) in enumerate(groups.items()):
         x, curves_SX = _on_one_axis(same, by)
@@ -58,7 +61,7 @@ def search_curves(histories: History | Iterable[History], by: By = "evaluations"
     first = listed[0]
     several = any(len(same) > 1 for same in groups.values())
     note = f"Lines: median of the seeds; bands: {BAND[0]}th to {BAND[1]}th percentile." if several else ""
-    titled(figure, f"{first.where}: {first.settings['objective']}", [note])
+    titled(figure, f"{first.where}: {first.settings['objective']}", [note], page)
     return figure
 
 

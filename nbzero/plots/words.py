@@ -84,7 +84,18 @@ def named(proxy: str, doubtful: Collection[str]) -> str:
 
 
 def wrapped(text: str, inches: float, points: float) -> str:
-    """Safe text in lines that fit a width: a character of the default font is about 0.58 of its size wide."""
+    """Safe text in lines that fit a width, about equally long, so that no word is alone in the last one.
+
+    A character of the default font is about 0.58 of its size wide.
+
+    >>> print(wrapped("one two three four five six", 20 * 0.58 / 72, 1.0))
+    one two three
+    four five six
+    """
     unbroken = text.replace("N = ", "N\u00a0=\u00a0")
-    lines = textwrap.fill(unbroken, max(20, int(inches * 72 / (0.58 * points))))
-    return safe(lines.replace("\u00a0", " "))
+    width = max(20, int(inches * 72 / (0.58 * points)))
+    lines = textwrap.wrap(unbroken, width)
+    while width > 1 and len(textwrap.wrap(unbroken, width - 1)) == len(lines):
+        width -= 1
+        lines = textwrap.wrap(unbroken, width)
+    return safe("\n".join(lines).replace("\u00a0", " "))

@@ -23,6 +23,7 @@ from nbzero.errors import ProxyError, UsageError
 from nbzero.proxies.axes import Axes, Layout, UnsureError, images_first, layouts_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.lend import is_frozen_norm, without_batch_norm
+from nbzero.proxies.marks import marked_images
 from nbzero.proxies.passes import (
     draw_gaussian_weights,
     exactly,
@@ -32,7 +33,7 @@ from nbzero.proxies.passes import (
     wide,
 )
 from nbzero.proxies.trace import NO_ACTIVATION, Trace, distinct_columns, reads
-from nbzero.proxies.watch import Watch, marked_images
+from nbzero.proxies.watch import Watch
 
 
 @reads("agree_BB")

@@ -1,7 +1,7 @@
 """Which axis of a tensor is the images.
 
 Windows and patches lie behind each other in the first axis, and some layers take tokens first. Where the
-operations before a tensor do not tell (`watch`), two more forward passes do, over two images and over three:
+operations before a tensor do not tell (`marks`), two more forward passes do, over two images and over three:
 the axis of the images is the one whose size follows their number. Where an image has several rows there, the
 first image is the same in both passes, and its values tell whether its rows follow each other. A network that
 runs on one number of images alone gets two batches of that number.
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from nbzero.errors import ProxyError
+from nbzero.proxies.marks import marks_of
 from nbzero.proxies.passes import generator, normal
-from nbzero.proxies.watch import marks_of
 
 Lend = Callable[[], AbstractContextManager[nn.Module]]
 Listen = Callable[[nn.Module, Callable[[Tensor], None]], AbstractContextManager[Any]]
@@ -179,11 +179,10 @@ def _layout(two: Tensor, three: Tensor) -> Layout | str:
     if size == 2:
         return Layout(axis)
     together, apart = Layout(axis, size // 2), Layout(axis, size // 2, False)
-    fits = [_is_same_first(two, three, layout) for layout in (together, apart)]
-    if fits == [True, False]:
-        return together
-    if fits == [False, True]:
-        return apart
+    of_together, of_apart = (_difference(two, three, layout) for layout in (together, apart))
+    best = min(of_together, of_apart)
+    if best <= 1e-3 and max(of_together, of_apart) > 100 * max(best, 1e-7):
+        return together if best == of_together else apart
     return "which rows of a layer are of one image cannot be told: its images are alike, or mixed"
 
 
@@ -208,8 +207,8 @@ def _layout_by_values(one: Tensor, other: Tensor, num_images: int) -> Layout | s
     return f"no single axis of a tensor of shape {tuple(one.shape)} is the images"
 
 
-def _is_same_first(two: Tensor, three: Tensor, layout: Layout) -> bool:
-    """Whether the first image has the same values among two and among three."""
+def _difference(two: Tensor, three: Tensor, layout: Layout) -> float:
+    """How much the first image's values among two and among three differ, beside the largest of them."""
     one, other = images_first(two, layout, 2)[0].float(), images_first(three, layout, 3)[0].float()
     scale = one.abs().amax().clamp(min=1e-30)
-    return bool((one - other).abs().amax() <= 1e-3 * scale)
+    return ((one - other).abs().amax() / scale).item()

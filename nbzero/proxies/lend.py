@@ -55,7 +55,8 @@ class Lender:
             generators      of torch (from which dropout draws), numpy and Python are seeded, and put back
             checkpointing   is off, so that every layer runs once
             compiled parts  run as they were written
-            batch norm      in train mode raises ProxyError where it sees one value per channel
+            batch norm      in train mode raises ProxyError where it sees one value per channel; its gradient
+                        for a single image is right, which torch's may not be
 
         Args:
             modules: some of the network's.
@@ -125,6 +126,8 @@ def _prepare(module: nn.Module, hooks: ExitStack) -> None:
             module.inplace = False  # type: ignore[assignment]
     if isinstance(module, _BatchNorm):
         hooks.enter_context(module.register_forward_pre_hook(_refuse_single_value))
+    if isinstance(module, (_BatchNorm, _InstanceNorm)):
+        hooks.enter_context(module.register_forward_hook(_straighten_gradient))
 
 
 @contextmanager
@@ -346,6 +349,16 @@ def _refuse_single_value(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         raise ProxyError(
             "a batch norm sees one pixel of one image, which has no variance; give more or larger images"
         )
+
+
+def _straighten_gradient(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+    """The gradient that a norm of a single image is given lies in memory as its output does.
+
+    Else torch (2.13, on the processor) takes the gradient of (1, H W, C) tokens made of (1, C, H, W) maps for
+    one of maps. Then the gradients of all layers before the norm are wrong, without a word.
+    """
+    if isinstance(output, Tensor) and len(output) == 1 and output.requires_grad:
+        output.register_hook(Tensor.contiguous)
 
 
 # Classes of torch whose forward is batch norm and nothing else.

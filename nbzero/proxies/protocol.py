@@ -20,13 +20,13 @@ from nbzero.images.facts import dataset
 from nbzero.images.splits import scoring_labels
 from nbzero.images.tensors import ImageData, load, normalise
 from nbzero.networks.build import build_net, seed_of
-from nbzero.networks.published import NETWORKS, OF_TOKENS, PUBLISHED_PROTOCOL
+from nbzero.networks.published import NETWORKS, OF_TOKENS
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.lend import seeded_generators
 from nbzero.proxies.passes import draw_gaussian_weights
 from nbzero.proxies.score import Scores, score
 from nbzero.release.schema import PASSES
-from nbzero.spaces.published import standard_protocol
+from nbzero.spaces.published import PUBLISHED_PROTOCOL, standard_protocol
 
 Row = dict[str, Any]
 

@@ -26,6 +26,7 @@ from nbzero.errors import ProxyError
 from nbzero.proxies.axes import FIRST, Axes, Layout, UnsureError, images_first, layouts_of
 from nbzero.proxies.curvature import Curvature, Passing
 from nbzero.proxies.lend import Lender
+from nbzero.proxies.marks import mark, marked_images, marks_of
 from nbzero.proxies.passes import (
     check_logits,
     exactly,
@@ -38,7 +39,7 @@ from nbzero.proxies.passes import (
     wide,
 )
 from nbzero.proxies.trace import WORD, Trace, distinct_columns
-from nbzero.proxies.watch import Watch, mark, marked_images, marks_of
+from nbzero.proxies.watch import Watch
 
 _ON_OFF = frozenset({"agree_BB", "patterns"})
 _CORRELATIONS = frozenset({"act_corr", "grad_corr"})
@@ -142,6 +143,7 @@ def _record(
         with torch.set_grad_enabled(bool(needs & _FROM_GRAPH)):
             try:
                 with recorder.watch:
+                    recorder.hook_outputs(hooks)
                     logits_BC = net(marked_images(recorder.inputs))
             except ProxyError as error:
                 recorder.fail(needs, str(error))
@@ -174,8 +176,6 @@ class _Recorder:
         self.is_unsure = False
         self.kept: list[tuple[Tensor, int]] = []  # an output, and its version when it was given
         self.running: list[int] = []  # the blocks that run now, the innermost last
-        self.kinds: list[set[int]] = [set() for _ in blocks]  # the channel axes of the layers of each
-        self.last_channel_axis = 1
         self.block_outputs: list[tuple[Tensor, int]] = []  # with their channel axes
         # Gradients of the loss that have not come, and what records them.
         self.awaited: dict[int, tuple[GradientEdge, Callable[[Tensor | None], None]]] = {}
@@ -183,10 +183,9 @@ class _Recorder:
         if needs & _FROM_GRAPH:
             self.require_gradients()
         self.make_fields()
-        reads_units, reads_layers = needs & _OF_ACTIVATIONS, needs & (_OF_BLOCKS | {"channel_saliency"})
-        self.watch = Watch(
-            net, self.activation if reads_units else None, self.weighted if reads_layers else None
-        )
+        tell_unit = self.activation if needs & _OF_ACTIVATIONS else None
+        tell_weighted = self.weighted if "channel_saliency" in needs else None
+        self.watch = Watch(net, tell_unit, tell_weighted)
         self.holding = self.hook_blocks(hooks)
         if trace.authors_counting:
             self.hook_containers(hooks)
@@ -219,11 +218,15 @@ class _Recorder:
         for block, numbers in places.items():
             if self.needs & (_CORRELATIONS | _OF_BLOCKS):
                 self.follow(block, numbers, hooks)
-            if self.needs & _OF_BLOCKS:
-                hooks.enter_context(block.register_forward_hook(self.block))
             for module in block.modules():
                 holding.setdefault(module, []).extend(numbers)
         return holding
+
+    def hook_outputs(self, hooks: ExitStack) -> None:
+        """Hook what blocks give, after the watch has its hooks: it marks what this reads."""
+        if self.needs & _OF_BLOCKS:
+            for block in dict.fromkeys(self.blocks):
+                hooks.enter_context(block.register_forward_hook(self.block))
 
     def hook_containers(self, hooks: ExitStack) -> None:
         """Hook the modules with children that are named like an activation."""
@@ -272,7 +275,7 @@ class _Recorder:
 
         def end(*_: Any) -> None:
             if not self.watch.is_deaf:
-                self.ended = self.running.pop()
+                self.running.pop()
 
         hooks.enter_context(block.register_forward_pre_hook(begin))
         hooks.enter_context(block.register_forward_hook(end))
@@ -360,11 +363,6 @@ class _Recorder:
         self.tensor_hooks.append(tensor.register_hook(come))
 
     def weighted(self, layer: nn.Module, weights: int, output: Tensor) -> Tensor | None:
-        if output.ndim == 4:
-            for block in self.running:
-                self.kinds[block].add(1 if isinstance(layer, nn.Conv2d) else -1)
-        if "channel_saliency" not in self.needs:
-            return None
         layout = self.layout(output, frozenset({"channel_saliency"}))
         if layout is None or not output.requires_grad:
             return None
@@ -386,32 +384,18 @@ class _Recorder:
             return None
         if self.watch.is_deaf:
             return None
-        axis = self.channel_axis(output)
-        if axis is None:
+        channels = marks_of(output).channels
+        if len(channels) != 1:
             reason = "which axis of a block's output is the channels cannot be told"
             self.fail(self.needs & _OF_BLOCKS, reason)
             return None
+        (axis,) = channels
         if "block_cov" in self.needs:
             self.trace.block_cov.append(self.watch.unheard(_covariance, wide(output.detach()), axis))
         if "block_gains" not in self.needs:
             return None
         self.block_outputs.append((output, axis))
         return self.keep(output)
-
-    def channel_axis(self, output: Tensor) -> int | None:
-        """Of (B, T, C) the last, where nothing says otherwise; of maps that of the layers in the block.
-
-        A block without layers leaves the channels where they were.
-        """
-        axis = marks_of(output).channels
-        if output.ndim == 3:
-            return -1 if axis is None else axis
-        kinds = self.kinds[self.ended]
-        if axis is None and len(kinds) < 2:
-            axis = next(iter(kinds), self.last_channel_axis)
-        if axis is not None:
-            self.last_channel_axis = axis
-        return axis
 
     def finish(self, logits_BC: Any) -> None:
         """The backward passes; each is skipped, with its reason, where the network does not allow it."""
@@ -433,7 +417,7 @@ class _Recorder:
                 trace.input_grads = self.from_logits(logits_BC)
             except ProxyError as error:
                 trace.failed["input_grads"] = str(error)
-        if "block_gains" in needs:
+        if "block_gains" in needs and "block_gains" not in trace.failed:
             try:
                 trace.block_gains = self.from_blocks()
             except ProxyError as error:

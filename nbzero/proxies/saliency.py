@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nbzero.errors import ProxyError
 from nbzero.proxies.lend import without_batch_norm
-from nbzero.proxies.passes import gradients, weights_of, wide
+from nbzero.proxies.passes import generator, gradients, normal, weights_of, wide
 from nbzero.proxies.trace import Trace, reads
 
 
@@ -201,7 +201,8 @@ def synflow(trace: Trace) -> float:
         the last layer counts.
 
     Raises:
-        ProxyError: the network has no weights or returns no tensor, or the sum leaves the range of float64.
+        ProxyError: the network has no weights or returns no tensor, the sum leaves the range of float64, or
+            it is of rounding alone: weights changed by 1e-14 change it by more than 1e-3.
 
     Source: Tanaka et al., NeurIPS 2020, arXiv:2006.05467; as a proxy (one pass, no pruning rounds)
         Abdelfattah et al., ICLR 2021, arXiv:2101.08134. Zen-NAS keeps batch norm, redraws the weights and
@@ -220,7 +221,18 @@ def synflow(trace: Trace) -> float:
     # Forward-only dual numbers take 3.9 ms where this takes 5.5, at 11 M macs. But they need a rule for every
     # operation. Where a network has another (squeeze-and-excitation's product, a functional max-pool) the sum
     # is wrong unnoticed.
-    with without_batch_norm(net), torch.enable_grad():
+    with without_batch_norm(net):
+        total, is_sum_of_paths = _flow(net, ones, weights)
+        if math.isinf(total):
+            raise ProxyError("synflow overflows float64 on this network")
+        if not is_sum_of_paths and not math.isnan(total):
+            _refuse_rounding(total, net, ones, weights)
+    return total
+
+
+def _flow(net: nn.Module, ones: Tensor, weights: list[nn.Parameter]) -> tuple[float, bool]:
+    """The score; and whether all dR/dW are >= 0, as where R is a sum of products over paths."""
+    with torch.enable_grad():
         output = net(ones)
         if not isinstance(output, Tensor):
             raise ProxyError(
@@ -228,7 +240,21 @@ def synflow(trace: Trace) -> float:
             )
         grads = gradients(output.sum(), weights)
     sums = [(weight.detach() * grad).abs_().sum() for weight, grad in zip(weights, grads, strict=True)]
-    total = torch.stack(sums).sum().item()
-    if math.isinf(total):
-        raise ProxyError("synflow overflows float64 on this network")
-    return total
+    return torch.stack(sums).sum().item(), not any((grad < 0).any() for grad in grads)
+
+
+def _refuse_rounding(total: float, net: nn.Module, ones: Tensor, weights: list[nn.Parameter]) -> None:
+    """Raise where the score is of rounding alone.
+
+    A sum over paths has no differences, so that its digits are right. A softmax or norm subtracts: between
+    values of 1e20, all alike as the image is, rounding may decide which wins.
+    """
+    draws = generator(0)
+    for weight in weights:
+        weight.data *= 1 + 1e-14 * normal(weight.shape, draws, weight)
+    other, _ = _flow(net, ones, weights)
+    if not abs(other - total) <= 1e-3 * total:
+        raise ProxyError(
+            "synflow of this network is rounding alone, as where a softmax chooses between values of 1e20: "
+            f"weights changed by 1e-14 make {other:.3g} of {total:.3g}"
+        )

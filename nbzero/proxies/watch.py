@@ -1,15 +1,13 @@
 """What runs in a forward pass: activations, convolutions and linear layers, modules or functions alike.
 
-A tensor that leads back to the images by operations that are known here carries two marks: that its first
-axis is the images, and which of its axes is the channels. Any other operation, as a transpose or a reshape,
-takes the marks away. Whoever needs to know then asks `axes`.
+Tensors carry marks there (`marks`): whether their first axis is the images, and which axes are the channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,128 +15,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nbzero.proxies.lend import copied
+from nbzero.proxies.marks import Marks, mark, mark_outputs, marks_of, marks_of_layer, methods
 from nbzero.proxies.passes import WEIGHTED, exactly
-
-
-class Marks(NamedTuple):
-    """What is known of a tensor: whether its first axis is the images, and its channel axis (1 or -1)."""
-
-    images_first: bool = False
-    channels: int | None = None
-
-
-_UNKNOWN = Marks()
-_NAME = "_nbzero_marks"
-
-
-def marks_of(tensor: Tensor) -> Marks:
-    """What is known of a tensor."""
-    marks: Marks = getattr(tensor, _NAME, _UNKNOWN)
-    return marks
-
-
-def mark(tensor: Tensor, marks: Marks) -> Tensor:
-    """Say what is known of a tensor."""
-    setattr(tensor, _NAME, marks)
-    return tensor
-
-
-def marked_images(images: Tensor) -> Tensor:
-    """A copy of the images, marked as what they are; a network may change its input in place."""
-    channels = 1 if images.ndim == 4 else None
-    return mark(images.clone(), Marks(True, channels))
-
-
-# Operations that keep the images first
-
-
-def _methods(*names: str) -> set[Any]:
-    """Functions of those names in torch, torch.nn.functional and Tensor, in-place ones too."""
-    found = set()
-    for home in (torch, F, Tensor, torch._C._nn):
-        for name in names:
-            for spelled in (name, f"{name}_", f"__{name}__", f"__i{name}__", f"__r{name}__"):
-                if hasattr(home, spelled):
-                    found.add(getattr(home, spelled))
-    return found
-
-
-_CHANNELS_FIRST = _methods("conv1d", "conv2d", "conv3d", "batch_norm", "native_batch_norm", "group_norm")
-_CHANNELS_FIRST |= _methods("conv_transpose2d", "instance_norm", "channel_shuffle", "pixel_shuffle")
-_CHANNELS_LAST = _methods("linear", "layer_norm", "rms_norm")
-_ALIKE = _methods(
-    *("add", "sub", "mul", "div", "truediv", "neg", "abs", "exp", "pow", "sqrt", "rsqrt", "square", "where"),
-    *("relu", "relu6", "leaky_relu", "rrelu", "prelu", "gelu", "silu", "elu", "selu", "celu", "mish"),
-    *("hardtanh", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus", "threshold", "clamp"),
-    *("clamp_min", "clamp_max", "clip", "dropout", "dropout1d", "dropout2d", "alpha_dropout", "to", "float"),
-    *(
-        "contiguous",
-        "clone",
-        "max_pool2d",
-        "_max_pool2d",
-        "avg_pool2d",
-        "adaptive_avg_pool2d",
-        "adaptive_max_pool2d",
-    ),
-    *("interpolate", "pad", "lerp", "addcmul", "nan_to_num", "type_as", "softmax", "normalize"),
-)
-_FLATTENING = _methods("flatten")
-_AVERAGING = _methods("mean", "amax", "sum")
-_JOINING = _methods("cat", "concat")
-_KEEPING = _CHANNELS_FIRST | _CHANNELS_LAST | _ALIKE
-
-
-def _marks_of_output(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Marks:
-    """What is known of an output; nothing, where the operation is not known to keep the axes."""
-    if func in _KEEPING:
-        return _kept(func, args, kwargs)
-    if func in _FLATTENING:
-        start = args[1] if len(args) > 1 else kwargs.get("start_dim", 0)
-        return Marks(marks_of(args[0]).images_first and start >= 1)
-    if func in _AVERAGING:
-        given = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
-        axes = given if isinstance(given, (tuple, list)) else (given,)
-        keeps = args[0].ndim > 0 and all(isinstance(axis, int) and axis % args[0].ndim for axis in axes)
-        return Marks(keeps and marks_of(args[0]).images_first)
-    if func in _JOINING:
-        parts = args[0] if args else kwargs["tensors"]
-        axis = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", 0))
-        if axis >= 1 and all(marks_of(part).images_first for part in parts):
-            return marks_of(parts[0])
-    return _UNKNOWN
-
-
-def _kept(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Marks:
-    if func in _CHANNELS_FIRST or func in _CHANNELS_LAST:  # the other tensors are weights and statistics
-        source = args[0] if args else kwargs["input"]
-        channels = 1 if func in _CHANNELS_FIRST else -1
-        return Marks(marks_of(source).images_first, channels)
-    given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-    if len(given) == 1:
-        return marks_of(given[0])
-    most = max((value.ndim for value in given), default=0)
-    if most == 0:
-        return _UNKNOWN
-    largest = [value for value in given if value.ndim == most]
-    known = [marks_of(value) for value in largest]
-    # A table of one row, as a position embedding, is laid over all images.
-    first = [marks.images_first or len(value) == 1 for marks, value in zip(known, largest, strict=True)]
-    smaller = any(marks_of(value).images_first for value in given if value.ndim < most)
-    images_first = all(first) and any(marks.images_first for marks in known) and not smaller
-    axes = {marks.channels for marks in known if marks.channels is not None}
-    return Marks(images_first, axes.pop() if len(axes) == 1 else None)
-
 
 # Units: activations
 
 
-_UNIT_FUNCTIONS = _methods("relu", "relu6", "leaky_relu", "rrelu", "prelu", "gelu", "silu")
-_CLAMPS = _methods("clamp", "clip", "hardtanh")
-_CLAMPS_BELOW = _methods("clamp_min", "threshold")
+_UNIT_FUNCTIONS = methods("relu", "relu6", "leaky_relu", "rrelu", "prelu", "gelu", "silu")
+_CLAMPS = methods("clamp", "clip", "hardtanh")
+_CLAMPS_BELOW = methods("clamp_min", "threshold")
 # The functions that convolutions and linear layers call with their weight.
-LAYERS = _methods("conv1d", "conv2d", "conv3d", "linear")
-_SIGMOIDS = _methods("sigmoid")
-_PRODUCTS = _methods("mul")
+LAYERS = methods("conv1d", "conv2d", "conv3d", "linear")
+_SIGMOIDS = methods("sigmoid")
+_PRODUCTS = methods("mul")
 
 
 def _switches(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -238,6 +127,8 @@ class Watch(TorchFunctionMode):
                 self.hook(module.register_forward_hook(self._layer_ends))
             elif type(module) is nn.BatchNorm2d:
                 self.hook(module.register_forward_hook(_mark_norm))
+            elif self.marks and not module._modules and not type(module).__module__.startswith("torch.nn."):
+                self.hook(module.register_forward_hook(_carry))
         super().__enter__()
         return self
 
@@ -292,9 +183,8 @@ class Watch(TorchFunctionMode):
             running, used = self.layers.pop()
             if running is layer:
                 break
-        if type(layer) in WEIGHTED and not marks_of(output).images_first:
-            channels = 1 if type(layer) is nn.Conv2d else -1
-            mark(output, Marks(marks_of(inputs[0]).images_first, channels))
+        if type(layer) in WEIGHTED and not marks_of(output).channels:  # run by a formula of `curvature`
+            mark(output, marks_of_layer(inputs[0], -3 if type(layer) is nn.Conv2d else -1))
         if self.tell_weighted is None:
             return None
         weights = layer.weight[0].numel() if used is None else used
@@ -318,10 +208,8 @@ class Watch(TorchFunctionMode):
             weight = args[1] if len(args) > 1 else kwargs["weight"]
             self.layers[-1][1] = weight.numel() // max(len(weight), 1)
         output = func(*args, **kwargs)
-        if self.marks and isinstance(output, Tensor):
-            marks = _marks_of_output(func, args, kwargs)
-            if marks is not _UNKNOWN or marks_of(output) is not _UNKNOWN:
-                mark(output, marks)
+        if self.marks:
+            mark_outputs(func, args, kwargs, output)
             if func in _SIGMOIDS and args:
                 self.gate = output, args[0]
         return output
@@ -341,4 +229,12 @@ class Watch(TorchFunctionMode):
 def _mark_norm(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
     """A batch norm may run by a formula of `curvature`, which no mode sees."""
     if isinstance(output, Tensor):
-        mark(output, Marks(marks_of(inputs[0]).images_first, 1))
+        mark(output, marks_of_layer(inputs[0], 1 - output.ndim))
+
+
+def _carry(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    """A foreign module may run what no mode sees. Where it keeps the shape, channels stay where they were."""
+    if not isinstance(output, Tensor) or not inputs or not isinstance(inputs[0], Tensor):
+        return
+    if output.shape == inputs[0].shape and not marks_of(output).channels:
+        mark(output, Marks(marks_of(output).images_first, marks_of(inputs[0]).channels))

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -115,12 +115,15 @@ class Manifest:
     """The contents of manifest.json.
 
     Attributes:
+        files: the tables and indexes, by path.
         parent: None where the release is not derived from another.
+        others: files beside them that the release also has, by path.
     """
 
     data_version: str
     files: dict[str, File]
     parent: Parent | None = None
+    others: dict[str, File] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The bytes of manifest.json."""
@@ -132,6 +135,8 @@ class Manifest:
         if self.parent is not None:
             content["parent"] = asdict(self.parent)
         content["files"] = {path: asdict(self.files[path]) for path in sorted(self.files)}
+        if self.others:
+            content["others"] = {path: asdict(self.others[path]) for path in sorted(self.others)}
         return (json.dumps(content, indent=1) + "\n").encode()
 
     @classmethod
@@ -153,11 +158,17 @@ class Manifest:
             version = Version.parse(content["data_version"])
             parent = Parent.parse(content["parent"]) if "parent" in content else None
             _check_derived(version, parent)
-            files = {safe_path(path): File.parse(said) for path, said in content["files"].items()}
+            files = _files_of(content["files"])
+            others = _files_of(content.get("others", {}))
         except (KeyError, TypeError, AttributeError, ValueError, ReleaseError) as error:
             why = f"malformed ({type(error).__name__}: {error})"
             raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
-        return cls(str(version), files, parent)
+        return cls(str(version), files, parent, others)
+
+
+def _files_of(said: Any) -> dict[str, File]:
+    """The files that a manifest lists; errors as `File.parse` and `safe_path`."""
+    return {safe_path(path): File.parse(of_file) for path, of_file in said.items()}
 
 
 def _checked_sha256(text: Any) -> str:
@@ -287,10 +298,13 @@ class Release:
             raise ReleaseError(f"{where} is {why}; fetch the release anew") from error
 
     def _promised(self, name: str) -> File:
-        if name not in self.manifest.files:
-            there = ", ".join(sorted(self.manifest.files))
+        manifest = self.manifest
+        if name in manifest.others:
+            return manifest.others[name]
+        if name not in manifest.files:
+            there = ", ".join(sorted(manifest.files))
             raise ReleaseError(f"{self.url} has no {name}; its manifest names {there}")
-        return self.manifest.files[name]
+        return manifest.files[name]
 
     def _bytes(self, name: str, promised: File) -> bytes:
         """All of a file, checked: what is checked is what is parsed."""

@@ -19,8 +19,9 @@ from nbzero.files import cache_folder, write_cached
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import Release
 from nbzero.release.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of
+from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import CHOICES
-from nbzero.spaces.published import IMPORTED, space_with, standard_protocol
+from nbzero.spaces.published import IMPORTED, PUBLISHED_PROTOCOL, space_with, standard_protocol
 from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -126,6 +127,14 @@ class OpenedSpace:
             return "accuracy"
         return self.index.text(f"runs/{dataset}", "metric", 0) or "accuracy"
 
+    @property
+    def how_to_import(self) -> str:
+        """What to add to an error where a published benchmark has no accuracies here; "" else."""
+        if self.published is None or self.datasets("runs"):
+            return ""
+        joins = "joins them with the scores that are here"
+        return f"; the authors of {self.published.title} publish them: {import_command(self.name)} {joins}"
+
     def has(self, table: str, column: str) -> bool:
         return column in self.index.tables[table]["columns"]
 
@@ -222,7 +231,8 @@ class Opened:
         """The recipe or protocol meant.
 
         Args:
-            name: None is the space's standard protocol, or the only recipe that there is.
+            name: None is the space's standard protocol, or the only recipe that there is. Of a published
+                space it is std-32 where there are scores by it, else the one of the benchmark's own scores.
 
         Returns:
             None where none was named and the release has none for this space and dataset.
@@ -234,11 +244,11 @@ class Opened:
         self.check_dataset(dataset)
         there = space.named(kind, dataset)
         if name is None:
-            return (
-                standard_protocol(space.name) or None
-                if kind == "scores"
-                else _only(there, space.name, dataset)
-            )
+            if kind == "runs":
+                return _only(there, space.name, dataset)
+            if space.published is not None and PUBLISHED_PROTOCOL in there:
+                return PUBLISHED_PROTOCOL
+            return standard_protocol(space.name) or None
         word, known = ("recipe", RECIPES) if kind == "runs" else ("protocol", PROTOCOLS)
         _check_name(word, name)
         if name not in there and name not in known:
@@ -278,7 +288,8 @@ class Opened:
         """In words that there are no runs (or scores) of a space, and the spaces that have some."""
         having = [name for name in self.spaces if self.space(name).datasets(kind)]
         listed = ", ".join(having) or "no space"
-        return f"the release has no {kind} of {space}; it has {kind} of {listed}"
+        said = f"the release has no {kind} of {space}; it has {kind} of {listed}"
+        return said + self.space(space).how_to_import if kind == "runs" else said
 
     def only_dataset(self, space: str, kind: Kind = "runs", by: str = "dataset", preferred: str = "") -> str:
         """The only data set of which there are runs (or scores).

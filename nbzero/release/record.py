@@ -208,7 +208,7 @@ class Record:
         recipe = self._release.named("runs", self._space, dataset, recipe)
         _, absent = self._first_row("runs", dataset, recipe, seed)
         if absent:
-            return absent
+            return absent + self._space.how_to_import
         if self._space.published is None:
             return "the run diverged: its loss or a logit stopped being finite"
         there = "test" if column == "val_acc" else "val"
@@ -219,7 +219,8 @@ class Record:
         """A proxy's score as computed, sign and scale untouched.
 
         Args:
-            protocol: None is the space's standard one.
+            protocol: None is the space's standard one; of a published space std-32 where there are scores by
+                it, else that of the benchmark's own scores.
             seed: None is seed 0; a number; or "mean" over the seeds that have a score.
 
         Returns:

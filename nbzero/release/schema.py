@@ -278,7 +278,7 @@ def _imported_archs(space: str) -> tuple[Column, ...]:
         Column("arch_id", "int32", "", _ORDER, 0),
         Column("arch", "string", "", f"architecture string of {definition.title}"),
     ]
-    if definition.has_classes:
+    if definition.class_of:
         columns.append(Column("iso_class", "int32", "", "archs with the same number are one network", 0))
     columns += [_choice_column(choice) for choice in definition.choices]
     costs = _imported_costs(definition.costs_of)

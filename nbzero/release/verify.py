@@ -5,12 +5,13 @@ It reads, and writes nothing.
     The manifest    names a parent where its version is that of a derived release.
     Every file      against the manifest.
     Every table     against the schema: columns, types, ranges, keys unique and sorted.
-    Every arch      against the closed forms and the build order; in an imported space against its definition.
+    Every arch      against the closed forms and the build order; in a published space against its definition.
     Imported tables name their source.
     Runs, scores    against the archs, and their space, dataset and arch against the path and the archs.
     Predictions     against the arrays that the surrogates table has, by predicting every member anew.
     Surrogates      against the runs that they were fitted on, where no others were added since.
     Every index     against the Parquet files that it is made of, value by value.
+    Reproductions   against their columns, where the release has some.
     Every folder    of tables and indexes: it holds nothing that the manifest does not name. What else the
                     release's folder holds is listed by `stranger_notes`.
 """
@@ -28,6 +29,8 @@ from nbzero.release.derived import stale
 from nbzero.release.index import build_index, index_path, sort_keys
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
+from nbzero.release.reproductions import RESULTS, checked_results
+from nbzero.release.sampled import is_sampled, sampled_rows
 from nbzero.release.schema import (
     LATER,
     TABLES,
@@ -77,7 +80,7 @@ def verify(path_or_url: str | os.PathLike[str] | None = None) -> list[str]:
     for space in archs:
         lines += _check_index(release, space, tables)
     _check_all_are_known(release, archs)
-    return lines
+    return lines + [_check_other(release, path) for path in release.manifest.others]
 
 
 def _check_all_are_known(release: Release, spaces: Iterable[str]) -> None:
@@ -95,7 +98,7 @@ def strangers(release: Release) -> list[str]:
     """
     if release.folder is None:
         return []
-    known = {*release.manifest.files, MANIFEST}
+    known = {*release.manifest.files, *release.manifest.others, MANIFEST}
     found = []
     for at, folders, files in os.walk(release.folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -165,6 +168,19 @@ def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Tabl
     if data != build_index(space, named, sources):
         raise ReleaseError(f"{path} differs from the Parquet files it is derived from; {AGAIN}")
     return [f"{path}: equals its {count_of(len(named), 'table')}"]
+
+
+def _check_other(release: Release, path: str) -> str:
+    """The line of a file beside the tables, which the results of reproductions are the only one of."""
+    if path != RESULTS:
+        raise ReleaseError(f"{path} is no file that a release has beside its tables; {AGAIN}")
+    with release.file(path) as file:
+        table = checked_results(file.read(), path)
+    rows = count_of(table.num_rows, "row")
+    promised = release.manifest.others[path].rows
+    if table.num_rows != promised:
+        raise ReleaseError(f"{path} has {rows}, its manifest says {promised}; {AGAIN}")
+    return f"{path}: {rows}"
 
 
 def _check_derived(key: TableKey, tables: Mapping[TableKey, pa.Table]) -> None:
@@ -302,6 +318,9 @@ def _check_archs(rows: Rows, space: str, path: str) -> None:
 
 
 def _check_imported_archs(rows: Rows, space: str, path: str) -> None:
+    if is_sampled(space, [row["arch"] for row in rows]):
+        _check_sampled_archs(rows, space, path)
+        return
     definition = IMPORTED[space]
     num_different = len({row["arch"] for row in rows})
     if len(rows) != definition.num_members or num_different != len(rows):
@@ -315,6 +334,12 @@ def _check_imported_archs(rows: Rows, space: str, path: str) -> None:
             raise ReleaseError(f"{path}: row {number}: {error}") from error
         if row != row | said:
             raise _not_what_it_says(path, number, row)
+
+
+def _check_sampled_archs(rows: Rows, space: str, path: str) -> None:
+    for number, wanted in enumerate(sampled_rows(space, len(rows))):
+        if rows[number] != wanted:
+            raise _not_what_it_says(path, number, rows[number])
 
 
 def _not_what_it_says(path: str, number: int, row: Mapping[str, Any]) -> ReleaseError:

@@ -58,7 +58,8 @@ class Imported:
         costs: what the definition fixes of macs, params and depth.
         costs_of: the setting of macs and params, for the columns' meanings.
         protocol: under which its scores are imported; "" where there are none.
-        has_classes: the archs table says by `iso_class` which archs are one network.
+        class_of: what is the same for archs that are one network, which the archs table says by `iso_class`;
+            None where that is not known.
         scores_said: proxy -> (unit, meaning) of its column, where that is not the registry's.
         doubts: proxy -> why its values are not to be trusted; they are imported all the same.
         every: the numbers of every arch, where the definition says which there are.
@@ -76,7 +77,7 @@ class Imported:
     costs: Callable[[Sequence[int]], dict[str, int]]
     costs_of: str = ""
     protocol: str = ""
-    has_classes: bool = False
+    class_of: Callable[[Sequence[int]], str] | None = None
     scores_said: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
     every: Callable[[Sequence[Choice]], Iterable[Sequence[int]]] | None = None
@@ -89,6 +90,11 @@ class Imported:
             )
         values = tuple(self.pieces(text))
         return values + (0,) * (len(self.choices) - len(values))
+
+
+def import_command(space: str) -> str:
+    """What makes a release with the published table of a space."""
+    return f"python -m builders.import_bench {space} --source FILE --out DIR"
 
 
 def every_combination(choices: Sequence[Choice]) -> Iterator[tuple[int, ...]]:
@@ -126,6 +132,10 @@ class ImportedSpace(Space):
             return found
         nearest = tuple(self._nearest(self.encode(arch), 3))
         said = f"{arch} is written like an arch of {self.name}, but its table has none"
+        num_all = self.definition.num_members
+        if len(self) < num_all:
+            has = f"this release has {len(self):,} of the {num_all:,} archs of {self.name}"
+            said = f"{has}, and {arch} is none of them ({import_command(self.name)} makes one that has all)"
         raise NotAMemberError(f"{said}; nearest are {', '.join(nearest)}", nearest)
 
     def encode(self, arch: str) -> npt.NDArray[np.int16]:

@@ -107,6 +107,6 @@ NB201 = Imported(
     costs=cell_costs,
     costs_of=CIFAR10,
     protocol="freerea-naslib",
-    has_classes=True,
+    class_of=cell_class,
     every=every_combination,
 )

@@ -80,6 +80,6 @@ NBMACRO = Imported(
     text=lambda values: "".join(map(str, values)),
     costs=layer_costs,
     costs_of=CIFAR10,
-    has_classes=True,
+    class_of=macro_class,
     every=every_combination,
 )

@@ -41,6 +41,9 @@ IMPORTED: dict[str, Imported] = {
     )
 }
 
+# By which networks of published spaces are scored here, where no protocol is named.
+PUBLISHED_PROTOCOL = "std-32"
+
 
 def space_with(name: str, members: Sequence[str]) -> Space:
     """A space with its members, as a release has them; UnknownNameError for a name that no space has."""

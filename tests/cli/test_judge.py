@@ -199,9 +199,9 @@ LONG = "r1-mini:cifar10:val:cpu-16px-12"
 def test_a_pool_to_judge_on_keeps_the_protocol_asked_for(release):
     args = ("--release", release, "hybrid", "r1-mini", *SHORT, "-p", "zen", "--judge", LONG)
     (row,) = answer(*args)["rows"]
-    assert row["no_score"] == 0
+    assert row["num_archs"] == 4
     (row,) = answer(*args, "--protocol", "std-32")["rows"]
-    assert row["no_score"] == 3  # of the four archs, one is scored under std-32
+    assert row["num_archs"] == 1  # of the four archs, one is scored under std-32
 
 
 def test_hybrid_searches_judges_and_reports(release, bench):

@@ -23,10 +23,35 @@ from nbzero.release.manifest import Release
 from nbzero.release.schema import columns_of, imported_row
 from nbzero.spaces.choices import ImportedSpace
 from nbzero.spaces.published import IMPORTED
-from tests.importers.made import MADE, NUM, imported, made_flexibert, made_nb201, write
+from tests.importers.made import MADE, NUM, imported, made_flexibert, made_nb201, run, write
+from tests.importers.test_suite_zero import made_transnas_suite, put as put_json
 from tests.places import ROOT
 
 NB = "nasbench201"
+
+
+def test_a_value_out_of_its_range_is_said_with_the_file(tmp_path: Path, refused: Any) -> None:
+    def spoil(files: dict[str, list[dict[str, Any]]]) -> None:
+        for row in files["transnasbench101"]:
+            if (row["space"], row["task"]) == ("micro", "room_layout"):
+                row["val_accuracy"] = 0.5
+
+    said = refused("transnas-micro", spoil)
+    assert "runs of transnas-micro on room_layout: row 0: negative loss" in said
+    assert str(tmp_path / "source" / "transnasbench101.parquet") in said
+
+
+def test_a_value_out_of_its_range_is_said_with_the_official_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = made_transnas_suite("micro")
+    first = next(iter(held["room_layout"].values()))
+    first["val_accuracy"] = 0.5
+    path = put_json(tmp_path / "suite.json", held)
+    assert run("transnas-micro", path, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert f"error: {path}: runs of transnas-micro on room_layout: row" in said
+    assert "negative loss is [0.5]" in said and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nbzero import Bench
+from nbzero.judge.factors import factors
 from nbzero.judge.picks import constrained, mbr_table
+from nbzero.judge.pool import as_sample
 from tests.plots.looks import PROXIES
 
 
@@ -33,6 +35,14 @@ def picks(pool):
 @pytest.fixture(scope="session")
 def table(pool):
     return mbr_table(pool)
+
+
+@pytest.fixture(scope="session")
+def frame(pool):
+    """Factors of targets of every kind: ones that fit, one that does not, one without a model."""
+    rng = np.random.default_rng(0)
+    sample = as_sample(pool).with_target("noise", rng.normal(size=len(pool)))
+    return factors(sample, ["macs", "noise", "linear_regions", "accuracy"])
 
 
 @pytest.fixture(scope="session")

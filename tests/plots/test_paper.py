@@ -12,7 +12,7 @@ from nbzero import Bench, plots
 from nbzero.errors import UnknownNameError, UsageError
 from nbzero.judge.hybrids import HYBRIDS
 from nbzero.judge.picks import constrained
-from nbzero.plots.paper import picks_with_intervals
+from nbzero.plots.paper import Limits, picks_with_intervals
 from tests.plots.looks import PROXIES, drawn, foot, legends_lie_clear, line, title, within
 
 RECIPE = "cpu-16px-4"
@@ -114,7 +114,7 @@ def test_a_space_that_lacks_a_cost_is_named_once(bench, monkeypatch):
 
     chosen = bench.pool("r1-mini", "cifar10", proxies=["zen"])
     monkeypatch.setattr(Bench, "pool", without_macs)
-    notes = foot(plots.drawing("hybrid").draw(bench, chosen))
+    notes = foot(plots.drawing("hybrid").draw(bench, chosen, Limits(), {}))
     assert "Not judged on r2-mini, which has no macs, params." in notes
     assert "Not judged on mb-mini, which has no macs." in notes, "it has a score called params"
 
@@ -155,7 +155,7 @@ def test_a_member_is_drawn_alone_by_the_scores_that_its_combination_ranks(bench,
     turned = replace(pool, scores={**pool.scores, "macs": -pool.costs["macs"]})
     picks = constrained(turned, "macs")
     rows = picks.only(picks["proxy"] == "macs")
-    alone = line(plots.drawing("combined").draw(bench, turned).axes[0], "macs alone")
+    alone = line(plots.drawing("combined").draw(bench, turned, Limits(), {}).axes[0], "macs alone")
     np.testing.assert_array_equal(alone.get_ydata(), rows["accuracy"])
 
 
@@ -164,13 +164,13 @@ def test_a_member_is_drawn_alone_by_the_scores_that_its_combination_ranks(bench,
 )
 def test_a_figure_that_needs_a_cost_says_so(name, bench, bare):
     with pytest.raises(UsageError, match="transnas-micro"):
-        plots.drawing(name).draw(bench, bare)
+        plots.drawing(name).draw(bench, bare, Limits(), {})
 
 
 def test_a_figure_that_needs_members_says_so(bench, pool):
     lacks = "lacks members of every named combination: zen_macs needs zen, macs"
     with pytest.raises(UsageError, match=lacks):
-        plots.drawing("combined").draw(bench, replace(pool, scores={}))
+        plots.drawing("combined").draw(bench, replace(pool, scores={}), Limits(), {})
 
 
 def test_a_figure_of_predicted_accuracies_says_so():

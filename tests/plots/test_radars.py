@@ -11,13 +11,6 @@ from tests.judge.samples import make_sample
 from tests.plots.looks import apart, foot, heads, within
 
 
-@pytest.fixture(scope="module")
-def frame(pool):
-    rng = np.random.default_rng(0)
-    sample = as_sample(pool).with_target("noise", rng.normal(size=len(pool)))
-    return factors(sample, ["macs", "noise", "linear_regions", "accuracy"])
-
-
 @pytest.mark.parametrize("importance", ["permutation", "gain", "gain_unique"])
 def test_radars_are_the_importances(pool, frame, importance):
     figure = plots.factor_radars(frame, importance)

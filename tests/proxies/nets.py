@@ -95,3 +95,10 @@ def pre_and_grads(net, images, labels):
 def slow_logdet(rows):
     corr = sum(weight * torch.corrcoef(values.flatten(1).double()).abs() for weight, values in rows)
     return torch.linalg.slogdet(corr).logabsdet.item()
+
+
+def entropy(x_CP):
+    """Of the eigenvalues of the covariance of channels, as shares."""
+    values = torch.linalg.eigvalsh(torch.cov(x_CP.double(), correction=0)).clamp(min=0)
+    share = values / values.sum()
+    return -(share * (share + 1e-8).log()).sum().item()

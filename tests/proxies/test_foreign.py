@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from nbzero.proxies.score import score
-from tests.proxies.nets import TinyNet, pooled, state
+from tests.proxies.nets import TinyNet, pooled, reason, state
 
 
 class Folding(TinyNet):
@@ -247,3 +247,67 @@ def test_counts_stay_exact_under_autocast_and_in_bfloat16(batch):
     half = copy.deepcopy(net).bfloat16()
     halved = score(half, batch[0].bfloat16(), batch[1], ("bndlent", "snip", "acor", "lyrdyniso"))
     assert not halved.reasons and halved["lyrdyniso"] == pytest.approx(right["lyrdyniso"], rel=1e-2)
+
+
+class Patches(nn.Module):
+    """Tokens made of maps that a norm gave, as in XCiT."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 8, 3), norm(8, affine=True), nn.Linear(8, 5)
+        self.weight_of_token = torch.linspace(1, 2, 16)[:, None]
+
+    def forward(self, x):
+        tokens = self.norm(self.conv(x)).flatten(2).transpose(1, 2)
+        return self.fc((self.weight_of_token * tokens.tanh()).mean(1))
+
+
+def by_formula(norm, x, axes):
+    var, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
+    y = (x - mean) / (var + norm.eps).sqrt()
+    return y * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
+@pytest.mark.parametrize(("norm", "axes"), [(nn.BatchNorm2d, (0, 2, 3)), (nn.InstanceNorm2d, (2, 3))])
+def test_gradients_of_one_image_are_right_where_tokens_are_made_of_a_norms_maps(norm, axes, batch):
+    torch.manual_seed(0)
+    net = Patches(norm)
+    with torch.no_grad():
+        for parameter in net.norm.parameters():
+            parameter.normal_()
+    image, label = batch[0][:1], batch[1][:1]
+    tokens = by_formula(net.norm, net.conv(image), axes).flatten(2).transpose(1, 2).tanh()
+    loss = F.cross_entropy(net.fc((net.weight_of_token * tokens).mean(1)), label)
+    weights = [net.conv.weight, net.fc.weight]
+    grads = torch.autograd.grad(loss, weights)
+    scores = score(net, image, label, ("snip", "gradsign"))
+    snip = sum((w * g).abs().sum().item() for w, g in zip(weights, grads, strict=True))
+    assert scores["snip"] == pytest.approx(snip, rel=1e-4)
+    assert scores["gradsign"] == sum(grad.sign().abs().sum().item() for grad in grads)
+
+
+class Choosing(nn.Module):
+    """Takes the larger of two values; of 1e20 each, they are alike but for rounding."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.fc, self.head = size, nn.Linear(108, 2), nn.Linear(2, 5)
+        with torch.no_grad():
+            self.fc.weight[1] = self.fc.weight[0].flip(0)
+            self.fc.bias.fill_(0)
+
+    def forward(self, x):
+        return self.head((self.size * self.fc(x.flatten(1))).softmax(1))
+
+
+def test_synflow_of_rounding_alone_has_a_reason(batch):
+    assert "rounding alone" in reason(Choosing(1e20), batch, "synflow")
+    assert score(Choosing(1.0), *batch, ("synflow",))["synflow"] > 0
+
+
+def test_blocks_that_are_layers_have_the_scores_that_they_have_without_grasp(batch):
+    net, names = TinyNet(), ("az_expressivity", "az_progressivity", "az_trainability")
+    blocks = [net.blocks[0][0], net.blocks[0][1], net.blocks[1]]
+    alone = score(net, *batch, names, blocks=blocks)
+    together = score(net, *batch, ("grasp", *names), blocks=blocks)
+    assert not alone.reasons and {name: together[name] for name in names} == pytest.approx(alone, rel=1e-5)

@@ -8,9 +8,11 @@ import os
 import pytest
 
 from nbzero.proxies.score import COMPUTE, score
+from tests.proxies.nets import state
 from tests.proxies.plain import Plain, Undefined
 from tests.proxies.timms import NETWORKS, import_timm, make
 
+LEFT = ("vit_tiny_patch16_224", "levit.Levit")
 FEW = ("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "densenet121")
 CHOSEN = tuple(NETWORKS) if os.environ.get("NBZERO_TIMM") == "all" else FEW
 # A shortcut is known by following every tensor: there is no plain version that shares nothing with it.
@@ -34,3 +36,20 @@ def test_scores_are_those_of_the_plain_versions_or_none_with_a_true_reason(name)
             assert value is None and str(why) in scores.reasons[proxy], proxy
         else:
             assert value == pytest.approx(right, rel=1e-7, abs=1e-9), (proxy, scores.reasons.get(proxy))
+
+
+def held(module):
+    """The attributes of a module, and the items of its tables."""
+    tables = [value for value in vars(module).values() if isinstance(value, dict)]
+    return [{name: id(value) for name, value in table.items()} for table in (vars(module), *tables)]
+
+
+@pytest.mark.parametrize("is_train", [True, False])
+@pytest.mark.parametrize("name", LEFT)
+def test_networks_of_timm_are_left_as_found(name, is_train):
+    net, images, labels, _ = make(name)
+    net.train(is_train)
+    net(images)  # LeViT keeps a table in eval mode, and drops it in train mode
+    before, kept = state(net), [held(module) for module in net.modules()]
+    score(net, images, labels, ("snip", "naswot", "meco", "synflow", "az_trainability"))
+    assert state(net) == before and [held(module) for module in net.modules()] == kept

@@ -115,6 +115,17 @@ def test_scores_follow_the_images_wherever_they_lie(layout, num_images):
     assert scores == pytest.approx(right, rel=1e-4)
 
 
+def test_images_that_are_nearly_alike_are_told_apart():
+    """As tokens in eval mode, where the batch norms of LeViT leave little of the images."""
+    draws = torch.Generator().manual_seed(1)
+    x = 1 + 1e-4 * torch.randn(6, 3, 4, 4, generator=draws, dtype=torch.float64)
+    plain, other = Tokens("").double(), Tokens("rows").double()
+    other.load_state_dict(plain.state_dict())
+    asked = ("naswot", "acor", "meco_leaf_modules")
+    right, scores = (score(net, x, torch.arange(6) % 5, asked) for net in (plain, other))
+    assert scores == pytest.approx(right, rel=1e-6) and not right.reasons
+
+
 def test_images_that_are_mixed_have_a_reason(batch):
     class Mixing(nn.Module):
         def __init__(self):

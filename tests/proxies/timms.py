@@ -68,8 +68,8 @@ def import_timm():
     return timm
 
 
-# Name -> options of the smallest variants, and what `make` takes off: the side of the images, and whether
-# feature maps have their channels last.
+# Name, or module and class -> options of the smallest variants, and what `make` takes off: the side of the
+# images, and whether feature maps have their channels last.
 NETWORKS = {
     "resnet10t": {},
     "vit_tiny_patch16_224": {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2},
@@ -99,6 +99,24 @@ NETWORKS = {
         **{"num_heads": (2, 2), "channels_last": True},
     },
     "cait_xxs24_224": {"img_size": 64, "side": 64, "depth": 2},
+    "swinv2_cr_tiny_224": {
+        **{"img_size": 64, "side": 64, "window_size": 4, "embed_dim": 12, "depths": (2, 2)},
+        "num_heads": (2, 2),
+    },
+    "levit.Levit": {
+        **{"img_size": 64, "side": 64, "embed_dim": (16, 24, 32), "key_dim": 8, "depth": (1, 1, 1)},
+        "num_heads": (2, 2, 2),
+    },
+    "xcit_nano_12_p16_224": {"img_size": 64, "side": 64, "depth": 2},
+    "mlp_mixer.MlpMixer": {"img_size": 64, "side": 64, "num_blocks": 2, "embed_dim": 24},
+    "convmixer.ConvMixer": {"depth": 2, "dim": 24, "patch_size": 4},
+    "focalnet.FocalNet": {"side": 64, "depths": (1, 1, 1, 1), "embed_dim": 12},
+    "metaformer.MetaFormer": {"side": 64, "depths": (1, 1, 1, 1), "dims": (8, 12, 16, 24)},
+    "mobilevit_xxs": {"side": 64},
+    "sequencer2d_s": {
+        **{"img_size": 64, "side": 64, "layers": (1, 1, 1, 1), "embed_dims": (12, 24, 24, 24)},
+        **{"hidden_sizes": (6, 12, 12, 12), "channels_last": True},
+    },
 }
 
 
@@ -108,7 +126,13 @@ def make(name, num_images=4, num_classes=5):
     options = dict(NETWORKS[name])
     side, channels_last = options.pop("side", 32), options.pop("channels_last", False)
     torch.manual_seed(0)
-    net = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+    if "." in name:
+        module, _, kind = name.rpartition(".")
+        net = getattr(importlib.import_module(f"timm.models.{module}"), kind)(
+            num_classes=num_classes, **options
+        )
+    else:
+        net = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
     draws = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in net.parameters():

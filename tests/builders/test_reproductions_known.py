@@ -1,0 +1,171 @@
+"""Tables from scores that exist: of shards and of releases, where protocol and seed agree."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from builders.reproductions import scoring
+from builders.reproductions.known import Known, Place, known_in
+from builders.reproductions.results import Result, merge, paired_row, read_results
+from builders.reproductions.scoring import Setting, scores_there
+from builders.reproductions.swap_cells import log_regularised
+from builders.work.rows import to_parquet
+from nbzero import Bench
+from tests.builders.test_reproduce import benchmarks as benchmarks, reproduce
+
+NUM = 12
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def archs(benchmarks: Path) -> list[str]:
+    return Bench(benchmarks).space("nb201").sample(NUM, 0)
+
+
+@pytest.fixture
+def shard(archs: list[str], made: SimpleNamespace, tmp_path: Path) -> Any:
+    """Writes a shard of made scores of the first archs drawn: shard(protocol, num, changed)."""
+
+    def write(protocol: str = "std-32", num: int = NUM, **changed: Any) -> Path:
+        rows = []
+        for arch_id, arch in enumerate(archs[:num]):
+            where = {"space": "nb201", "dataset": "cifar10", "arch": arch}
+            rows.append(made.score_row(arch_id, protocol) | where | changed)
+        path: Path = tmp_path / f"{protocol}.parquet"
+        path.write_bytes(to_parquet("scores", rows))
+        return path
+
+    return write
+
+
+def accuracies(benchmarks: Path, archs: list[str]) -> np.ndarray:
+    bench = Bench(benchmarks)
+    return np.array([bench.query(arch).accuracy("cifar10", "nb201-200-mean") for arch in archs])
+
+
+def made_scores(made: SimpleNamespace, name: str, protocol: str = "std-32", num: int = NUM) -> np.ndarray:
+    return np.array([made.score_row(arch_id, protocol)[name] for arch_id in range(num)])
+
+
+def test_a_table_of_known_scores_alone(
+    benchmarks: Path, archs: list[str], shard: Any, made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_scores_of", lambda *_: pytest.fail("a score was computed"))
+    rows = reproduce(benchmarks, "wrcor-2", "--archs", "20", "--known-only", "--shards", str(shard()))
+    by_row = {row.row: row for row in rows}
+    assert {"PNorm", "ZiCo", "WRCor, nbzero", "SJW", "WRCor - RCor, nbzero"} <= set(by_row)
+    assert "WRCor" not in by_row  # no shard counts as the authors do
+    values = accuracies(benchmarks, archs)
+    for row, name in (("PNorm", "pnorm"), ("WRCor, nbzero", "wrcor")):
+        assert by_row[row].ours == pytest.approx(spearmanr(made_scores(made, name), values).statistic)
+        assert by_row[row].n == NUM
+    assert not list(benchmarks.parent.glob("scores/*"))
+
+
+def test_what_is_missing_is_computed_and_kept_apart(benchmarks: Path, archs: list[str], shard: Any) -> None:
+    known = shard("std-32-noise", num=3, lyrdyniso=None)
+    given = ("--archs", "4", "--images", "noise", "--proxies", "pnorm", "lyrdyniso", "--shards", str(known))
+    reproduce(benchmarks, "wrcor-2", *given)
+    (path,) = (benchmarks.parent / "scores").iterdir()
+    computed = {arch: set(scores) for arch, scores in scores_there(path).items()}
+    assert computed == {arch: {"lyrdyniso"} for arch in archs[:3]} | {archs[3]: {"pnorm", "lyrdyniso"}}
+
+
+def test_only_scores_of_the_same_protocol_and_seed_are_taken(shard: Any, archs: list[str]) -> None:
+    known = known_in([str(shard())])
+    setting = Setting("nb201", "cifar10", "std-32", None, ("pnorm",))
+    assert set(known.of(setting)) == set(archs)
+    for other in (
+        replace(setting, protocol="std-32-n01"),
+        replace(setting, images="noise"),
+        replace(setting, seed=1),
+        replace(setting, dataset="cifar100"),
+    ):
+        assert known.of(other) == {}
+
+
+def test_a_failure_is_known_and_what_was_not_computed_is_not(shard: Any, archs: list[str]) -> None:
+    known = known_in([str(shard(num=1, zen=None, zico=None, failures='{"zico": "no gradient"}'))])
+    scores = known.scores[Place("nb201", "cifar10", "std-32", 0)][archs[0]]
+    assert "zen" not in scores and scores["zico"] is None
+
+
+def test_scores_of_the_release_that_ships(
+    benchmarks: Path, shard: Any, archs: list[str], monkeypatch: Any
+) -> None:
+    asked: list[list[str]] = []
+
+    def known(paths: list[str]) -> Known:
+        asked.append(paths)
+        return known_in([str(shard())])
+
+    monkeypatch.setattr("builders.reproduce.known_in", known)
+    reproduce(benchmarks, "wrcor-3", "--stored", "--known-only")
+    assert [Path(path).name for path in asked[0]] == ["data"]
+
+
+def test_nothing_known_is_an_error(benchmarks: Path, shard: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(AssertionError, match="refused"):
+        reproduce(benchmarks, "wrcor-6", "--known-only", "--shards", str(shard()))
+    assert "none of 20 archs has scores in" in capsys.readouterr().err
+
+
+def test_noise_is_compared_with_images_on_the_same_archs(
+    benchmarks: Path, archs: list[str], shard: Any, made: SimpleNamespace
+) -> None:
+    shards = [str(shard("std-32", num=10)), str(shard("std-32-noise"))]
+    rows = reproduce(benchmarks, "wrcor-noise", "--known-only", "--shards", *shards)
+    by_row = {row.row: row for row in rows}
+    assert set(by_row) == {"WRCor, nbzero", "noise - images, nbzero"}
+    assert by_row["WRCor, nbzero"].n == NUM
+    difference = by_row["noise - images, nbzero"]
+    values = accuracies(benchmarks, archs[:10])
+    of_noise = spearmanr(made_scores(made, "wrcor", "std-32-noise", 10), values).statistic
+    of_images = spearmanr(made_scores(made, "wrcor", num=10), values).statistic
+    assert difference.n == 10 and difference.ours == pytest.approx(of_noise - of_images)
+    assert difference.paper == -0.027 and "95 % interval" in difference.note
+
+
+def test_swaps_table_on_cells(benchmarks: Path, archs: list[str], shard: Any, made: SimpleNamespace) -> None:
+    known = shard(swap=None)
+    with pytest.raises(AssertionError, match="refused"):
+        reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(known))
+    rows = reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(shard(swap=5.0)))
+    by_row = {row.row: row for row in rows}
+    assert len(rows) == 12 and by_row["SWAP, cifar10"].ours is None  # the same for all
+    assert by_row["SWAP, regularised, cifar100"].paper == 0.90
+    params = np.array([Bench(benchmarks).query(arch).params for arch in archs])
+    wanted = spearmanr(params, accuracies(benchmarks, archs)).statistic
+    assert by_row["params, cifar10"].ours == pytest.approx(wanted)
+
+
+def test_the_logarithm_orders_as_the_product() -> None:
+    rng = np.random.default_rng(0)
+    swap, params, of_all = rng.integers(100, 900, 40), rng.normal(3, 1, 40), rng.normal(3, 1, 500)
+    product = swap * np.exp(-((params - of_all.mean()) ** 2) / of_all.var())
+    assert np.array_equal(log_regularised(swap, params, of_all).argsort(), product.argsort())
+
+
+def test_rows_of_more_archs_stay(tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    many, few = (Result("wrcor-2", "SNIP", 0.593, 0.6, n, 1, 0.1, "std-32") for n in (200, 20))
+    merge(path, [many])
+    assert merge(path, [few]) == [many]
+    again = replace(many, ours=0.61)
+    merge(path, [again])
+    assert read_results(path) == [again]
+
+
+def test_a_pair_is_of_archs_that_have_both() -> None:
+    rng = np.random.default_rng(0)
+    one, other, values = rng.normal(size=(3, 30))
+    one[3], other[5] = np.nan, np.nan
+    there = ~np.isnan(one) & ~np.isnan(other)
+    row = paired_row("t", "r", None, one, other, values, "std-32")
+    wanted = spearmanr(one[there], values[there]).statistic - spearmanr(other[there], values[there]).statistic
+    assert row.n == 28 and row.ours == pytest.approx(wanted) and "2 without one" in row.note
