@@ -2,7 +2,8 @@
 
 Every strategy searches for every objective under three budgets, with 30 seeds, on r1-mini, r1 and mb of the
 release that ships and on NAS-Bench-201 of DIR, which `python -m builders.import_bench nb201` makes. FOLDER
-gets `search.csv`, a row for each, and `search.png`.
+gets `search.csv`, a row for each, and `search.png`. What is finished is kept there in a file a space: a job
+that was stopped goes on where it was, and spaces can be searched side by side (`--spaces`).
 
     truth    r1-mini, r1, mb: predicted val accuracies of the members, since few are trained
              NAS-Bench-201: val accuracy on CIFAR-10 after 200 epochs
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,8 +31,8 @@ import numpy.typing as npt
 
 from builders.work.command import parser_of, say_errors
 from nbzero.bench import Bench
-from nbzero.errors import whole
-from nbzero.files import write_whole
+from nbzero.errors import ReleaseError, whole
+from nbzero.files import make_folder, write_whole
 from nbzero.frame import Frame
 from nbzero.plots.axes import CYCLE, DASHES, MARKERS, legend_below, new_figure, panels, plain_axes, titled
 from nbzero.search.ground import Ground
@@ -79,7 +81,9 @@ class Searched(NamedTuple):
     """One objective within one budget, searched by one strategy.
 
     Attributes:
-        regrets_SN: (S, N) of each seed after each evaluation.
+        limit: the most macs.
+        num_archs: of the ground.
+        mean, low, high: (N,) regret after each evaluation, the mean over seeds and its interval.
     """
 
     space: str
@@ -88,7 +92,14 @@ class Searched(NamedTuple):
     limit: float
     num_archs: int
     strategy: str
-    regrets_SN: Floats
+    seeds: int
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.objective, self.share, self.strategy, self.seeds, len(self.mean))
 
 
 @say_errors
@@ -103,15 +114,43 @@ def main(argv: Sequence[str] | None = None) -> None:
     whole("--seeds", given.seeds, 2)
     whole("--evaluations", given.evaluations, 2)
     found: list[Searched] = []
-    for bench, compared in _chosen(parser, given):
-        for one in searches(bench, compared, given.evaluations, given.seeds):
-            found.append(one)
-            print(_said(one), flush=True)
     folder = Path(given.out)
+    make_folder(folder)
+    for bench, compared in _chosen(parser, given):
+        path = folder / f"search-{compared.space}.jsonl"
+        there = {one.key: one for one in kept(path)}
+        with open(path, "a", encoding="utf-8") as file:
+            for one in searches(bench, compared, given.evaluations, given.seeds, there):
+                found.append(one)
+                if one.key not in there:
+                    file.write(json.dumps(one._asdict()) + "\n")
+                    file.flush()
+                    print(_said(one), flush=True)
     table(found).to_csv(folder / "search.csv")
     drawn = io.BytesIO()
     figure(found).savefig(drawn, dpi=120, format="png")
     write_whole(folder / "search.png", drawn.getvalue())
+
+
+def kept(path: Path) -> list[Searched]:
+    """What a file has; a last line that a kill cut off is taken away.
+
+    Raises:
+        ReleaseError: another line that cannot be read.
+    """
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    whole_lines = text[: text.rfind("\n") + 1]
+    if whole_lines != text:
+        write_whole(path, whole_lines.encode())
+    found = []
+    for number, line in enumerate(whole_lines.splitlines(), 1):
+        try:
+            found.append(Searched(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise ReleaseError(f"{path}: line {number} is no search; remove the line or the file") from error
+    return found
 
 
 def _chosen(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[tuple[Bench, Compared]]:
@@ -127,8 +166,14 @@ def _chosen(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[
     return [(bench, one) for bench, one in listed if given.spaces is None or one.space in given.spaces]
 
 
-def searches(bench: Bench, compared: Compared, evaluations: int, seeds: int) -> Iterator[Searched]:
-    """Every objective, budget and strategy of a space."""
+def searches(
+    bench: Bench,
+    compared: Compared,
+    evaluations: int,
+    seeds: int,
+    there: Mapping[tuple[Any, ...], Searched],
+) -> Iterator[Searched]:
+    """Every objective, budget and strategy of a space; those that are there are not made again."""
     truth = truth_of(bench, compared)
     macs = bench.table(compared.space, ["arch", "macs"])
     limits = {share: float(np.quantile(macs["macs"], part)) for share, part in SHARES.items()}
@@ -141,14 +186,19 @@ def searches(bench: Bench, compared: Compared, evaluations: int, seeds: int) -> 
         for share, limit in limits.items():
             ground = Ground(space_with(compared.space, answered), budget={"macs": limit})
             archs = ground.archs or ()
-            there = {arch: truth[arch] for arch in archs}
+            truths = {arch: truth[arch] for arch in archs}
+            named = LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of)
             for name, strategy in strategies_of(bench, compared, of).items():
+                key = (named, share, name, seeds, evaluations)
+                if key in there:
+                    yield there[key]
+                    continue
                 regrets = []
                 for seed in range(seeds):
                     history = run(ground, objective, strategy, evaluations, seed=seed)
-                    regrets.append(padded(regret(history, there), evaluations))
-                said = LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of)
-                yield Searched(compared.space, said, share, limit, len(archs), name, np.array(regrets))
+                    regrets.append(padded(regret(history, truths), evaluations))
+                where = (compared.space, named, share, limit, len(archs), name, seeds)
+                yield Searched(*where, *intervals(np.array(regrets)))
 
 
 def strategies_of(bench: Bench, compared: Compared, of: Any) -> dict[str, Strategy]:
@@ -185,30 +235,31 @@ def padded(values: Floats, number: int) -> Floats:
 # What is said of them
 
 
-def interval(regrets_S: Floats) -> tuple[float, float, float]:
-    """The mean over seeds and its 95 % interval, of seeds drawn again."""
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(regrets_S), size=(RESAMPLES, len(regrets_S)))
-    low, high = np.quantile(regrets_S[drawn].mean(axis=1), [0.025, 0.975])
-    return float(regrets_S.mean()), float(low), float(high)
+def intervals(regrets_SN: Floats) -> tuple[list[float], list[float], list[float]]:
+    """(N,) the mean over S seeds and the ends of its 95 % interval, of seeds drawn again."""
+    num_seeds = len(regrets_SN)
+    drawn_RS = np.random.default_rng(0).integers(num_seeds, size=(RESAMPLES, num_seeds))
+    counts_RS = np.stack([np.bincount(drawn, minlength=num_seeds) for drawn in drawn_RS])
+    means_RN = counts_RS @ regrets_SN / num_seeds
+    low, high = np.quantile(means_RN, [0.025, 0.975], axis=0)
+    return regrets_SN.mean(axis=0).tolist(), low.tolist(), high.tolist()
 
 
 def table(found: Iterable[Searched]) -> Frame:
     """A row for each objective, budget, strategy and number of evaluations."""
     rows = []
     for one in found:
-        num_seeds, evaluations = one.regrets_SN.shape
-        for number in sorted({min(number, evaluations) for number in SAID}):
-            mean, low, high = interval(one.regrets_SN[:, number - 1])
+        for number in sorted({min(number, len(one.mean)) for number in SAID}):
             row: dict[str, Any] = {"space": one.space, "objective": one.objective, "budget": one.share}
             row |= {"max_macs": one.limit, "num_archs": one.num_archs, "strategy": one.strategy}
-            row |= {"seeds": num_seeds, "evaluations": number}
-            rows.append(row | {"regret": mean, "regret_low": low, "regret_high": high})
+            row |= {"seeds": one.seeds, "evaluations": number, "regret": one.mean[number - 1]}
+            row |= {"regret_low": one.low[number - 1], "regret_high": one.high[number - 1]}
+            rows.append(row)
     return Frame.of(rows, "Regret of searches")
 
 
 def _said(one: Searched) -> str:
-    mean, low, high = interval(one.regrets_SN[:, -1])
+    mean, low, high = one.mean[-1], one.low[-1], one.high[-1]
     of = f"{one.space}, {one.objective}, {one.share} ({one.num_archs} archs), {one.strategy}"
     return f"{of}: {mean:.4f} ({low:.4f} to {high:.4f})"
 
@@ -216,19 +267,19 @@ def _said(one: Searched) -> str:
 def figure(found: Sequence[Searched]) -> Any:
     """Above: strategies that search for an accuracy. Below: what evolution finds for every objective."""
     spaces = list(dict.fromkeys(one.space for one in found))
-    drawing = new_figure(3.1 * len(spaces), 6.4)
+    drawing = new_figure(3.1 * len(spaces), 6.4, {})
     axes = panels(drawing, 2 * len(spaces), len(spaces))
     for number, space in enumerate(spaces):
         of_space = [one for one in found if one.space == space]
         _draw_curves(axes[number], of_space)
         _draw_objectives(axes[len(spaces) + number], of_space)
-    seeds, evaluations = found[0].regrets_SN.shape
+    seeds, evaluations = found[0].seeds, len(found[0].mean)
     notes = [
         f"Means over {seeds} seeds and their 95 % intervals. Above: under half of the members by macs.",
         f"Below: evolution after {evaluations} evaluations, under three budgets. In brackets: archs scored.",
         "Truth: predicted val accuracies of the members; of nb201 val accuracies after 200 epochs.",
     ]
-    titled(drawing, "Regret of searches: what they find against the best that they could", notes)
+    titled(drawing, "Regret of searches: what they find against the best that they could", notes, {})
     return drawing
 
 
@@ -236,10 +287,9 @@ def _draw_curves(axes: Any, of_space: Sequence[Searched]) -> None:
     first = of_space[0].objective
     shown = [one for one in of_space if one.objective == first and one.share == "half"]
     for number, one in enumerate(shown):
-        steps = np.arange(1, one.regrets_SN.shape[1] + 1)
-        bands = np.array([interval(one.regrets_SN[:, step - 1]) for step in steps])
-        axes.plot(steps, bands[:, 0], color=CYCLE[number], linestyle=DASHES[number], label=one.strategy)
-        axes.fill_between(steps, bands[:, 1], bands[:, 2], color=CYCLE[number], alpha=0.15, linewidth=0)
+        steps = np.arange(1, len(one.mean) + 1)
+        axes.plot(steps, one.mean, color=CYCLE[number], linestyle=DASHES[number], label=one.strategy)
+        axes.fill_between(steps, one.low, one.high, color=CYCLE[number], alpha=0.15, linewidth=0)
     axes.set_title(f"{of_space[0].space}: {first}", fontsize=9)
     axes.set_xlabel("evaluations")
     axes.set_ylabel("regret (accuracy)")
@@ -257,7 +307,7 @@ def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
                 for searched in of_space
                 if (searched.objective, searched.share, searched.strategy) == (name, share, "evolution")
             )
-            mean, low, high = interval(one.regrets_SN[:, -1])
+            mean, low, high = one.mean[-1], one.low[-1], one.high[-1]
             at = row + 0.2 * (number - 1)
             label = share if row == 0 else None
             style = {"color": CYCLE[number], "marker": MARKERS[number], "markersize": 4, "label": label}
