@@ -262,6 +262,11 @@ _OTHERS = {
         ("test_*.py", "Those of the files above the packages, the data, the wheel, the imports, this page."),
         ("bench/", "What `make bench` measures."),
     ),
+    "docs/": (
+        ("*.md, tutorials/", "Pages of the documentation that are written by hand."),
+        ("notebooks/", "A first hour; which proxy picks. Both run in the tests."),
+        ("zensical.toml", "The settings of the site."),
+    ),
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
         ("archs/ runs/ scores/", "The released tables, Parquet."),
