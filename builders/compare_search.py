@@ -34,7 +34,7 @@ from nbzero.bench import Bench
 from nbzero.errors import ReleaseError, whole
 from nbzero.files import make_folder, write_whole
 from nbzero.frame import Frame
-from nbzero.plots.axes import CYCLE, DASHES, MARKERS, legend_below, new_figure, panels, plain_axes, titled
+from nbzero.plots.axes import CYCLE, DASHES, MARKERS, SMALL, new_figure, panels, plain_axes, titled
 from nbzero.search.ground import Ground
 from nbzero.search.objective import Objective
 from nbzero.search.regret import regret
@@ -273,6 +273,8 @@ def figure(found: Sequence[Searched]) -> Any:
         of_space = [one for one in found if one.space == space]
         _draw_curves(axes[number], of_space)
         _draw_objectives(axes[len(spaces) + number], of_space)
+    for place in (len(spaces) - 1, 2 * len(spaces) - 1):  # one legend a row
+        axes[place].legend(fontsize=SMALL, frameon=False, loc="upper right")
     seeds, evaluations = found[0].seeds, len(found[0].mean)
     notes = [
         f"Means over {seeds} seeds and their 95 % intervals. Above: under half of the members by macs.",
@@ -290,15 +292,16 @@ def _draw_curves(axes: Any, of_space: Sequence[Searched]) -> None:
         steps = np.arange(1, len(one.mean) + 1)
         axes.plot(steps, one.mean, color=CYCLE[number], linestyle=DASHES[number], label=one.strategy)
         axes.fill_between(steps, one.low, one.high, color=CYCLE[number], alpha=0.15, linewidth=0)
-    axes.set_title(f"{of_space[0].space}: {first}", fontsize=9)
+    axes.set_title(f"{of_space[0].space}\n{first}", fontsize=9)
     axes.set_xlabel("evaluations")
     axes.set_ylabel("regret (accuracy)")
     axes.set_yscale("symlog", linthresh=1e-3)
     plain_axes(axes, "both")
-    legend_below(axes, columns=2)
 
 
 def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     names = list(dict.fromkeys(one.objective for one in of_space))
     for number, share in enumerate(SHARES):
         for row, name in enumerate(names):
@@ -313,11 +316,12 @@ def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
             style = {"color": CYCLE[number], "marker": MARKERS[number], "markersize": 4, "label": label}
             axes.errorbar(mean, at, xerr=[[mean - low], [high - mean]], linestyle="none", **style)
     counts = {one.objective: one.num_archs for one in of_space if one.share == "all"}
-    axes.set_yticks(range(len(names)), [f"{name} ({counts[name]:,})" for name in names])
+    labels = [f"{name.replace(' ', chr(10), 1)} ({counts[name]:,})" for name in names]
+    axes.set_yticks(range(len(names)), labels)
     axes.invert_yaxis()
     axes.set_xlabel("regret (accuracy)")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     plain_axes(axes, "x")
-    legend_below(axes)
 
 
 if __name__ == "__main__":
