@@ -648,6 +648,8 @@ class Bench:
     ) -> Report:
         """The whole report of a proxy of your own beside all stored ones: `judge.evaluate` of a `pool`.
 
+        The name of a stored proxy in place of scores is the report of that one.
+
         The data set may be left out where the release has runs of the space on one alone, or on the one that
         `score_archs` made the scores on.
         """

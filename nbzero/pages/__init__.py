@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nbzero.face import face
 
 if TYPE_CHECKING:
+    from nbzero.pages.leaderboard import write_leaderboard as write_leaderboard
     from nbzero.pages.report import write_report as write_report
 
-__all__ = face(__name__, report=("write_report",))
+__all__ = face(__name__, leaderboard=("write_leaderboard",), report=("write_report",))

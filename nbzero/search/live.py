@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbzero import __version__
 from nbzero.errors import UsageError, check_known, needs, whole
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.scored import OwnRow, growing, rows_there
@@ -37,6 +36,7 @@ from nbzero.proxies.workers import (
 from nbzero.search.objective import Objective
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
+from nbzero.version import __version__
 
 
 @contextmanager
