@@ -87,7 +87,7 @@ def live(
         raise UsageError(f"per_arch {per_arch!r}; it is a positive number of seconds, or None for no limit")
     setting = _setting_of(space, proxy, dataset, protocol, whole("score_seed", score_seed), images)
     said = {"space": space, "dataset": dataset, "protocol": setting.protocol}
-    settings = said | {"function": f"{proxy} of nbzero"}
+    settings = said | {"function": f"{proxy} of nbzero {__version__}"}
     rows = [] if out is None else rows_there(Path(out), settings)
     kept = [row for row in rows if not is_worth_another_try(row.reason, per_arch)]
     file: Any = nullcontext(lambda row: None)
