@@ -225,7 +225,8 @@ def gradsign(trace: Trace) -> float:
 
         score = sum over weights of |sum over images n of sign(dL_n/dW)|
 
-    Every image alone in train mode, so that batch norm takes its statistics over the pixels of one image.
+    Every image alone in train mode, so that batch norm takes its statistics over the pixels of one image. A
+    gradient that is 0 but for rounding counts by its sign, as in attention over a single token.
 
     Args:
         trace: reads `net`, `images`, `labels`; one forward and backward pass per image.

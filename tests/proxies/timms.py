@@ -110,7 +110,7 @@ NETWORKS = {
     "convmixer.ConvMixer": {"depth": 2, "dim": 24, "patch_size": 4},
     "focalnet.FocalNet": {"side": 64, "depths": (1, 1, 1, 1), "embed_dim": 12},
     "metaformer.MetaFormer": {"side": 64, "depths": (1, 1, 1, 1), "dims": (8, 12, 16, 24)},
-    "mobilevit_xxs": {"side": 64},
+    "mobilevit_xxs": {"side": 128},  # else its last attention is over one token, and gradients are rounding
     "efficientnet_lite0": {},
     "shvit_s1": {"side": 64},
     "sequencer2d_s": {
