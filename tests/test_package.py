@@ -65,6 +65,8 @@ def test_the_wheel_ships_the_release_and_the_marker(wheel):
     assert released <= names
     assert {
         "nbzero/py.typed",
+        "nbzero/pages/explorer.css",
+        "nbzero/pages/explorer.html",
         "nbzero/pages/report.html",
         "nbzero/pages/report.js",
         "nbzero/images/__main__.py",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nbzero.face import face
 
 if TYPE_CHECKING:
+    from nbzero.pages.explorer import write_explorer as write_explorer
     from nbzero.pages.report import write_report as write_report
 
-__all__ = face(__name__, report=("write_report",))
+__all__ = face(__name__, explorer=("write_explorer",), report=("write_report",))

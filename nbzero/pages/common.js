@@ -32,6 +32,8 @@ const whole = (value) => value.toLocaleString("en-US", {maximumFractionDigits: 0
 const tenths = new Intl.NumberFormat("en-US", {maximumFractionDigits: 1});
 // Costs are whole numbers: a large limit admits the same archs without its fraction.
 const amount = (value) => tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));
+// Six digits, of whole numbers all.
+const digits = (value) => (Number.isInteger(value) && Math.abs(value) < 1e12 ? whole(value) : String(Number(value.toPrecision(6))));
 const rounded = (value) => String(Number(value.toFixed(2)));
 
 function options(select, values, chosen, label = (value) => value) {
@@ -41,16 +43,6 @@ function options(select, values, chosen, label = (value) => value) {
 
 function legend(id, names, classes) {
   at(id).replaceChildren(...names.map((name, k) => make("li", {}, make("span", {class: `swatch ${classes[k]}`, "aria-hidden": "true"}), name)));
-}
-
-function theme() {
-  const [text, faint, line] = ["text", "faint", "line"].map(css);
-  const font = getComputedStyle(document.body).fontFamily;
-  const axis = {labelColor: faint, titleColor: text, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 13};
-  return {
-    background: css("panel"), font, view: {stroke: line}, axis: {...axis, titleFontWeight: 500, labelFont: font, titleFont: font},
-    legend: {disable: true},  // the page has its own legends, which wrap on a narrow screen
-  };
 }
 
 // ---- Definitions, for one cost or one column of scores
@@ -91,4 +83,30 @@ const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.
 function pickOf(inside, scores, accuracy, ranks) {
   const tied = winners(inside, scores);
   return {first: tied[0], tied: tied.length, accuracy: mean(tied.map((i) => accuracy[i])), rank: mean(tied.map((i) => ranks.get(accuracy[i])))};
+}
+
+// ---- Charts, as Vega-Lite specifications.
+// Where an axis changes, a chart is drawn anew. Otherwise it is only given other points.
+
+const charts = {drawn: Promise.resolve(), keys: {}};  // and each chart by the id of its place
+let asked = 0;
+
+function theme() {
+  const [text, faint, line] = ["text", "faint", "line"].map(css);
+  const font = getComputedStyle(document.body).fontFamily;
+  const axis = {labelColor: faint, titleColor: text, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 13};
+  return {
+    background: css("panel"), font, view: {stroke: line}, axis: {...axis, titleFontWeight: 500, labelFont: font, titleFont: font},
+    legend: {disable: true},  // the page has its own legends, which wrap on a narrow screen
+  };
+}
+
+async function redraw(id, key, spec, update, described) {
+  at(id).setAttribute("role", "img");
+  at(id).setAttribute("aria-label", described);
+  if (charts[id] && charts.keys[id] === key) return update(charts[id].view);
+  charts[id]?.finalize();
+  charts[id] = await vegaEmbed(at(id), spec(), {mode: "vega-lite", renderer: "canvas", ast: true, actions: false, config: theme()});
+  charts.keys[id] = key;
+  return charts[id].view;
 }

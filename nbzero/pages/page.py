@@ -1,7 +1,7 @@
 """What every page needs: one HTML file that holds its data, its charts and its code, and fetches nothing.
 
-The page NAME has its layout in NAME.html beside this module, its code and its style in the files of `CODE` and
-`STYLE`. In the layout stand
+The page NAME has its layout in NAME.html, beside this module. `CODE` and `STYLE` name the files of its code
+and its style. In the layout stand
 
     @@data@@      what the page shows, as JSON
     @@style@@     its style
@@ -32,8 +32,11 @@ from nbzero.errors import OutputError, needs
 from nbzero.files import write_whole
 
 MARK = '<meta name="generator" content="nbzero {name}">'
-CODE = {"report": ("common.js", "tables.js", "report.js")}
-STYLE = {"report": ("page.css",)}
+CODE = {
+    "report": ("common.js", "tables.js", "report.js"),
+    "explorer": ("common.js", "tables.js", "archs.js", "panel.js", "chart.js", "explorer.js"),
+}
+STYLE = {"report": ("page.css",), "explorer": ("page.css", "explorer.css")}
 HEAD = 2000  # bytes of a page, within which its mark stands
 LICENCE = """\
 Charts: Vega {vega} with Vega-Lite and Vega-Embed {embed}, unchanged, as bundled by vl-convert-python

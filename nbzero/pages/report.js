@@ -106,11 +106,7 @@ function picksTable(inside, accuracy, ranks, words) {
   home.firstChild.table = table;
 }
 
-// ---- Charts, as Vega-Lite specifications.
-// Where an axis changes, a chart is drawn anew. Otherwise it is only given other points.
-
-const charts = {drawn: Promise.resolve(), scatter: null, curve: null, keys: {}};
-let asked = 0;
+// ---- Charts: the scatter, and the curve over limits
 
 function scatterPoints() {
   const {inside, accuracy} = now(), pool = state.pool, archs = lines(pool.archs), scores = scoresOf(state.proxy), admitted = new Set(inside);
@@ -186,16 +182,6 @@ function curveSpec() {
         }},
     ],
   };
-}
-
-async function redraw(id, key, spec, update, described) {
-  at(id).setAttribute("role", "img");
-  at(id).setAttribute("aria-label", described);
-  if (charts[id] && charts.keys[id] === key) return update(charts[id].view);
-  charts[id]?.finalize();
-  charts[id] = await vegaEmbed(at(id), spec(), {mode: "vega-lite", renderer: "canvas", ast: true, actions: false, config: theme()});
-  charts.keys[id] = key;
-  return charts[id].view;
 }
 
 function draw() {

@@ -29,8 +29,10 @@ function sortedRows(table, keys) {
 }
 
 // As few decimals as show every number of a column to four places, a rank to two.
+// null: six digits, of columns whose numbers may be of any size.
 function decimals(table, c) {
   if (!table.numeric[c]) return 0;
+  if (table.columns[c] === "score") return null;
   const most = table.columns[c] === "true_rank" ? 2 : 4;
   const there = table.rows.map((row) => plain(row[c])).filter((cell) => !absent(cell) && Number.isFinite(cell));
   return Math.max(0, ...there.map((cell) => (String(Number(cell.toFixed(most))).split(".")[1] ?? "").length));
@@ -39,6 +41,7 @@ function decimals(table, c) {
 function cellText(cell, places) {
   if (absent(cell)) return "\u2013";
   if (typeof cell === "string") return cell;
+  if (places === null || !Number.isFinite(cell)) return digits(cell);
   return cell.toLocaleString("en-US", {minimumFractionDigits: places, maximumFractionDigits: places});
 }
 

@@ -21,7 +21,7 @@ COMMANDS = (
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
     "search",
-    *("plot", "report", "export", "export-onnx"),
+    *("plot", "report", "explore", "export", "export-onnx"),
 )
 
 
