@@ -1,12 +1,12 @@
 # make demo: the whole way from images to answers, small.  make test: everything that is checked.  Both make their own .venv.
-# make dist: sdist and wheel, checked.
+# make dist: sdist and wheel, checked.  make docs: the documentation site, in site/.
 # make LOCKED=1 test: with exactly the packages of requirements/*.lock.  make lock: those files anew, which needs uv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= https://download.pytorch.org/whl/cpu/torch/
 
-.PHONY: demo test lint bench lock dist clean
+.PHONY: demo test lint bench docs lock dist clean
 
 # torch first and pinned: its CPU build comes from here, a looser request would bring gigabytes of CUDA packages.
 # timm alone, for the tests of foreign networks: it asks for torchvision, which would bring those gigabytes too.
@@ -40,6 +40,9 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.bench
 
+docs: $(VENV)/.ready
+	$(BIN)/python -m builders.docs --out site
+
 lock:
 	uv pip compile setup.cfg requirements/dev.in --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-package torch --no-annotate --custom-compile-command 'make lock' --find-links $(TORCH) \
@@ -54,4 +57,4 @@ dist: $(VENV)/.ready
 	$(BIN)/python -m builders.check_dist dist $(if $(PYTHONS),--python $(PYTHONS))
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo
+	rm -rf $(VENV) build dist site *.egg-info demo

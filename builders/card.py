@@ -253,7 +253,7 @@ def _tree_line(name: str, meaning: str) -> str:
 _BESIDE = {
     "nbzero/pages/": (
         ("page.css", "What the pages look like, light and dark."),
-        ("common.js", "What they share: numbers in words, picks under a limit as nbzero.judge has them, charts."),
+        ("common.js", "What they share: picks under a limit as nbzero.judge has them, words, charts."),
         ("tables.js", "Tables that are sorted by a click."),
         ("report.html", "The report: its layout."),
         ("report.js", "The report: what its controls do."),
@@ -270,6 +270,11 @@ _OTHERS = {
         ("FOLDER/test_FILE.py", "The tests of a file, in the folder of the same name."),
         ("test_*.py", "Those of the files above the packages, the data, the wheel, the imports, this page."),
         ("bench/", "What `make bench` measures."),
+    ),
+    "docs/": (
+        ("*.md, tutorials/", "Pages of the documentation that are written by hand."),
+        ("notebooks/", "A first hour; which proxy picks. Both run in the tests."),
+        ("zensical.toml", "The settings of the site."),
     ),
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from nbzero.frame import Frame
+    from nbzero.judge.board import Board
+    from nbzero.judge.board_rows import By
     from nbzero.judge.budgets import Budgets
     from nbzero.judge.correlations import Undefined
     from nbzero.judge.designs import Transform
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from nbzero.judge.hybrids import Hybrid, Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
+    from nbzero.judge.submission import Submission
     from nbzero.search.answers import Unmeasured
     from nbzero.search.clock import ClockName
     from nbzero.search.objective import Objective
@@ -392,6 +395,45 @@ class Bench:
             listed.append(f"{of}: {row['num_val']} val, {row['num_test']} test")
         asked = f"no {split} accuracies in {', '.join(chosen)} with seed {0 if seed is None else seed}"
         raise NothingFoundError(f"{asked}; seed 0 has: {'; '.join(listed) or 'none'}")
+
+    def board_pools(self, spaces: Iterable[str] | None = None) -> list[Pool]:
+        """The pools of a `leaderboard`: every space, data set, recipe and scoring protocol.
+
+        Of measured val accuracies and scores of seed 0. Not all are large enough for a board.
+
+        Args:
+            spaces: names; None is all of the release.
+
+        Raises:
+            UnknownNameError: a space that the release does not have.
+        """
+        from nbzero.errors import check_known, names as names_of
+
+        chosen = names_of("spaces", spaces, self.spaces)
+        check_known("space", chosen, self.spaces)
+        found = []
+        for space, dataset, recipe in self.runs_with("val", chosen):
+            for protocol in self.protocols(space, dataset):
+                found.append(self.pool(space, dataset, recipe, protocol=protocol))
+        return found
+
+    def leaderboard(
+        self,
+        spaces: Iterable[str] | None = None,
+        submissions: Iterable[Submission | str] = (),
+        *,
+        by: By = "mbr",
+        resamples: int = 200,
+    ) -> Board:
+        """Every proxy, vote and hybrid over every pool, by protocol board-1: `judge.leaderboard`.
+
+        Args:
+            spaces: names; None is all of the release.
+            submissions: folders of submissions, ranked with the rest.
+        """
+        from nbzero.judge.board import leaderboard
+
+        return leaderboard(self.board_pools(spaces), submissions, by=by, resamples=resamples)
 
     def _predicted(self, spaces: Sequence[str]) -> list[tuple[str, str, str]]:
         """The spaces, data sets and recipes of which the release has predictions."""

@@ -101,6 +101,7 @@ INSTALL = {
     "pymoo": "pymoo",
     "ray": "'nbzero[ray]'",
     "rich": "'nbzero[cli]'",
+    "scipy": "'nbzero[analysis]'",
     "sklearn": "'nbzero[torch]'",
     "syne_tune": "--no-deps syne-tune, and pip install dill huggingface_hub pandas psutil scikit-learn tqdm",
     "torch": "'nbzero[torch]'",

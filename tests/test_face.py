@@ -136,5 +136,9 @@ def test_importing_the_package_loads_nothing_heavy(package):
 
 
 def test_some_functions_share_the_names_of_modules():
-    assert modules_that_share_a_name("nbzero.metrics") == {"picks": "picks", "bootstrap": "bootstrap"}
+    assert modules_that_share_a_name("nbzero.metrics") == {
+        "picks": "picks",
+        "bootstrap": "bootstrap",
+        "nemenyi": "nemenyi",
+    }
     assert modules_that_share_a_name("nbzero.spaces") == {"space": "macro"}

@@ -12,6 +12,7 @@ from nbzero.face import face
 
 if TYPE_CHECKING:
     from nbzero.judge.bias import bias as bias
+    from nbzero.judge.board import Board as Board, leaderboard as leaderboard
     from nbzero.judge.budgets import Budgets as Budgets, Chain as Chain, chains_of as chains_of
     from nbzero.judge.correlations import (
         correlations as correlations,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from nbzero.judge.rows import CEILING as CEILING, ORACLE as ORACLE, RANDOM as RANDOM
     from nbzero.judge.scores import aligned as aligned
+    from nbzero.judge.submission import Submission as Submission, check_submission as check_submission
     from nbzero.judge.transfer import Transfer as Transfer, transfer as transfer
     from nbzero.judge.votes import (
         copeland as copeland,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = face(
     __name__,
     bias=("bias",),
+    board=("Board", "leaderboard"),
     budgets=("Budgets", "Chain", "chains_of"),
     correlations=("correlations", "with_tau_intervals"),
     evaluate=("Report", "evaluate"),
@@ -62,6 +65,7 @@ __all__ = face(
     pool=("Pool", "Sample", "Selection", "Which", "as_sample"),
     rows=("CEILING", "ORACLE", "RANDOM"),
     scores=("aligned",),
+    submission=("Submission", "check_submission"),
     transfer=("Transfer", "transfer"),
     votes=(
         "copeland",

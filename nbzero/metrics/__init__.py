@@ -40,6 +40,11 @@ if TYPE_CHECKING:
         pearson as pearson,
         spearman_rho as spearman_rho,
     )
+    from nbzero.metrics.nemenyi import (
+        Comparison as Comparison,
+        critical_difference as critical_difference,
+        nemenyi as nemenyi,
+    )
     from nbzero.metrics.picks import (
         MAX_LIMITS as MAX_LIMITS,
         NORMALISATIONS as NORMALISATIONS,
@@ -76,6 +81,7 @@ __all__ = face(
         "resampled_picks",
     ),
     correlations=("kendall_tau", "pearson", "spearman_rho"),
+    nemenyi=("Comparison", "critical_difference", "nemenyi"),
     picks=(
         "MAX_LIMITS",
         "NORMALISATIONS",

@@ -6,9 +6,9 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from nbzero.adapters import Objective, arch_of, decisions_of, distributions, values_of  # noqa: E402
+from nbzero.adapters import Objective, distributions  # noqa: E402
 from nbzero.errors import MissingPackageError, NothingFoundError, UnknownNameError, UsageError  # noqa: E402
-from nbzero.spaces import CHOICES, IMPORTED  # noqa: E402
+from nbzero.spaces import CHOICES, IMPORTED, arch_of, decisions_of, values_of  # noqa: E402  # noqa: E402
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 R1 = ("r1-mini", "cifar10", "cpu-16px-4")

@@ -15,8 +15,9 @@ from syne_tune.blackbox_repository import UserBlackboxBackend
 from syne_tune.optimizer.baselines import ASHA, RandomSearch
 
 from nbzero import Bench
-from nbzero.adapters import blackbox, decisions_of, values_of
+from nbzero.adapters import blackbox
 from nbzero.errors import MissingPackageError, NothingFoundError, UnknownNameError, UsageError
+from nbzero.spaces import decisions_of, values_of
 from tests.conftest import DIVERGED
 
 R1 = ("r1-mini", "cifar10", "cpu-16px-4")

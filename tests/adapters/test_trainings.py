@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from nbzero import Arch, Bench
-from nbzero.adapters import Trainings, decisions_of, values_of
+from nbzero.adapters import Trainings
 from nbzero.errors import NotAMemberError, NothingFoundError, UnknownNameError, UsageError
 from nbzero.search import PredictedAccuracy
+from nbzero.spaces import decisions_of, values_of
 from nbzero.spaces.macro import MAX_MACS
 from tests.conftest import DIVERGED
 

@@ -20,6 +20,7 @@ COMMANDS = (
     *("info", "query", "top", "space", "verify", "cite"),
     "score",
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
+    *("leaderboard", "submit"),
     "search",
     *("plot", "report", "explore", "export", "export-onnx"),
 )
