@@ -262,6 +262,9 @@ _BESIDE = {
         ("archs.js", "The explorer: columns, stages and neighbours of archs."),
         ("panel.js", "The explorer: the panel of one arch."),
         ("chart.js", "The explorer: the scatter."),
+        ("region.js", "The explorer: a region of the scatter, and the archs in it."),
+        ("judge.js", "The explorer: scores of the reader's, judged as nbzero.judge does."),
+        ("own.js", "The explorer: the reader's CSV file."),
         ("explorer.js", "The explorer: what its controls do, and the address that holds what is chosen."),
     )
 }

@@ -5,7 +5,10 @@ const CROWDED = 0.05;  // and one whose middle half spans less of its range a sy
 const KINDS = ["predicted", "measured"];  // drawn in this order
 const NEAR = 22;  // pixels within which a click means a point
 
-const valuesOf = (name) => numbers(state.pool.scores[name]);
+// The names that can be on the axis: the costs and scores of the pool, and the reader's.
+const axisNames = () => [...(hasOwn() ? [YOURS] : []), ...Object.keys(state.pool.scores)];
+const valuesOf = (name) => (name === YOURS ? state.own.values : numbers(state.pool.scores[name]));
+const isLower = (name) => (name === YOURS ? state.own.lower : state.pool.lower.includes(name));
 
 // The Vega scale of the finite values of the archs that could be drawn.
 function scaleOf(values) {
@@ -60,7 +63,7 @@ function extent(points, axis) {
 }
 
 const chosenPoint = () => state.drawn.points.filter((point) => point.i === state.arch).map(({x, y}) => ({x, y}));
-const axisTitle = (name) => (name in state.pool.costs ? inUnits(name) : `score of ${said(name)}${state.pool.lower.includes(name) ? ", lower is better" : ""}`);
+const axisTitle = (name) => (name in state.pool.costs ? inUnits(name) : `score of ${said(name)}${isLower(name) ? ", lower is better" : ""}`);
 
 function scatterSpec() {
   const {points, scale} = state.drawn, scaled = (range) => ({field: "kind", type: "nominal", title: null, scale: {domain: KINDS, range}, legend: null});
@@ -75,6 +78,8 @@ function scatterSpec() {
       {data: {name: "points", values: chartPoints(points)}, mark: {type: "point", strokeWidth: 1.4, invalid: "show"}, encoding: {
         x, y, shape: scaled(["diamond", "circle"]), fill: scaled(["transparent", css("measured")]), stroke: scaled([css("predicted"), css("panel")]),
         size: given("size"), opacity: given("opacity"), tooltip: {field: "told"}}},
+      {data: {name: "region", values: state.region ? [state.region] : []}, mark: {type: "rect", color: css("accent"), opacity: .15, clip: true},
+        encoding: {x: {...x, field: "x0"}, x2: {field: "x1"}, y: {...y, field: "y0"}, y2: {field: "y1"}}},
       {data: {name: "chosen", values: chosenPoint()}, mark: {type: "point", shape: "circle", size: 260, strokeWidth: 3, color: css("pick"), invalid: "show"}, encoding: {x, y}},
     ],
   };
@@ -87,8 +92,8 @@ function draw() {
     const name = said(state.proxy), {points, left} = state.drawn, shown = points.filter((point) => point.kind).length;
     at("scatter-title").textContent = `${capital(state.pool.metric)} over ${name}: ${state.pool.space}`;
     show("left-out", points.length, `${whole(points.length)} archs drawn: ${whole(shown)} measured, ${whole(points.length - shown)} predicted. ${leftInWords(left, name)}`);
-    const key = [data.pools.indexOf(state.pool), state.proxy, state.scale, state.shows.measured, state.shows.predicted, css("panel")].join();
-    await redraw("scatter", key, scatterSpec, (view) => view.data("chosen", chosenPoint()).runAsync(), `${at("scatter-title").textContent}. ${at("left-out").textContent}`);
+    const key = [data.pools.indexOf(state.pool), state.proxy, state.scale, state.shows.measured, state.shows.predicted, state.ownVersion, css("panel")].join();
+    await redraw("scatter", key, scatterSpec, (view) => view.data("chosen", chosenPoint()).data("region", state.region ? [state.region] : []).runAsync(), `${at("scatter-title").textContent}. ${at("left-out").textContent}`);
     await drawCurve();
   });
 }

@@ -1,15 +1,16 @@
 // The explorer: what its controls do, and what of it is in the address.
 
 const SHOWN = 12;  // archs listed of a search
-const state = {pool: null, proxy: "", scale: "auto", arch: null, shows: {measured: true, predicted: true}, drawn: null, sorts: {}};
+const state = {pool: null, proxy: "", scale: "auto", arch: null, region: null, own: null, ownVersion: 0, shows: {measured: true, predicted: true}, drawn: null, sorts: {}};
 const setting = (pool) => `${pool.dataset}, ${pool.recipe}`;
 const poolsOf = (space) => data.pools.filter((pool) => pool.space === space);
 const largest = (pools) => pools.reduce((one, other) => (other.num_measured > one.num_measured ? other : one));
 
 function choosePool(pool) {
   if (state.pool && state.pool.space !== pool.space) state.arch = null;
+  if (state.pool !== pool) state.region = null;
   state.pool = pool;
-  if (!(state.proxy in pool.scores)) state.proxy = "macs" in pool.scores ? "macs" : Object.keys(pool.scores)[0];
+  if (!axisNames().includes(state.proxy)) state.proxy = "macs" in pool.scores ? "macs" : Object.keys(pool.scores)[0];
   options(at("space"), [...new Set(data.pools.map((one) => one.space))], pool.space);
   options(at("setting"), poolsOf(pool.space).map(setting), setting(pool));
   axisOptions();
@@ -17,6 +18,7 @@ function choosePool(pool) {
   at("num-measured").textContent = `measured (N = ${whole(pool.num_measured)})`;
   at("num-predicted").textContent = pool.predicted ? `predicted, no measurement (N = ${whole(pool.size - pool.num_measured)})` : "predicted: none here";
   at("show-predicted").disabled = !pool.predicted;
+  showOwn();
   refresh();
 }
 
@@ -29,10 +31,11 @@ function axisOptions() {
   };
   const proxies = Object.keys(pool.scores).filter((name) => !(name in pool.costs));
   const doubtful = Object.keys(pool.doubtful).length ? `, ${data.mark} doubtful` : "";
-  at("axis").replaceChildren(...[["costs", Object.keys(pool.costs)], [`scores${doubtful}`, proxies]].filter(([, names]) => names.length).map(([label, names]) => group(label, names)));
+  at("axis").replaceChildren(...[["your file", hasOwn() ? [YOURS] : []], ["costs", Object.keys(pool.costs)], [`scores${doubtful}`, proxies]].filter(([, names]) => names.length).map(([label, names]) => group(label, names)));
 }
 
 function chooseProxy(name) {
+  if (name !== state.proxy) state.region = null;
   state.proxy = name;
   refresh();
 }
@@ -47,8 +50,9 @@ function refresh() {
   at("axis").value = state.proxy;
   at("scale").value = state.scale;
   for (const kind of KINDS) at(`show-${kind}`).checked = state.shows[kind];
-  at("meaning").textContent = [data.proxies[state.proxy], state.pool.lower.includes(state.proxy) ? "Lower is better." : "", state.pool.doubtful[state.proxy]].filter(Boolean).join(" ");
+  at("meaning").textContent = [data.proxies[state.proxy], isLower(state.proxy) ? "Lower is better." : "", state.pool.doubtful[state.proxy]].filter(Boolean).join(" ");
   showPanel();
+  showRegion();
   writeAddress();
   draw();
 }
@@ -57,7 +61,7 @@ function refresh() {
 
 function writeAddress() {
   const hidden = KINDS.filter((kind) => !state.shows[kind]).join();
-  const parts = {space: state.pool.space, dataset: state.pool.dataset, recipe: state.pool.recipe, x: state.proxy, scale: state.scale === "auto" ? "" : state.scale, hide: hidden, arch: state.arch === null ? "" : archOf(state.arch)};
+  const parts = {space: state.pool.space, dataset: state.pool.dataset, recipe: state.pool.recipe, x: state.proxy === YOURS ? "" : state.proxy, scale: state.scale === "auto" ? "" : state.scale, hide: hidden, arch: state.arch === null ? "" : archOf(state.arch), region: state.region ? ENDS.map((end) => short(state.region[end])).join() : ""};
   const there = Object.entries(parts).filter(([, value]) => value);
   history.replaceState(null, "", `#${new URLSearchParams(there)}`);
 }
@@ -72,7 +76,9 @@ function readAddress() {
   const hidden = (asked.get("hide") ?? "").split(",");
   for (const kind of KINDS) state.shows[kind] = !hidden.includes(kind);
   const i = lines(pool.archs).indexOf(asked.get("arch"));
+  const region = (asked.get("region") ?? "").split(",").map(Number);
   choosePool(pool);
+  state.region = region.length === ENDS.length && region.every(Number.isFinite) ? Object.fromEntries(ENDS.map((end, k) => [end, region[k]])) : null;
   chooseArch(i < 0 ? null : i);
 }
 
@@ -117,7 +123,24 @@ at("find").addEventListener("keydown", (event) => {
   if (first !== undefined && at("find").value.trim()) take(first);
   if (event.key === "Escape") { at("find").value = ""; search(); }
 });
-at("scatter").addEventListener("click", (event) => chooseArch(archNear(pixelOf(event))));
+at("scatter").addEventListener("pointerdown", press);
+addEventListener("pointermove", drag);
+addEventListener("pointerup", release);
+addEventListener("pointercancel", () => { pressed = null; });
+for (const end of ENDS) at(end).addEventListener("change", typeRegion);
+at("clear-region").addEventListener("click", () => { state.region = null; refresh(); });
+at("file").addEventListener("change", () => { if (at("file").files.length) takeFile(at("file").files[0]); });
+at("direction").addEventListener("change", () => {
+  if (!state.own) return;
+  state.own.lower = at("direction").value === "lower";
+  showOwn();
+  refresh();
+});
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) takeFile(event.dataTransfer.files[0]);
+});
 at("scatter").addEventListener("keydown", (event) => {
   if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) step(event.key);
   else if (event.key === "Escape") chooseArch(null);
@@ -127,4 +150,4 @@ at("scatter").addEventListener("keydown", (event) => {
 addEventListener("hashchange", readAddress);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { showPanel(); draw(); });
 readAddress();
-window.explorer = {charts, state, plot, stagesOf, editOf};
+window.explorer = {charts, state, plot, stagesOf, editOf, takeFile};

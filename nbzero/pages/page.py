@@ -34,7 +34,17 @@ from nbzero.files import write_whole
 MARK = '<meta name="generator" content="nbzero {name}">'
 CODE = {
     "report": ("common.js", "tables.js", "report.js"),
-    "explorer": ("common.js", "tables.js", "archs.js", "panel.js", "chart.js", "explorer.js"),
+    "explorer": (
+        "common.js",
+        "tables.js",
+        "archs.js",
+        "panel.js",
+        "chart.js",
+        "region.js",
+        "judge.js",
+        "own.js",
+        "explorer.js",
+    ),
 }
 STYLE = {"report": ("page.css",), "explorer": ("page.css", "explorer.css")}
 HEAD = 2000  # bytes of a page, within which its mark stands

@@ -63,8 +63,8 @@ function factsOf(i) {
 
 function scoresTable(i) {
   const pool = state.pool, rows = [];
-  for (const name of Object.keys(pool.scores)) {
-    const values = valuesOf(name), {rank, of} = rankOf(i, values, pool.lower.includes(name));
+  for (const name of axisNames()) {
+    const values = valuesOf(name), {rank, of} = rankOf(i, values, isLower(name));
     rows.push([name, values[i], rank, of]);
   }
   return tableOf({

@@ -1,7 +1,8 @@
 // Tables that are sorted by a click on the head of a column.
 // A page has `state` with pool, proxy and sorts, `said` for a proxy's name, and `chooseProxy`.
 
-// ---- Tables: {id, title, notes, columns, numeric, rows, sort}.
+// ---- Tables: {id, title, notes, columns, numeric, rows, sort, choose}.
+// choose: what the first cell of a row does; of a table of proxies it chooses the proxy.
 // A cell is a number, a string or null. In a numeric column the strings "inf" and "-inf" are infinities.
 
 const absent = (cell) => cell === null || Number.isNaN(cell);
@@ -58,9 +59,9 @@ function fill(body, table, id) {
     cells.forEach((cell, c) => {
       const value = absent(cell) ? "" : String(cell);
       if (c) row.append(make("td", {class: table.numeric[c] ? "number" : "arch", "data-value": value}, cellText(cell, places[c])));
-      else if (cell in state.pool.scores) {
+      else if (table.choose || cell in state.pool.scores) {
         const button = make("button", {type: "button", title: `choose ${cell}`}, said(cell));
-        button.addEventListener("click", () => chooseProxy(cell));
+        button.addEventListener("click", () => (table.choose ?? chooseProxy)(cell));
         row.append(make("th", {scope: "row", "data-value": value}, button));
       } else row.append(make("th", {scope: "row", "data-value": value}, cell));
     });
