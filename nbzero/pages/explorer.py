@@ -113,7 +113,7 @@ def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
     sample: Sample = bench.sample(pool.space, pool.dataset, pool.recipe, orient=False, split=_split(pool))
     scores = {}
     for name, values in {**sample.targets, **sample.costs}.items():
-        if name != ACCURACY:
+        if name != ACCURACY and name not in sample.unscored:
             scores[name] = packed.numbers(values)
     return {
         "space": pool.space,
@@ -137,7 +137,7 @@ def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
         "runs": _runs(bench, pool, packed),
         "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
         "doubts": doubt_notes(pool.space, scores),
-        "notes": _notes(bench, pool),
+        "notes": _notes(bench, pool, sample),
     }
 
 
@@ -186,7 +186,7 @@ def _rounded(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.round(np.asarray(values, np.float64) * SCALE)
 
 
-def _notes(bench: Bench, pool: Pool) -> list[str]:
+def _notes(bench: Bench, pool: Pool, sample: Sample) -> list[str]:
     """What a point of this page rests on, in plain words."""
     measured = f"a {pool.split} {pool.metric} on {pool.dataset} with recipe {pool.recipe}, seed 0"
     notes = [
@@ -198,6 +198,9 @@ def _notes(bench: Bench, pool: Pool) -> list[str]:
         "how many archs of the space with a score have a better one; 0 is best.",
         *doubt_notes(pool.space, pool.scores),
     ]
+    if sample.unscored:
+        lacking = "; ".join(map(sample.why_unscored, sample.unscored))
+        notes.append(f"Not on the axis, because no arch of the space has a score: {lacking}.")
     if pool.space in IMPORTED:
         notes += sources_in_words(bench, pool)
     return notes

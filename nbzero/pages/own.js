@@ -48,8 +48,8 @@ function scoresIn(text) {
     found.set(arch, scores.set(seed, scoreOf(row[wanted], where)));
     seeds.add(seed);
   });
-  const whole = [...found].filter(([, scores]) => scores.size === seeds.size);
-  return new Map(whole.map(([arch, scores]) => [arch, mean([...scores.values()])]));
+  const complete = [...found].filter(([, scores]) => scores.size === seeds.size);
+  return new Map(complete.map(([arch, scores]) => [arch, mean([...scores.values()])]));
 }
 
 // The scores in the order of the space's archs.

@@ -20,22 +20,23 @@ function press(event) {
   if (event.button === 0) pressed = pixelOf(event);
 }
 
-function isDrag(event) {
+function isDrag(event, from) {
   const now = pixelOf(event);
-  return Math.hypot(now.x - pressed.x, now.y - pressed.y) > DRAG;
+  return Math.hypot(now.x - from.x, now.y - from.y) > DRAG;
 }
 
 function drag(event) {
-  if (!pressed || !isDrag(event)) return;
+  if (!pressed || !isDrag(event, pressed)) return;
   state.region = regionBetween(pressed, pixelOf(event));
   charts.scatter.view.data("region", [state.region]).runAsync();
 }
 
 function release(event) {
   if (!pressed) return;
-  if (isDrag(event)) state.region = regionBetween(pressed, pixelOf(event));
-  else chooseArch(archNear(pressed));
+  const from = pressed;
   pressed = null;
+  if (!isDrag(event, from)) return chooseArch(archNear(from));
+  state.region = regionBetween(from, pixelOf(event));
   refresh();
 }
 

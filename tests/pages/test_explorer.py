@@ -1,11 +1,14 @@
 """The explorer: its data are the release's, and its controls work in a real browser without network."""
 
+import csv
 import json
+import math
 
 import numpy as np
 import pytest
 
 from nbzero import Bench
+from nbzero.cli.scores import read_scores
 from nbzero.errors import NothingFoundError, OutputError, UnknownNameError, UsageError
 from nbzero.pages import write_explorer
 from nbzero.proxies.facts import PROXIES
@@ -153,7 +156,8 @@ def test_the_panel_of_an_arch_has_its_numbers_and_ranks(page, shipped):
     assert f"{record.predicted('cifar10').mean:.4f}" in shown and "no measurement" in shown
     table = shipped.table("r1-mini", None, *MINI[1:])
     rows = page.run(CELLS.format("scores"))
-    assert {row[0] for row in rows} == set(table.columns) & {*PROXIES}
+    scored = [name for name in {*table.columns} & {*PROXIES} if not np.isnan(table[name].astype(float)).all()]
+    assert {row[0] for row in rows} == {*scored, "macs", "params", "depth"}
     for name, score, rank, there in rows:
         values = table[name].astype(float) * (-1 if name == "ntk" else 1)
         assert int(there) == (~np.isnan(values)).sum(), name
@@ -205,6 +209,117 @@ def test_a_click_takes_the_nearest_point_and_keys_go_along_the_axis(page, path):
     for key, wanted in (("ArrowRight", order[1]), ("End", order[-1]), ("Home", order[0]), ("Escape", None)):
         page.press(key)
         assert page.run("explorer.state.arch") == wanted
+
+
+def mouse(page, kind, x, y):
+    page.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+
+def test_a_region_is_drawn_and_typed_and_lists_its_archs(page, path, shipped):
+    go(page, path, "space=r1-mini&x=macs")
+    box = page.run("""(() => {
+        const canvas = document.querySelector('#scatter canvas');
+        window.scrollBy(0, canvas.getBoundingClientRect().top);
+        const {left, top, width, height} = explorer.plot(), {x, y} = canvas.getBoundingClientRect();
+        return [x + left + .3 * width, y + top + .2 * height, x + left + .6 * width, y + top + .7 * height];
+    })()""")
+    mouse(page, "mousePressed", *box[:2])
+    mouse(page, "mouseMoved", *box[2:])
+    mouse(page, "mouseReleased", *box[2:])
+    page.run("explorer.charts.drawn")
+    region = page.run("explorer.state.region")
+    pool = shipped.table("r1-mini", ["macs", "val_acc"], *MINI[1:])
+    macs, accuracy = pool["macs"], pool["val_acc"]
+    inside = (macs >= region["x0"]) & (macs <= region["x1"])
+    inside &= (accuracy >= region["y0"]) & (accuracy <= region["y1"])
+    assert f"{inside.sum()} measured, accuracy {accuracy[inside].min():.4f}" in text_of(
+        page, "region-summary"
+    )
+    rows = page.run(CELLS.format("region-table"))
+    measured = [row[0] for row in rows if row[1] == "measured"]
+    space = shipped.space("r1-mini")
+    assert sorted(measured) == sorted(space[i] for i in np.flatnonzero(inside)) and len(measured) < len(rows)
+    address = page.run("location.hash.slice(1)")
+    page.run("document.getElementById('clear-region').click()")
+    assert page.run("explorer.state.region") is None
+    go(page, path, address)
+    assert page.run("explorer.state.region") == region
+    page.run("""(() => {
+        document.getElementById('clear-region').click();
+        const field = document.getElementById('y0');
+        field.value = '0.55';
+        field.dispatchEvent(new Event('change'));
+    })()""")
+    assert f"{(accuracy >= 0.55).sum()} measured" in text_of(page, "region-summary")
+
+
+def drop(page, text, name="mine.csv"):
+    page.run(f"explorer.takeFile(new File([{json.dumps(text)}], '{name}'))")
+    page.run("explorer.charts.drawn")
+
+
+def own_scores(space, number):
+    """Two seeds of some archs: ties, an infinite score, one arch without a score, one without its seed."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(number):
+        for seed in (0, 1):
+            rows.append([space[i], seed, float(rng.integers(40)), ""])
+    rows[6][2] = rows[7][2] = math.inf
+    rows[9][2:] = ["", 'ValueError: "odd", it says']
+    return rows[:-1]
+
+
+def test_own_scores_get_the_numbers_of_evaluate(page, path, shipped, tmp_path):
+    rows = own_scores(shipped.space("r1-mini"), 150)
+    with open(tmp_path / "mine.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["arch", "seed", "score", "reason"], *rows])
+    report = shipped.evaluate(read_scores(str(tmp_path / "mine.csv"), None), *MINI)
+    go(page, path, "space=mb-mini")
+    drop(page, (tmp_path / "mine.csv").read_text())
+    shown = {row[0]: row[1:] for row in page.run(CELLS.format("judged"))}
+    wanted = {row["proxy"]: row for row in report.metrics if row["proxy"] in shown}
+    assert set(shown) == {"yours", *report.pool.scores, *report.pool.costs} and len(report.pool) == 149
+    for name, (missing, *values) in shown.items():
+        columns = ("kendall", "mbr_union", "mbr_macs", "mbr_params", "mbr_depth")
+        assert int(missing) == wanted[name]["missing"]
+        for column, value in zip(columns, values, strict=True):
+            right = wanted[name][column]
+            same = value == "" if right is None else math.isclose(float(value), right, rel_tol=1e-12)
+            assert same, (name, column, value, right)
+    place, of = report.place()
+    assert f"is number {place} of {of} proxies and costs by mBR" in text_of(page, "own-verdict")
+    assert page.run("explorer.state.proxy") == "yours" and "N = 149" in text_of(page, "judged-title")
+    assert page.run(DRAWN)["left"]["infinite"] == 1
+    page.run("""(() => {
+        const box = document.getElementById('direction');
+        box.value = 'lower';
+        box.dispatchEvent(new Event('change'));
+    })()""")
+    turned = shipped.evaluate(read_scores(str(tmp_path / "mine.csv"), None), *MINI, direction=-1)
+    row = next(row for row in page.run(CELLS.format("judged")) if row[0] == "yours")
+    assert float(row[2]) == pytest.approx(turned.metrics["kendall"][0], rel=1e-12)
+    assert float(row[3]) == pytest.approx(turned.metrics["mbr_union"][0], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arch,score\nno,1\n", "1 of 1 scores are for archs that are no members of r1-mini"),
+        ("name,score\nno,1\n", "no column arch, only name, score"),
+        ("arch,score\n{0},one\n", 'row 1: the score is "one"; it is a number'),
+        ("arch,score\n{0},1\n{0},2\n", "row 2 has {0} again"),
+        ("arch,score\n{0},1,2\n", "row 1 has 3 values for the 2 columns"),
+        ("arch,score\n{0},nan\n", "none of the 1 measured archs that are named has a score"),
+        ("arch,score\n{1},1\n", "of r1-mini, cifar10, cpu-16px-4 is named by the scores"),
+        ("arch,score\n", "the file has no rows"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_is_told_why(page, shipped, text, said):
+    space = shipped.space("r1-mini")
+    drop(page, text.format(space[0], space[999]))
+    assert said.format(space[0]) in text_of(page, "own-verdict")
+    assert page.run("document.querySelectorAll('#judged').length") == 0
 
 
 def test_neighbours_are_the_edits_of_an_arch(page, shipped):
