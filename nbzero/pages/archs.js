@@ -39,16 +39,21 @@ const sameStage = (a, b) => a.depth === b.depth && a.width === b.width && a.stri
 const without = (stages, place) => stages.filter((_, s) => s !== place);
 const kept = (stages) => stages.findIndex((stage) => stage.stride === 1);
 
+// The choices that differ between two archs of ours with equally many stages, in words.
+function changesOf(one, other) {
+  const [a, b] = [one.stages, other.stages], found = one.stem === other.stem ? [] : [`stem ${one.stem} \u2192 ${other.stem}`];
+  if (kept(a) !== kept(b)) found.push(`the resolution is kept by stage ${kept(a) + 1} \u2192 ${kept(b) + 1}`);
+  a.forEach((stage, s) => {
+    for (const what of ["depth", "width"]) if (stage[what] !== b[s][what]) found.push(`stage ${s + 1} ${what} ${stage[what]} \u2192 ${b[s][what]}`);
+  });
+  return found;
+}
+
 // What differs between two archs of ours that are one choice apart, as `Arch.edits` has it; null where they are not.
 function editOf(one, other) {
   const [a, b] = [one.stages, other.stages];
   if (a.length === b.length) {
-    const strides = a.some((stage, s) => stage.stride !== b[s].stride);
-    const found = one.stem === other.stem ? [] : [`stem ${one.stem} \u2192 ${other.stem}`];
-    if (strides) found.push(`stage ${kept(a) + 1} keeps the resolution \u2192 stage ${kept(b) + 1}`);
-    a.forEach((stage, s) => {
-      for (const what of ["depth", "width"]) if (stage[what] !== b[s][what]) found.push(`stage ${s + 1} ${what} ${stage[what]} \u2192 ${b[s][what]}`);
-    });
+    const found = changesOf(one, other);
     return found.length === 1 ? found[0] : null;
   }
   if (one.stem !== other.stem) return null;
@@ -56,31 +61,37 @@ function editOf(one, other) {
   if (!without(longer, place).every((stage, s) => sameStage(stage, shorter[s]))) return null;
   if (longer === a) return `without stage ${place + 1}`;
   const beside = shorter[Math.max(place - 1, 0)];  // a stage that is put in is as wide as the one before it
-  return b[place].depth === 1 && b[place].width === beside.width ? `one more stage, the ${place + 1}.` : null;
+  return b[place].depth === 1 && b[place].width === beside.width ? `with one more stage, number ${place + 1}` : null;
 }
 
-// What differs between two archs of a published space that differ in one choice, else null.
-function choiceOf(i, j) {
-  let found = null;
+// The choices that differ between two archs of a published space, in words.
+function choicesBetween(i, j) {
+  const found = [];
   for (const [name, choice] of Object.entries(state.pool.choices)) {
-    const values = numbers(choice.numbers);
-    if (Object.is(values[i], values[j])) continue;
-    if (found) return null;
-    const named = (value) => choice.options[value] ?? String(value);
-    found = `${name} ${named(values[i])} \u2192 ${named(values[j])}`;
+    const values = numbers(choice.numbers), named = (value) => choice.options[value] ?? String(value);
+    if (!Object.is(values[i], values[j])) found.push(`${name} ${named(values[i])} \u2192 ${named(values[j])}`);
   }
   return found;
 }
 
-// The archs of the space one choice away: [{i, edit}].
+// What differs between two archs of the space: one text for each choice; null where their stages are not as many.
+function differences(i, j) {
+  if (!state.pool.has_stages) return choicesBetween(i, j);
+  const [one, other] = [i, j].map((place) => stagesOf(archOf(place))), edit = editOf(one, other);
+  if (edit) return [edit];
+  return one.stages.length === other.stages.length ? changesOf(one, other) : null;
+}
+
+// The archs of the space one choice away; where there is none, those with the fewest choices that differ.
+// [{i, changes}]
 function neighboursOf(i) {
-  const archs = lines(state.pool.archs), found = [], own = state.pool.has_stages ? stagesOf(archs[i]) : null;
-  for (let j = 0; j < archs.length; j++) {
-    if (j === i) continue;
-    const edit = own ? editOf(own, stagesOf(archs[j])) : choiceOf(i, j);
-    if (edit) found.push({i: j, edit});
+  const found = [];
+  for (let j = 0; j < state.pool.size; j++) {
+    const changes = j === i ? null : differences(i, j);
+    if (changes) found.push({i: j, changes});
   }
-  return found;
+  const least = found.reduce((number, one) => Math.min(number, one.changes.length), Infinity);
+  return found.filter((one) => one.changes.length === least);
 }
 
 // How many archs have a strictly better value, and how many have one. NaN is none.

@@ -150,4 +150,4 @@ at("scatter").addEventListener("keydown", (event) => {
 addEventListener("hashchange", readAddress);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { showPanel(); draw(); });
 readAddress();
-window.explorer = {charts, state, plot, stagesOf, editOf, takeFile};
+window.explorer = {charts, state, plot, stagesOf, editOf, neighboursOf, takeFile};

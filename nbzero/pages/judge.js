@@ -76,7 +76,7 @@ function judgedTable(own) {
   return {
     id: "judged", title: `${YOURS} beside the stored proxies: ${pool.space}, ${setting(pool)}, ${pool.split}, N = ${whole(places.length)}`,
     notes: [`mBR: the mean true rank of the picks under ${BUDGETS} quantile limits on each cost, over N; 0 is best. An arch without a score ranks last. The numbers are those of Bench.evaluate, which has intervals too.`, ...narrowed, ...pool.doubts],
-    columns, numeric: columns.map((_, c) => c > 0), sort: {column: by, descending: by === "kendall"}, rows,
+    num: places.length, columns, numeric: columns.map((_, c) => c > 0), sort: {column: by, descending: by === "kendall"}, rows,
   };
 }
 

@@ -110,7 +110,7 @@ function showOwn() {
   try {
     const table = judgedTable(state.own), {place, of} = placeIn(table), by = table.sort.column === "kendall" ? "Kendall's tau" : `mBR over limits on ${Object.keys(state.pool.costs).join(", ")}`;
     at("own-home").replaceChildren(tableOf(table));
-    show("own-verdict", place, `${at("own-name").textContent} is number ${place} of ${of} proxies and costs by ${by}.`);
+    show("own-verdict", place, `${at("own-name").textContent} is number ${place} of ${of} proxies and costs by ${by}, N = ${whole(table.num)}. Differences may be chance: Bench.evaluate has their intervals.`);
   } catch (error) {
     show("own-verdict", "", `${error.message}.`);
   }

@@ -88,11 +88,11 @@ function curveSpec(runs) {
   };
 }
 
-function neighbourItem({i, edit}) {
+function neighbourItem({i, changes}) {
   const measured = measuredOf(i), accuracy = Number.isNaN(measured) ? predictedOf(i) : measured;
   const kind = Number.isNaN(measured) ? "predicted" : "measured";
   const known = Number.isNaN(accuracy) ? "no accuracy" : `${kind} ${places(accuracy)}`;
-  const button = make("button", {type: "button", "data-arch": archOf(i)}, make("span", {class: `swatch ${kind}`, "aria-hidden": "true"}), `${edit}: ${known} `, make("span", {class: "arch faint"}, archOf(i)));
+  const button = make("button", {type: "button", "data-arch": archOf(i)}, make("span", {class: `swatch ${kind}`, "aria-hidden": "true"}), `${changes.join(", ")}: ${known} `, make("span", {class: "arch faint"}, archOf(i)));
   button.addEventListener("click", () => chooseArch(i));
   return make("li", {}, button);
 }
@@ -110,7 +110,9 @@ function showPanel() {
   at("facts").replaceChildren(...factsOf(i));
   at("drawing").replaceChildren(state.pool.has_stages ? drawingOf(archOf(i)) : choicesOf(i));
   const near = neighboursOf(i);
-  at("neighbours-title").textContent = `${whole(near.length)} archs of the space are one choice away`;
+  const away = near.length ? near[0].changes.length : 0, archs = near.length === 1 ? "arch is" : "archs are";
+  const none = away > 1 ? "No arch of the space is one choice away. The nearest: " : "";
+  at("neighbours-title").textContent = `${none}${whole(near.length)} ${archs} ${away === 1 ? "one choice" : `${away} choices`} away`;
   at("neighbours").replaceChildren(...near.map(neighbourItem));
   at("neighbours").hidden = !near.length;
 }

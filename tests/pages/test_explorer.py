@@ -12,6 +12,7 @@ from nbzero.cli.scores import read_scores
 from nbzero.errors import NothingFoundError, OutputError, UnknownNameError, UsageError
 from nbzero.pages import write_explorer
 from nbzero.proxies.facts import PROXIES
+from nbzero.spaces.decisions import values_of
 from nbzero.spaces.macro import as_arch
 from tests.pages.browser import Page
 from tests.pages.content import content_of, packed_lines, packed_numbers
@@ -331,6 +332,20 @@ def test_neighbours_are_the_edits_of_an_arch(page, shipped):
         assert len(asked) > 2 * len(edits)
         found = page.run(EDITS.format(json.dumps(asked), one))
         assert found == [other in edits for other in asked]
+
+
+def test_without_an_arch_one_choice_away_the_nearest_are_told(page, shipped):
+    space = shipped.space("r1-mini")
+    decisions = [values_of("r1-mini", arch) for arch in space]
+    for number in (3, 4):
+        own = decisions[number]
+        numbers = []
+        for place, other in enumerate(decisions):
+            is_other = other.keys() == own.keys() and place != number
+            numbers.append(sum(own[key] != other[key] for key in own) if is_other else 99)
+        near = page.run(f"explorer.neighboursOf({number})")
+        assert {one["i"] for one in near} == set(np.flatnonzero(np.array(numbers) == min(numbers)))
+        assert {len(one["changes"]) for one in near} == {min(numbers)} != {1}
 
 
 def test_what_has_no_place_on_the_axis_is_counted(browser, bench, tmp_path):
