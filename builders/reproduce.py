@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from builders.reproductions import claims, sed, swap, swap_cells, wrcor
+from builders.reproductions import claims, searching, sed, swap, swap_cells, wrcor
 from builders.reproductions.context import Context
 from builders.reproductions.known import known_in
 from builders.reproductions.results import merge, said
@@ -32,7 +32,8 @@ from nbzero.errors import whole
 from nbzero.proxies.facts import proxy
 from nbzero.release.manifest import embedded_folder
 
-TABLES = {**wrcor.TABLES, **sed.TABLES, **swap.TABLES, **swap_cells.TABLES, **claims.TABLES}
+OF_PAPERS = (wrcor, sed, swap, swap_cells, searching, claims)
+TABLES = {name: table for module in OF_PAPERS for name, table in module.TABLES.items()}
 RESULTS = "data/reproductions/results.parquet"
 
 

@@ -22,6 +22,7 @@ from nbzero.proxies.facts import PROXIES, Proxy, proxy
 from nbzero.release.record import Prediction, Record, Run, Scores
 from nbzero.spaces.macro import Arch, Stage, macs, params, space
 from nbzero.spaces.space import Space
+from nbzero.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nbzero.frame import Frame
@@ -55,7 +56,6 @@ __all__ = [
     "proxy",
     "space",
 ]
-__version__ = "0.6.0"
 _LATER = (
     "adapters",
     "images",

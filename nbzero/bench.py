@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from nbzero.judge.hybrids import Hybrid, Rule
     from nbzero.judge.picks import Lead
     from nbzero.judge.pool import Pool, Which
-    from nbzero.judge.submission import Submission
+    from nbzero.judge.submission import Given
     from nbzero.search.answers import Unmeasured
     from nbzero.search.clock import ClockName
     from nbzero.search.objective import Objective
@@ -420,7 +420,7 @@ class Bench:
     def leaderboard(
         self,
         spaces: Iterable[str] | None = None,
-        submissions: Iterable[Submission | str] = (),
+        submissions: Given | Iterable[Given] = (),
         *,
         by: By = "mbr",
         resamples: int = 200,
@@ -429,11 +429,17 @@ class Bench:
 
         Args:
             spaces: names; None is all of the release.
-            submissions: folders of submissions, ranked with the rest.
+            submissions: folders of submissions, ranked with the rest. They may have scores of other spaces
+                of the release too.
         """
-        from nbzero.judge.board import leaderboard
+        from nbzero.judge.board import chosen_pools, leaderboard
+        from nbzero.judge.submission import read_submissions
 
-        return leaderboard(self.board_pools(spaces), submissions, by=by, resamples=resamples)
+        pools = self.board_pools(spaces)
+        if submissions:
+            everywhere, _ = chosen_pools(self.board_pools(), "kendall")
+            submissions = read_submissions(submissions, everywhere)
+        return leaderboard(pools, submissions, by=by, resamples=resamples)
 
     def _predicted(self, spaces: Sequence[str]) -> list[tuple[str, str, str]]:
         """The spaces, data sets and recipes of which the release has predictions."""
@@ -647,6 +653,8 @@ class Bench:
         **which: Unpack[Which],
     ) -> Report:
         """The whole report of a proxy of your own beside all stored ones: `judge.evaluate` of a `pool`.
+
+        The name of a stored proxy in place of scores is the report of that one.
 
         The data set may be left out where the release has runs of the space on one alone, or on the one that
         `score_archs` made the scores on.

@@ -18,7 +18,7 @@ TORCH = {"nbzero.networks", "nbzero.images", "nbzero.proxies", "train", "builder
 
 # The floors of the house, from the ground: a file imports from its own floor or from below it.
 FLOORS = (
-    ("nbzero.errors", "nbzero.face"),
+    ("nbzero.errors", "nbzero.face", "nbzero.version"),
     ("nbzero.text",),
     ("nbzero.files", "nbzero.progress"),
     ("nbzero.frame",),
@@ -42,7 +42,7 @@ FLOORS = (
 )
 # Beside each other, of which none may use another.
 APART = (
-    ("nbzero.networks", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face"}),
+    ("nbzero.networks", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face", "nbzero.files"}),
     ("nbzero.images", {"nbzero.spaces", "nbzero.release", "nbzero.errors", "nbzero.face", "nbzero.files"}),
     (
         "nbzero.importers",

@@ -67,6 +67,8 @@ def test_the_wheel_ships_the_release_and_the_marker(wheel):
         "nbzero/py.typed",
         "nbzero/pages/explorer.css",
         "nbzero/pages/explorer.html",
+        "nbzero/pages/leaderboard.html",
+        "nbzero/pages/leaderboard.js",
         "nbzero/pages/report.html",
         "nbzero/pages/report.js",
         "nbzero/images/__main__.py",

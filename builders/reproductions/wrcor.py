@@ -269,22 +269,33 @@ def noise(context: Context) -> list[Result]:
     """WRCor of noise in place of images, and how much it differs from that of images on the same archs."""
     table, protocol = "wrcor-noise", "std-32-noise"
     names = ["wrcor", *counted(["wrcor"])]
-    archs = context.archs(SPACE, 300)
-    of_noise = context.filled(context.setting(protocol, names, images=NOISE), archs)
+    drawn = context.archs(SPACE, 300)
+    of_noise = context.filled(context.setting(protocol, names, images=NOISE), drawn)
+    archs = list(of_noise)
+    values = accuracy(context, archs)
     rows = []
     for name, row in ((f"wrcor:{AS_AUTHORS}", "WRCor"), ("wrcor", "WRCor, nbzero")):
         if name in of_noise[archs[0]]:
-            values = accuracy(context, list(of_noise))
-            scores = column(of_noise, list(of_noise), name)
+            scores = column(of_noise, archs, name)
             rows.append(spearman_row(table, row, NOISE_FIGURE, scores, values, protocol))
     if context.images == NOISE:
         return rows
-    of_images = context.filled(context.setting("std-32", names), archs)
-    both = [arch for arch in of_noise if arch in of_images]
-    values = accuracy(context, both)
+    of_images = context.filled(context.setting("std-32", names), drawn)
+    return rows + _noise_less_images(context, table, protocol, of_noise, of_images)
+
+
+def _noise_less_images(
+    context: Context, table: str, protocol: str, of_noise: Scored, of_images: Scored
+) -> list[Result]:
+    """The paired differences, of the archs that have both."""
+    archs = [arch for arch in of_noise if arch in of_images]
+    if not archs:
+        return []
+    values = accuracy(context, archs)
+    rows = []
     for name, row in ((f"wrcor:{AS_AUTHORS}", "noise - images"), ("wrcor", "noise - images, nbzero")):
-        if name in of_noise[both[0]] and name in of_images[both[0]]:
-            pair = column(of_noise, both, name), column(of_images, both, name)
+        if name in of_noise[archs[0]] and name in of_images[archs[0]]:
+            pair = column(of_noise, archs, name), column(of_images, archs, name)
             rows.append(paired_row(table, row, NOISE_LOSS, *pair, values, protocol))
     return rows
 

@@ -12,7 +12,7 @@ PACKAGES = {
     "nbzero": "Opening a release, asking it, and the errors that everything raises.",
     "nbzero.judge": "Judging proxies: functions of a pool of measured networks.",
     "nbzero.metrics": "Metrics of a ranking, as functions of arrays.",
-    "nbzero.search": "Searches by a simulated clock.",
+    "nbzero.search": "Strategies over any space, and searches by a simulated clock.",
     "nbzero.spaces": "Search spaces: members, moves, vectors, costs.",
     "nbzero.proxies": "Scores of networks. Needs the extra `torch`.",
     "nbzero.networks": "Networks of an arch. Needs the extra `torch`.",

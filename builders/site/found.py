@@ -55,11 +55,12 @@ def pools(bench: Bench, resamples: int) -> list[PoolFound]:
     for space in bench.spaces:
         for dataset in bench.datasets(space):
             for recipe in bench.recipes(space, dataset):
-                found.append(_pool(bench, space, dataset, recipe, resamples))
+                found.append(pool_found(bench, space, dataset, recipe, resamples))
     return found
 
 
-def _pool(bench: Bench, space: str, dataset: str, recipe: str, resamples: int) -> PoolFound:
+def pool_found(bench: Bench, space: str, dataset: str, recipe: str, resamples: int) -> PoolFound:
+    """What one pool says of every proxy."""
     pool = bench.pool(space, dataset, recipe)
     picks = judge.mbr_table(pool, resamples=resamples)
     ranks = judge.correlations(pool, resamples=resamples)

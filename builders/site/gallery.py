@@ -41,7 +41,7 @@ def draw(bench: Bench, names: Iterable[str], folder: Path) -> str:
             "",
             f"{kind.meaning[0].upper()}{kind.meaning[1:]}. `nbzero plot {name} {SPACE} --out {name}.png`",
             "",
-            f"![{kind.meaning}]({folder.name}/{name}.png)",
+            f"[![{kind.meaning}]({folder.name}/{name}.png)]({folder.name}/{name}.png)",
             "",
         ]
     return "\n".join(lines)

@@ -24,15 +24,16 @@ def _cell(cell: dict[str, Any]) -> str:
     if cell["cell_type"] == "markdown":
         return text
     parts = [f"```python\n{text}\n```"]
-    for output in cell["outputs"]:
-        parts.append(_output(output))
+    printed = "".join("".join(output["text"]) for output in cell["outputs"] if "text" in output)
+    if printed:
+        parts.append(f"```text\n{printed.rstrip()}\n```")
+    parts += [_output(output["data"]) for output in cell["outputs"] if "data" in output]
     return "\n\n".join(parts)
 
 
-def _output(output: dict[str, Any]) -> str:
-    """What a cell printed or gave: a picture where there is one, else its text."""
-    data = output.get("data", {})
+def _output(data: dict[str, Any]) -> str:
+    """What a cell gave: a picture where there is one, else its text."""
     if "image/png" in data:
         return f'<img src="data:image/png;base64,{"".join(data["image/png"]).strip()}" alt="figure">'
-    text = "".join(output.get("text", data.get("text/plain", "")))
+    text = "".join(data["text/plain"])
     return f"```text\n{text.rstrip()}\n```"

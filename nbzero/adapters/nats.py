@@ -36,6 +36,7 @@ from nbzero.images.facts import dataset as facts_of
 from nbzero.release.opened import Split, split_column
 from nbzero.search.answers import Unmeasured
 from nbzero.search.clock import ClockName
+from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import Arch
 from nbzero.spaces.nats_sss import CELL
 from nbzero.spaces.nb201 import CELLS, STEM, cell_class
@@ -65,16 +66,20 @@ def create(
 
     Raises:
         ReleaseError: no release is there.
-        UnknownNameError: a release without the space; the message says how to name another.
+        UnknownNameError: a release without the space, or without the trainings of a published one. The
+            message says how to name another.
         UsageError: anything else than a release, or seconds that are no positive number.
     """
     bench, said = _opened(file_path_or_dict)
     space = SPACES.get(search_space, search_space)
-    if space not in bench.spaces:
+    there = [name for name in bench.spaces if _is_trained(bench, name)]
+    if space not in there:
         instead = f"give the folder of another, set {VARIABLE} to it, or name one of its spaces"
+        if space in bench.spaces:
+            instead = f"it has scores of it and no trainings, which {import_command(space)} joins"
         raise UnknownNameError(
             f"{said} has no space {quoted(space)} (search_space={search_space!r}), only "
-            f"{', '.join(bench.spaces)}; {instead}"
+            f"{', '.join(there)}; {instead}"
         )
     seconds = os.environ.get(SECONDS)
     if seconds and "seconds" not in how and "clock" not in how:
@@ -83,6 +88,12 @@ def create(
     if verbose:
         print(f"opened {api}")
     return api
+
+
+def _is_trained(bench: Bench, space: str) -> bool:
+    """Whether a space is one of ours, or a published benchmark with its trainings."""
+    opened = bench.release.space(space)
+    return opened.published is None or bool(opened.datasets("runs"))
 
 
 def _number(text: str) -> float:

@@ -1,5 +1,7 @@
 """Commands of the leaderboard: leaderboard, submit."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +10,9 @@ import typer
 from nbzero.bench import Bench
 from nbzero.cli.frame import NOTHING, Answer, Call, Listing, Source, only
 from nbzero.cli.options import command, in_list, names_of
-from nbzero.errors import count_of
+from nbzero.cli.write import PICTURES
+from nbzero.errors import UsageError, count_of
+from nbzero.files import write_whole
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
 
@@ -49,6 +53,16 @@ def leaderboard(
         Literal["board", "values", "pools"],
         typer.Option("--part", help="Which table: mean ranks, every pool's values, the pools."),
     ] = "board",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder for a page, leaderboard.html, that needs no network."
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Critical-difference diagram: .png, .pdf or .svg."),
+    ] = None,
     resamples: Annotated[
         int, typer.Option("--resamples", min=0, metavar="N", help="Of the intervals; 0 makes none.")
     ] = 200,
@@ -57,19 +71,39 @@ def leaderboard(
 
     By protocol board-1: mean ranks, and by Nemenyi's critical difference which of them differ.
     """
+    if figure is not None and figure.suffix.lower() not in PICTURES:
+        raise UsageError(f"--plot {figure}; it ends in {', '.join(PICTURES)}")
     bench = call.bench
     board = bench.leaderboard(names_of(spaces), submissions or (), by=by, resamples=resamples)
+    notes = _files(bench, board, out, figure)
     if part == "pools":
-        return Answer(_of_release(bench, board.pools))
+        return Answer(_of_release(bench, board.pools, notes))
     if part == "values":
-        return Answer(_of_release(bench, board.values), keys=2)
-    whole = _of_release(bench, board.table)
+        return Answer(_of_release(bench, board.values, notes), keys=2)
+    whole = _of_release(bench, board.table, notes)
     return Answer(whole, [only(whole, *SHOWN)])
 
 
-def _of_release(bench: Bench, source: Source) -> Listing:
-    notes = [*source.notes, f"Release {bench.version}."]
-    return Listing(source.columns, source, source.title, notes, source.doubtful)
+def _files(bench: Bench, board: "Board", out: Path | None, figure: Path | None) -> list[str]:
+    """Write the page and the figure that were asked for; a note on each."""
+    written = []
+    if out is not None:
+        from nbzero.pages.leaderboard import write_leaderboard
+
+        written.append(write_leaderboard(board, out, f"release {bench.version} ({bench.sha256[:12]})"))
+    if figure is not None:
+        from nbzero.plots.critical import critical_diagram
+
+        drawn = io.BytesIO()
+        critical_diagram(board).savefig(drawn, dpi=150, format=figure.suffix[1:].lower())
+        write_whole(figure, drawn.getvalue(), "draw the figure again")
+        written.append(figure)
+    return [f"Written: {path}." for path in written]
+
+
+def _of_release(bench: Bench, source: Source, notes: Sequence[str] = ()) -> Listing:
+    said = [*source.notes, f"Release {bench.version}.", *notes]
+    return Listing(source.columns, source, source.title, said, source.doubtful)
 
 
 @command()
@@ -87,7 +121,7 @@ def submit(
 
     bench = call.bench
     pools = bench.board_pools()
-    on_board, _ = chosen_pools(pools, by)
+    on_board, _ = chosen_pools(pools, "kendall")  # those without costs too
     made, problems = check_submission(folder, on_board)
     if made is None:
         call.show(Answer(_problems(folder, problems)))

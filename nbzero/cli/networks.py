@@ -19,7 +19,9 @@ def export_onnx(
         int, typer.Option("--resolution", min=8, metavar="PIXELS", help="Side of the images.")
     ] = 32,
 ) -> Answer:
-    """Write a network with its initial weights as ONNX, checked against torch.
+    """Write a network as ONNX, with its initial weights.
+
+    onnxruntime's logits are compared with torch's first.
 
     Weights of your own: nbzero.networks.export_onnx(arch, path, weights=net.state_dict()).
     """

@@ -27,7 +27,7 @@ from nbzero.judge.board_frames import entry_rows, pool_rows, value_rows
 from nbzero.judge.board_notes import doubtful_entries, doubts_of, notes_of, title_of
 from nbzero.judge.board_rows import LEAST, PROTOCOL, By, Entry, Judged, judged, scored_part
 from nbzero.judge.pool import Floats, Pool
-from nbzero.judge.submission import Submission, read_submissions
+from nbzero.judge.submission import Given, Submission, read_submissions
 from nbzero.metrics.arrays import ranks
 from nbzero.metrics.nemenyi import LEAST_ENTRIES, LEAST_POOLS, Comparison, nemenyi
 
@@ -97,7 +97,7 @@ class Board:
 
 def leaderboard(
     pools: Iterable[Pool],
-    submissions: Iterable[Submission | str] = (),
+    submissions: Given | Iterable[Given] = (),
     *,
     by: By = "mbr",
     resamples: int = RESAMPLES,
@@ -107,8 +107,8 @@ def leaderboard(
     Args:
         pools: as `Bench.leaderboard` makes them: measured, val, seed 0. Those of fewer than 20 archs with
             scores are left out with a note, by mBR also those of spaces without costs.
-        submissions: folders, or what `read_submission` gave. The board is then of the pools that all of them
-            cover.
+        submissions: folders, or what `check_submission` gave. The board is then of the pools that all of
+            them cover.
         by: "mbr", or "kendall", which pools without costs have too.
         resamples: of the intervals; 0 makes none.
 

@@ -43,7 +43,7 @@ def notes_of(
     notes.append(
         f"Nemenyi: mean ranks that differ by less than {least} are not told apart at {comparison.alpha:g}."
     )
-    notes.append("Both tests take pools for independent; those of one space are not: p is a lower bound.")
+    notes.append("Both tests take pools for independent; those of one space are not: the evidence is weaker.")
     return notes
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbzero import metrics
-from nbzero.errors import UsageError, count_of
+from nbzero.errors import UsageError, check_known, count_of
 from nbzero.frame import Frame
 from nbzero.judge.budgets import chains_of
 from nbzero.judge.correlations import CORRELATIONS, Undefined, correlations_frame, judges_of, omits
@@ -141,11 +141,12 @@ def evaluate(
     Args:
         scores: by arch, a dict, a pandas Series, or what `score_archs` gave; a table with columns arch and
             score (and seed, over which the mean is taken); an array with one for every arch of the pool, or
-            for every member of the space in build order; or a function, which `score_archs` then scores on
+            for every member of the space in build order; or the name of a stored proxy, whose report it then
+            is; or a function, which `score_archs` then scores on
             the archs of the pool, by its protocol and with its seed. NaN and None where there is none: those
             rank last. Archs that a dict, Series or table does not name were not scored; the pool is narrowed
             to those named, for all proxies alike.
-        name: what to call it.
+        name: what to call it; a stored proxy keeps its own.
         direction: +1 where higher scores are better, -1 where lower ones are.
         k, fraction: of BR@K and P@topK, as in `correlations`.
         budgets: how many limits for each of macs, params and depth.
@@ -162,6 +163,8 @@ def evaluate(
         raise UsageError(
             f"direction {direction!r}; it is 1 where higher scores are better, -1 where lower ones are"
         )
+    if isinstance(scores, str):
+        pool, scores, name = _stored(pool, scores)
     _check_name(pool, name)
     is_omitting = omits(undefined)
     if not metrics.is_number_of_limits(budgets):
@@ -183,6 +186,19 @@ def evaluate(
         notes = [*notes, *omitted]
     own = pool.with_scores({name: values * direction, **pool.scores})
     return _report(own, name, k, fraction, budgets, bootstrap, notes, source)
+
+
+def _stored(pool: Pool, proxy: str) -> tuple[Pool, Floats, str]:
+    """The pool without one of its proxies, that one's scores, and its name.
+
+    Raises:
+        UnknownNameError: no proxy of the pool.
+        NothingFoundError: a proxy that no arch has a score of.
+    """
+    pool.check_scored([proxy])
+    check_known("proxy", [proxy], pool.scores)
+    others = {name: values for name, values in pool.scores.items() if name != proxy}
+    return pool.with_scores(others), pool.scores[proxy], proxy
 
 
 def _without_undefined(pool: Pool, values: Floats, name: str) -> tuple[Pool, Floats, list[str]]:

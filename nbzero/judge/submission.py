@@ -52,10 +52,18 @@ class Submission:
         return any(one.covers(pool) for one in self.scores)
 
     def scores_on(self, pool: Pool) -> Floats:
-        """(N,) of the archs of a pool that it covers, higher is better; NaN where there is none."""
-        of_arch = next(one.of_arch for one in self.scores if one.covers(pool))
-        values = np.array([of_arch[arch] for arch in pool.archs], np.float64)  # None becomes NaN
+        """(N,) of the archs of a pool that it covers, higher is better; NaN where there is none.
+
+        UsageError where it does not name all of them.
+        """
+        scores = next(one for one in self.scores if one.covers(pool))
+        for problem in _too_few(scores, pool):
+            raise UsageError(f"{self.name}: {problem.problem}")
+        values = np.array([scores.of_arch[arch] for arch in pool.archs], np.float64)  # None becomes NaN
         return values * self.direction
+
+
+Given = Submission | str | os.PathLike[str]
 
 
 def check_submission(
@@ -92,12 +100,14 @@ def check_submission(
     return made, []
 
 
-def read_submissions(given: Iterable[Submission | str], pools: Sequence[Pool]) -> list[Submission]:
-    """Submissions from folders.
+def read_submissions(given: Given | Iterable[Given], pools: Sequence[Pool]) -> list[Submission]:
+    """Submissions from folders, one or several; those that were read already as they are.
 
     Raises:
         UsageError: with every problem of all of them; two of one name.
     """
+    if isinstance(given, (str, os.PathLike, Submission)):
+        given = [given]
     found, said = [], []
     for one in given:
         if isinstance(one, Submission):

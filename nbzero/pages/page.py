@@ -18,7 +18,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,10 +30,12 @@ import numpy.typing as npt
 import nbzero
 from nbzero.errors import OutputError, needs
 from nbzero.files import write_whole
+from nbzero.frame import Frame
 
 MARK = '<meta name="generator" content="nbzero {name}">'
 CODE = {
     "report": ("common.js", "tables.js", "report.js"),
+    "leaderboard": ("leaderboard.js",),
     "explorer": (
         "common.js",
         "tables.js",
@@ -46,7 +48,11 @@ CODE = {
         "explorer.js",
     ),
 }
-STYLE = {"report": ("page.css",), "explorer": ("page.css", "explorer.css")}
+STYLE: dict[str, tuple[str, ...]] = {
+    "report": ("page.css",),
+    "leaderboard": (),  # it stands in the layout
+    "explorer": ("page.css", "explorer.css"),
+}
 HEAD = 2000  # bytes of a page, within which its mark stands
 LICENCE = """\
 Charts: Vega {vega} with Vega-Lite and Vega-Embed {embed}, unchanged, as bundled by vl-convert-python
@@ -183,6 +189,25 @@ def bundler() -> Any:
         MissingPackageError: it cannot be imported.
     """
     return needs("a page with charts", "vl_convert")
+
+
+def table_content(
+    name: str, frame: Frame, notes: Sequence[str], by: str, is_descending: bool
+) -> dict[str, Any]:
+    """A Frame as the page reads it, and the column by which it is sorted at first.
+
+    Infinities are the strings that `Frame.to_json` makes of them.
+    """
+    rows = json.loads(frame.to_json())["rows"]
+    return {
+        "id": name,
+        "title": frame.title,
+        "notes": [*notes, *frame.notes],
+        "columns": list(frame.columns),
+        "numeric": [frame[column].dtype.kind in "fiub" for column in frame.columns],
+        "rows": [list(row.values()) for row in rows],
+        "sort": {"column": by, "descending": is_descending},
+    }
 
 
 class Columns:

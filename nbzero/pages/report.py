@@ -6,9 +6,8 @@ The page carries the accuracies, costs and scores of its pools as exact float64,
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from nbzero.judge.picks import mbr_table
 from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap
 from nbzero.judge.verdict import verdicts_of
-from nbzero.pages.page import Columns, bundler, target, write_page
+from nbzero.pages.page import Columns, bundler, table_content, target, write_page
 from nbzero.pages.shared import (
     Found,
     check_found,
@@ -202,30 +201,13 @@ def _mbr_tables(mbr: dict[str, Frame], budgets: int) -> list[dict[str, Any]]:
         limits = f"{budgets} limits per cost: {_SPACINGS[spacing]}."
         chance = _value(frame, RANDOM, "mbr_union")
         notes = [limits, _MBR_COLUMNS.format(chance=f"{chance:.4f}")]
-        tables.append(_table(f"mbr-{spacing}", frame, notes, "mbr_union", is_descending=False))
+        tables.append(table_content(f"mbr-{spacing}", frame, notes, "mbr_union", is_descending=False))
     return tables
 
 
 def _correlations_table(frame: Frame) -> dict[str, Any]:
     notes = ["Of the whole pool, without limits: 1 is a perfect order, 0 none."]
-    return _table("correlations", frame, notes, "kendall", is_descending=True)
-
-
-def _table(name: str, frame: Frame, notes: Sequence[str], by: str, is_descending: bool) -> dict[str, Any]:
-    """A Frame as the page reads it, and the column by which it is sorted at first.
-
-    Infinities are the strings that `Frame.to_json` makes of them.
-    """
-    rows = json.loads(frame.to_json())["rows"]
-    return {
-        "id": name,
-        "title": frame.title,
-        "notes": [*notes, *frame.notes],
-        "columns": list(frame.columns),
-        "numeric": [frame[column].dtype.kind in "fiub" for column in frame.columns],
-        "rows": [list(row.values()) for row in rows],
-        "sort": {"column": by, "descending": is_descending},
-    }
+    return table_content("correlations", frame, notes, "kendall", is_descending=True)
 
 
 def _value(frame: Frame, proxy: str, column: str) -> float:

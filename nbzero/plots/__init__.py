@@ -7,6 +7,7 @@
     factor_radars   a Frame of `factors`                    what each proxy and the accuracy depend on
     factor_map      a Frame of `factors`                    the same of many proxies, as a map
     best_archs      a Frame of `constrained`                the archs that the proxies pick, stage by stage
+    critical_diagram  a Board of `leaderboard`              mean ranks, and which are not told apart
     hybrid_curves   Frames of `HybridSearch`                the best combination of every size
     search_curves   Histories of `nbzero.search.run`        the best score so far
     before_after    a Frame of `constrained`                proxies alone and combined
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nbzero.plots.archs import best_archs as best_archs
     from nbzero.plots.axes import Page as Page
     from nbzero.plots.bars import mbr_bars as mbr_bars
+    from nbzero.plots.critical import critical_diagram as critical_diagram
     from nbzero.plots.hybrids import hybrid_curves as hybrid_curves
     from nbzero.plots.maps import factor_map as factor_map
     from nbzero.plots.paper import (
@@ -44,6 +46,7 @@ __all__ = face(
     archs=("best_archs",),
     axes=("Page",),
     bars=("mbr_bars",),
+    critical=("critical_diagram",),
     hybrids=("hybrid_curves",),
     maps=("factor_map",),
     paper=("FIGURES", "NAMED", "RESAMPLES", "Drawing", "drawing"),

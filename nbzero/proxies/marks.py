@@ -71,6 +71,7 @@ _LAYER_AXES: dict[Any, int] = {
     **dict.fromkeys(methods("conv2d", "conv_transpose2d", "channel_shuffle", "pixel_shuffle"), -3),
     **dict.fromkeys(methods("conv3d", "conv_transpose3d"), -4),
     **dict.fromkeys(methods("linear"), -1),
+    F.embedding: -1,
 }
 _NORMS_SECOND = methods("batch_norm", "native_batch_norm", "group_norm", "instance_norm")
 _NORMS_LAST = methods("layer_norm", "rms_norm")
@@ -121,12 +122,12 @@ def _of_views(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[
     """The channel axes of each output of an operation that only moves axes, or picks along them.
 
     A stand-in without numbers goes through it, whose stride along each axis is the number of that axis. Empty
-    where nothing is known of what went in, or where a tensor says what is picked.
+    where nothing is known of what went in, or where a tensor or list says what is picked.
     """
     source = args[0]
     channels = {axis for axis in _known(source) if source.shape[axis] > 1}
-    picks = any(isinstance(value, Tensor) for value in _flat([*args[1:], *kwargs.values()]))
-    if not channels or picks:
+    others = _flat([*args[1:], *kwargs.values()])
+    if not channels or not all(isinstance(value, _PLAIN) for value in others):
         return []
     strides = [_STRIDE + axis for axis in range(source.ndim)]
     stand_in = torch.empty_strided(source.shape, strides, device="meta")
@@ -136,6 +137,7 @@ def _of_views(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[
     return [_labelled(view, labels) for view in views]
 
 
+_PLAIN = (int, slice, type(None), type(...))
 _STRIDE = 1_000_003  # of the first axis of a stand-in; twice as much is the stride of no other
 
 

@@ -132,9 +132,13 @@ def input_gradients(output: Tensor, inputs: Tensor) -> Tensor:
 def gradients(
     output: Tensor, weights: list[nn.Parameter], keep_graph: bool = False, to_differentiate: bool = False
 ) -> tuple[Tensor, ...]:
-    """d output / dW for each weight, 0 for one that did not take part; `.grad` is not touched.
+    """d output / dW for each weight, 0 for one that did not take part.
+
+    A function of the network's own may call `backward` in its backward pass, so that parts of the gradients
+    go to `.grad`. They are added.
 
     Args:
+        weights: of a network that was lent; `.grad` is None afterwards.
         keep_graph: further backward passes of the same graph follow.
         to_differentiate: the gradients themselves will be differentiated.
 
@@ -143,9 +147,20 @@ def gradients(
     """
     if not output.requires_grad:
         raise ProxyError("the network's output has no gradient: it depends on no weight, or was detached")
-    return torch.autograd.grad(
+    _take_out(weights)
+    grads = torch.autograd.grad(
         output, weights, materialize_grads=True, retain_graph=keep_graph, create_graph=to_differentiate
     )
+    pairs = zip(grads, _take_out(weights), strict=True)
+    return tuple(grad if other is None else grad + other for grad, other in pairs)
+
+
+def _take_out(weights: list[nn.Parameter]) -> list[Tensor | None]:
+    """The `.grad` of weights, which is None afterwards."""
+    found = [weight.grad for weight in weights]
+    for weight in weights:
+        weight.grad = None
+    return found
 
 
 _POOLS = {F.adaptive_avg_pool2d, F.avg_pool2d}

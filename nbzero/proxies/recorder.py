@@ -46,6 +46,11 @@ _CORRELATIONS = frozenset({"act_corr", "grad_corr"})
 _OF_ACTIVATIONS = _ON_OFF | _CORRELATIONS
 _OF_BLOCKS = frozenset({"block_cov", "block_gains"})
 _FROM_LOSS = frozenset({"weight_grads", "curvature", "channel_saliency", "grad_corr"})
+_ALONG_LAYERS = frozenset({"curvature", "channel_saliency", "grad_corr"})
+_RECOMPUTED = (
+    "the network computes layers again in its backward pass, in a function of its own, where their gradients "
+    "cannot be followed; torch.utils.checkpoint can"
+)
 _BY_IMAGE = _OF_ACTIVATIONS | {"channel_saliency"}
 _FROM_GRAPH = _FROM_LOSS | {"input_grads", "block_gains"}
 _LISTS = ("act_corr", "grad_corr", "patterns", "channel_saliency", "block_cov")
@@ -436,7 +441,9 @@ class _Recorder:
             self.fail(needs & {"weight_grads", "curvature"}, str(error))
         self.take_the_rest(loss)
         trace.weight_grads = tuple(grad.detach() for grad in grads)
-        if "curvature" in needs and grads:
+        if self.watch.is_recomputed:
+            self.fail(needs & _ALONG_LAYERS, _RECOMPUTED)
+        elif "curvature" in needs and grads:
             try:
                 trace.curvature = self.curvature(grads)
             except RuntimeError as error:  # torch has no second derivative of something in the network

@@ -97,6 +97,9 @@ class Watch(TorchFunctionMode):
         tell_weighted: called with a convolution or linear layer, the weights per output channel that it used,
             and its output. It may return another output.
         marks: mark tensors.
+
+    Attributes:
+        is_recomputed: layers or activations ran again after the forward pass, in a function of the network's.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Watch(TorchFunctionMode):
         self.device = next((tensor.device.type for tensor in net.parameters()), "cpu")
         self.is_cast = torch.is_autocast_enabled(self.device)
         self.is_deaf = False  # while what was told is worked on, and once the forward pass is over
+        self.is_over, self.is_recomputed = False, False
         self.units_running = 0
         self.layers: list[list[Any]] = []  # that run now: layer, and the weight that a function was given
         self.gate: tuple[Tensor, Tensor] | None = None  # the last sigmoid's output and input
@@ -134,7 +138,7 @@ class Watch(TorchFunctionMode):
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        self.is_deaf = True
+        self.is_deaf, self.is_over = True, True
         self.gate, self.layers = None, []
 
     def hook(self, handle: Any) -> None:
@@ -158,6 +162,7 @@ class Watch(TorchFunctionMode):
             self.is_deaf = was_deaf
 
     def _unit_begins(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.is_recomputed |= self.is_over
         if self.is_deaf:
             return
         self.units_running += 1
@@ -172,6 +177,7 @@ class Watch(TorchFunctionMode):
             mark(output, marks_of(inputs[0]))
 
     def _layer_begins(self, layer: nn.Module, _: tuple[Any, ...]) -> None:
+        self.is_recomputed |= self.is_over
         if not self.is_deaf:
             self.layers.append([layer, None])
 

@@ -49,7 +49,7 @@ def why_no_surrogate(release: Opened, opened: OpenedSpace, dataset: str, recipe:
     """
     space = opened.name
     if space not in CHOICES:
-        return f"{space} is imported and all of it is measured; surrogates are of {', '.join(CHOICES)}"
+        return f"{space} is a published benchmark; surrogates are of {', '.join(CHOICES)}"
     named = release.named("runs", opened, dataset, recipe)
     if named in opened.named("surrogates", dataset):
         return None

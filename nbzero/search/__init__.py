@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbzero.search.history import History as History
     from nbzero.search.live import live as live
     from nbzero.search.objective import Objective as Objective
+    from nbzero.search.regret import regret as regret
     from nbzero.search.run import STRATEGIES as STRATEGIES, run as run
     from nbzero.search.sampling import random as random, top_k as top_k
     from nbzero.search.simulation import Simulation as Simulation
@@ -28,6 +29,7 @@ __all__ = face(
     history=("History",),
     live=("live",),
     objective=("Objective",),
+    regret=("regret",),
     run=("STRATEGIES", "run"),
     sampling=("random", "top_k"),
     simulation=("Simulation",),

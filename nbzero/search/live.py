@@ -10,33 +10,28 @@ torch is imported by the workers; with one worker, by this process.
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbzero import __version__
 from nbzero.errors import UsageError, check_known, needs, whole
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.scored import OwnRow, growing, rows_there
 from nbzero.proxies.workers import (
-    Compute,
     Outcome,
     Task,
     Team,
     is_worth_another_try,
     leave_if_starting,
     num_cores,
-    tune_process,
 )
 from nbzero.search.objective import Objective
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
+from nbzero.version import __version__
 
 
 @contextmanager
@@ -85,7 +80,10 @@ def live(
     workers = num_cores() if workers is None else whole("workers", workers, 1)
     if per_arch is not None and not per_arch > 0:
         raise UsageError(f"per_arch {per_arch!r}; it is a positive number of seconds, or None for no limit")
-    setting = _setting_of(space, proxy, dataset, protocol, whole("score_seed", score_seed), images)
+    needs("a live search", "torch")
+    from nbzero.proxies.alone import setting_of, start
+
+    setting = setting_of(space, proxy, dataset, protocol, whole("score_seed", score_seed), images)
     said = {"space": space, "dataset": dataset, "protocol": setting.protocol}
     settings = said | {"function": f"{proxy} of nbzero {__version__}"}
     rows = [] if out is None else rows_there(Path(out), settings)
@@ -94,45 +92,17 @@ def live(
     if out is not None:
         file = growing(Path(out), settings, kept)
     payload = pickle.dumps(setting)
-    team = _Alone(payload) if workers == 1 and per_arch is None else Team(_start, payload, workers, per_arch)
+    team = _Alone(payload) if workers == 1 and per_arch is None else Team(start, payload, workers, per_arch)
     with file as keep, team as there:
         scoring = _Scoring(setting, there, keep, kept)
         name = f"live {proxy}, {dataset}, {setting.protocol}, seed {score_seed}"
         yield Objective(name, space, "live score", None, scoring.score, scoring.seconds, scoring.scores)
 
 
-@dataclass(frozen=True)
-class _Setting:
-    """What a worker needs.
-
-    Attributes:
-        batch: images and labels, as numpy arrays.
-    """
-
-    proxy: str
-    protocol: str
-    seed: int
-    num_classes: int
-    batch: tuple[Any, Any]
-
-
-def _setting_of(
-    space: str, proxy: str, dataset: str, protocol: str | None, seed: int, images: Any
-) -> _Setting:
-    needs("a live search", "torch")
-    from nbzero.images.facts import dataset as facts_of
-    from nbzero.proxies.protocol import protocol_batches, protocol_named
-
-    chosen = protocol_named(space, protocol, images)
-    num_classes = facts_of(dataset).num_classes
-    pixels, labels = protocol_batches(chosen, dataset, [seed], images)[seed]
-    return _Setting(proxy, chosen.name, seed, num_classes, (pixels.numpy(), labels.numpy()))
-
-
 class _Scoring:
     """Scores by arch: those of the file, and those computed since."""
 
-    def __init__(self, setting: _Setting, team: Any, keep: Any, kept: Sequence[OwnRow]) -> None:
+    def __init__(self, setting: Any, team: Any, keep: Any, kept: Sequence[OwnRow]) -> None:
         self._seed, self._direction = setting.seed, PROXIES[setting.proxy].direction
         self._team, self._keep = team, keep
         self._rows = {row.arch: row for row in kept if row.seed == setting.seed}
@@ -165,7 +135,9 @@ class _Alone:
         self._payload = payload
 
     def __enter__(self) -> _Alone:
-        self._compute = _computing(pickle.loads(self._payload))
+        from nbzero.proxies.alone import computing
+
+        self._compute = computing(pickle.loads(self._payload))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -174,27 +146,3 @@ class _Alone:
     def outcomes(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
         for task in tasks:
             yield task, self._compute(*task)
-
-
-def _start(payload: bytes) -> Compute:
-    """In a worker: what computes."""
-    tune_process()
-    return _computing(pickle.loads(payload))
-
-
-def _computing(setting: _Setting) -> Compute:
-    import torch
-
-    from nbzero.proxies.protocol import PROTOCOLS, row_of_scores
-
-    protocol = PROTOCOLS[setting.protocol]
-    batch = (torch.from_numpy(setting.batch[0]), torch.from_numpy(setting.batch[1]))
-
-    def compute(arch: str, seed: int) -> Outcome:
-        started = time.perf_counter()
-        row = row_of_scores(arch, seed, protocol, batch, setting.num_classes, [setting.proxy])
-        reason = json.loads(row["failures"] or "{}").get(setting.proxy, "")
-        seconds = time.perf_counter() - started
-        return Outcome(row[setting.proxy], " ".join(reason.split()), seconds)
-
-    return compute

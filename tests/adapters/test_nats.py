@@ -6,6 +6,7 @@ from collections import deque
 import numpy as np
 import pytest
 
+from builders.work.commit import commit_release
 from nbzero import Arch, Bench
 from nbzero.adapters.nats import NATSBench, create
 from nbzero.adapters.nats_results import NoSeconds, Results
@@ -16,6 +17,7 @@ from nbzero.errors import (
     UnknownNameError,
     UsageError,
 )
+from nbzero.release.sampled import sampled_archs, sampled_scores
 from tests.adapters.conftest import EPOCHS, SEEDS
 from tests.importers.made import some
 
@@ -393,6 +395,15 @@ def test_create_opens_what_it_is_given(tables, bench, monkeypatch, capsys):
     assert capsys.readouterr().out == f"opened NATSBench(20 architectures of nb201, '{tables.path}')\n"
     monkeypatch.delenv("NBZERO_NATS")
     assert create(None, "mb-mini", verbose=False).space == "mb-mini"
+
+
+def test_a_space_of_which_there_are_scores_alone(made, tmp_path):
+    rows = [made.score_row(arch_id, "std-32") for arch_id in range(3)]
+    tables = {("archs", "nb201", None): sampled_archs("nb201", 3)}
+    tables["scores", "nb201", "cifar10"] = sampled_scores("nb201", rows)
+    commit_release(tmp_path / "scored", tables, "0.1.0")
+    with pytest.raises(UnknownNameError, match=r"it has scores of it and no trainings, .*import_bench nb201"):
+        create(tmp_path / "scored", "tss", verbose=False)
 
 
 def test_what_cannot_be_opened(tables, tmp_path, monkeypatch):

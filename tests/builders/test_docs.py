@@ -30,7 +30,9 @@ def site(tmp_path_factory):
         patch.setattr(
             api, "package_page", lambda name: page(name) if name == "nbzero.metrics" else f"# {name}"
         )
-        patch.setattr(found, "pools", lambda bench, n: [found._pool(bench, "mb", "cifar10", "cpu-16px-4", n)])
+        patch.setattr(
+            found, "pools", lambda bench, n: [found.pool_found(bench, "mb", "cifar10", "cpu-16px-4", n)]
+        )
         assert docs.main(["--out", str(out), "--figures", "distributions", "--resamples", "5"]) == 0
     return out
 

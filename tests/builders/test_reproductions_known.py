@@ -29,11 +29,11 @@ def archs(benchmarks: Path) -> list[str]:
 
 @pytest.fixture
 def shard(archs: list[str], made: SimpleNamespace, tmp_path: Path) -> Any:
-    """Writes a shard of made scores of the first archs drawn: shard(protocol, num, changed)."""
+    """Writes a shard of made scores of archs drawn, of the first `num`: shard(protocol, num, start, ..)."""
 
-    def write(protocol: str = "std-32", num: int = NUM, **changed: Any) -> Path:
+    def write(protocol: str = "std-32", num: int = NUM, start: int = 0, **changed: Any) -> Path:
         rows = []
-        for arch_id, arch in enumerate(archs[:num]):
+        for arch_id, arch in list(enumerate(archs[:num]))[start:]:
             where = {"space": "nb201", "dataset": "cifar10", "arch": arch}
             rows.append(made.score_row(arch_id, protocol) | where | changed)
         path: Path = tmp_path / f"{protocol}.parquet"
@@ -129,6 +129,12 @@ def test_noise_is_compared_with_images_on_the_same_archs(
     of_images = spearmanr(made_scores(made, "wrcor", num=10), values).statistic
     assert difference.n == 10 and difference.ours == pytest.approx(of_noise - of_images)
     assert difference.paper == -0.027 and "95 % interval" in difference.note
+
+
+def test_noise_of_archs_that_have_no_scores_of_images(benchmarks: Path, shard: Any) -> None:
+    shards = [str(shard("std-32", num=3)), str(shard("std-32-noise", start=3))]
+    rows = reproduce(benchmarks, "wrcor-noise", "--known-only", "--shards", *shards)
+    assert [(row.row, row.n) for row in rows] == [("WRCor, nbzero", NUM - 3)]
 
 
 def test_swaps_table_on_cells(benchmarks: Path, archs: list[str], shard: Any, made: SimpleNamespace) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from nbzero import Bench
 from tests.cli.asking import answer, ask
 from tests.judge.boards import rows_of, written
 
@@ -60,6 +61,16 @@ def test_a_submission_is_checked_and_placed(release, folder, board):
     assert own["proxy"] == "mine" and own["mean_rank"] == row["rank"]
 
 
+def test_a_board_of_some_spaces_takes_a_submission_of_more(tmp_path):
+    pools = Bench().board_pools(["r1", "r2-mini"])
+    rows = rows_of(pools[0], pools[0].scores["zen"]) + rows_of(pools[-1], pools[-1].scores["zen"])
+    folder = written(tmp_path / "mine", rows)
+    listed = answer("leaderboard", "--resamples", 0, "--spaces", "r1", "--with", folder)
+    assert listed["title"].startswith("Leaderboard board-1 by mBR: 2 pools, N = 60 archs")
+    ranks = {row["proxy"]: row["mean_rank"] for row in listed["rows"]}
+    assert ranks["mine"] == ranks["zen"]
+
+
 def test_problems_end_with_1_and_are_listed(release, folder):
     (folder / "submission.json").write_text("{}")
     (folder / "more.csv").write_text("arch,score\n")
@@ -68,3 +79,23 @@ def test_problems_end_with_1_and_are_listed(release, folder):
     assert got["rows"][0]["problem"].startswith("it lacks name, code, authors")
     failed = ask("--release", release, "leaderboard", "--with", folder, status=2)
     assert failed.stdout == "" and "2 problems with submissions" in failed.stderr
+
+
+def test_page_and_figure(bench, release, tmp_path):
+    pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+    args = ("--release", release, "leaderboard", "--resamples", 0)
+    done = ask(*args, "--plot", tmp_path / "x.gif", status=2)
+    assert "x.gif; it ends in .png, .pdf, .svg" in done.stderr and not list(tmp_path.iterdir())
+    done = ask(*args, "--plot", tmp_path / "x.svg", status=2)  # one pool alone
+    assert "nothing was compared on Leaderboard" in done.stderr and not list(tmp_path.iterdir())
+    got = answer(*args, "--out", tmp_path)
+    page = tmp_path / "leaderboard.html"
+    assert (
+        got["notes"][-1] == f"Written: {page}." and f"release 0.2.0 ({bench.sha256[:12]})" in page.read_text()
+    )
+
+
+def test_the_figure_of_several_pools(tmp_path):
+    figure = tmp_path / "x.svg"
+    ask("leaderboard", "--resamples", 0, "--spaces", "r1,r2-mini", "--plot", figure)
+    assert figure.read_bytes().startswith(b"<?xml")

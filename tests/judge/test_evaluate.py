@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nbzero import Bench, judge, metrics
-from nbzero.errors import NothingFoundError
+from nbzero.errors import NothingFoundError, UnknownNameError
 from nbzero.judge import ORACLE, RANDOM
 from tests.judge.cases import SIX, pool_from, row_of
 
@@ -220,3 +220,17 @@ def test_a_report_has_a_number_of_budgets_and_scores_that_are_floats():
         judge.evaluate(SIX, np.arange(6.0), budgets={"macs": 4})
     with pytest.raises(ValueError, match="is beyond what a float holds; give its logarithm"):
         judge.evaluate(SIX, {"arch0": 10**400})
+
+
+def test_the_report_of_a_stored_proxy():
+    named = next(iter(SIX.scores))
+    report = judge.evaluate(SIX, named)
+    assert report.name == named and report.verdict.startswith(f"{named} is number")
+    assert report.metrics["proxy"][0] == named
+    for row in judge.correlations(SIX):
+        (same,) = (one for one in report.metrics if one["proxy"] == row["proxy"])
+        assert {name: same[name] for name in row} == row
+    with pytest.raises(UnknownNameError, match="no proxy named 'zenn'"):
+        judge.evaluate(SIX, "zenn")
+    with pytest.raises(NothingFoundError, match="has a score of ntk"):
+        judge.evaluate(replace(SIX, unscored={"ntk": "singular"}), "ntk")

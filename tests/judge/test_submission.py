@@ -141,3 +141,10 @@ def test_two_of_one_name(tmp_path):
     folders = [str(written(tmp_path / name, RIGHT)) for name in "ab"]
     with pytest.raises(UsageError, match="two submissions are called mine; rename one"):
         leaderboard(POOLS, folders)
+
+
+def test_one_that_was_read_is_held_to_the_archs_of_other_pools(tmp_path):
+    made, _ = check_submission(written(tmp_path, RIGHT), POOLS)
+    assert leaderboard(POOLS, made, resamples=0).place("mine")[1] == 8
+    with pytest.raises(UsageError, match="mine: 24 of the 30 archs of space0"):
+        leaderboard([pool_of(0, num=30)], made, resamples=0)

@@ -226,6 +226,15 @@ class Plain:
             return self.responses(name)
         return getattr(self, name)()
 
+    def is_rounding(self, name, value):
+        """Whether weights changed by 1e-13 change the value by more than 1e-5."""
+        net = copy.deepcopy(self.net)
+        with torch.no_grad():
+            for w in self.weights(net):
+                w *= 1 + 1e-13 * torch.randn(w.shape, generator=torch.Generator().manual_seed(0))
+        other = Plain(net, self.images, self.labels, self.channels_last, self.seed)(name)
+        return abs(other - value) > 1e-5 * abs(value)
+
     # What proxies share
 
     def copy(self):

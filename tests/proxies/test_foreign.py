@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from nbzero.proxies.score import score
+from nbzero.proxies.score import COMPUTE, score
+from nbzero.proxies.trace import READS
 from tests.proxies.nets import TinyNet, pooled, reason, state
 
 
@@ -101,6 +102,41 @@ def test_checkpointing_changes_nothing(how, batch):
     before = home.CheckpointFunction, home._checkpoint_without_reentrant_generator
     assert score(Checkpointed(how), *batch) == score(Checkpointed(), *batch)
     assert (home.CheckpointFunction, home._checkpoint_without_reentrant_generator) == before
+
+
+class Again(torch.autograd.Function):
+    """Runs a part without a graph, and once more in the backward pass."""
+
+    @staticmethod
+    def forward(ctx, run, x):
+        ctx.run = run
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return run(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            torch.autograd.backward(ctx.run(x), grad)
+        return None, x.grad
+
+
+class Recomputing(TinyNet):
+    def features(self, x):
+        x = self.blocks[0](x)
+        return Again.apply(lambda x: self.last(self.blocks[1](x) + x), x)
+
+
+def test_what_the_network_itself_computes_again_counts_once_or_has_a_reason(batch):
+    right, scores = score(TinyNet(), *batch), score(Recomputing(), *batch)
+    unknown = {
+        name for name, fields in READS.items() if fields & {"curvature", "channel_saliency", "grad_corr"}
+    }
+    assert {name for name, value in scores.items() if value is None} == unknown | {"az_trainability"}
+    assert all("in a function of its own" in scores.reasons[name] for name in unknown)
+    known = {name: value for name, value in right.items() if scores[name] is not None}
+    assert {name: scores[name] for name in known} == pytest.approx(known, rel=1e-5)
 
 
 def test_compiled_networks_are_scored_as_they_were_written(batch):
@@ -311,3 +347,35 @@ def test_blocks_that_are_layers_have_the_scores_that_they_have_without_grasp(bat
     alone = score(net, *batch, names, blocks=blocks)
     together = score(net, *batch, ("grasp", *names), blocks=blocks)
     assert not alone.reasons and {name: together[name] for name in names} == pytest.approx(alone, rel=1e-5)
+
+
+class Freezing(TinyNet):
+    """Its first block has weights without gradients, and makes them so again whenever its mode is set."""
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.blocks[0].requires_grad_(False)
+        return self
+
+
+def test_frozen_weights_count_as_those_that_learn(batch):
+    assert score(Freezing(), *batch) == score(TinyNet(), *batch)
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_float64_networks_have_the_scores_of_float32_with_more_digits(is_default, batch):
+    # bndlent is of float32 itself, zico has a heavy tail, gradsign has signs of zeros but for rounding.
+    names = [name for name in COMPUTE if name not in ("bndlent", "zico", "gradsign")]
+    single, (images, labels) = TinyNet(), batch
+    right = score(single, *batch, names)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64 if is_default else before)
+        scores = score(copy.deepcopy(single).double(), images.double(), labels, names)
+        again = score(single, *batch, names)
+    finally:
+        torch.set_default_dtype(before)
+    assert again == right
+    assert not scores.reasons and scores == pytest.approx(right, rel=1e-3)
+    counts = ("params", "macs", "depth", "linear_regions", "swap")
+    assert all(scores[name] == right[name] for name in counts)

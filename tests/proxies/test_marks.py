@@ -74,6 +74,8 @@ def test_where_channels_are_joined_or_picked_nothing_is_known(function):
 def test_layers_say_where_the_channels_are_where_nothing_else_does():
     rows = watched(lambda x: F.linear(x.flatten(1), torch.ones(5, 96)))
     assert marks_of(rows).channels == {-1}
+    words = watched(lambda x: F.embedding(x[:, :, 0, 0].long(), torch.ones(6, 5)))
+    assert marks_of(words).channels == {-1}
     assert marks_of(watched(lambda x: F.conv2d(x, torch.ones(5, 6, 1, 1)))).channels == {-3}
 
 

@@ -35,7 +35,10 @@ def test_scores_are_those_of_the_plain_versions_or_none_with_a_true_reason(name)
         except Undefined as why:
             assert value is None and str(why) in scores.reasons[proxy], proxy
         else:
-            assert value == pytest.approx(right, rel=1e-7, abs=1e-9), (proxy, scores.reasons.get(proxy))
+            assert value is not None, (proxy, scores.reasons[proxy])
+            is_right = value == pytest.approx(right, rel=1e-7, abs=1e-9)
+            # Where the features end in a batch norm gradients for the images are 0 but for rounding.
+            assert is_right or plain.is_rounding(proxy, right), (proxy, value, right)
 
 
 def held(module):

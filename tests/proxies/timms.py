@@ -87,9 +87,7 @@ NETWORKS = {
     "tinynet_e": {"side": 48},
     "mixnet_s": {},
     "regnety_002": {},
-    "resnest14d": {},
     "skresnet18": {},
-    "selecsls42": {"side": 64},
     "pit_ti_224": {"img_size": 64, "side": 64},
     "gmlp_ti16_224": {"img_size": 64, "side": 64},
     "edgenext_xx_small": {"side": 64},
@@ -113,6 +111,8 @@ NETWORKS = {
     "focalnet.FocalNet": {"side": 64, "depths": (1, 1, 1, 1), "embed_dim": 12},
     "metaformer.MetaFormer": {"side": 64, "depths": (1, 1, 1, 1), "dims": (8, 12, 16, 24)},
     "mobilevit_xxs": {"side": 64},
+    "efficientnet_lite0": {},
+    "shvit_s1": {"side": 64},
     "sequencer2d_s": {
         **{"img_size": 64, "side": 64, "layers": (1, 1, 1, 1), "embed_dims": (12, 24, 24, 24)},
         **{"hidden_sizes": (6, 12, 12, 12), "channels_last": True},

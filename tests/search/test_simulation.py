@@ -388,7 +388,7 @@ def test_an_imported_space_is_searched_by_queries(few_archs, tmp_path):
         ({"budget_s": 10}, UsageError, "with clock 'none', which charges no seconds; limit max_queries"),
         ({"clock": "recorded"}, NothingFoundError, "no train_time_s of nb201 on cifar10 with nb201-12"),
         ({"clock": "modelled"}, UsageError, "no modelled clock for nb201 with recipe nb201-12"),
-        ({"unmeasured": "predict"}, UsageError, "nb201 is imported and all of it is measured"),
+        ({"unmeasured": "predict"}, UsageError, "nb201 is a published benchmark; surrogates are of"),
     ]:
         with pytest.raises(error, match=said):
             released.simulate("nb201", "cifar10", "nb201-12", **settings)

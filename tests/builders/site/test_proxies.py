@@ -5,7 +5,7 @@ import re
 import pytest
 
 from builders.site import proxies
-from builders.site.found import PoolFound, _pool
+from builders.site.found import PoolFound, pool_found
 from nbzero import Bench, judge
 from nbzero.proxies.facts import PROXIES
 from tests.places import ROOT
@@ -24,7 +24,7 @@ SECONDS = {"made": {row.timed_as: 2.0 for row in PROXIES.values()}}
 
 @pytest.fixture(scope="module")
 def real() -> PoolFound:
-    return _pool(BENCH, "mb", "cifar10", "cpu-16px-4", resamples=10)
+    return pool_found(BENCH, "mb", "cifar10", "cpu-16px-4", resamples=10)
 
 
 def section(page: str, name: str) -> str:

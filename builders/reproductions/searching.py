@@ -1,0 +1,238 @@
+"""The searches of WRCor (Jing et al., arXiv:2507.08841) and SWAP-NAS (Peng et al., arXiv:2403.04161).
+
+    wrcor-9     NAS-Bench-201: random search, reinforcement learning and regularised evolution, by the val
+                accuracy after 12 epochs, by WRCor, and by the votes ZeroCost and SJW; three runs of 1,000
+                evaluations
+    wrcor-10    WRCor's MobileNetV2 space under 600 M FLOPs: the size of what evolution finds. Nothing is
+                trained on ImageNet here, so there is no error to compare
+    swap-nas    SWAP-NAS on the 1,000 cells of DARTS that were trained
+
+A network of NAS-Bench-201 stands for its isomorphism class: it alone is scored, with the images of CIFAR-10.
+With fewer classes than there are the search is among the archs of these. Votes are Copeland scores among
+all archs that can be found. The test accuracy judges what was found, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from builders.reproductions.context import SEED_OF_SAMPLE, SPACE, Context
+from builders.reproductions.results import Result, joined
+from builders.reproductions.scoring import Scored, counted
+from builders.reproductions.swap import darts_scores
+from builders.reproductions.wrcor import SHORT, TRAINED, accuracy, column
+from nbzero.errors import NothingFoundError
+from nbzero.judge.hybrids import combined, ranked_columns
+from nbzero.judge.votes import EXPERTS
+from nbzero.search.evolution import evolution
+from nbzero.search.ground import Ground
+from nbzero.search.live import live
+from nbzero.search.run import STRATEGIES, run
+from nbzero.search.sampling import Strategy
+from nbzero.spaces.mobilenetv2 import MOBILENETV2, published_costs
+from nbzero.spaces.published import space_with
+
+RUNS, EVALUATIONS = 3, 1000
+DATASETS = ("cifar10", "cifar100", "imagenet16-120")
+LETTERS = {"R": "random", "RL": "reinforcement", "RE": "evolution"}
+# The paper's test accuracies on the three data sets, percent.
+PAPER = {
+    "R-ValAcc": (94.04, 72.51, 45.59),
+    "RL-ValAcc": (93.85, 71.65, 44.95),
+    "RE-ValAcc": (94.37, 73.09, 46.33),
+    "R-WRCor": (91.95, 68.93, 41.80),
+    "RL-WRCor": (93.11, 70.34, 45.42),
+    "RE-WRCor": (89.37, 65.71, 35.48),
+    "R-ZeroCost": (93.03, 68.64, 41.31),
+    "RL-ZeroCost": (91.54, 66.35, 35.27),
+    "RE-ZeroCost": (92.23, 67.12, 34.48),
+    "R-SJW": (92.04, 68.82, 41.31),
+    "RL-SJW": (92.96, 70.05, 44.80),
+    "RE-SJW": (93.76, 71.57, 45.22),
+}
+OPTIMUM = (94.37, 73.51, 47.31)
+WRCOR = counted(["wrcor"])[0]  # counted as the authors do
+MAX_MACS = 600e6
+FOUND = {"params (M)": 10.8, "FLOPs (M)": 592.0}  # of the paper's RE-SJW
+LIVE_EVALUATIONS = 5000
+DARTS_BATCH, DARTS_EVALUATIONS = "images 32", 100  # of 1,000 cells
+
+Scores = Mapping[str, float | None]
+Searching = Callable[[str], float | None]
+
+
+# WRCor's Table 9
+
+
+def table_9(context: Context) -> list[Result]:
+    """WRCor's Table 9: searches on NAS-Bench-201."""
+    rows = []
+    for number, dataset in enumerate(DATASETS):
+        archs = list(context.benchmarks.space(SPACE))
+        values = accuracy(context, archs, dataset, SHORT).tolist()
+        signal = dict(zip(archs, values, strict=True))
+        note = "val accuracy after 12 epochs, where the paper does not say which"
+        rows += _searched(context, "ValAcc", signal, number, SHORT, note)
+        rows.append(_optimum(context, archs, number))
+    scored, note = _scored_classes(context)
+    if not scored:
+        return rows
+    protocol = context.setting("std-32", []).settings.name
+    for name, scores in _signals(scored):
+        for number, dataset in enumerate(DATASETS):
+            other = "" if dataset == "cifar10" else "scores of CIFAR-10 images"
+            rows += _searched(context, name, scores, number, protocol, joined(note, other))
+    return rows
+
+
+def _optimum(context: Context, archs: Sequence[str], number: int) -> Result:
+    values = accuracy(context, archs, DATASETS[number], TRAINED, "test")
+    row = f"Optimum, {DATASETS[number]}"
+    paper, note = OPTIMUM[number] / 100, "highest test accuracy"
+    return Result("wrcor-9", row, paper, float(values.max()), len(archs), 1, None, "counted", note)
+
+
+def _scored_classes(context: Context) -> tuple[Scored, str]:
+    """Scores by arch, of all archs of the classes that were scored, and what is to be said of them."""
+    frame = context.benchmarks.table(SPACE, ["arch", "iso_class"])
+    class_of = dict(zip(frame["arch"], frame["iso_class"].tolist(), strict=True))
+    members = context.benchmarks.space(SPACE)
+    first: dict[int, str] = {}  # class -> the first of its archs that is drawn
+    for arch in members.sample(len(members), SEED_OF_SAMPLE):
+        first.setdefault(class_of[arch], arch)
+    chosen = list(first.values())[: context.num_archs]
+    names = [*EXPERTS["zerocost"], WRCOR]
+    if not context.computes:
+        names.append("wrcor")  # which others may have computed
+    try:
+        found = context.filled(context.setting("std-32", names), chosen)
+    except NothingFoundError:  # nothing is known, and nothing is to be computed
+        return {}, ""
+    there = {class_of[arch]: scores for arch, scores in found.items()}
+    scored = {arch: there[number] for arch, number in class_of.items() if number in there}
+    counting = "as the authors do" if WRCOR in next(iter(there.values())) else "every activation once"
+    classes = f"{len(there):,} of {len(first):,} isomorphism classes"
+    return scored, f"among {len(scored):,} archs of {classes}; counted {counting}"
+
+
+def _signals(scored: Scored) -> Iterator[tuple[str, Scores]]:
+    """WRCor and the votes, of those whose scores are there."""
+    archs = list(scored)
+    there = scored[archs[0]]
+    wrcor = WRCOR if WRCOR in there else "wrcor"
+    if wrcor in there:
+        yield "WRCor", {arch: scored[arch][wrcor] for arch in archs}
+    for name, vote in (("ZeroCost", "zerocost"), ("SJW", "sjw")):
+        experts = [wrcor if expert == "wrcor" else expert for expert in EXPERTS[vote]]
+        if all(expert in there for expert in experts):
+            values_PN = np.array([column(scored, archs, expert) for expert in experts])
+            votes = combined(ranked_columns(values_PN, "majority"), "majority")
+            yield name, dict(zip(archs, votes.tolist(), strict=True))
+
+
+def _searched(
+    context: Context, name: str, signal: Scores, number: int, protocol: str, note: str
+) -> Iterator[Result]:
+    """The rows of one signal on one data set: the test accuracy of what is found."""
+    archs, dataset = list(signal), DATASETS[number]
+    test = dict(zip(archs, accuracy(context, archs, dataset, TRAINED, "test").tolist(), strict=True))
+    ground = Ground(space_with(SPACE, archs))
+    for letter, strategy in LETTERS.items():
+        found = np.array([test[arch] for arch in _found(ground, signal.__getitem__, STRATEGIES[strategy])])
+        paper = PAPER[f"{letter}-{name}"][number] / 100
+        yield _of_runs("wrcor-9", f"{letter}-{name}, {dataset}", paper, found, len(archs), protocol, note)
+
+
+def _found(
+    ground: Ground, signal: Searching, strategy: Strategy, evaluations: int = EVALUATIONS
+) -> list[str]:
+    """What each run finds; a run in which no arch has a score finds the first that it asked for."""
+    archs = []
+    for seed in range(RUNS):
+        history = run(ground, signal, strategy, evaluations, seed=seed)
+        archs.append(history.archs[0] if history.best is None else history.best[0])
+    return archs
+
+
+def _of_runs(
+    table: str,
+    row: str,
+    paper: float | None,
+    found: npt.NDArray[np.float64],
+    num_archs: int,
+    protocol: str,
+    note: str,
+    evaluations: int = EVALUATIONS,
+) -> Result:
+    """The mean over runs; its standard error is of the runs."""
+    sd = float(found.std(ddof=1))
+    said = f"{evaluations:,} evaluations, {len(found)} runs, sd {sd:.4f}"
+    error = sd / len(found) ** 0.5
+    return Result(
+        table, row, paper, float(found.mean()), num_archs, len(found), error, protocol, joined(said, note)
+    )
+
+
+# WRCor's Table 10
+
+
+def table_10(context: Context) -> list[Result]:
+    """WRCor's Table 10: the size of what evolution finds for ImageNet, without training it."""
+    proxy = context.proxies[0] if context.proxies else "wrcor"
+    evaluations = LIVE_EVALUATIONS if context.num_archs is None else context.num_archs
+    space, path = MOBILENETV2.name, context.folder / f"wrcor-10-{proxy}.csv"
+    scoring = {"images": context.images, "out": path, "workers": context.workers}
+    with live(space, proxy, "cifar10", **scoring) as objective:
+        strategy = partial(evolution, batch=context.workers)
+        history = run(space, objective, strategy, evaluations, {"macs": MAX_MACS}, show_progress=True)
+    if history.best is None:
+        return []
+    arch = history.best[0]
+    costs = published_costs(arch)
+    note = f"by {proxy} alone, where the paper votes with synflow and jacob_cov; one run; not trained: {arch}"
+    protocol = context.setting("std-32", []).settings.name
+    rows = []
+    for row, ours in (("params (M)", costs["params"] / 1e6), ("FLOPs (M)", costs["flops"] / 1e6)):
+        name = f"RE-SJW, {row}"
+        rows.append(Result("wrcor-10", name, FOUND[row], ours, len(history), 1, None, protocol, note))
+    return rows
+
+
+# SWAP-NAS
+
+
+def swap_darts(context: Context) -> list[Result]:
+    """SWAP-NAS on the cells of DARTS that were trained: the val accuracy of what it finds."""
+    archs = context.archs("darts", 1000)
+    frame = context.benchmarks.table("darts", ["arch", "val_acc"], dataset="cifar10")
+    accuracy_of = dict(zip(frame["arch"], frame["val_acc"].tolist(), strict=True))
+    compute = partial(darts_scores, context.images, 0)
+    path = context.folder / "swap-darts-seed0.jsonl"
+    scored = context.grown(path, archs, [DARTS_BATCH], compute)
+    ground = Ground(space_with("darts", list(scored)))
+    signals: dict[str, Searching] = {
+        "SWAP": lambda arch: scored[arch][DARTS_BATCH],
+        "val accuracy": accuracy_of.__getitem__,
+    }
+    rows = []
+    for name, signal in signals.items():
+        for strategy in ("random", "evolution", "swap_nas"):
+            archs = _found(ground, signal, STRATEGIES[strategy], DARTS_EVALUATIONS)
+            found = np.array([accuracy_of[arch] for arch in archs])
+            said = ("tiny-n01", "val accuracy found", DARTS_EVALUATIONS)
+            rows.append(_of_runs("swap-nas", f"{strategy} by {name}", None, found, len(scored), *said))
+    values = np.array([accuracy_of[arch] for arch in scored])
+    for row, value in (("best of the table", values.max()), ("mean of the table", values.mean())):
+        rows.append(Result("swap-nas", row, None, float(value), len(values), 1, None, "counted"))
+    return rows
+
+
+TABLES: dict[str, Callable[[Context], list[Result]]] = {
+    "wrcor-9": table_9,
+    "wrcor-10": table_10,
+    "swap-nas": swap_darts,
+}

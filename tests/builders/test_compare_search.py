@@ -1,0 +1,72 @@
+"""The job that compares searches: its table and figure, and its numbers against searches by hand."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from builders import compare_search
+from builders.compare_search import intervals, main, padded
+from nbzero import Bench
+from nbzero.search import Ground, run
+
+
+def test_a_space_is_compared(tmp_path, monkeypatch, capsys):
+    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted", "swap"))
+    monkeypatch.setattr(compare_search, "OURS", (few,))
+    assert not main(["--out", str(tmp_path), "--seeds", "2", "--evaluations", "20"])
+    rows = list(csv.DictReader((tmp_path / "search.csv").read_text().splitlines()))
+    assert len(rows) == 30  # two objectives, three budgets, four strategies and one more for each objective
+    assert (tmp_path / "search.png").stat().st_size > 10_000
+    assert len(capsys.readouterr().out.splitlines()) == 30
+    bench = Bench()
+    pool = bench.pool("r1-mini", "cifar10", "cpu-16px-4", proxies=[], accuracy="predicted")
+    half = float(np.median(bench.table("r1-mini", ["macs"])["macs"]))
+    ground = Ground(bench.space("r1-mini"), budget={"macs": half})
+    truth = dict(zip(pool.archs, pool.accuracy, strict=True))
+    swap = bench.objective("r1-mini", "swap", "cifar10")
+    best = max(truth[arch] for arch in ground.archs)
+    found = [best - truth[run(ground, swap, "evolution", 20, seed=seed).best[0]] for seed in (0, 1)]
+    (row,) = (
+        row
+        for row in rows
+        if (row["objective"], row["budget"], row["strategy"]) == ("swap", "half", "evolution")
+    )
+    assert float(row["regret"]) == pytest.approx(np.mean(found))
+    assert (int(row["num_archs"]), row["seeds"], row["evaluations"]) == (len(ground), "2", "20")
+    assert float(row["max_macs"]) == half
+
+
+def test_what_is_kept_is_not_searched_again(tmp_path, monkeypatch, capsys):
+    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted",))
+    monkeypatch.setattr(compare_search, "OURS", (few,))
+    given = ["--out", str(tmp_path), "--seeds", "2", "--evaluations", "5"]
+    assert not main(given)
+    whole = (tmp_path / "search.csv").read_bytes()
+    path = tmp_path / "search-r1-mini.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-2]) + lines[-2][:30])  # as a kill leaves it
+    capsys.readouterr()
+    assert not main(given)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert (tmp_path / "search.csv").read_bytes() == whole
+    assert path.read_text().splitlines(keepends=True) == lines
+    path.write_text("{}\n")
+    assert main(given) == 2
+    assert "search-r1-mini.jsonl: line 1 is no search; remove the line or the file" in capsys.readouterr().err
+
+
+def test_intervals_are_of_the_mean_and_early_ends_are_kept():
+    values = np.random.default_rng(0).normal(1, 0.2, (200, 3))
+    mean, low, high = map(np.array, intervals(values))
+    np.testing.assert_allclose(mean, values.mean(axis=0))
+    expected = 2 * 1.96 * values.std(axis=0) / 200**0.5
+    np.testing.assert_allclose(high - low, expected, rtol=0.1)
+    assert ((low < mean) & (mean < high)).all()
+    assert padded(np.array([3.0, 1.0]), 4).tolist() == [3.0, 1.0, 1.0, 1.0]
+
+
+def test_a_space_that_is_not_compared(capsys):
+    with pytest.raises(SystemExit):
+        main(["--out", "x", "--spaces", "nb201"])
+    assert "no space 'nb201'; those are r1-mini, r1, mb (nb201 with --benchmarks)" in capsys.readouterr().err
