@@ -202,7 +202,7 @@ def explore(
         ),
     ] = None,
 ) -> Answer:
-    """Write one HTML page to look at every arch: accuracy over any cost or score.
+    """Write one HTML page to look at every arch and judge scores.
 
     It needs no network to read.
     """
