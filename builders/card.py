@@ -252,8 +252,20 @@ def _tree_line(name: str, meaning: str) -> str:
 
 _BESIDE = {
     "nbzero/pages/": (
+        ("page.css", "What the pages look like, light and dark."),
+        ("common.js", "What they share: picks under a limit as nbzero.judge has them, words, charts."),
+        ("tables.js", "Tables that are sorted by a click."),
         ("report.html", "The report: its layout."),
-        ("report.js", "The report: what its controls do, with the definitions of nbzero.judge."),
+        ("report.js", "The report: what its controls do."),
+        ("explorer.html", "The explorer: its layout."),
+        ("explorer.css", "The explorer: what it looks like."),
+        ("archs.js", "The explorer: columns, stages and neighbours of archs."),
+        ("panel.js", "The explorer: the panel of one arch."),
+        ("chart.js", "The explorer: the scatter."),
+        ("region.js", "The explorer: a region of the scatter, and the archs in it."),
+        ("judge.js", "The explorer: scores of the reader's, judged as nbzero.judge does."),
+        ("own.js", "The explorer: the reader's CSV file."),
+        ("explorer.js", "The explorer: what its controls do, and the address that holds what is chosen."),
     )
 }
 _OTHERS = {

@@ -313,8 +313,9 @@ def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
             mean, low, high = one.mean[-1], one.low[-1], one.high[-1]
             at = row + 0.2 * (number - 1)
             label = share if row == 0 else None
-            style = {"color": CYCLE[number], "marker": MARKERS[number], "markersize": 4, "label": label}
-            axes.errorbar(mean, at, xerr=[[mean - low], [high - mean]], linestyle="none", **style)
+            style: Any = {"color": CYCLE[number], "linestyle": "none", "markersize": 4, "label": label}
+            axes.plot([low, high], [at, at], color=CYCLE[number])
+            axes.plot(mean, at, marker=MARKERS[number], **style)
     counts = {one.objective: one.num_archs for one in of_space if one.share == "all"}
     labels = [f"{name.replace(' ', chr(10), 1)} ({counts[name]:,})" for name in names]
     axes.set_yticks(range(len(names)), labels)

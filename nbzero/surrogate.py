@@ -434,9 +434,13 @@ def runs_of(opened: OpenedSpace, dataset: str, recipe: str, seed: int) -> Floats
     return found
 
 
-def predicted_means(opened: OpenedSpace, dataset: str, recipe: str) -> Floats:
-    """(members,) the predicted accuracy of every member, as the release has it."""
+def predicted_column(opened: OpenedSpace, dataset: str, recipe: str, name: str = "mean") -> Floats:
+    """(members,) a column of the predictions of every member, as the release has it.
+
+    Args:
+        name: "mean", the predicted accuracy; "sd_mean" or "sd_run", how uncertain it is.
+    """
     import numpy as np
 
     group = opened.groups(f"predictions/{dataset}")[recipe, 0]
-    return np.array(opened.numbers(f"predictions/{dataset}", "mean")[group.start : group.stop])
+    return np.array(opened.numbers(f"predictions/{dataset}", name)[group.start : group.stop])

@@ -65,6 +65,8 @@ def test_the_wheel_ships_the_release_and_the_marker(wheel):
     assert released <= names
     assert {
         "nbzero/py.typed",
+        "nbzero/pages/explorer.css",
+        "nbzero/pages/explorer.html",
         "nbzero/pages/leaderboard.html",
         "nbzero/pages/leaderboard.js",
         "nbzero/pages/report.html",

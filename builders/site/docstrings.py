@@ -18,15 +18,8 @@ SOURCE = re.compile(r"^Source: ", re.MULTILINE)
 def fenced(text: str) -> str:
     """A docstring whose doctests stand between fences; an example ends at the next empty line.
 
-    >>> print(fenced("Adds.\\n\\n>>> 1 + 1\\n2\\n\\nMore."))
-    Adds.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    More.
+    >>> fenced("Adds.\\n\\n>>> 1 + 1\\n2\\n\\nMore.").splitlines()
+    ['Adds.', '', '```pycon', '>>> 1 + 1', '2', '```', '', 'More.']
     """
     lines: list[str] = []
     indent = ""

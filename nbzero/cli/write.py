@@ -1,4 +1,4 @@
-"""Commands that write files: plot, report, export."""
+"""Commands that write files: plot, report, explore, export."""
 
 import io
 import sys
@@ -185,6 +185,31 @@ def report(
 
     path = write_report(call.bench, out, names_of(spaces), split, resamples=resamples)
     return Answer(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
+
+
+@command("split")
+def explore(
+    call: Call,
+    split: Split,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write it into.")],
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--spaces",
+            metavar="A,B",
+            help="Only these; may be repeated. Default: all that have runs.",
+            autocompletion=in_list([*CHOICES, *IMPORTED]),
+        ),
+    ] = None,
+) -> Answer:
+    """Write one HTML page to look at every arch and judge scores.
+
+    It needs no network to read.
+    """
+    from nbzero.pages.explorer import write_explorer
+
+    path = write_explorer(call.bench, out, names_of(spaces), split)
+    return Answer(Listing(["file"], [{"file": str(path)}], f"Explorer of release {call.bench.version}"))
 
 
 @command("dataset", "recipe", "protocol", "where")

@@ -41,7 +41,7 @@ from nbzero.release.schema import columns_of
 from nbzero.release.table import Wanted, none_meets, numbers_of, select
 from nbzero.release.values import archs_column
 from nbzero.spaces.published import categories_of
-from nbzero.surrogate import Surrogate, predicted_means, surrogate_of
+from nbzero.surrogate import Surrogate, predicted_column, surrogate_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -455,7 +455,7 @@ def pool_of(
         accuracies = loaded.accuracies(column, str(loaded.named("runs")), ids)
         of_seed, metric = loaded.seed, loaded.space.metric(dataset)
     else:
-        values = predicted_means(loaded.space, dataset, surrogate.recipe)
+        values = predicted_column(loaded.space, dataset, surrogate.recipe)
         ids = loaded.scored_rows(needed=bool(names))
         accuracies = None
         of_seed, metric = PREDICTED, PREDICTED_ACCURACY
@@ -558,7 +558,7 @@ def sample_of(
     scored = bool(found)
     unscored = loaded.why_no_scores(ids, _without(found), looked_for=targets is None)
     if ACCURACY in names and surrogate is not None:
-        found[ACCURACY] = predicted_means(loaded.space, dataset, surrogate.recipe)[ids]
+        found[ACCURACY] = predicted_column(loaded.space, dataset, surrogate.recipe)[ids]
     elif ACCURACY in names:
         found[ACCURACY] = loaded.numbers("runs", column)[ids]
     if targets is None:

@@ -1,10 +1,12 @@
 """What every page needs: one HTML file that holds its data, its charts and its code, and fetches nothing.
 
-The page NAME has its layout in NAME.html and its code in NAME.js, beside this module. In the layout stand
+The page NAME has its layout in NAME.html, beside this module. `CODE` and `STYLE` name the files of its code
+and its style. In the layout stand
 
     @@data@@      what the page shows, as JSON
+    @@style@@     its style
     @@charts@@    Vega-Lite as vl-convert-python bundles it
-    @@page@@      NAME.js
+    @@page@@      its code
     @@hashes@@    of the two scripts, for the content security policy: it lets the page run no other
 
 and a line that says whose page it is, by which it is known again: a file of someone else's is not replaced.
@@ -31,6 +33,26 @@ from nbzero.files import write_whole
 from nbzero.frame import Frame
 
 MARK = '<meta name="generator" content="nbzero {name}">'
+CODE = {
+    "report": ("common.js", "tables.js", "report.js"),
+    "leaderboard": ("leaderboard.js",),
+    "explorer": (
+        "common.js",
+        "tables.js",
+        "archs.js",
+        "panel.js",
+        "chart.js",
+        "region.js",
+        "judge.js",
+        "own.js",
+        "explorer.js",
+    ),
+}
+STYLE: dict[str, tuple[str, ...]] = {
+    "report": ("page.css",),
+    "leaderboard": (),  # it stands in the layout
+    "explorer": ("page.css", "explorer.css"),
+}
 HEAD = 2000  # bytes of a page, within which its mark stands
 LICENCE = """\
 Charts: Vega {vega} with Vega-Lite and Vega-Embed {embed}, unchanged, as bundled by vl-convert-python
@@ -112,17 +134,23 @@ def page_text(name: str, content: Mapping[str, Any]) -> str:
     Raises:
         MissingPackageError: vl-convert-python is not installed.
     """
-    here = Path(__file__).resolve().parent
-    layout = (here / f"{name}.html").read_text("utf-8")
-    code = (here / f"{name}.js").read_text("utf-8")
+    layout = _beside(f"{name}.html")
+    code = _beside(*CODE[name])
     charts = _charts()
     parts = {
         "hashes": f"{_hash(charts)} {_hash(code)}",
         "data": _data({**content, "licence": _licence()}),
+        "style": _beside(*STYLE[name]),
         "charts": charts,
         "page": code,
     }
     return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], layout)
+
+
+def _beside(*names: str) -> str:
+    """The text of files beside this module, one after the other."""
+    here = Path(__file__).resolve().parent
+    return "\n".join((here / name).read_text("utf-8") for name in names)
 
 
 def _hash(script: str) -> str:

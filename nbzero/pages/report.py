@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import nbzero
-from nbzero.errors import NothingFoundError, UsageError, check_known, whole
+from nbzero.errors import whole
 from nbzero.frame import Frame
 from nbzero.judge.correlations import CORRELATIONS, correlations, with_tau_intervals
 from nbzero.judge.picks import mbr_table
@@ -22,15 +22,25 @@ from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap
 from nbzero.judge.verdict import verdicts_of
 from nbzero.pages.page import Columns, bundler, table_content, target, write_page
+from nbzero.pages.shared import (
+    Found,
+    check_found,
+    found_in,
+    is_lower_better,
+    noise_in_words,
+    notes_of_all,
+    protocol_in_words,
+    proxy_in_words,
+    sources_in_words,
+    spaces_asked,
+    split_in_words,
+)
 from nbzero.plots.paper import RESAMPLES
 from nbzero.plots.words import UNITS, metric_unit
-from nbzero.proxies.facts import PROXIES
 from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
 from nbzero.text import MARK
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from nbzero.bench import Bench
     from nbzero.release.opened import Split
 
@@ -82,81 +92,28 @@ def write_report(
         MissingPackageError: vl-convert-python is not installed.
     """
     path = target(Path(os.fspath(out_dir)), NAME)
-    asked = _asked(bench, spaces)
+    asked = spaces_asked(bench, spaces)
     budgets = whole("budgets", budgets, 1)
     resamples = whole("resamples", resamples)
     bundler()
-    found = _found(bench, asked, split)
-    _check_found(bench, found, split, is_strict=spaces is not None)
+    found = found_in(bench, asked, split)
+    check_found(bench, found, split, is_strict=spaces is not None)
     write_page(path, _content(bench, found, split, budgets, resamples))
     return path
 
 
-def _asked(bench: Bench, spaces: Iterable[str] | None) -> list[str]:
-    if spaces is None:
-        return list(bench.spaces)
-    named = [spaces] if isinstance(spaces, str) else list(dict.fromkeys(spaces))
-    check_known("space", named, bench.spaces)
-    if not named:
-        listed = ", ".join(bench.spaces)
-        has = f"the release has {listed}, and spaces=None is all that have accuracies"
-        raise UsageError(f"no space was named; {has}")
-    return named
-
-
-class _Found(NamedTuple):
-    """What some spaces have.
-
-    Attributes:
-        pools: those to choose on the page.
-        without: spaces without an accuracy of the split.
-        bare: spaces with accuracies, but with neither scores nor costs.
-    """
-
-    pools: list[Pool]
-    without: list[str]
-    bare: list[str]
-
-
-def _found(bench: Bench, spaces: Iterable[str], split: Split) -> _Found:
-    found = _Found([], [], [])
-    for space in spaces:
-        measured = [bench.pool(*key, split=split) for key in bench.runs_with(split, [space])]
-        judged = [pool for pool in measured if pool.scores_and_costs]
-        found.pools.extend(judged)
-        if not measured:
-            found.without.append(space)
-        elif not judged:
-            found.bare.append(space)
-    return found
-
-
-def _check_found(bench: Bench, found: _Found, split: Split, is_strict: bool) -> None:
-    """NothingFoundError where there is no pool, and where the caller named a space that has none."""
-    pools, without, bare = found
-    is_all_bare = not pools and not without
-    if bare and (is_strict or is_all_bare):
-        nothing = f"{', '.join(bare)} has neither scores nor costs in this release"
-        raise NothingFoundError(f"{nothing}, so there is nothing to pick by; leave it out")
-    if not pools or (is_strict and without):
-        advice = "leave it out"
-        other: Split = "test" if split == "val" else "val"
-        if bench.runs_with(other, without):
-            advice += f", or ask for split={other!r}"
-        nothing = f"no arch of {', '.join(without)} has a {split} accuracy in this release"
-        raise NothingFoundError(f"{nothing}; {advice}")
-
-
-def _content(bench: Bench, found: _Found, split: Split, budgets: int, resamples: int) -> dict[str, Any]:
+def _content(bench: Bench, found: Found, split: Split, budgets: int, resamples: int) -> dict[str, Any]:
     """Everything that the page shows."""
     columns = Columns()
     pools = [_pool_content(bench, pool, columns, budgets, resamples) for pool in found.pools]
-    of_all = _notes_of_all(bench, found, split)
+    of_all = notes_of_all(bench, found, split)
     proxies: dict[str, str] = {}
     for pool in pools:
         pool["notes"] += of_all
         for name in pool["scores"]:
-            proxies[name] = _proxy_in_words(name)
+            proxies[name] = proxy_in_words(name)
+            if is_lower_better(name):
+                proxies[name] += " Lower raw scores are better: the sign is turned here."
     release = f"data version {bench.version} (manifest {bench.sha256[:12]})"
     return {
         "about": f"A report of nbzero {nbzero.__version__} on {release}, {split} split. "
@@ -169,28 +126,6 @@ def _content(bench: Bench, found: _Found, split: Split, budgets: int, resamples:
         "random": RANDOM,
         "mark": MARK,
     }
-
-
-def _notes_of_all(bench: Bench, found: _Found, split: Split) -> list[str]:
-    """The notes that every pool has: what is not on the page, and the release."""
-    notes = []
-    if found.without:
-        notes.append(f"Not on this page, for want of a {split} accuracy: {', '.join(found.without)}.")
-    if found.bare:
-        listed = ", ".join(found.bare)
-        notes.append(f"Not on this page, because there are neither scores nor costs: {listed}.")
-    fixed = f"SHA-256 of its manifest, which fixes every byte of it: {bench.sha256}"
-    return [*notes, f"Data version {bench.version}; {fixed}."]
-
-
-def _proxy_in_words(name: str) -> str:
-    if name not in PROXIES:
-        return f"{name}: a cost of the arch, as a proxy by which larger networks are better."
-    row = PROXIES[name]
-    said = f"{name} ({row.family}): {row.meaning}. Source: {row.source}."
-    if row.direction < 0:
-        said += " Lower raw scores are better: the sign is turned here."
-    return said
 
 
 def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resamples: int) -> dict[str, Any]:
@@ -219,7 +154,7 @@ def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resa
         "opens": _opens(pool, ours),
         "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
         "doubts": doubt_notes(pool.space, scores),
-        "flipped": [name for name in scores if name in PROXIES and PROXIES[name].direction < 0],
+        "flipped": [name for name in scores if is_lower_better(name)],
         "tables": [*_mbr_tables(mbr, budgets), _correlations_table(ordered)],
         "notes": _notes(bench, pool, ours, ordered),
         "verdicts": _verdicts(pool, list(scores), ours, ordered, budgets, resamples),
@@ -286,57 +221,25 @@ def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[
         f"N = {len(pool):,}: the archs of {pool.space} that have {measured}; the space has "
         f"{pool.num_members:,} archs. The fewer the archs, the more of any difference between proxies is "
         "chance.",
-        f"The {pool.metric} is of the {pool.split} split{_split_in_words(pool)} "
+        f"The {pool.metric} is of the {pool.split} split{split_in_words(pool)} "
         f"Recipe {pool.recipe} is a frozen set of training settings; recipes are never mixed, and a cheap "
         "one may order archs otherwise than a long one.",
-        f"Scores: {_protocol_in_words(pool)}, seed 0. Those of proxies by which lower is better have their "
+        f"Scores: {protocol_in_words(pool)}, seed 0. Those of proxies by which lower is better have their "
         "sign turned. An arch without a score ranks below every other one; minus infinity is a number.",
         _TRUE_RANK,
         _noise_in_words(pool, mbr, ordered),
         *doubt_notes(pool.space, pool.scores),
     ]
     if pool.space in IMPORTED:
-        notes += _sources(bench, pool)
+        notes += sources_in_words(bench, pool)
     return notes
-
-
-def _split_in_words(pool: Pool) -> str:
-    if pool.split == "test":
-        return ", which was asked for: for a final judgement, not for choosing."
-    return "; the test split is nowhere on this page."
-
-
-def _protocol_in_words(pool: Pool) -> str:
-    if pool.protocol:
-        return f"protocol {pool.protocol}"
-    return "as published"
-
-
-def _sources(bench: Bench, pool: Pool) -> list[str]:
-    """Where an imported space's numbers come from, and their licences."""
-    notes = [_source_in_words("runs", bench.arrow("runs", pool.space, pool.dataset))]
-    if bench.protocols(pool.space, pool.dataset):
-        notes.append(_source_in_words("scores", bench.arrow("scores", pool.space, pool.dataset)))
-    return notes
-
-
-def _source_in_words(kind: str, table: pa.Table) -> str:
-    said = table.schema.metadata
-    source, licence = said[b"nbzero.source"].decode(), said[b"nbzero.licence"].decode()
-    return f"Imported {kind}: {source}. Licence: {licence}."
 
 
 def _noise_in_words(pool: Pool, mbr: Frame | None, ordered: Frame) -> str:
     """How far the seeds of one arch lie apart, and what that makes of differences between proxies."""
-    accuracies = pool.accuracies
-    if accuracies is None:
-        return (
-            "Seed noise: unknown, no arch of the pool was trained with two seeds, so nothing says which "
-            "differences between proxies are chance."
-        )
-    shared = (~np.isnan(accuracies)).sum(axis=0) > 1
-    between_seeds = float(np.sqrt(np.mean(np.nanvar(accuracies[:, shared], axis=0, ddof=1))))
-    between_archs = float(np.std(pool.accuracy, ddof=1))
+    said = noise_in_words(pool)
+    if pool.accuracies is None:
+        return f"{said}, so nothing says which differences between proxies are chance."
     reached = []
     for name in CORRELATIONS:
         value = _value(ordered, CEILING, name)
@@ -344,10 +247,7 @@ def _noise_in_words(pool: Pool, mbr: Frame | None, ordered: Frame) -> str:
             reached.append(f"{name} {value:.2f}")
     if mbr is not None:
         reached.append(f"mBR (union) {_value(mbr, CEILING, 'mbr_union'):.4f}")
-    said = (
-        f"Seed noise: {int(shared.sum()):,} of the {len(pool):,} archs were trained with more than one seed; "
-        f"the standard deviation between seeds is {between_seeds:.4f}, between archs {between_archs:.4f}. "
-    )
+    said += ". "
     if reached:
         gets = f"gets {', '.join(reached)} (row '{CEILING}')"
         said += f"One seed's {pool.metric} as a proxy for another's {gets}: "

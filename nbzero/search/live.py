@@ -91,8 +91,9 @@ def live(
     file: Any = nullcontext(lambda row: None)
     if out is not None:
         file = growing(Path(out), settings, kept)
-    payload = pickle.dumps(setting)
-    team = _Alone(payload) if workers == 1 and per_arch is None else Team(start, payload, workers, per_arch)
+    team: Any = _Alone(setting)
+    if workers > 1 or per_arch is not None:
+        team = Team(start, pickle.dumps(setting), workers, per_arch)
     with file as keep, team as there:
         scoring = _Scoring(setting, there, keep, kept)
         name = f"live {proxy}, {dataset}, {setting.protocol}, seed {score_seed}"
@@ -131,13 +132,13 @@ class _Scoring:
 class _Alone:
     """A team of this process."""
 
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
+    def __init__(self, setting: Any) -> None:
+        self._setting = setting
 
     def __enter__(self) -> _Alone:
         from nbzero.proxies.alone import computing
 
-        self._compute = computing(pickle.loads(self._payload))
+        self._compute = computing(self._setting)
         return self
 
     def __exit__(self, *_: object) -> None:

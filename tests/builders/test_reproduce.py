@@ -185,7 +185,7 @@ def test_published_flops() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["wrcor-9"], "no table 'wrcor-9'; those are all, wrcor-2"),
+        (["wrcor-99"], "no table 'wrcor-99'; those are all, wrcor-2"),
         (["sed", "--archs", "0"], "--archs"),
         (["sed", "--workers", "0"], "--workers"),
         (["sed", "--proxies", "snipp"], "snip"),

@@ -22,7 +22,7 @@ COMMANDS = (
     *("mbr", "corr", "constrained", "hybrid", "factors", "evaluate"),
     *("leaderboard", "submit"),
     "search",
-    *("plot", "report", "export", "export-onnx"),
+    *("plot", "report", "explore", "export", "export-onnx"),
 )
 
 

@@ -1,6 +1,7 @@
 """What a page holds, read back from its file: for the tests of pages. No test itself."""
 
 import base64
+import gzip
 import json
 import re
 
@@ -27,3 +28,15 @@ def first(content):
 
 def numbers(content, column):
     return np.frombuffer(base64.b64decode(content["columns"][column]), "<f8")
+
+
+def packed_numbers(content, place):
+    """A column of an explorer's numbers."""
+    start, length = place
+    by_byte = np.frombuffer(gzip.decompress(base64.b64decode(content["packed"]["numbers"])), np.uint8)
+    return np.frombuffer(by_byte.reshape(8, -1).T.tobytes(), "<f8")[start : start + length]
+
+
+def packed_lines(content, place):
+    """A column of an explorer's texts."""
+    return json.loads(gzip.decompress(base64.b64decode(content["packed"]["lines"])))[place].split("\n")

@@ -196,7 +196,7 @@ def test_moves_by_brute_force() -> None:
         assert space.crossover(arch, arch, rng) == arch
     assert space.sample(NUM, seed=1) != list(archs) and sorted(space.sample(NUM, seed=1)) == list(archs)
     with pytest.raises(
-        NotAMemberError, match="is written like an arch of nb201, but its table has none; nearest are"
+        NotAMemberError, match=r"this release has .* is none of them .*; nearest are"
     ) as caught:
         space.arch_id(BEST)
     assert set(caught.value.nearest) <= set(archs) and len(caught.value.nearest) == 3

@@ -133,8 +133,10 @@ def goes_on(out, gates, rows_in, arch_ids, before):
 
 
 @IN_PROC
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize(
+    ("how", "to_group"),
+    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGUSR1, True)],
+)
 def test_a_job_that_is_asked_to_end_finishes_what_runs(how, to_group, start_job, rows_in, tmp_path):
     """Slurm signals the parent or all of a job; a terminal that closes, its whole group."""
     out, gates, job = begun_job(start_job, tmp_path, workers=1)
