@@ -1,4 +1,5 @@
-# make demo: the whole way from images to answers, small.  make test: everything that is checked.  Both make their own .venv.
+# make demo: the whole way from images to answers, small.  make test: everything that is checked, in minutes; make test-long: in full size.
+# Each makes its own .venv.
 # make dist: sdist and wheel, checked.  make docs: the documentation site, in site/.
 # make LOCKED=1 test: with exactly the packages of requirements/*.lock.  make lock: those files anew, which needs uv.
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= https://download.pytorch.org/whl/cpu/torch/
 
-.PHONY: demo test lint bench docs lock dist clean
+.PHONY: demo test test-long lint bench docs lock dist clean
 
 # torch first and pinned: its CPU build comes from here, a looser request would bring gigabytes of CUDA packages.
 # timm alone, for the tests of foreign networks: it asks for torchvision, which would bring those gigabytes too.
@@ -29,7 +30,12 @@ endif
 demo: $(VENV)/.ready
 	$(BIN)/python -m builders.demo $(if $(IMAGES),--images $(IMAGES))
 
+# Tests start many processes: modules are compiled once, also where the environment says otherwise.
+test test-long: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.ready lint
+	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10 -m "not long"
+
+test-long: $(VENV)/.ready lint
 	$(BIN)/python -m pytest -n 2 --dist loadscope --durations 10
 
 lint: $(VENV)/.ready

@@ -9,15 +9,17 @@ from builders.work import apart
 from tests import faults
 from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, expected, judged, one_try, rng_of
 
+# Others are in tests of their own: test_local, test_merge_shards, test_claims.
 ON_PROCESSES = (
-    "job: two on one shard",
     "job: permission revoked",
-    "job: memory refused, 4 together",
     "job: at a URL, its group killed",
     "merge: killed (kill -9)",
-    "merge: two into one release",
+    pytest.param("job: two on one shard", marks=pytest.mark.long),
+    pytest.param("job: memory refused, 4 together", marks=pytest.mark.long),
+    pytest.param("merge: two into one release", marks=pytest.mark.long),
 )
 TRIES = {name: 25 for name in ON_FILES if name.startswith("import: ")}  # they are quick
+TRIES |= {name: 5 for name in TRIES if "official" in name}  # each starts a process
 NOTHING = {"lost": 0, "wrong": 0, "hung": 0}
 
 
@@ -26,9 +28,14 @@ def found_by(results: list[Result]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", ON_PROCESSES)
-def test_an_attack_on_processes_loses_nothing(name: str) -> None:
-    results = attacked(name, seed=0, tries=1)
-    assert found_by(results) == NOTHING, results
+def test_an_attack_on_processes_loses_nothing(name: str, tmp_path: Path) -> None:
+    result = one_try(name, rng_of(name, 0, 0), tmp_path)
+    assert found_by([result]) == NOTHING, result
+
+
+def test_tries_are_made_in_a_process_of_their_own() -> None:
+    results = attacked("unit: bit flip", seed=0, tries=3)
+    assert len(results) == 3 and found_by(results) == NOTHING, results
 
 
 @pytest.mark.parametrize("name", ON_FILES)

@@ -5,11 +5,13 @@ part of the wheel: they run from the checkout's root.
 """
 
 import configparser
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -26,13 +28,13 @@ r = b.query("r1-s32-d4w32s1-d1w256s2-d2w256s2-d5w256s2")
 num_rows = len(b.table("r1-mini", columns=["macs"])), b.arrow("archs", "mb").num_rows
 print(r.macs, *num_rows, "nbzero/data" in repr(b).replace("\\\\\\\\", "/"))
 print(*sorted({"torch", "pandas", "h5py", "fsspec"} & set(sys.modules)))
-from nbzero.release import verify
-print(len(verify()) > 8)
 try:
     from nbzero.networks import build_net
 except ImportError as error:
     print(type(error).__name__, error)
 """
+CHECK = "from nbzero.release import verify; print(len(verify()) > 8)"
+DEPENDENCIES = ("numpy", "pyarrow")
 
 
 @pytest.fixture(scope="module")
@@ -97,38 +99,50 @@ def test_the_only_top_level_package_is_nbzero(wheel):
     assert {package.relative_to(ROOT) for package in packages} == shipped
 
 
-def test_a_fresh_environment_with_the_wheel_alone_answers(wheel, tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    python = tmp_path / "venv/bin/python"
-    alone = {
-        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
-    }  # pip would find the checkout on PYTHONPATH
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)],
-        check=True,
-        env=alone,
-    )
-    asked = subprocess.run(
-        [python, "-I", "-c", ASK], cwd=tmp_path, check=False, capture_output=True, text=True
-    )
+def outside(tmp_path: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command outside the checkout, which PYTHONPATH may name."""
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(command, cwd=tmp_path, env=alone, check=False, capture_output=True, text=True)
+
+
+def check_answers(python: Path, tmp_path: Path) -> None:
+    asked = outside(tmp_path, python, "-I", "-c", ASK)
     assert asked.returncode == 0, asked.stderr
-    numbers, heavy, verified, missing = asked.stdout.splitlines()
-    assert (numbers, heavy, verified) == ("498983936 1000 9743 True", "", "True")
+    numbers, heavy, missing = asked.stdout.splitlines()
+    assert (numbers, heavy) == ("498983936 1000 9743 True", "")
     assert missing.startswith("MissingPackageError nbzero.networks.build_net needs torch")
     assert missing.endswith("pip install 'nbzero[torch]'")
-    bare = subprocess.run(
-        [tmp_path / "venv/bin/nbzero", "info"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        text=True,
-        env=alone,
-    )
-    assert (
-        (bare.returncode, bare.stdout) == (2, "")
-        and "typer" in bare.stderr
-        and "pip install 'nbzero[cli]'" in bare.stderr
-    )
+
+
+def check_needs_typer(asked: subprocess.CompletedProcess[str]) -> None:
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert "typer" in asked.stderr and "pip install 'nbzero[cli]'" in asked.stderr
+
+
+def test_the_wheel_and_its_two_dependencies_answer(wheel, tmp_path):
+    """In an environment that has nothing else; what pip would install is linked."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    (site,) = (tmp_path / "venv/lib").glob("*/site-packages")
+    zipfile.ZipFile(wheel).extractall(site)
+    for name in DEPENDENCIES:
+        (package,) = importlib.util.find_spec(name).submodule_search_locations
+        for part in Path(package).parent.glob(f"{name}*"):  # with its libraries and what it says of itself
+            (site / part.name).symlink_to(part)
+    python = tmp_path / "venv/bin/python"
+    check_answers(python, tmp_path)
+    check_needs_typer(outside(tmp_path, python, "-m", "nbzero", "info"))
+
+
+@pytest.mark.long
+def test_a_fresh_environment_with_the_wheel_alone_answers(wheel, tmp_path):
+    venv.create(tmp_path / "venv", symlinks=True, with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    quiet = ("--quiet", "--disable-pip-version-check")
+    installed = outside(tmp_path, python, "-m", "pip", "install", *quiet, wheel)
+    assert installed.returncode == 0, installed.stderr
+    check_answers(python, tmp_path)
+    assert outside(tmp_path, python, "-I", "-c", CHECK).stdout == "True\n"
+    check_needs_typer(outside(tmp_path, tmp_path / "venv/bin/nbzero", "info"))
 
 
 def locked(path: Path) -> dict[str, list[tuple[str, int]]]:
@@ -164,9 +178,18 @@ def test_the_lock_has_every_package_that_tests_and_builds_need():
 
 
 JOBS = sorted(path.stem for path in (ROOT / "builders").glob("*.py") if path.stem != "__init__")
+QUICK = {"card", "merge_shards"}  # the others load torch, each in seconds
 
 
 @pytest.mark.parametrize("job", JOBS)
+def test_a_job_says_how_it_is_run(job, capsys):
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"builders.{job}").main(["--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and said.startswith("usage: ")
+
+
+@pytest.mark.parametrize("job", [pytest.param(job, marks=[] if job in QUICK else pytest.mark.long) for job in JOBS])
 def test_a_job_runs_from_the_root_of_the_checkout(job):
     """Also where a package is installed that is no checkout.
 

@@ -24,7 +24,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +83,7 @@ class Column:
         same: whether two honest repetitions agree in it. Times, devices, software and commits need not.
             Merging ignores these.
         values: the strings that it may hold; () is any.
+        bounds: the numbers that it may hold, inclusive, by its range and by how it is stored.
     """
 
     name: str
@@ -94,14 +95,14 @@ class Column:
     nullable: bool = False
     same: bool = True
     values: tuple[str, ...] = ()
+    bounds: tuple[float, float] = field(init=False)
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The numbers that it may hold, inclusive, by its range and by how it is stored."""
-        if self.kind not in _BITS:
-            return self.low, self.high
-        half = 2 ** (_BITS[self.kind] - 1)
-        return max(self.low, -half), min(self.high, half - 1)
+    def __post_init__(self) -> None:
+        low, high = self.low, self.high
+        if self.kind in _BITS:
+            half = 2 ** (_BITS[self.kind] - 1)
+            low, high = max(low, -half), min(high, half - 1)
+        object.__setattr__(self, "bounds", (low, high))
 
 
 def _archs() -> tuple[Column, ...]:

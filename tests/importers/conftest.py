@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from builders import import_bench
 from nbzero import Bench
+from nbzero.importers.official import Parse
 from nbzero.importers.published import IMPORTERS
 from tests.importers.made import MADE, run, write
 from tests.places import DATA
@@ -17,6 +19,32 @@ def few_unless_real(request: pytest.FixtureRequest) -> None:
     """The definitions expect few archs, except in tests of the published tables."""
     if "real" not in request.fixturenames:
         request.getfixturevalue("few_archs")
+
+
+@pytest.fixture
+def read_apart() -> None:
+    """Asked for by tests of official files that are read in a process of its own, as ever."""
+
+
+@pytest.fixture(autouse=True)
+def read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they are read in this process: one of its own takes a moment to start."""
+    if "read_apart" not in request.fixturenames:
+        monkeypatch.setattr(import_bench, "Bounded", lambda parse, most: parse)
+        monkeypatch.setattr(import_bench, "Apart", Here)
+
+
+class Here:
+    """In place of `Apart`: calls the function in this process."""
+
+    def __init__(self, function: Parse, advice: str, limit_s: float | None) -> None:
+        self._function = function
+
+    def __call__(self, data: bytes, name: str) -> Any:
+        return self._function(data, name)
+
+    def end(self) -> None:
+        """There is no process."""
 
 
 @pytest.fixture

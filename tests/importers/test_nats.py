@@ -4,12 +4,14 @@ import bz2
 import os
 import pickle
 import pickletools
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from builders import import_bench
 from builders.import_bench import main
 from nbzero import Bench
 from nbzero.importers import nats
@@ -21,7 +23,7 @@ from tests.importers.made import NUM, made_nb201, run, some, spearman, write
 from tests.importers.made_official import as_bytes, as_tar, made_results, pbz2, write_nats
 from tests.places import DATA
 
-EPOCHS = {"12": 12, "200": 30}
+EPOCHS = {"12": 3, "200": 5}
 SEEDS = {"12": (111,), "200": (777, 888, 999)}
 
 
@@ -31,9 +33,16 @@ def made() -> tuple[list[str], list[dict[str, Any]]]:
     return archs, held
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made archive; not to be changed."""
+    return write_nats(tmp_path_factory.mktemp("nats") / "NATS-tss-v1_0-3ffb9-simple", *made())
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return write_nats(tmp_path / "NATS-tss-v1_0-3ffb9-simple", *made())
+def archive(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(whole, tmp_path / whole.name))
 
 
 def said(source: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -45,6 +54,7 @@ def said(source: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
+@pytest.mark.usefixtures("read_apart")
 def test_every_number_of_a_topology_archive(archive: Path, tmp_path: Path) -> None:
     assert run("nb201", archive, tmp_path / "out") == 0
     verify(str(tmp_path / "out"))
@@ -150,7 +160,7 @@ def _set_run(name: str, value: Any) -> Any:
 
 def _set_accuracy(value: Any) -> Any:
     def spoil(held: Any) -> None:
-        held["12"]["all_results"]["cifar10-valid", 111]["eval_acc1es"]["x-valid@11"] = value
+        held["12"]["all_results"]["cifar10-valid", 111]["eval_acc1es"]["x-valid@2"] = value
 
     return spoil
 
@@ -170,9 +180,9 @@ WRONG = [
     (_set("12", "all_results", {("x", seed): {} for seed in range(MAX_RUNS + 1)}), "has 101 runs"),
     (_set_run("epochs", 10**6), "12 epochs, cifar10-valid, seed 111: epochs is 1000000"),
     (_set_run("epochs", None), "epochs is NoneType, not int"),
-    (_set_run("eval_acc1es", {"x-valid@11": "high"}), "eval_acc1es has a str that is no finite number"),
+    (_set_run("eval_acc1es", {"x-valid@2": "high"}), "eval_acc1es has a str that is no finite number"),
     (_set_run("train_times", {0: float("inf")}), "train_times has a float that is no finite number"),
-    (_set_run("train_losses", {11: 10**400}), "train_losses has a int that is no finite number"),
+    (_set_run("train_losses", {2: 10**400}), "train_losses has a int that is no finite number"),
     (_set_accuracy(101.0), "seed 111: x-valid: 1 of 1 values outside [0, 100] percent, first 101"),
     (_set_accuracy(float("nan")), "eval_acc1es has a float that is no finite number"),
 ]
@@ -345,6 +355,7 @@ def test_pickles_that_make_no_sense(archive: Path, tmp_path: Path, code: bytes, 
     assert "000003.pickle.pbz2 is no" in message
 
 
+@pytest.mark.usefixtures("read_apart")
 def test_a_pickle_that_never_ends_and_one_that_takes_all_memory(
     archive: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,8 +369,9 @@ def test_a_pickle_that_never_ends_and_one_that_takes_all_memory(
     assert "000003.pickle.pbz2 was not read within the limit of 2 s" in said(
         archive, tmp_path / "out", capsys
     )
-    monkeypatch.setattr(apart, "LIMIT_S", 20.0)
-    path.write_bytes(bz2.compress(b"(" + b"]" * (MAX_BYTES - 10) + b"l."))
+    monkeypatch.setattr(apart, "LIMIT_S", 120.0)
+    monkeypatch.setattr(import_bench, "MAX_BYTES", 256 << 20)
+    path.write_bytes(bz2.compress(b"(" + b"]" * 6_000_000 + b"l."))  # 384 MB as lists
     message = said(archive, tmp_path / "out", capsys)
     assert "000003.pickle.pbz2 is no whole pickle of plain data (MemoryError" in message
 
@@ -414,7 +426,7 @@ def test_published_numbers_through_an_archive(tmp_path: Path, real: Any) -> None
 
 def test_every_accuracy_of_a_size_archive(tmp_path: Path, capsys: Any) -> None:
     archs = sorted(some("nats-sss"))
-    epochs = {"01": 1, "12": 12, "90": 15}
+    epochs = {"01": 1, "12": 3, "90": 4}
     seeds: dict[str, tuple[int, ...]] = {"01": (777,), "12": (777,), "90": (777, 888, 999)}
     held = [made_results("nats-sss", index, arch, epochs, seeds) for index, arch in enumerate(archs)]
     archive = write_nats(tmp_path / "NATS-sss-v1_0-50262-simple", archs, held)

@@ -44,6 +44,7 @@ def refused(source: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return said
 
 
+@pytest.mark.usefixtures("read_apart")
 def test_every_number_of_a_file(tmp_path: Path) -> None:
     epochs = (4, 12, 36, 108)
     rows = made_nb101(CELLS, epochs)

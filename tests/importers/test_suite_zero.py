@@ -98,6 +98,7 @@ def test_scores_join_a_table(tmp_path: Path) -> None:
     assert first.score_reason("snip", "cifar10") == "not given by the source"
 
 
+@pytest.mark.usefixtures("read_apart")
 @pytest.mark.parametrize("kind", ["macro", "micro"])
 def test_a_file_of_transnas_is_a_release(tmp_path: Path, kind: str) -> None:
     held = made_transnas_suite(kind)

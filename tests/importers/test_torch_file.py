@@ -48,6 +48,7 @@ def check_numbers(out: Path, held: dict[str, Any]) -> None:
             assert one.train_loss == val["train_losses"][19] and len(one.curve) == 20
 
 
+@pytest.mark.usefixtures("read_apart")
 @pytest.mark.parametrize("form", WRITE)
 def test_every_accuracy_of_a_file(tmp_path: Path, form: str) -> None:
     held = made_torch(some("nb201"))

@@ -40,6 +40,7 @@ def made_database() -> dict[str, Any]:
     return {"metrics_dict": {}, "info_names": [], "task_list": list(TASKS), "data": data}
 
 
+@pytest.mark.usefixtures("read_apart")
 @pytest.mark.parametrize("kind", ["macro", "micro"])
 @pytest.mark.parametrize("form", ["legacy", "zip", "json"])
 def test_every_number_of_a_file(tmp_path: Path, kind: str, form: str) -> None:

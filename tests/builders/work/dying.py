@@ -21,7 +21,7 @@ from builders.work.job import Compute, run_job
 from builders.work.local import engine
 from nbzero.errors import NBZeroError
 from nbzero.proxies.workers import computed
-from tests.builders.work.gated import gated_job
+from tests.builders.work.gated import gated_job, without_torch
 
 REST = bytes(1_000_000)
 
@@ -59,6 +59,7 @@ def die(how: str, workers: int, out: Path) -> None:
 
 
 def main() -> None:
+    without_torch()
     how, tries, workers = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(int(tries)):

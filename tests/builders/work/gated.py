@@ -5,6 +5,7 @@ Of each of four units there is `GATES/began-{arch_id}` when a worker has it in h
 somebody makes `GATES/open-{arch_id}`. Its row says when it was finished.
 """
 
+import multiprocessing
 import os
 import sys
 import time
@@ -24,6 +25,16 @@ from tests.builders.made import row_in_shard
 
 NUM_UNITS = 4
 ENDS = {"arch_id", "seed", "arch", "space", "dataset", "recipe"}  # what the job itself adds to a row
+
+
+def without_torch() -> None:
+    """Jobs of this process load no torch, which takes seconds: nothing that is computed here needs it."""
+    local.tune_process = lambda: None
+    local.all_devices = lambda workers, device: ["cpu"] * workers
+
+
+if __name__ == "__main__" or multiprocessing.parent_process() is not None:  # as a job, and in its workers
+    without_torch()
 
 
 def start(device: str, settings: dict[str, Any]) -> Compute:

@@ -29,18 +29,13 @@ from builders.work.units import Unit
 from nbzero.spaces.macro import space
 from tests.builders.made import row_in_shard
 from tests.builders.work import store  # noqa: F401, jobs may write there
-from tests.builders.work.gated import ENDS
+from tests.builders.work.gated import ENDS, without_torch
 
 STEM = "quick-0000-of-0001"
 
 
-def no_torch() -> None:
-    """In place of what prepares a process for torch."""
-
-
-if __name__ in ("__main__", "__mp_main__"):  # as a job, and in its workers
-    local.tune_process = no_torch
-    local.all_devices = lambda workers, device: ["cpu"] * workers
+if __name__ == "__main__":
+    without_torch()
 
 
 def row_of(arch_id: int, arch: str) -> Row:

@@ -89,7 +89,7 @@ def said_until(job, text):
         ([signal.SIGKILL], 2, -signal.SIGKILL),
         ([signal.SIGINT], 1, 130),
         ([signal.SIGUSR1, signal.SIGTERM], 2, 143),
-        ([signal.SIGTERM, signal.SIGINT], 1, 130),
+        pytest.param([signal.SIGTERM, signal.SIGINT], 1, 130, marks=pytest.mark.long),
     ],
 )
 def test_a_job_that_is_stopped_leaves_no_worker_and_goes_on(
@@ -135,7 +135,12 @@ def goes_on(out, gates, rows_in, arch_ids, before):
 @IN_PROC
 @pytest.mark.parametrize(
     ("how", "to_group"),
-    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, True), (signal.SIGUSR1, True)],
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGUSR1, True),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, True, marks=pytest.mark.long),
+    ],
 )
 def test_a_job_that_is_asked_to_end_finishes_what_runs(how, to_group, start_job, rows_in, tmp_path):
     """Slurm signals the parent or all of a job; a terminal that closes, its whole group."""
@@ -154,7 +159,14 @@ def test_a_job_that_is_asked_to_end_finishes_what_runs(how, to_group, start_job,
 
 
 @IN_PROC
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "how",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.long),
+    ],
+)
 def test_a_job_that_is_asked_to_end_while_its_workers_start_begins_nothing(how, start_job, tmp_path):
     """No moment of the start has a process that the signal kills, nor a unit that is begun after."""
     out, gates = tmp_path / "out", tmp_path / "gates"
