@@ -189,7 +189,9 @@ def test_members_and_their_order(embedded: Bench, space: str) -> None:
     assert sum(view["s4_depth"] != view["s4_depth"]) == len(archs) // 2  # three stages
 
 
-@pytest.mark.parametrize("space", [space for space in CHOICES if space.endswith("-mini")])
+@pytest.mark.parametrize(
+    "space", ["r1-mini", *(pytest.param(name, marks=pytest.mark.long) for name in ("r2-mini", "mb-mini"))]
+)
 def test_the_definition_gives_the_released_archs(embedded: Bench, space: str) -> None:
     assert archs_table(space).equals(embedded.arrow("archs", space))
 
@@ -340,7 +342,12 @@ def images_read_once() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("space", SCORED)
+# At 32x32 of all proxies: of one block in `make test`; the mini spaces have every block.
+LARGE = {"r2", "mb"}
+AGAIN = [pytest.param(space, marks=pytest.mark.long if space in LARGE else []) for space in SCORED]
+
+
+@pytest.mark.parametrize("space", AGAIN)
 @pytest.mark.usefixtures("images_read_once")
 def test_released_scores_come_out_again(embedded: Bench, space: str) -> None:
     source = os.environ.get("NBZERO_IMAGES") or (str(STRIPS) if STRIPS.is_dir() else None)

@@ -5,6 +5,7 @@ import graphlib
 import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,14 +61,20 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@cache
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text())
+
+
 def is_typing_only(node: ast.If) -> bool:
     return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def imported(tree: ast.AST, typing_too: bool) -> set[str]:
-    """Dotted names of modules that a file imports, wherever it does."""
+@cache
+def imported(module: str, typing_too: bool) -> set[str]:
+    """Dotted names of modules that a module imports, wherever it does."""
     names: set[str] = set()
-    stack = [tree]
+    stack: list[ast.AST] = [tree_of(module)]
     while stack:
         node = stack.pop()
         if isinstance(node, ast.If) and is_typing_only(node) and not typing_too:
@@ -100,10 +107,9 @@ def floor_of(name: str) -> int:
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_go_down(name):
     path = MODULES[name]
-    tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree) or not path.read_text().strip(), "a module says what it is"
+    assert ast.get_docstring(tree_of(name)) or not path.read_text().strip(), "a module says what it is"
     face = path.name == "__init__.py" and name.startswith("nbzero.")
-    ours = {one for one in imported(tree, typing_too=False) if one in MODULES}
+    ours = {one for one in imported(name, typing_too=False) if one in MODULES}
     above = {one for one in ours if floor_of(one) > floor_of(name)}
     assert not above, f"{name} imports upwards: {sorted(above)}"
     if face:
@@ -116,15 +122,15 @@ def test_imports_go_down(name):
 
 def test_no_circle():
     graph = {}
-    for name, path in MODULES.items():
-        ours = imported(ast.parse(path.read_text()), typing_too=False)
+    for name in MODULES:
+        ours = imported(name, typing_too=False)
         graph[name] = {one for one in ours if one in MODULES and one != name}
     assert tuple(graphlib.TopologicalSorter(graph).static_order())
 
 
 def test_torch_has_its_rooms():
-    for name, path in MODULES.items():
-        used = {one.split(".")[0] for one in imported(ast.parse(path.read_text()), typing_too=True)}
+    for name in MODULES:
+        used = {one.split(".")[0] for one in imported(name, typing_too=True)}
         if "torch" in used:
             assert any(within(name, room) for room in TORCH) and name != "nbzero.proxies.facts", name
 

@@ -189,7 +189,9 @@ def test_a_job_says_how_it_is_run(job, capsys):
     assert ended.value.code == 0 and said.startswith("usage: ")
 
 
-@pytest.mark.parametrize("job", [pytest.param(job, marks=[] if job in QUICK else pytest.mark.long) for job in JOBS])
+@pytest.mark.parametrize(
+    "job", [pytest.param(job, marks=[] if job in QUICK else pytest.mark.long) for job in JOBS]
+)
 def test_a_job_runs_from_the_root_of_the_checkout(job):
     """Also where a package is installed that is no checkout.
 

@@ -107,7 +107,7 @@ def test_without_measurements_it_says_what_to_do(own_files, capsys):
 def test_seconds_are_measured_by_the_projects_own_loop_and_passes(monkeypatch):
     monkeypatch.setattr(fit_clock, "SPENT_S", 0.01)
     digits = load("digits", resolution=16)
-    small, large = "mb-mini-s8-d1w4s2-d1w4s2-d1w4s2", "mb-mini-s16-d4w24s1-d4w32s2-d4w48s2-d4w48s2"
+    small, large = "mb-mini-s8-d1w4s2-d1w4s2-d1w4s2", "mb-mini-s16-d2w24s1-d2w32s2-d2w48s2-d2w48s2"
     trained = {arch: training_seconds(arch, digits, RECIPES["cpu-16px-4"]) for arch in (small, large)}
     assert 0 < 3 * trained[small]["train"] < trained[large]["train"]
     assert 0 < 3 * trained[small]["eval"] < trained[large]["eval"] < trained[large]["train"]

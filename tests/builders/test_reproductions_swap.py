@@ -112,6 +112,7 @@ def test_images_come_by_number_and_by_side(monkeypatch):
     assert len(rows) == 12 and "side 32" not in rows
 
 
+@pytest.mark.long
 def test_the_table_of_flexibert_counts_an_encoder_that_was_trained_twice_twice(reproduce, tmp_path):
     bench, rows = reproduce("flexibert")
     assert (rows["SWAP"].paper, rows["params"].paper) == (0.711, 0.653)

@@ -12,6 +12,7 @@ from builders.work.rates import Key
 from nbzero import Bench
 from nbzero.spaces.macro import macs, space
 from tests.builders.made import wait_until
+from tests.builders.work import few
 from train import bfloat16
 from train.recipe import RECIPES, recipe
 
@@ -22,8 +23,17 @@ TWO_SEEDS = [*TRAIN, "--archs", f"{FIRST}:{LAST}", "--seeds", "0", "1"]
 SHARD = "runs-r1-mini-digits-cpu-16px-4-0000-of-0001"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_images():
+    """Of the digits a few hundred, in this process and in workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_shard, "load", few.load_few)
+        patch.setattr(train_shard, "start", few.start)
+        yield
+
+
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(few_images, tmp_path_factory):
     """Two archs with two seeds, in one go, by two workers."""
     out = tmp_path_factory.mktemp("whole")
     assert train_shard.main([*TWO_SEEDS, "--workers", "2", "--out", str(out)]) == 0
@@ -59,7 +69,7 @@ def test_a_number_together_that_cannot_be(together, tmp_path, capsys):
 
 def test_a_job_that_is_killed_goes_on_and_ends_the_same(uninterrupted, start_job, rows_in, tmp_path):
     out = tmp_path / "out"
-    job = start_job("builders.train_shard", *TWO_SEEDS, "--workers", "1", "--out", str(out))
+    job = start_job("tests.builders.work.few", *TWO_SEEDS, "--workers", "1", "--out", str(out))
     units = out / SHARD
     wait_until(lambda: len(list(units.glob("*.json"))) >= 1)
     job.kill()

@@ -9,6 +9,7 @@ import pytest
 from nbzero import text as as_text
 from nbzero.judge.rows import Bootstrap
 
+
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """The intervals of verdicts are of few draws, which take a moment; tests of verdicts have 1,000."""

@@ -392,6 +392,7 @@ def test_real_cifar10(cifar10: OfficialImages) -> None:
 
 
 @needs_strips
+@pytest.mark.long
 def test_real_cifar100_written_in_the_official_layout_has_the_published_md5() -> None:
     official, spec = read_official("cifar100", STRIPS), DATASETS["cifar100"]
     classes = parquet.read_table(STRIPS / "cifar100-classes.parquet").to_pydict()

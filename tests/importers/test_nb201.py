@@ -202,6 +202,7 @@ def test_a_wrong_file_is_refused_and_nothing_is_written(refused: Any, spoil: Any
     assert said in refused(SPACE, spoil)
 
 
+@pytest.mark.long
 def test_published_numbers_of_nb201(real: Any) -> None:
     b = real("nb201")
     best = {"cifar10": 0.9437, "cifar100": 0.7351, "imagenet16-120": 0.4731}

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -79,6 +80,14 @@ def test_a_settled_difference_can_be_for_the_worse():
     assert "settled: it picks worse than macs" in sentence(report, "Its mBR")
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Intervals of few draws, where they are not what is looked at."""
+    module = import_module("nbzero.judge.evaluate")
+    monkeypatch.setattr(module, "default_bootstrap", lambda pool: Bootstrap(20, 0, 0.95))
+
+
+@pytest.mark.usefixtures("few_resamples")
 def test_failures_are_counted_with_their_reasons():
     rows = [OwnRow(arch, 0, float(at)) for at, arch in enumerate(SIX.archs)]
     rows[1] = OwnRow(SIX.archs[1], 0, None, "ValueError: no")
@@ -97,6 +106,7 @@ def test_failures_are_counted_with_their_reasons():
     assert sentence(whole, "It has") == "It has a score for all 6 archs."
 
 
+@pytest.mark.usefixtures("few_resamples")
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -116,6 +126,7 @@ def test_scores_of_another_protocol_are_never_compared_without_saying_so(source,
     assert not [one for one in same.sentences if "another kind" in one]
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_what_is_undefined_is_said():
     constant = judge.evaluate(SIX, np.ones(6))
     assert "Its Kendall tau is undefined, as of equal scores or of one arch." in constant.sentences
@@ -159,6 +170,7 @@ def test_large_pools_have_fewer_resamples():
     assert default_bootstrap(large).resamples == 200
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_a_verdict_of_few_archs_says_that_they_are_few():
     few = judge.evaluate(MINI.only(np.arange(5)), MINI.scores["zen"][:5], "mine")
     assert "5 archs are too few to tell one proxy from another." in few.sentences

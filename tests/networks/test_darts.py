@@ -90,10 +90,17 @@ def counted(edges, channels, num_cells, stem):
     return total["params"], total["macs"]
 
 
-@pytest.mark.parametrize(("make", "sizes"), [(MAKE, (36, 20, 108)), (TINY, (3, 1, 0))])
-def test_params_and_macs_are_the_sum_over_the_layers(make, sizes):
+@pytest.mark.parametrize(
+    ("make", "sizes", "every"),
+    [
+        (MAKE, (36, 20, 108), 5),
+        pytest.param(MAKE, (36, 20, 108), 1, marks=pytest.mark.long),
+        (TINY, (3, 1, 0), 1),
+    ],
+)
+def test_params_and_macs_are_the_sum_over_the_layers(make, sizes, every):
     archs = [row["genotype"] for row in published_rows("darts_swap1000", ["genotype"])[::200]]
-    for arch in [MIXED, *map(cell_of, DARTS_OPERATIONS), *archs]:
+    for arch in [MIXED, *map(cell_of, DARTS_OPERATIONS), *archs][::every]:
         net = on_meta(make, arch)
         assert (num_params(net), num_macs(net)) == counted(edges_of(DARTS.parse(arch)), *sizes), arch
 
@@ -194,6 +201,7 @@ def test_every_proxy_has_a_value_or_a_reason_on_the_tiny_network(arch):
         assert "constant" in scores.reasons["jacob_cov"] or "does not depend" in scores.reasons["jacob_cov"]
 
 
+@pytest.mark.long
 def test_every_proxy_has_a_value_or_a_reason_on_the_trained_network():
     net = build_net(MIXED)
     images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -27,15 +27,16 @@ ALL_CONVS = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|no
 NO_PATH = "|none~0|+|none~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"
 
 
-def test_params_are_the_published_ones_for_all_archs():
+@pytest.mark.parametrize("every", [500, pytest.param(1, marks=pytest.mark.long)])
+def test_params_are_the_published_ones(every):
     """Where an operation stands changes no size, so that one network stands for all with its operations."""
     counted = {}
-    for row in published_rows("nasbench201", ["arch", "params_m"]):
+    for row in published_rows("nasbench201", ["arch", "params_m"])[::every]:
         multiset = tuple(sorted(operations_of(row["arch"])))
         if multiset not in counted:
             counted[multiset] = num_params(on_meta(MAKE, row["arch"]))
         assert counted[multiset] == round(row["params_m"] * 1e6), row["arch"]
-    assert len(counted) == 210
+    assert every > 1 or len(counted) == 210
 
 
 @pytest.mark.parametrize("arch", [MIXED, ALL_CONVS, NO_PATH])

@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +19,12 @@ from tests.plots.looks import PROXIES, drawn, foot, legends_lie_clear, line, tit
 RECIPE = "cpu-16px-4"
 
 
+@cache
+def figure_of(name: str, space: str, *proxies: str) -> Figure:
+    """A figure of the release, drawn once for all tests; not to be changed."""
+    return plots.drawing(name).make(Bench(), space, "cifar10", proxies=list(proxies or PROXIES))
+
+
 def test_registry():
     assert [one.number for one in plots.FIGURES.values()] == list(range(1, 11))
     for name, one in plots.FIGURES.items():
@@ -28,10 +35,10 @@ def test_registry():
 
 
 @pytest.mark.parametrize("name", sorted(plots.FIGURES))
-def test_every_recipe_draws_from_the_release(name, bench):
+def test_every_recipe_draws_from_the_release(name):
     before = set(sys.modules)
-    proxies = ["zen"] if name == "factors" else PROXIES
-    figure = plots.drawing(name).make(bench, "r1-mini", "cifar10", proxies=proxies)
+    proxies = ["jacob_cov"] if name == "factors" else []
+    figure = figure_of(name, "r1-mini", *proxies)
     assert isinstance(figure, Figure)
     above = " ".join([title(figure), *(axes.get_title() for axes in figure.axes)])
     for word in ("r1-mini", "cifar10", "val", "seed 0"):
@@ -66,7 +73,7 @@ OF_THE_CHOICE = ["runners-up", r"best, where it was chosen \(in-sample\)", "best
 @pytest.mark.parametrize("name", ["mbr", "macs", "depth", "hybrid", "combined"])
 @pytest.mark.parametrize("space", ["r1-mini", "mb-mini"])
 def test_legends_lie_beside_what_is_drawn(name, space, bench):
-    said = legends_lie_clear(plots.drawing(name).make(bench, space, "cifar10", proxies=PROXIES))
+    said = legends_lie_clear(figure_of(name, space))
     elsewhere = [one for one in bench.spaces if one != space and RECIPE in bench.recipes(one, "cifar10")]
     judged = [rf"{one}, cifar10, {RECIPE}, val, seed 0, N = \d+ \(other space\)" for one in elsewhere]
     wanted = LEGENDS.get(name, [OF_THE_CHOICE, judged])
@@ -78,11 +85,11 @@ def test_legends_lie_beside_what_is_drawn(name, space, bench):
 
 
 @pytest.mark.parametrize("name", sorted(set(plots.FIGURES) - {"distributions"}))
-def test_every_figure_marks_a_doubtful_proxy_and_says_why(name, bench):
+def test_every_figure_marks_a_doubtful_proxy_and_says_why(name):
     """The other one has costs alone. Hybrids of r1-mini are judged on mb-mini too, and marked for it."""
-    proxies = ["jacob_cov"] if name == "factors" else PROXIES
+    proxies = ["jacob_cov"] if name == "factors" else []
     for space, number in (("mb-mini", 1), ("r1-mini", int(name == "hybrid"))):
-        figure = plots.drawing(name).make(bench, space, "cifar10", proxies=proxies)
+        figure = figure_of(name, space, *proxies)
         texts = [text.get_text() for text in drawn(figure) if text is not figure._supxlabel]
         named = [text for text in texts if "jacob_cov" in text]
         assert named and all(("jacob_cov*" in text) == (number == 1) for text in named), named

@@ -14,7 +14,7 @@ from nbzero.judge.rows import CEILING, ORACLE, RANDOM
 from tests.plots.looks import PROXIES, foot, labels, line, title, within
 
 
-@pytest.fixture(params=["macs", "params", "depth"])
+@pytest.fixture(scope="module", params=["macs", "params", "depth"])
 def drawn(request, bench, pool, picks):
     """A cost, the figure of its limits, its rows of the picks, and the table beside the map."""
     cost = request.param

@@ -48,7 +48,7 @@ def test_an_axis_of_scores_that_span_tens_of_orders_spreads_them(pool):
     assert np.ptp(places[len(places) // 2 :]) > 0.3 * axes.bbox.width
 
 
-@pytest.fixture(params=["pool", "odd"])
+@pytest.fixture(scope="module", params=["pool", "odd"])
 def scattered(request):
     """A pool, its table of correlations, and the panels of its figure by proxy."""
     one = request.getfixturevalue(request.param)

@@ -296,7 +296,13 @@ def test_networks_that_read_tokens_have_no_protocol():
 
 
 # 64 images take minutes in 20 cells of darts, or at mobilenetv2's own resolution
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - OF_TOKENS - {"darts", "mobilenetv2"}))
+LARGE = {"nb101"}
+PUBLISHED = sorted(NETWORKS.keys() - OF_TOKENS - {"darts", "mobilenetv2"})
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in LARGE else []) for name in PUBLISHED]
+)
 def test_networks_of_published_benchmarks_are_scored_as_ours(name):
     example = IMPORTED[name].example
     scored = score_archs(functions.naswot, space_with(name, [example]), [0], images="noise", **HERE)

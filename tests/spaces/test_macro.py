@@ -73,7 +73,9 @@ def released(name: str) -> Space:
 
 @cache
 def costs_of_members(name: str) -> list[tuple[int, int]]:
-    return [(macs(arch), params(arch)) for arch in map(Arch.parse, released(name))]
+    """(macs, params) of every member, by the released table."""
+    table = Bench().table(name, columns=["macs", "params"])
+    return list(zip(table["macs"].tolist(), table["params"].tolist(), strict=True))
 
 
 # Slow versions
@@ -184,11 +186,18 @@ def test_members_are_the_independently_enumerated_ones(name):
     )
     assert hashlib.sha256(lines.encode()).hexdigest() == DIGESTS[name]
     assert len(released(name)) == len(set(released(name))) == GRID[name][3]
-    table = Bench().table(name, columns=["macs", "params"])
-    assert list(zip(table["macs"].tolist(), table["params"].tolist(), strict=True)) == costs_of_members(name)
 
 
-@each_mini
+@each_space
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_costs_of_members_are_those_of_the_table(name, every):
+    archs = map(Arch.parse, released(name).members[::every])
+    assert [(macs(arch), params(arch)) for arch in archs] == costs_of_members(name)[::every]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "mb-mini" else pytest.mark.long) for name in MINI]
+)
 def test_the_definition_enumerates_the_released_members(name):
     assert tuple(enumerate_members(name)) == space(name).members == released(name).members
 
@@ -228,6 +237,7 @@ def costliest(name, strides):
     return f"{name}-s{stems[-1]}" + "".join(f"-d{deepest}w{widths[-1]}s{stride}" for stride in strides)
 
 
+@pytest.mark.long
 def test_half_of_a_space_that_the_limits_cut_by_brute_force():
     within, beyond = [], [0, 0]
     for arch in slow_grid("r2", 3):

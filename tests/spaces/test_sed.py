@@ -35,7 +35,8 @@ def test_arch_table_and_network_agree(name):
     one_by_one = [sed_reconstructed(arch) for arch in archs]
     np.testing.assert_allclose(sed_of_table(name, columns_of(archs)), one_by_one, rtol=1e-12)
     batch = torch.zeros(1, 3, 16, 16), torch.zeros(1, dtype=torch.int64)
-    for arch, expected in list(zip(archs, one_by_one, strict=True))[:4]:
+    by_size = sorted(zip(archs, one_by_one, strict=True), key=lambda one: one[0].params)
+    for arch, expected in by_size[:2]:
         assert score(build_net(arch, 10, 0), *batch, ("sed_reconstructed",))[
             "sed_reconstructed"
         ] == pytest.approx(expected, rel=1e-12)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from nbzero.images.tensors import ImageData
 from train.loop import Result
 from train.recipe import Recipe, recipe
 
@@ -10,6 +11,15 @@ ARCHS = (
     "r2-mini-s8-d1w16s2-d1w16s2-d1w32s2",
     "mb-mini-s8-d1w4s2-d1w4s2-d1w8s2",
 )
+
+
+def few(data: ImageData) -> ImageData:
+    """Its first images: three batches of most recipes."""
+    some = {}
+    for split, number in (("train", 384), ("val", 64), ("test", 64)):
+        for part in ("images", "labels"):
+            some[f"{split}_{part}"] = getattr(data, f"{split}_{part}")[:number]
+    return dataclasses.replace(data, train_index=data.train_index[:384], **some)
 
 
 def small(name: str, **changes: object) -> Recipe:

@@ -8,13 +8,19 @@ import pytest
 import torch
 
 from nbzero.errors import OutputError, UsageError
-from tests.train.made import ARCHS, small, without_time
+from nbzero.images.tensors import ImageData
+from tests.train.made import ARCHS, few, small, without_time
 from train import engine as engine_module
 from train.engine import Engine, Places
 from train.loop import Result, train
 from train.recipe import recipe
 
 SHORT = (("paper-360", 2), ("cpu-16px-4", 3), ("gpu-12", 2))
+
+
+@pytest.fixture(scope="module")
+def digits(digits: ImageData) -> ImageData:
+    return few(digits)
 
 
 def in_threads(made: Engine, tasks: list[tuple[str, int]]) -> list[Result]:

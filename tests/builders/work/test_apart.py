@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from builders.work import apart, rows
-from builders.work.apart import Apart
+from builders.work.apart import Apart, Bounded
 from builders.work.rows import one_h5_reader, read_shard, to_h5
 from nbzero.errors import ReleaseError
 from tests.builders.work import apartly
@@ -42,6 +42,14 @@ def test_a_file_that_cannot_be_read_is_named_and_the_next_one_is_read(read, what
     with pytest.raises(ReleaseError, match=said):
         read(what, "some/x.h5")
     assert read(b"after", "y")[1] == b"after"
+
+
+def test_a_file_that_takes_more_memory_than_it_may_is_named():
+    reader = Apart(Bounded(apartly.read, 1 << 30))
+    with pytest.raises(ReleaseError, match=r"^x needs more than 1,073,741,824 bytes of memory to be read$"):
+        reader(b"is large", "x")
+    assert reader(b"after", "y")[1] == b"after"
+    reader.end()
 
 
 def test_a_large_file_has_more_time(read):

@@ -354,6 +354,7 @@ def test_units_that_fail_are_tried_again_and_the_others_go_on(cluster, start, ga
     assert [path.name for path in out.iterdir()] == [slow.parent.name]
 
 
+@pytest.mark.long
 @needs_ray
 def test_ctrl_c_ends_the_cluster_that_the_job_started(start, gates, tmp_path):
     open_gate(gates, FINE)
