@@ -12,6 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,14 +28,19 @@ import pytest
 
 from builders.work.commit import commit_release
 from nbzero import Bench
+from nbzero.judge.rows import Bootstrap
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
 from tests.importers.made import few_expected
 
-# The same examples in every run, and none judged by how long it takes.
-hypothesis.settings.register_profile("here", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("here")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples in every run, fewer without long tests, and none judged by how long it takes."""
+    number = 30 if config.option.markexpr == "not long" else 100
+    hypothesis.settings.register_profile("here", deadline=None, derandomize=True, max_examples=number)
+    hypothesis.settings.load_profile("here")
+
 
 Row = dict[str, Any]
 SPACES = ("r1-mini", "r2-mini", "mb-mini")
@@ -148,6 +154,13 @@ def release(made: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def bench(release: Path) -> Bench:
     return Bench(release)
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intervals of verdicts are of few draws, which take a moment; tests of verdicts have 1,000."""
+    module = import_module("nbzero.judge.evaluate")
+    monkeypatch.setattr(module, "default_bootstrap", lambda pool: Bootstrap(20, seed=0, level=0.95))
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import pytest
 
 from tests.places import ROOT
 
-HEAVY = ("numpy", "pandas", "torch", "pyarrow")
-
 
 def calls_of_face(tree):
     """The calls `face(...)` of a module, wherever it has them."""
@@ -127,12 +125,6 @@ def test_a_module_that_shares_no_name_is_reached_as_ever(package):
         if module not in modules_that_share_a_name(package):
             loaded = import_module(f"{package}.{module}")
             assert getattr(import_module(package), module) is loaded
-
-
-@each_face
-def test_importing_the_package_loads_nothing_heavy(package):
-    code = f"import sys, {package}; dir({package}); print(*(set({HEAVY!r}) & set(sys.modules)))"
-    assert fresh(code) == []
 
 
 def test_some_functions_share_the_names_of_modules():

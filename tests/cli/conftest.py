@@ -1,20 +1,16 @@
 """Files of scores for the tests of commands."""
 
 import json
-from importlib import import_module
 
 import pyarrow.parquet as pq
 import pytest
 
 from nbzero import text as as_text
-from nbzero.judge.rows import Bootstrap
 
 
 @pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    """The intervals of verdicts are of few draws, which take a moment; tests of verdicts have 1,000."""
-    module = import_module("nbzero.judge.evaluate")
-    monkeypatch.setattr(module, "default_bootstrap", lambda pool: Bootstrap(20, seed=0, level=0.95))
+def quick_verdicts(few_resamples):
+    """Commands word verdicts, and what they word is looked at, not its intervals."""
 
 
 # One's own proxy

@@ -37,6 +37,7 @@ def test_scores_come_as_dict_series_or_array(bench, made):
     assert row["kendall"] == metrics.kendall_tau(values[pool.arch_ids], pool.accuracy)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_scores_come_as_tables_and_as_what_score_archs_gave(bench, made):
     space = bench.space("r1-mini")
     asked = ("r1-mini", "cifar10", made.short)
@@ -118,6 +119,7 @@ def test_the_data_set_may_be_left_out_where_there_is_one(bench, made):
     assert Bench().evaluate(own, "r1-mini").pool.dataset == "cifar10"
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_scores_of_some_archs_narrow_the_pool_for_all_proxies(bench, made):
     asked = ("r1-mini", "cifar10", made.short)
     pool = bench.pool(*asked)

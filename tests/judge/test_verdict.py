@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -78,13 +77,6 @@ def test_a_settled_difference_can_be_for_the_worse():
     turned = replace(pool, costs={**pool.costs, "macs": -pool.costs["macs"]})
     report = judge.evaluate(turned, -np.arange(60.0))
     assert "settled: it picks worse than macs" in sentence(report, "Its mBR")
-
-
-@pytest.fixture
-def few_resamples(monkeypatch):
-    """Intervals of few draws, where they are not what is looked at."""
-    module = import_module("nbzero.judge.evaluate")
-    monkeypatch.setattr(module, "default_bootstrap", lambda pool: Bootstrap(20, 0, 0.95))
 
 
 @pytest.mark.usefixtures("few_resamples")

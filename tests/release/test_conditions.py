@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from nbzero.errors import UsageError, unknown_name
 from nbzero.release.conditions import mask, names_in
@@ -127,14 +127,12 @@ def joined(draw: st.DrawFn, inner: st.SearchStrategy[Part]) -> Part:
     ]
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.recursive(comparisons(), joined, max_leaves=6))
 def test_every_condition_keeps_the_rows_where_it_is_true(condition: Part) -> None:
     text, rows = condition
     assert kept(text) == [i for i, value in enumerate(rows) if value is True], text
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.recursive(comparisons(), joined, max_leaves=6))
 def test_a_condition_and_its_negation_share_no_row_and_miss_only_nulls(condition: Part) -> None:
     text, rows = condition

@@ -89,7 +89,7 @@ def changed(node: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 1, exclude_max=True), value=VALUES)
 def test_any_header_answers_or_is_refused(copied: Path, sound: bytes, at: float, value: Any) -> None:
     header, _ = header_of(sound)
@@ -98,7 +98,7 @@ def test_any_header_answers_or_is_refused(copied: Path, sound: bytes, at: float,
     ask_all(copied)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), length=st.integers(1, 64))
 def test_any_bytes_answer_or_are_refused(
     copied: Path, sound: bytes, at: float, byte: int, length: int

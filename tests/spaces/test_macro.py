@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from nbzero import Bench, NotAMemberError, UnknownNameError
 from nbzero.errors import UsageError
@@ -61,7 +61,6 @@ DIGESTS = {
     "r2-mini": "7fc7ce53dca1c0cdd43050a658c48cc828aaee7b3ffdbf73f37b643b60e048df",
     "mb-mini": "bbe8c60002a3fc798b0bed2f2ce120f27010c80d458251c23934cd1457112ea8",
 }
-examples = settings(deadline=None, derandomize=True, max_examples=120)
 each_space = pytest.mark.parametrize("name", list(GRID))
 each_mini = pytest.mark.parametrize("name", MINI)
 
@@ -304,7 +303,6 @@ def test_spaces_need_no_torch():
 # Arch
 
 
-@examples
 @given(grid_archs(), grid_archs())
 def test_strings_and_archs_are_one_to_one(arch, other):
     text = str(arch)
@@ -316,7 +314,6 @@ def test_strings_and_archs_are_one_to_one(arch, other):
     assert arch.depth == sum(int(depth) for depth in re.findall("-d([0-9]+)", text))
 
 
-@examples
 @given(st.data())
 def test_a_changed_string_parses_to_itself_or_is_refused(data):
     text = str(data.draw(grid_archs()))
@@ -446,7 +443,6 @@ def test_an_arch_is_frozen_hashable_ordered_and_copied_whole():
 # Costs
 
 
-@examples
 @given(grid_archs(), st.sampled_from([1, 7, 16, 32, 33, 224]), st.sampled_from([1, 10, 100, 120]))
 def test_costs_are_the_sum_over_the_layers(arch, resolution, num_classes):
     slow = slow_costs(str(arch), resolution, num_classes)
@@ -612,7 +608,6 @@ def test_an_arch_of_another_space_or_malformed_is_a_value_error():
             ask(7)
 
 
-@examples
 @given(grid_archs())
 def test_vectors_are_ordinals_and_decode_to_the_arch(arch):
     vector = MacroSpace(arch.space).encode(arch)
