@@ -20,9 +20,9 @@ RECIPE = "cpu-16px-4"
 
 
 @cache
-def figure_of(name: str, space: str, *proxies: str) -> Figure:
+def figure_of(bench: Bench, name: str, space: str, *proxies: str) -> Figure:
     """A figure of the release, drawn once for all tests; not to be changed."""
-    return plots.drawing(name).make(Bench(), space, "cifar10", proxies=list(proxies or PROXIES))
+    return plots.drawing(name).make(bench, space, "cifar10", proxies=list(proxies or PROXIES))
 
 
 def test_registry():
@@ -35,10 +35,10 @@ def test_registry():
 
 
 @pytest.mark.parametrize("name", sorted(plots.FIGURES))
-def test_every_recipe_draws_from_the_release(name):
+def test_every_recipe_draws_from_the_release(name, bench):
     before = set(sys.modules)
     proxies = ["jacob_cov"] if name == "factors" else []
-    figure = figure_of(name, "r1-mini", *proxies)
+    figure = figure_of(bench, name, "r1-mini", *proxies)
     assert isinstance(figure, Figure)
     above = " ".join([title(figure), *(axes.get_title() for axes in figure.axes)])
     for word in ("r1-mini", "cifar10", "val", "seed 0"):
@@ -73,7 +73,7 @@ OF_THE_CHOICE = ["runners-up", r"best, where it was chosen \(in-sample\)", "best
 @pytest.mark.parametrize("name", ["mbr", "macs", "depth", "hybrid", "combined"])
 @pytest.mark.parametrize("space", ["r1-mini", "mb-mini"])
 def test_legends_lie_beside_what_is_drawn(name, space, bench):
-    said = legends_lie_clear(figure_of(name, space))
+    said = legends_lie_clear(figure_of(bench, name, space))
     elsewhere = [one for one in bench.spaces if one != space and RECIPE in bench.recipes(one, "cifar10")]
     judged = [rf"{one}, cifar10, {RECIPE}, val, seed 0, N = \d+ \(other space\)" for one in elsewhere]
     wanted = LEGENDS.get(name, [OF_THE_CHOICE, judged])
@@ -85,11 +85,11 @@ def test_legends_lie_beside_what_is_drawn(name, space, bench):
 
 
 @pytest.mark.parametrize("name", sorted(set(plots.FIGURES) - {"distributions"}))
-def test_every_figure_marks_a_doubtful_proxy_and_says_why(name):
+def test_every_figure_marks_a_doubtful_proxy_and_says_why(name, bench):
     """The other one has costs alone. Hybrids of r1-mini are judged on mb-mini too, and marked for it."""
     proxies = ["jacob_cov"] if name == "factors" else []
     for space, number in (("mb-mini", 1), ("r1-mini", int(name == "hybrid"))):
-        figure = figure_of(name, space, *proxies)
+        figure = figure_of(bench, name, space, *proxies)
         texts = [text.get_text() for text in drawn(figure) if text is not figure._supxlabel]
         named = [text for text in texts if "jacob_cov" in text]
         assert named and all(("jacob_cov*" in text) == (number == 1) for text in named), named
