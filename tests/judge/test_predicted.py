@@ -73,24 +73,24 @@ def test_every_title_says_predicted(shipped, pool):
 
 
 def test_intervals_are_of_draws_of_the_posterior(pool):
-    drawn = pool.draws(50, 7)
+    drawn = pool.draws(20, 7)
     wanted = [
         metrics.mbr(pool.scores["zen"], one, pool.costs["macs"], spacing="quantile", budgets=5)
         for one in drawn
     ]
-    table = judge.mbr_table(pool, "macs", resamples=50, bootstrap_seed=7)
+    table = judge.mbr_table(pool, "macs", resamples=20, bootstrap_seed=7)
     row = table["proxy"].tolist().index("zen")
     found = (table["mbr_macs_low"][row], table["mbr_macs_high"][row])
     assert found == pytest.approx(metrics.interval(wanted), abs=1e-12)
     oracle = table["proxy"].tolist().index("oracle")
     assert table["mbr_macs"][oracle] == 0 < table["mbr_macs_high"][oracle] < 0.05
-    taus = judge.correlations(pool, resamples=50, bootstrap_seed=7)
+    taus = judge.correlations(pool, resamples=20, bootstrap_seed=7)
     row = taus["proxy"].tolist().index("macs")
     wanted = [metrics.kendall_tau(pool.costs["macs"], one) for one in drawn]
     found = (taus["kendall_low"][row], taus["kendall_high"][row])
     assert found == pytest.approx(metrics.interval(wanted), abs=1e-12)
-    assert "50 draws of the accuracies from the posterior" in " ".join(taus.notes)
-    lead = judge.mbr_lead(pool, "zen", "macs", resamples=50)
+    assert "20 draws of the accuracies from the posterior" in " ".join(taus.notes)
+    lead = judge.mbr_lead(pool, "zen", "macs", resamples=20)
     assert lead.low <= lead.high and lead.num_archs == 1000
 
 

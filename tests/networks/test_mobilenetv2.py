@@ -71,6 +71,7 @@ def test_weights_are_pytorchs_defaults_from_arch_and_seed():
     assert not has_default_weights(SMALL, build_net(SMALL, 100, 5))
 
 
+@pytest.mark.long
 def test_every_proxy_has_a_value_or_a_reason():
     net = build_net(SMALL)
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))

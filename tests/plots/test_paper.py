@@ -71,7 +71,7 @@ OF_THE_CHOICE = ["runners-up", r"best, where it was chosen \(in-sample\)", "best
 
 
 @pytest.mark.parametrize("name", ["mbr", "macs", "depth", "hybrid", "combined"])
-@pytest.mark.parametrize("space", ["r1-mini", "mb-mini"])
+@pytest.mark.parametrize("space", ["r1-mini", pytest.param("mb-mini", marks=pytest.mark.long)])
 def test_legends_lie_beside_what_is_drawn(name, space, bench):
     said = legends_lie_clear(figure_of(bench, name, space))
     elsewhere = [one for one in bench.spaces if one != space and RECIPE in bench.recipes(one, "cifar10")]
@@ -84,7 +84,13 @@ def test_legends_lie_beside_what_is_drawn(name, space, bench):
         assert len(set(words)) == len(words) == len(patterns), words
 
 
-@pytest.mark.parametrize("name", sorted(set(plots.FIGURES) - {"distributions"}))
+MARKED = [
+    pytest.param(name, marks=[] if name in ("mbr", "macs", "factors", "hybrid") else pytest.mark.long)
+    for name in sorted(set(plots.FIGURES) - {"distributions"})
+]
+
+
+@pytest.mark.parametrize("name", MARKED)
 def test_every_figure_marks_a_doubtful_proxy_and_says_why(name, bench):
     """The other one has costs alone. Hybrids of r1-mini are judged on mb-mini too, and marked for it."""
     proxies = ["jacob_cov"] if name == "factors" else []
