@@ -28,7 +28,6 @@ import pytest
 
 from builders.work.commit import commit_release
 from nbzero import Bench
-from nbzero.judge.rows import Bootstrap
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
@@ -160,7 +159,8 @@ def bench(release: Path) -> Bench:
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """The intervals of verdicts are of few draws, which take a moment; tests of verdicts have 1,000."""
     module = import_module("nbzero.judge.evaluate")
-    monkeypatch.setattr(module, "default_bootstrap", lambda pool: Bootstrap(20, seed=0, level=0.95))
+    whole = module.default_bootstrap
+    monkeypatch.setattr(module, "default_bootstrap", lambda pool: whole(pool)._replace(resamples=20))
 
 
 @pytest.fixture
