@@ -9,7 +9,7 @@ from builders.work import apart
 from tests import faults
 from tests.faults import ATTACKS, HEAD, ON_FILES, Result, attacked, counted, expected, judged, one_try, rng_of
 
-# Others are in tests of their own: test_local, test_merge_shards, test_claims.
+# Long ones have smaller siblings in test_job, test_local and test_merge_shards.
 ON_PROCESSES = (
     "job: permission revoked",
     "job: at a URL, its group killed",
