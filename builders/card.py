@@ -40,7 +40,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def counts(bench: Bench) -> str:
-    """Rows of every table: archs, then runs and scores per space, dataset, recipe or protocol, and seed."""
+    """Rows of every table: archs, then runs and scores per space, dataset, recipe or protocol, and seed.
+
+    Last the latencies of each space and setup.
+    """
     lines = []
     for space in bench.spaces:
         lines.append(f"| `archs/{space}` | an architecture | {len(bench.space(space)):,} |")
@@ -49,6 +52,9 @@ def counts(bench: Bench) -> str:
             lines += _counts_of_runs(bench, space, dataset)
             lines += _counts_of_scores(bench, space, dataset)
             lines += _counts_of_predictions(bench, space, dataset)
+    for space in bench.spaces:
+        for setup, number in bench.release.space(space).setups.items():
+            lines.append(f"| `latencies/{space}` | a timed network, `{setup}` | {number:,} |")
     return "\n".join(lines)
 
 
