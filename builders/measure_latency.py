@@ -52,6 +52,7 @@ from builders.work.timing import (
 from builders.work.units import Unit, parse_range, planned_units
 from nbzero.errors import UsageError, check_known
 from nbzero.files import cache_folder
+from nbzero.release.latencies import OF_SETUP
 from nbzero.spaces.macro import CHOICES
 
 LOCK = ".measure_latency.lock"  # in the cache folder: one at a time on a machine
@@ -67,8 +68,7 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
     stay_on_one_core()
     images, watch = images_of(setup, device), watch_of(device)
     reference = net_of(setup.reference, setup, device)
-    fixed = {name: getattr(setup, name) for name in ("warm_up", "reference", "resolution", "num_classes")}
-    fixed |= {name: getattr(setup, name) for name in ("batch_size", "threads", "dtype", "memory_format")}
+    fixed = {name: getattr(setup, name) for name in OF_SETUP}
     fixed |= {"device": device_name(device), "software": software()}
     fixed["builder_commit"] = settings["builder_commit"]
 
@@ -111,7 +111,8 @@ def _measure(given: argparse.Namespace, deadline: Deadline) -> int:
     if not job.units:
         return 0
     with locked(cache_folder(), wait_s=0, name=LOCK):
-        print(said_load() or "the machine is not in use by others", file=sys.stderr, flush=True)
+        if said_load():
+            print(said_load(), file=sys.stderr, flush=True)
         finished = run_job(job, given.out, ENGINES["local"], given.format, deadline=deadline)
     return end(given, job, deadline, finished, "timed network")
 

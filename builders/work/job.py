@@ -186,7 +186,11 @@ def place_of(unit: Unit) -> tuple[int, int]:
 
 
 def place_of_row(row: Row) -> tuple[int, int]:
-    """The `place_of` the unit of a row; the seed of what has none is 0."""
+    """The `place_of` the unit of a row; the seed of what has none is 0.
+
+    >>> place_of_row({"arch_id": 7, "seed": 1}), place_of_row({"arch_id": 7})
+    ((7, 1), (7, 0))
+    """
     return row["arch_id"], row.get("seed", 0)
 
 

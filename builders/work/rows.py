@@ -1,9 +1,9 @@
 """Rows as files that appear when they are finished.
 
-A job's output folder may be any fsspec URL. Every finished unit in it is a small JSON file: one training run,
-one scored initialisation, or one timed network. It appears whole or not at all. So a job that is killed at any moment loses at
-most the unit in hand. When all units of a shard are there, they become one shard file, and the small files
-go. It is Parquet, or HDF5 where pyarrow is absent.
+A job's output folder may be any fsspec URL. Every finished unit in it is a small JSON file: one training
+run, one scored initialisation, or one timed network. It appears whole or not at all. So a job that is killed
+at any moment loses at most the unit in hand. When all units of a shard are there, they become one shard file,
+and the small files go. It is Parquet, or HDF5 where pyarrow is absent.
 
     {job}-{i}-of-{n}/{arch_id:06d}-{seed}.json      while it runs
     {job}-{i}-of-{n}.parquet | .h5                  when finished

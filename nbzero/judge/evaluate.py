@@ -51,7 +51,7 @@ class Report:
         intervals: with resamples, else None: proxy, metric, value, low, high; every metric of the reader's
             proxy, and every proxy's mBR.
         notes: what was left out or is missing.
-        budgets, bootstrap: limits of each cost that has some, and how intervals are made where they were asked for.
+        budgets, bootstrap: how many limits a cost has, and how intervals are made where they were asked for.
         source: what is known of the reader's scores beside their numbers.
     """
 

@@ -49,7 +49,8 @@ def distributions(
     Several pools are drawn over each other.
 
     Args:
-        costs: of macs, params and depth; None is every one that all pools have.
+        costs: as in `judge.constrained`; None is every one of macs, params and depth that all pools have.
+            Archs that lack a cost are not drawn.
         page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
@@ -100,12 +101,13 @@ def _shared_costs(pools: Sequence[Pool]) -> list[str]:
 def _draw_cost(above: Axes, below: Axes, name: str, columns: Sequence[Floats], pools: Sequence[Pool]) -> None:
     """Accuracy against one cost, and above it how the cost is spread; `columns` has the cost of each pool."""
     together = np.concatenate(columns)
+    together = together[~np.isnan(together)]
     is_log = cost_axis(below, name, together)
     bins = _bins(together, is_log)
     for number, (pool, cost) in enumerate(zip(pools, columns, strict=True)):
         style = look(number)
         below.scatter(cost, pool.accuracy, **_dots(len(pool)), **style, label=safe(pool.name))
-        above.hist(cost, bins, color=style["color"], alpha=0.55)
+        above.hist(cost[~np.isnan(cost)], bins, color=style["color"], alpha=0.55)
     plain_axes(below, "both")
     plain_axes(above, "y")
 

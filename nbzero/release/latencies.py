@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nbzero.errors import NBZeroError, NothingFoundError, ReleaseError, unknown_name
 from nbzero.release.opened import Opened, OpenedSpace
 from nbzero.release.schema import TABLES
 
 LATENCY = "latency"
-TABLE = "latencies"
+TABLE: Literal["latencies"] = "latencies"
 MEASURE = "python -m builders.measure_latency"
-# What all rows of a setup agree in; the machine is part of its name.
+# The settings that a setup's name stands for. The machine is the other part of the name.
 OF_SETUP = (
     *("warm_up", "reference", "resolution", "num_classes", "batch_size", "threads", "dtype"),
-    *("memory_format", "device"),
+    "memory_format",
 )
 
 
@@ -120,15 +120,16 @@ def check_setups(rows: Iterable[Mapping[str, Any]], where: str) -> None:
         where: names the table.
 
     Raises:
-        ReleaseError: two rows of one setup that differ in one of OF_SETUP.
+        ReleaseError: two rows of one setup that differ in one of OF_SETUP, or in their device.
     """
     first: dict[str, Mapping[str, Any]] = {}
     for row in rows:
         there = first.setdefault(row["setup"], row)
-        for name in OF_SETUP:
+        for name in (*OF_SETUP, "device"):
             if row[name] != there[name]:
-                both = f"{name} {there[name]!r} of arch_id {there['arch_id']}"
+                first_has = f"{name} {there[name]!r} of arch_id {there['arch_id']}"
+                has = f"{row[name]!r} of arch_id {row['arch_id']}"
                 raise ReleaseError(
-                    f"{where}: setup {row['setup']} has {both} and {row[name]!r} of arch_id {row['arch_id']}; "
+                    f"{where}: setup {row['setup']} has {first_has} and {has}; "
                     "a setup is of one machine and its settings: measure again under another --machine name"
                 )

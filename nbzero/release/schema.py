@@ -420,7 +420,7 @@ def parse_path(path: str) -> tuple[Table, str, str | None]:
         raise ReleaseError(f"{path!r} is no table of a release; {tables}")
     of_space, space, table, data_space, dataset = match.groups()
     if of_space:
-        return of_space, space, None
+        return of_space, space, None  # type: ignore[return-value]
     return table, data_space, dataset  # type: ignore[return-value]
 
 

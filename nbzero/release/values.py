@@ -37,7 +37,7 @@ def of_all_archs(
 
 
 def latencies_of(space: OpenedSpace, setup: str) -> npt.NDArray[np.float64]:
-    """(archs,) milliseconds of every arch of a space under a setup that it has; NaN where it was not timed."""
+    """(archs,) milliseconds of all archs of a space under a setup that it has; NaN where not timed."""
     group = space.groups("latencies")[setup, 0]
     return np.asarray(_spread(space, "latencies", "latency_ms", group), np.float64)
 
