@@ -1,7 +1,6 @@
 """Timing networks as a user does: rows, resuming, wrong options. The numbers are of a made watch."""
 
 import os
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,20 +22,20 @@ QUICK = Setup("cpu", 1, resolution=8, warm_up=1, turn=1, repeats=2, seconds=0.0,
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> Iterator[None]:
-    """Few passes of small images, in this process, which has all its cores again afterwards."""
+def pinned(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> list[bool]:
+    """Few passes of small images, in this process, which keeps its cores; marks where it would leave them."""
+    marks: list[bool] = []
     monkeypatch.setitem(SETUPS, "cpu-1", QUICK)
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    cores = os.sched_getaffinity(0)
-    yield
-    os.sched_setaffinity(0, cores)
+    monkeypatch.setattr(measure_latency, "stay_on_one_core", lambda: marks.append(True))
+    return marks
 
 
 def measure(*given: str) -> int:
     return measure_latency.main([*GIVEN, *given])
 
 
-def test_every_network_gets_a_row(rows_in, small, tmp_path, capsys):
+def test_every_network_gets_a_row(rows_in, small, pinned, tmp_path, capsys):
     assert measure("--out", str(tmp_path)) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path}/{NAME}: 2 timed networks of r1-mini"
     rows = rows_in(tmp_path / NAME, whole=True)
@@ -46,7 +45,7 @@ def test_every_network_gets_a_row(rows_in, small, tmp_path, capsys):
         assert 0 < row["latency_q1_ms"] <= row["latency_ms"] <= row["latency_q3_ms"]
         assert row["reference_ms"] > row["latency_ms"]
         assert {name: row[name] for name in OF_SETUP} == {name: getattr(QUICK, name) for name in OF_SETUP}
-    assert len(os.sched_getaffinity(0)) == 1
+    assert pinned == [True]
 
     release = small("release")
     assert merge_shards.main([str(tmp_path / NAME), "--out", str(release)]) == 0
@@ -121,6 +120,16 @@ def test_a_setup_with_other_settings_is_not_mixed_in(tmp_path, monkeypatch, caps
     monkeypatch.setitem(SETUPS, "cpu-1", Setup("cpu", 1, resolution=16, warm_up=1, turn=1, repeats=2))
     assert measure("--out", str(tmp_path)) == 2
     assert "of cpu-1:mine with other settings (error" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process")
+def test_a_process_stays_on_one_core():
+    cores = os.sched_getaffinity(0)
+    try:
+        timing.stay_on_one_core()
+        assert os.sched_getaffinity(0) == {max(cores)}
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 # When a timing ends, with times that are made
