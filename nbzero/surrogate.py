@@ -19,6 +19,7 @@ A prediction is no measurement. Capital endings name an array's axes: N archs, M
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, whole
 from nbzero.release.derived import why_no_surrogate
 from nbzero.release.opened import Opened, OpenedSpace
-from nbzero.spaces.macro import CHOICES, MAX_STAGES, NUM_HALVINGS, Arch
+from nbzero.spaces.macro import CHOICES, MAX_STAGES, NUM_HALVINGS, Arch, arch_of
 
 if TYPE_CHECKING:  # numpy takes longer to import than a query to answer
     import numpy as np
@@ -78,6 +79,39 @@ def features(points: Points) -> Floats:
         blocks[at] += points.depth[:, s]
         widths[at] = np.maximum(widths[at], points.width[:, s])
     return np.column_stack([*stages, *totals, blocks, np.log2(1 + widths)]).astype(np.float64)
+
+
+def features_of(arch: Arch) -> Floats:
+    """(F,) the same of one network, as `features` gives them but for rounding.
+
+    It is written in plain numbers: numpy takes a microsecond for each of its hundred operations on arrays of
+    one.
+    """
+    import numpy as np
+
+    depth = arch.depth
+    log_macs = math.log(arch.macs)
+    blocks, widest = [0] * (NUM_HALVINGS + 1), [0] * (NUM_HALVINGS + 1)
+    level = 0
+    for stage in arch.stages:
+        level += stage.stride == 2
+        blocks[level] += stage.depth
+        widest[level] = max(widest[level], stage.width)
+    absent = [0] * (MAX_STAGES - len(arch.stages))
+    return np.array(
+        [
+            *[math.log2(1 + stage.width) for stage in arch.stages],
+            *absent,
+            *[stage.depth for stage in arch.stages],
+            *absent,
+            *[stage.stride for stage in arch.stages],
+            *absent,
+            *(arch.stem, log_macs, math.log(arch.params), depth, log_macs - math.log(depth)),
+            *blocks,
+            *[math.log2(1 + width) for width in widest],
+        ],
+        np.float64,
+    )
 
 
 @dataclass(frozen=True)
@@ -195,6 +229,20 @@ class Process:
             variance[rows] = self._prior_variance - np.einsum("nm,nm->n", white, white)
         variance = np.maximum(variance, 0.0)
         return Predicted(mean, np.sqrt(variance), np.sqrt(variance + self.kernel.sd_noise**2))
+
+    def predict_one(self, arch: str | Arch) -> tuple[float, float, float]:
+        """What one network would reach; see `Surrogate.predict_one`."""
+
+        scaled = self._scaled(features_of(arch_of(self.space, arch)))
+        squared = ((self._trained - scaled) ** 2).sum(axis=1)
+        is_same = squared < SAME
+        cross = self._smooth(squared)
+        if is_same.any():
+            cross[is_same] += self.kernel.sd_arch**2
+        mean = self.kernel.centre + float(cross @ self._weights)
+        white = self._whiten @ cross
+        variance = max(self._prior_variance - float(white @ white), 0.0)
+        return mean, math.sqrt(variance), math.sqrt(variance + self.kernel.sd_noise**2)
 
     def draws(self, archs: Archs, num: int, seed: int) -> Floats:
         """(num, N) draws of the posterior of the networks' mean accuracies; see `Surrogate.draws`.
@@ -321,6 +369,19 @@ class Surrogate:
                 another space.
         """
         return self.process.predict(archs)
+
+    def predict_one(self, arch: str | Arch) -> tuple[float, float, float]:
+        """mean, sd_mean and sd_run of one network, as `predict` gives them but for rounding, only sooner.
+
+        For a search, which asks for one after the other: 0.1 ms, where `predict` takes 1 ms for its first.
+
+        Args:
+            arch: a grid point of the space, member or not.
+
+        Raises:
+            UsageError: an arch that is malformed, out of the grid or of another space.
+        """
+        return self.process.predict_one(arch)
 
     def draws(self, archs: Archs, num: int, seed: int = 0) -> Floats:
         """(num, N) draws of the networks' mean accuracies, jointly over the networks, from the posterior.

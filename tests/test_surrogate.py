@@ -12,6 +12,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from nbzero import Arch, Bench, NothingFoundError, UnknownNameError, UsageError, space
 from nbzero.metrics import kendall_tau
 from nbzero.release.derived import MIN_ARCHS
+from nbzero.spaces.macro import as_arch
 from nbzero.spaces.points import points_of
 from nbzero.surrogate import FEATURES, Kernel, Process, features, standardisation
 from tests.places import ROOT
@@ -131,6 +132,19 @@ def test_the_shipped_predictions_are_what_the_arrays_give(shipped, name):
     assert set(surrogate.archs) < set(table.arch) and len(surrogate.val_acc) == surrogate.num_archs
 
 
+@pytest.mark.parametrize("name", SPACES)
+def test_one_network_is_predicted_as_among_many(shipped, name):
+    surrogate = shipped.surrogate(name, "cifar10")
+    rng = np.random.default_rng(0)
+    points = [
+        str(arch) for member in rng.choice(shipped.space(name).members, 4) for arch in as_arch(member).edits()
+    ]
+    archs = [*surrogate.archs[:20], *points]
+    found = np.array([surrogate.predict_one(arch) for arch in archs])
+    said = surrogate.predict(archs)
+    np.testing.assert_allclose(found, np.column_stack([said.mean, said.sd_mean, said.sd_run]), rtol=1e-7)
+
+
 def test_a_surrogate_is_made_once_and_pickles(shipped):
     surrogate = shipped.surrogate("r2-mini", "cifar10")
     assert shipped.surrogate("r2-mini", "cifar10", "cpu-16px-4") is surrogate
@@ -208,6 +222,9 @@ def test_what_is_no_grid_point_of_the_space(shipped, archs, said):
         surrogate.predict(archs)
     with pytest.raises(UsageError, match=said):
         surrogate.draws(archs, 3)
+    if len(archs) == 1:
+        with pytest.raises(UsageError, match=said):
+            surrogate.predict_one(archs[0])
 
 
 @pytest.mark.parametrize("archs", [None, 3])

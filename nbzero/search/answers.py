@@ -121,7 +121,8 @@ class Answers:
         found = self._measured_accuracy(arch, seed)
         if found.source is not None or self._surrogate is None:
             return found
-        self.predict([arch])
+        if arch not in self._predicted:
+            self._predicted[arch] = PredictedAccuracy(*self._surrogate.predict_one(arch))
         return Answer(self._predicted[arch], "predicted", None)
 
     def _measured_accuracy(self, arch: str, seed: int) -> Answer:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -36,7 +36,7 @@ from nbzero.frame import Frame
 from nbzero.images.facts import dataset as facts_of
 from nbzero.release.opened import Kind, Opened, OpenedSpace
 from nbzero.release.record import Record
-from nbzero.spaces.macro import CHOICES, EXPANSION, SQUEEZE, Arch, as_arch, macs, params
+from nbzero.spaces.macro import CHOICES, EXPANSION, KEPT_ARCHS, SQUEEZE, Arch, as_arch, macs, params
 
 ClockName = Literal["modelled", "recorded", "none"]
 CLOCKS: tuple[ClockName, ...] = ("modelled", "recorded", "none")
@@ -104,14 +104,18 @@ def sizes(arch: Arch, resolution: int, num_classes: int) -> tuple[float, ...]:
     side, width = resolution, arch.stem
     values, layers = width * side * side, 1
     for depth, out, stride in arch.stages:
-        for step in (stride, *(1,) * (depth - 1)):
-            entered = side * side
-            side = (side + step - 1) // step
-            of_block, in_block = values_of(width, out, step, entered, side * side)
-            values += of_block
-            layers += in_block
-            width = out
+        entered = side * side
+        side = (side + stride - 1) // stride
+        left = side * side
+        first = values_of(width, out, stride, entered, left)
+        rest = values_of(out, out, 1, left, left)
+        values += first[0] + (depth - 1) * rest[0]
+        layers += first[1] + (depth - 1) * rest[1]
+        width = out
     return (macs(arch, resolution, num_classes), values, params(arch, num_classes), layers, 1.0)
+
+
+_sizes = lru_cache(maxsize=KEPT_ARCHS)(sizes)  # of one network for several passes
 
 
 def _values_r1(width: int, out: int, stride: int, entered: int, left: int) -> tuple[int, int]:
@@ -208,7 +212,7 @@ class ModelledClock:
         key = (what, arch)
         if key not in self._known:
             coefficients = fitted()["fits"][what][self._block]["coefficients"]
-            x = sizes(as_arch(arch), resolution, self._facts.num_classes)
+            x = _sizes(as_arch(arch), resolution, self._facts.num_classes)
             terms = (coefficients[name] * size for name, size in zip(SIZES, x, strict=True))
             self._known[key] = sum(terms)
         return self._known[key]

@@ -24,7 +24,7 @@ from nbzero.spaces.macro import (
     NUM_HALVINGS,
     RESOLUTION,
     arch_of,
-    stage_costs,
+    network_costs,
 )
 from nbzero.spaces.mobilenetv2 import MOBILENETV2
 from nbzero.spaces.published import IMPORTED
@@ -131,7 +131,7 @@ class MacroCodes:
         for number, (width, depth) in enumerate(zip(widths, numbers[3:end:2], strict=True), 1):
             stride = 1 if number == kept else 2
             stages.append((choices.depths[depth], choices.widths[width], stride))
-        macs, params = stage_costs(choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
+        macs, params = network_costs(choices.family, stem, tuple(stages), RESOLUTION, NUM_CLASSES)
         if macs > MAX_MACS or params > MAX_PARAMS:
             return None
         said = [f"-d{depth}w{width}s{stride}" for depth, width, stride in stages]
@@ -142,8 +142,8 @@ class MacroCodes:
 
     def costs(self, arch: str) -> dict[str, int]:
         stem, *rest = map(int, re.findall(r"\d+", arch[len(self.space) :]))
-        stages = list(zip(rest[::3], rest[1::3], rest[2::3], strict=True))
-        macs, params = stage_costs(self._choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
+        stages = tuple(zip(rest[::3], rest[1::3], rest[2::3], strict=True))
+        macs, params = network_costs(self._choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
         return {"macs": macs, "params": params, "depth": sum(rest[::3])}
 
 

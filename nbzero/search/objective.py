@@ -169,8 +169,7 @@ def _of_predictions(release: Opened, space: str, dataset: str, recipe: str | Non
     surrogate = surrogate_of(release, space, dataset, recipe)
 
     def answer(arch: str) -> PredictedAccuracy:
-        found = surrogate.predict([arch])
-        return PredictedAccuracy(found.mean.item(), found.sd_mean.item(), found.sd_run.item())
+        return PredictedAccuracy(*surrogate.predict_one(arch))
 
     name = f"predicted accuracy, {dataset}, {surrogate.recipe}, from {surrogate.num_archs} trained networks"
     charge = _training_time(space, dataset, surrogate.recipe)

@@ -22,7 +22,7 @@ import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbzero.errors import NotAMemberError, UsageError, quoted, unknown_name, whole
@@ -41,6 +41,7 @@ NUM_CLASSES = 100  # of the tables' macs and params
 NUM_HALVINGS = 3  # stages with stride 2
 MAX_STAGES = 4
 MAX_LENGTH = 200  # characters of an arch string; those of the grids have about 50
+KEPT_ARCHS = 4096  # of which what a search asks for again is kept
 EXPANSION = 6  # mb: hidden channels per input channel
 SQUEEZE = 4  # r2: output channels per inner channel
 NEAR = 8  # neighbours where none are asked for
@@ -270,7 +271,14 @@ def _listed(values: Sequence[int]) -> str:
 
 def as_arch(arch: str | Arch) -> Arch:
     """`arch` itself where it is an Arch, else the parsed string."""
-    return arch if isinstance(arch, Arch) else Arch.parse(arch)
+    if isinstance(arch, Arch):
+        return arch
+    return _parsed(arch) if isinstance(arch, str) else Arch.parse(arch)
+
+
+@lru_cache(maxsize=KEPT_ARCHS)
+def _parsed(text: str) -> Arch:
+    return Arch.parse(text)
 
 
 def arch_of(space: str, arch: str | Arch) -> Arch:
@@ -358,7 +366,15 @@ def _costs_of(arch: str | Arch, resolution: int, num_classes: int) -> tuple[int,
     resolution = whole("resolution", resolution, least=1)
     num_classes = whole("num_classes", num_classes, least=1)
     family = CHOICES[arch.space].family
-    num_macs, num_params = stage_costs(family, arch.stem, arch.stages, resolution, num_classes)
+    return network_costs(family, arch.stem, arch.stages, resolution, num_classes)
+
+
+@lru_cache(maxsize=KEPT_ARCHS)
+def network_costs(
+    family: Family, stem: int, stages: tuple[tuple[int, int, int], ...], resolution: int, num_classes: int
+) -> tuple[int, int]:
+    """(macs, params) of one network, as `stage_costs` has them."""
+    num_macs, num_params = stage_costs(family, stem, stages, resolution, num_classes)
     return int(num_macs), int(num_params)
 
 

@@ -124,3 +124,30 @@ class Frozen(TinyNet):
 
 def test_a_network_that_freezes_weights_as_its_mode_is_set(batch):
     assert score(Frozen(), *batch) == score(TinyNet(), *batch)
+
+
+class SwitchesOff(TinyNet):
+    """Runs its backbone without gradients, and may leave them off."""
+
+    def __init__(self, leaves_off):
+        super().__init__()
+        self.leaves_off = leaves_off
+
+    def features(self, x):
+        torch.set_grad_enabled(False)
+        found = super().features(x)
+        torch.set_grad_enabled(not self.leaves_off)
+        return found
+
+
+@pytest.mark.parametrize("leaves_off", [False, True])
+def test_a_network_that_switches_gradients_off(batch, leaves_off):
+    got, right = score(SwitchesOff(leaves_off), *batch), score(TinyNet(), *batch)
+    assert torch.is_grad_enabled()
+    forward_alone = ("params", "macs", "naswot", "swap", "zen", "phi", "meco", "pnorm", "az_expressivity")
+    assert [got[name] for name in forward_alone] == [right[name] for name in forward_alone]
+    assert "output has no gradient" in got.reasons["jacob_cov"]
+    if leaves_off:
+        assert {got[name] for name in ("grad_norm", "snip", "grasp", "synflow", "zico", "ntk")} == {None}
+    else:
+        assert 0 < got["grad_norm"] < right["grad_norm"]

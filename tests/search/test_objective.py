@@ -94,9 +94,9 @@ def test_a_prediction_is_named_so_and_answers_for_the_grid(shipped):
     assert found.name.startswith("predicted accuracy, cifar10, cpu-16px-4, from ")
     arch = "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2"
     assert arch not in shipped.space("r1-mini")
-    expected = shipped.surrogate("r1-mini", "cifar10").predict([arch])
+    mean, _, sd_run = shipped.surrogate("r1-mini", "cifar10").predict_one(arch)
     assert isinstance(found(arch), PredictedAccuracy)
-    assert found(arch) == expected.mean[0] and found(arch).sd_run == expected.sd_run[0]
+    assert found(arch) == mean and found(arch).sd_run == sd_run
     history = run("r1-mini", found, "evolution", 80, {"macs": 5e6})
     assert isinstance(history.best[1], PredictedAccuracy) and "for predicted accuracy" in history.title
 
