@@ -1,10 +1,7 @@
-"""Made latencies, and a release that has some. No test itself."""
+"""Made latencies, which the fixture `timed_release` has beside the made rows. No test itself."""
 
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from builders.work.commit import commit_release
 from nbzero.release.schema import TableKey
 from nbzero.spaces.macro import space
 
@@ -36,9 +33,3 @@ def timed_rows() -> list[Row]:
         times = {"latency_ms": 9 - arch_id / 10, "latency_q1_ms": 1.0, "latency_q3_ms": 10.0}
         rows.append(latency_row(arch_id, CARD, batch_size=256, **times))
     return rows
-
-
-def timed_release(made: SimpleNamespace, folder: Path) -> Path:
-    """The made release with latencies of r1-mini, version 0.3.0."""
-    commit_release(folder, made.as_tables({**made.rows, KEY: timed_rows()}), "0.3.0")
-    return folder

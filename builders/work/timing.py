@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from nbzero.errors import UsageError, quoted
 from nbzero.networks.build import build_net
-from nbzero.release.schema import NAME_RULE, is_name
+from nbzero.release.schema import is_name
 
 REFERENCE = "r1-s32-d1w32s2-d2w32s2-d3w32s1-d4w192s2"  # of r1, 50 M macs
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 LOADED = 0.25  # of a machine's cores; a load average above this share spoils latencies
+MACHINE = r"[A-Za-z0-9][A-Za-z0-9.-]*"  # no _, which joins the names of columns
 # What the name of a processor says beside its model.
 _NO_MODEL = r"\((r|tm)\)|\bcpu\b|\bprocessor\b|\b\d+-core\b|@.*|, \d+ threads?$"
 
@@ -102,9 +103,9 @@ def setup_name(setup: str, machine: str) -> str:
     'cpu-1:amd-epyc-9b14'
     """
     name = f"{setup}:{machine}"
-    if not machine or ":" in machine or not is_name(name):
+    if not re.fullmatch(MACHINE, machine) or not is_name(name):
         raise UsageError(
-            f"machine {quoted(machine)}; it is a short name without a colon, like amd-epyc-9b14: {NAME_RULE}"
+            f"machine {quoted(machine)}; it is a short name of letters, digits, . and -, like amd-epyc-9b14"
         )
     return name
 

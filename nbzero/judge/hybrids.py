@@ -331,7 +331,7 @@ class Hybrid:
 
         Args:
             pools: one or several.
-            costs: macs, params, depth or stage features; of several the mBR is the mean.
+            costs: macs, params, depth, latencies or stage features; of several the mBR is the mean.
             budgets, spacing, normalise: as `metrics.mbr`, but the spacing is "quantile" by default. Limits of
                 your own go with one cost.
 

@@ -55,7 +55,7 @@ def distributions(
 
     Raises:
         UnknownNameError: a cost that a pool does not have.
-        UsageError: no pools, no cost, or pools of different metrics.
+        UsageError: no pools, no cost or one that no arch has, or pools of different metrics.
         MissingPackageError: matplotlib is not installed.
     """
     listed: list[Pool] = as_list(pools)
@@ -67,6 +67,8 @@ def distributions(
     columns = {}
     for name in chosen:
         columns[name] = [pool.cost(name) for pool in listed]
+        if np.isnan(np.concatenate(columns[name])).all():
+            raise UsageError(f"no arch to draw has {name}; name another cost, or another pool")
     figure = new_figure(3.1 * len(chosen) + 1.6, 5.0, page)
     grid = figure.subplots(
         2,

@@ -146,11 +146,8 @@ class Ground:
     def costs(self, arch: str) -> dict[str, float]:
         """macs, params and depth of an arch, those that its space fixes, and what was measured of it."""
         if arch not in self._costs:
-            found: dict[str, float] = dict(self._codes.costs(arch))
-            for name, by_arch in self._measured.items():
-                if arch in by_arch:
-                    found[name] = by_arch[arch]
-            self._costs[arch] = found
+            there = {name: by_arch[arch] for name, by_arch in self._measured.items() if arch in by_arch}
+            self._costs[arch] = {**self._codes.costs(arch), **there}
         return self._costs[arch]
 
     @property

@@ -1,6 +1,6 @@
 """Latencies as limits: pools, tables, reports, hybrids, transfer and searches."""
 
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ from nbzero.errors import NothingFoundError, UnknownNameError, UsageError
 from nbzero.judge.pool import Pool
 from nbzero.search import run
 from tests.pools import make_pool
-from tests.timed import CARD, MINE, timed_release
+from tests.timed import CARD, MINE
 
 NOTE = f"latency is that of setup {MINE}, in ms."
 
 
 @pytest.fixture(scope="module")
-def timed(made: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(timed_release(made, tmp_path_factory.mktemp("timed") / "release"))
+def timed(timed_release: Path) -> Bench:
+    return Bench(timed_release)
 
 
 @pytest.fixture(scope="module")
