@@ -60,7 +60,7 @@ def write_explorer(
 ) -> Path:
     """Write OUT_DIR/explorer.html, self-contained, and return its path; needs vl-convert-python.
 
-    Every recipe of every data set of the spaces can be chosen (seed 0). The page has about 0.9 MB of chart
+    Every recipe of every data set of the spaces can be chosen (seed 0). The page has about 0.4 MB of chart
     library; of the shipped release it has less than 3 MB in all. Scores and accuracies are exact; curves and
     predictions are rounded to 0.00001.
 

@@ -46,8 +46,9 @@ class Packed:
         """numbers: as above. lines: a JSON array of texts. Both compressed by gzip, as base64."""
         joined = np.frombuffer(b"".join(self._numbers), np.uint8)
         by_byte = joined.reshape(-1, 8).T.tobytes()
-        return {"numbers": _compressed(by_byte), "lines": _compressed(json.dumps(list(self._lines)).encode())}
+        return {"numbers": compressed(by_byte), "lines": compressed(json.dumps(list(self._lines)).encode())}
 
 
-def _compressed(data: bytes) -> str:
+def compressed(data: bytes) -> str:
+    """Bytes compressed by gzip, as base64."""
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()

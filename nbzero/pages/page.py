@@ -6,6 +6,7 @@ and its style. In the layout stand
     @@data@@      what the page shows, as JSON
     @@style@@     its style
     @@charts@@    Vega-Lite as vl-convert-python bundles it
+    @@packed@@    the same compressed by gzip, as base64, in place of it: half as large
     @@page@@      its code
     @@hashes@@    of the two scripts, for the content security policy: it lets the page run no other
 
@@ -31,6 +32,7 @@ import nbzero
 from nbzero.errors import OutputError, needs
 from nbzero.files import write_whole
 from nbzero.frame import Frame
+from nbzero.pages.packed import compressed
 
 MARK = '<meta name="generator" content="nbzero {name}">'
 CODE = {
@@ -142,6 +144,7 @@ def page_text(name: str, content: Mapping[str, Any]) -> str:
         "data": _data({**content, "licence": _licence()}),
         "style": _beside(*STYLE[name]),
         "charts": charts,
+        "packed": _packed_charts(),
         "page": code,
     }
     return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], layout)
@@ -177,9 +180,16 @@ def _licence() -> str:
 
 @cache
 def _charts() -> str:
-    """The chart library as one script that defines vegaEmbed; bundling takes seconds."""
-    bundle: str = bundler().javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    """The chart library as one script that defines vegaEmbed, and says so; bundling takes seconds."""
+    bundle: str = bundler().javascript_bundle(
+        "window.vegaEmbed = vegaEmbed; dispatchEvent(new Event('charts'));"
+    )
     return bundle.replace("</script", "<\\/script")
+
+
+@cache
+def _packed_charts() -> str:
+    return compressed(_charts().encode())
 
 
 def bundler() -> Any:
