@@ -40,7 +40,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def counts(bench: Bench) -> str:
-    """Rows of every table: archs, then runs and scores per space, dataset, recipe or protocol, and seed."""
+    """Rows of every table: archs, then runs and scores per space, dataset, recipe or protocol, and seed.
+
+    Last the latencies of each space and setup.
+    """
     lines = []
     for space in bench.spaces:
         lines.append(f"| `archs/{space}` | an architecture | {len(bench.space(space)):,} |")
@@ -49,6 +52,9 @@ def counts(bench: Bench) -> str:
             lines += _counts_of_runs(bench, space, dataset)
             lines += _counts_of_scores(bench, space, dataset)
             lines += _counts_of_predictions(bench, space, dataset)
+    for space in bench.spaces:
+        for setup, number in bench.release.space(space).setups.items():
+            lines.append(f"| `latencies/{space}` | a timed network, `{setup}` | {number:,} |")
     return "\n".join(lines)
 
 
@@ -202,18 +208,24 @@ def _needs(row: Proxy) -> str:
 
 
 def networks(bench: Bench) -> str:
-    """How many networks of each space are trained, scored and predicted: a sentence, then a table."""
-    lines = [
-        f"Data {bench.version}: {summary(bench.release)}",
-        "",
-        "| space | networks | data set, recipe | trained | scored | predicted |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in held(bench.release):
+    """How many networks of each space are trained, scored and predicted: a sentence, then a table.
+
+    Where some were timed, also how many.
+    """
+    rows = held(bench.release)
+    names = ["space", "networks", "data set, recipe", "trained", "scored", "predicted"]
+    has_times = any(row.timed for row in rows)
+    if has_times:
+        names.append("timed")
+    lines = [f"Data {bench.version}: {summary(bench.release)}", ""]
+    lines += [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for row in rows:
         trained_on = ", ".join(name for name in (row.dataset, row.recipe) if name) or "-"
         predicted = "-" if row.predicted is None else f"{row.predicted:,}"
-        counts = f"{row.trained:,} | {row.scored:,} | {predicted}"
-        lines.append(f"| `{row.space}` | {row.networks:,} | {trained_on} | {counts} |")
+        counts = [f"{row.trained:,}", f"{row.scored:,}", predicted]
+        if has_times:
+            counts.append(f"{row.timed:,}")
+        lines.append(f"| `{row.space}` | {row.networks:,} | {trained_on} | {' | '.join(counts)} |")
     return "\n".join(lines)
 
 
@@ -282,6 +294,7 @@ _OTHERS = {
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
         ("archs/ runs/ scores/", "The released tables, Parquet."),
+        ("latencies/", "How long networks take on a machine, where the release has some."),
         ("predictions/ surrogates/", "What is derived from the runs: every member's accuracy, and by what."),
         ("index/", "Memory-mappable copy of them for look-ups."),
         ("reproductions/", "Tables of papers computed again."),

@@ -24,6 +24,8 @@ Scores of networks of a published benchmark (score_shard --space nb201) bring it
 sample, with what its definition says of them. Its authors' accuracies are no part of such a release:
 builders.import_bench joins them.
 
+Latencies are of one machine a setup. Where one is there twice the first stays: no two timings are equal.
+
 Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
 builders.fit_surrogate fits them again. Those of a source are left out.
 
@@ -50,6 +52,7 @@ from builders.work.sources import Found, arch_at, archs_of, bare_rows, rows_of
 from builders.work.versions import YOURS, Line, check_label, line_after
 from nbzero.errors import ReleaseError, UsageError, count_of
 from nbzero.release.derived import FIT, stale
+from nbzero.release.latencies import check_setups
 from nbzero.release.manifest import MANIFEST, Manifest, Release, Version, parse_version
 from nbzero.release.places import lacks_places
 from nbzero.release.sampled import is_sampled, sampled_archs, sampled_scores
@@ -135,7 +138,11 @@ class Merge:
         self.new += 1
 
     def tables(self) -> dict[TableKey, pa.Table]:
-        """The tables of the release to come."""
+        """The tables of the release to come.
+
+        Raises:
+            ReleaseError: latencies of one setup that are of two machines.
+        """
         import pyarrow as pa
 
         made = dict(self._base)
@@ -144,6 +151,8 @@ class Merge:
         for key, rows in self._rows.items():
             kind, space, _ = key
             listed = [kept.row for kept in rows.values()]
+            if kind == "latencies":
+                check_setups(listed, checked_path(key))
             if space in self._num_sampled:
                 made[key] = sampled_scores(space, listed)
             else:

@@ -19,6 +19,7 @@ from nbzero.errors import (
     UsageError,
 )
 from nbzero.proxies.facts import PROXIES, Proxy, proxy
+from nbzero.release.latencies import Timing
 from nbzero.release.record import Prediction, Record, Run, Scores
 from nbzero.spaces.macro import Arch, Stage, macs, params, space
 from nbzero.spaces.space import Space
@@ -49,6 +50,7 @@ __all__ = [
     "Scores",
     "Space",
     "Stage",
+    "Timing",
     "UnknownNameError",
     "UsageError",
     "macs",

@@ -120,6 +120,13 @@ class Bench:
     def _named(self, kind: Kind, space: str, dataset: str) -> list[str]:
         return self.release.space(space).named(kind, self.release.check_dataset(dataset))
 
+    def setups(self, space: str | None = None) -> list[str]:
+        """The setups under which networks were timed, that of most first: of a space, or of all."""
+        if space is None:
+            return list(self.release.setups)
+        there = self.release.space(space).setups
+        return [setup for setup in self.release.setups if setup in there]
+
     def seeds(self, space: str, dataset: str, recipe: str | None = None) -> list[int]:
         """The seeds of which the release has runs."""
         opened = self.release.space(space)
@@ -245,7 +252,7 @@ class Bench:
 
         Raises:
             UnknownNameError: a table, space or dataset that does not exist.
-            UsageError: runs or scores without a dataset, or archs with one.
+            UsageError: runs or scores without a dataset, or archs or latencies with one.
             ReleaseError: the release has no such table, or its file is not what the manifest promises.
         """
         return self.release.arrow(table, space, dataset)
@@ -645,6 +652,7 @@ class Bench:
         direction: int = 1,
         k: int | None = None,
         fraction: float = 0.05,
+        costs: str | Iterable[str] | None = None,
         budgets: int = 5,
         resamples: int = 0,
         bootstrap_seed: int = 0,
@@ -670,6 +678,7 @@ class Bench:
             direction=direction,
             k=k,
             fraction=fraction,
+            costs=costs,
             budgets=budgets,
             resamples=resamples,
             bootstrap_seed=bootstrap_seed,

@@ -32,6 +32,7 @@ from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
 from tests.importers.made import few_expected
+from tests.timed import KEY, timed_rows
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -147,6 +148,14 @@ def release(made: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
     """The made release, version 0.2.0; not to be changed."""
     folder = tmp_path_factory.mktemp("made") / "release"
     commit_release(folder, as_tables(made.rows), "0.2.0")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def timed_release(made: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made release with latencies of r1-mini (`tests.timed`), version 0.3.0; not to be changed."""
+    folder = tmp_path_factory.mktemp("timed") / "release"
+    commit_release(folder, as_tables({**made.rows, KEY: timed_rows()}), "0.3.0")
     return folder
 
 

@@ -30,7 +30,7 @@ def opened_base(given: str | None) -> Opened | None:
 
 
 def runs_there(base: Opened, job: Job) -> list[Unit]:
-    """The units of a job of which the base has a run; ReleaseError as `_rows_there`."""
+    """The units of a job of which the base has a run, or a latency; ReleaseError as `_rows_there`."""
     return [unit for unit, _ in _rows_there(base, job)]
 
 
@@ -75,7 +75,7 @@ def _rows_there(base: Opened, job: Job) -> Iterator[tuple[Unit, int]]:
     if job.space not in base.spaces:
         return
     opened = base.space(job.space)
-    groups = opened.groups(f"{job.table}/{job.dataset}")
+    groups = opened.groups(f"{job.table}/{job.dataset}" if job.dataset else job.table)
     (name,) = job.same_key.values()
     for unit in dict.fromkeys(job.units):
         arch_id, arch, seed = unit

@@ -82,46 +82,21 @@ def parser_of(doc: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """What the jobs that work through archs have in common."""
-    parser = parser_of(doc)
+def shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """What all jobs that work through archs have in common."""
     parser.add_argument("--space", required=True, help="for instance r1-mini")
-    parser.add_argument("--dataset", required=True, help="cifar10, cifar100, imagenet16-120 or digits")
     parser.add_argument("--out", required=True, help="folder or fsspec URL that the shard files go to")
     parser.add_argument(
         "--archs", default=None, help="how many of the build order, or FIRST:LAST; default: the whole space"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", help="whole numbers from 0")
     parser.add_argument(
         "--base",
         default=None,
         help="release whose rows are left out: folder or URL; default: the one that ships with nbzero; "
         f"{NO_BASE}: compute all",
     )
-    parser.add_argument("--shard", default="0/1", help="like 3/40: this is number 3, counted from 0, of 40")
-    parser.add_argument(
-        "--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES"
-    )
-    parser.add_argument(
-        "--device", default="auto", help="auto (every card, else every core), cpu, cuda or cuda:N"
-    )
-    parser.add_argument("--workers", type=int, default=None, help="processes; default: one per core or card")
     parser.add_argument(
         "--format", choices=("parquet", "h5"), default=default_format(), help="of the finished shard"
-    )
-    parser.add_argument(
-        "--engine",
-        choices=tuple(ENGINES),
-        default="local",
-        help="local: the processors and cards of this machine; ray: those of a Ray cluster",
-    )
-    parser.add_argument(
-        "--address",
-        default=None,
-        help="of a Ray cluster: HOST:PORT of its head, auto or local; default: RAY_ADDRESS, else local",
-    )
-    parser.add_argument(
-        "--gpus-per-worker", type=float, default=None, help="part of a card, like 0.25, with --engine ray"
     )
     parser.add_argument(
         "--time-limit",
@@ -135,6 +110,36 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
         metavar="STATUS",
         default=0,
         help="exit status where a time limit or a signal left units to do; default: 0",
+    )
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """What the jobs have in common that train or score networks on images."""
+    parser = parser_of(doc)
+    shared_arguments(parser)
+    parser.add_argument("--dataset", required=True, help="cifar10, cifar100, imagenet16-120 or digits")
+    parser.add_argument("--seeds", type=int, nargs="+", help="whole numbers from 0")
+    parser.add_argument("--shard", default="0/1", help="like 3/40: this is number 3, counted from 0, of 40")
+    parser.add_argument(
+        "--images", default=None, help="folder or file with the images; default: NBZERO_IMAGES"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto (every card, else every core), cpu, cuda or cuda:N"
+    )
+    parser.add_argument("--workers", type=int, default=None, help="processes; default: one per core or card")
+    parser.add_argument(
+        "--engine",
+        choices=tuple(ENGINES),
+        default="local",
+        help="local: the processors and cards of this machine; ray: those of a Ray cluster",
+    )
+    parser.add_argument(
+        "--address",
+        default=None,
+        help="of a Ray cluster: HOST:PORT of its head, auto or local; default: RAY_ADDRESS, else local",
+    )
+    parser.add_argument(
+        "--gpus-per-worker", type=float, default=None, help="part of a card, like 0.25, with --engine ray"
     )
     return parser
 
@@ -200,9 +205,7 @@ def job_of(
         key: the column that all its rows share, and the argument that says its value: "recipe" or "protocol".
         start, stands_for, settings: as in `Job`; the settings get the data set, its images, and the commit.
     """
-    if "::" in given.out or ("://" in given.out and "?" in given.out):
-        what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
-        raise UsageError(f"--out {given.out}; it is {what}")
+    check_out(given.out)
     _check_cluster(given)
     members = members_of(given.space, getattr(given, "members", None))
     dataset(given.dataset)
@@ -218,7 +221,7 @@ def job_of(
         "images": str(source.absolute()) if source else None,  # a worker may run in another folder
         "builder_commit": builder_commit(),
     }
-    _check_values(table, {"space": given.space, **same_key, **common, **settings})
+    check_values(table, {"space": given.space, **same_key, **common, **settings})
     return Job(
         table=table,
         name=f"{table}-{given.space}-{given.dataset}-{same_key[key]}",
@@ -236,6 +239,13 @@ def job_of(
         address=given.address,
         gpus_per_worker=given.gpus_per_worker,
     )
+
+
+def check_out(out: str) -> None:
+    """UsageError for an output that is neither a folder nor a plain URL."""
+    if "::" in out or ("://" in out and "?" in out):
+        what = "a folder, or a URL like s3://bucket/folder, without '::' and '?'"
+        raise UsageError(f"--out {out}; it is {what}")
 
 
 def members_of(name: str, file: str | None) -> Sequence[str]:
@@ -278,7 +288,7 @@ def _check_cluster(given: argparse.Namespace) -> None:
             )
 
 
-def _check_values(table: Table, values: Mapping[str, object]) -> None:
+def check_values(table: Table, values: Mapping[str, object]) -> None:
     """UsageError where the table of a job's rows cannot hold what they all are to say."""
     for held in TABLES[table]:
         fault = value_fault(held, values[held.name]) if held.name in values else None

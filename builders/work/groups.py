@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nbzero.release.schema import TABLES
 from nbzero.spaces.published import IMPORTED
 
 OURS = "CC-BY-4.0"  # the SPDX name of the licence of every table that this project made
@@ -97,5 +98,5 @@ def _file(path: Path, name: str) -> File:
 
 
 def _place(table: str) -> tuple[bool, int, str]:
-    order = ("archs", "runs", "scores", "predictions", "surrogates")
+    order = tuple(TABLES)
     return table == NUMBERS_OF_PAPERS, order.index(table) if table in order else len(order), table

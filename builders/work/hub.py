@@ -26,6 +26,7 @@ ROWS = {
     "scores": "a scored initialisation: every proxy of one network and seed",
     "predictions": "a predicted architecture; no measurement",
     "surrogates": "a network that a surrogate was fitted on",
+    "latencies": "a network timed on a machine",
     NUMBERS_OF_PAPERS: "a number of a paper beside ours",
 }
 

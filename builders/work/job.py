@@ -20,7 +20,7 @@ from builders.work.rows import Folder, Format, Row, read_shard, to_h5, to_json, 
 from builders.work.units import Unit, unit_name
 from nbzero.errors import ReleaseError, count_of, quoted
 from nbzero.progress import progress
-from nbzero.release.schema import Table
+from nbzero.release.schema import KEYS, Table, where_of
 
 Compute = Callable[[Unit, Row | None], Row]
 BYTES_PER_UNIT = 8192  # on disk: its small file, in blocks of 4 KiB, and its row of the finished file
@@ -34,13 +34,14 @@ class Job:
     Attributes:
         table: the table its rows belong to.
         name: first part of its file names, the same for all shards of the job.
-        space, dataset: written beside every row.
+        space, dataset: written beside every row; None of a table that is of no data set.
         units: of this shard, in order.
         shard, num_shards: its number from 0, and how many there are.
         start: called once in every worker with (device, settings). It returns the function that computes a
             unit's row, from the unit and from the row that is there already, incomplete, or None.
         settings: what `start` needs; must pickle.
-        same_key: the constant part of the rows' key, `{"recipe": ...}` or `{"protocol": ...}`.
+        same_key: the constant part of the rows' key, `{"recipe": ...}`, `{"protocol": ...}` or
+            `{"setup": ...}`.
         device, workers: what is to compute, in the words of the command line; the engine says what they mean.
         together: units that a worker computes at a time, each in a thread; what `start` returns allows that.
         stands_for: the settings that the name in `same_key` stands for. All rows of an output share them.
@@ -50,7 +51,7 @@ class Job:
     table: Table
     name: str
     space: str
-    dataset: str
+    dataset: str | None
     units: list[Unit]
     shard: int
     num_shards: int
@@ -169,16 +170,28 @@ def _say_elsewhere(job: Job, work: Work) -> None:
 def keep_unit(job: Job, folder: Folder, unit: Unit, row: Row) -> Row:
     """Write what was computed of a unit as its small file; the row with its key and with where it belongs."""
     arch_id, arch, seed = unit
-    key = {"arch_id": arch_id, "seed": seed, **job.same_key}
-    whole = row | key | {"space": job.space, "dataset": job.dataset, "arch": arch}
+    key = {"arch_id": arch_id, **job.same_key}
+    if "seed" in KEYS[job.table]:
+        key["seed"] = seed
+    where = {"space": job.space, "dataset": job.dataset, "arch": arch}
+    whole = row | key | {name: where[name] for name in where_of(job.table)}
     folder.write(f"{job.stem}/{unit_name(unit)}.json", to_json(job.table, whole, job.fixed))
     return whole
 
 
 def place_of(unit: Unit) -> tuple[int, int]:
-    """What tells a unit of a shard, or its row, from the others: arch_id and seed."""
+    """What tells a unit of a shard from the others: arch_id and seed."""
     arch_id, _, seed = unit
     return arch_id, seed
+
+
+def place_of_row(row: Row) -> tuple[int, int]:
+    """The `place_of` the unit of a row; the seed of what has none is 0.
+
+    >>> place_of_row({"arch_id": 7, "seed": 1}), place_of_row({"arch_id": 7})
+    ((7, 1), (7, 0))
+    """
+    return row["arch_id"], row.get("seed", 0)
 
 
 def _missing(job: Job, rows: dict[tuple[int, int], Row], is_complete: Callable[[Row], bool]) -> list[Todo]:
@@ -234,7 +247,7 @@ def _rows_of(folder: Folder, job: Job, names: Sequence[str]) -> dict[tuple[int, 
                     f"{path} holds a row of {list(found.values())}, not of {list(own.values())}; "
                     "choose another folder"
                 )
-            rows[row["arch_id"], row["seed"]] = row
+            rows[place_of_row(row)] = row
     return rows
 
 
@@ -286,6 +299,8 @@ def _differing(there: str, here: Mapping[str, Any]) -> str:
 
 def _said(unit: Unit, row: Row) -> str:
     _, arch, seed = unit
+    if "latency_ms" in row:
+        return f"{arch} {row['latency_ms']:.3g} ms"
     if row.get("val_acc") is not None:
         return f"{arch} seed {seed} val {row['val_acc']:.4f}"
     return f"{arch} seed {seed} {row.get('status', 'scored')}"

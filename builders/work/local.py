@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn, cast
 
 from builders.work.claims import Work
-from builders.work.job import Compute, Job, keep_unit, place_of
+from builders.work.job import Compute, Job, keep_unit, place_of, place_of_row
 from builders.work.rows import Folder, Row
 from builders.work.units import Unit
 from nbzero.errors import NBZeroError, ReleaseError, UsageError, quoted
@@ -68,7 +68,7 @@ def _computed(job: Job, out: str, todo: Work, devices: Sequence[str]) -> Iterato
                     _let_finish(team, in_hand, connection)
                     raise said
                 if connection in in_hand:
-                    unit = in_hand[connection].pop((said["arch_id"], said["seed"]))
+                    unit = in_hand[connection].pop(place_of_row(said))
                     yield unit, said
                 busy = in_hand.setdefault(connection, {})
                 for following in itertools.islice(left, job.together - len(busy)):

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from builders.work.rows import Row
 from nbzero.proxies.facts import PROXIES
-from nbzero.release.schema import LATER, TABLES, Table
+from nbzero.release.schema import LATER, TABLES, WHERE, Table
 
 SCORE_RTOL = 1e-3
 NUM_SD = 3
@@ -85,6 +85,8 @@ def beyond_rounding(
     """
     if table == "scores":
         return [name for name in columns if not _is_close(base.get(name), other.get(name))]
+    if table == "latencies":
+        return list(columns)
     _, sd = noise.measured(base["recipe"])
     finished = base["status"] == other["status"] == "ok"
     if sd is None or not finished or not len(sd) == len(_numbers(base)) == len(_numbers(other)):
@@ -104,6 +106,8 @@ def _is_close(one: float | None, other: float | None) -> bool:
 
 def said_allowed(table: Table, base: Row, column: str, noise: SeedNoise) -> str:
     """In words by how much a column may differ from the base's."""
+    if table == "latencies":
+        return "a setup is of one machine and its settings"
     if table == "scores":
         return f"another processor's rounding is at most {SCORE_RTOL:g} of a score"
     num_archs, sd = noise.measured(base["recipe"])
@@ -134,8 +138,9 @@ def differing(table: Table, first: Row, second: Row) -> list[str]:
     contradiction: it was asked for later.
     """
     found = []
+    elsewhere = {*LATER[table], *WHERE, "failures"}
     for column in TABLES[table]:
-        compared = column.same and column.name not in LATER[table] and column.name != "failures"
+        compared = column.same and column.name not in elsewhere
         if compared and first[column.name] != second[column.name]:
             found.append(column.name)
     for column in sorted(TABLES[table], key=lambda column: column.name):

@@ -1,9 +1,9 @@
 """Rows as files that appear when they are finished.
 
-A job's output folder may be any fsspec URL. Every finished unit in it is a small JSON file: one training run,
-or one scored initialisation. It appears whole or not at all. So a job that is killed at any moment loses at
-most the unit in hand. When all units of a shard are there, they become one shard file, and the small files
-go. It is Parquet, or HDF5 where pyarrow is absent.
+A job's output folder may be any fsspec URL. Every finished unit in it is a small JSON file: one training
+run, one scored initialisation, or one timed network. It appears whole or not at all. So a job that is killed
+at any moment loses at most the unit in hand. When all units of a shard are there, they become one shard file,
+and the small files go. It is Parquet, or HDF5 where pyarrow is absent.
 
     {job}-{i}-of-{n}/{arch_id:06d}-{seed}.json      while it runs
     {job}-{i}-of-{n}.parquet | .h5                  when finished
@@ -33,10 +33,10 @@ from nbzero.release.schema import (
     LATER,
     SCHEMA_VERSION,
     TABLES,
-    WHERE,
     Table,
     arrow_schema,
     check_rows,
+    where_of,
 )
 
 if TYPE_CHECKING:
@@ -244,9 +244,10 @@ def read_shard(data: bytes, name: str) -> Shard:
     if shard.sha256 is not None and shard.sha256 != rows_sha256(shard.rows):
         raise _damaged(name, UsageError("its rows do not match their checksum"))
     for number, row in enumerate(shard.rows):
-        if not all(isinstance(row.get(column), str) for column in WHERE):
+        where = where_of(shard.table)
+        if not all(isinstance(row.get(column), str) for column in where):
             raise ReleaseError(
-                f"{name}: row {number} lacks one of {', '.join(WHERE)}; it is no shard of this project"
+                f"{name}: row {number} lacks one of {', '.join(where)}; it is no shard of this project"
             )
         for column in LATER[shard.table] - row.keys():
             row[column] = None

@@ -11,7 +11,7 @@ from builders.work.rows import Folder, Row, read_shard
 from nbzero.errors import ReleaseError
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
-from nbzero.release.schema import WHERE, TableKey, check_rows
+from nbzero.release.schema import TableKey, check_rows, where_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ def _rows_of_release(path: str) -> Iterator[Found]:
     tables = release.tables()
     for key, table in tables.items():
         kind, space, _ = key
-        if kind not in ("runs", "scores"):
+        if kind not in ("runs", "scores", "latencies"):
             continue
         file = f"{path}/{checked_path(key)}"
         if ("archs", space, None) not in tables:
@@ -69,8 +69,8 @@ def _rows_of_shards(path: str, folder: Folder) -> Iterator[Found]:
         file = folder.path(name)
         shard = read_shard(folder.read(name), file)
         for row in shard.rows:
-            where = {column: row.pop(column) for column in WHERE}
-            key: TableKey = (shard.table, where["space"], where["dataset"])
+            where = {column: row.pop(column) for column in where_of(shard.table)}
+            key: TableKey = (shard.table, where["space"], where.get("dataset"))
             yield Found(key, shard.data_version, file, row, where["arch"])
 
 
@@ -81,7 +81,7 @@ def bare_rows(key: TableKey, table: pa.Table, archs: Sequence[str], file: str) -
     check_rows(kind, rows, file, space)
     check_places(key, table, archs, file)
     for row in rows:
-        for column in WHERE:
+        for column in where_of(kind):
             row.pop(column, None)
     return rows
 

@@ -327,8 +327,8 @@ def factors(
 
 
 @command(
-    *("space", "dataset", "recipe", "k", "fraction", "protocol", "seed", "split", "where", "score_seed"),
-    *("accuracy", "bootstrap_seed", "level"),
+    *("space", "dataset", "recipe", "cost", "k", "fraction", "protocol", "seed", "split", "where"),
+    *("score_seed", "accuracy", "bootstrap_seed", "level"),
 )
 def evaluate(
     call: Call,
@@ -338,6 +338,7 @@ def evaluate(
     space: str,
     dataset: str | None,
     recipe: str | None,
+    cost: list[str] | None,
     k: int | None,
     fraction: float,
     protocol: str | None,
@@ -401,6 +402,7 @@ def evaluate(
         direction=1 if better == "higher" else -1,
         k=k,
         fraction=fraction,
+        costs=cost,
         budgets=budgets,
         **intervals_of(asked, bootstrap_seed, level),
         **which,

@@ -1,5 +1,6 @@
 """Commands that look up: info, query, top, space, cite, verify."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
@@ -41,7 +42,7 @@ def info(call: Call) -> Answer:
     rows: list[dict[str, Any]] = []
     for space in bench.spaces:
         rows += _tables_of(bench, space)
-    counts = dict.fromkeys(_COUNTED, 0)
+    counts = dict.fromkeys((*_COUNTED, "latencies"), 0)
     for row in rows:
         if row["kind"]:
             counts[row["kind"]] += row["rows"]
@@ -51,12 +52,13 @@ def info(call: Call) -> Answer:
         count_of(counts["runs"], "run"),
         count_of(counts["scores"], "scored initialisation"),
         count_of(counts["predictions"], "prediction"),
+        count_of(counts["latencies"], "latency", "latencies"),
         f"{len(PROXIES)} proxies known",
     ]
     title = f"Release {bench.version}, manifest SHA-256 {bench.sha256}, read by nbzero {__version__}"
     first = summary(bench.release)
     note = f"{', '.join(listed)}. At {bench.path}"
-    columns = ["space", "archs", "dataset", "kind", "recipe_or_protocol", "seeds", "archs_with", "rows"]
+    columns = ["space", "archs", "dataset", "kind", "setting", "seeds", "archs_with", "rows"]
     whole = Listing(columns, rows, title, [first, note])
     networks = Listing(Held._fields, [row._asdict() for row in held(bench.release)], f"{title}\n{first}")
     return Answer(whole, [networks, Listing(columns, rows, "Tables", [note])])
@@ -66,7 +68,7 @@ _COUNTED: tuple[Literal["runs", "scores", "predictions"], ...] = ("runs", "score
 
 
 def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
-    """A row per recipe and protocol of a space; one of nulls where there is none."""
+    """A row per recipe, protocol and setup of a space; one of nulls where there is none."""
     opened = bench.release.space(space)
     head = {"space": space, "archs": len(opened.archs)}
     rows = []
@@ -76,7 +78,10 @@ def _tables_of(bench: Bench, space: str) -> list[dict[str, Any]]:
                 rows.append(
                     head | {"dataset": dataset, "kind": kind} | _groups_of(bench, space, kind, dataset, name)
                 )
-    nulls = dict.fromkeys(("dataset", "kind", "recipe_or_protocol", "seeds"))
+    for setup, number in opened.setups.items():
+        timed = {"kind": "latencies", "setting": setup, "seeds": "", "archs_with": number, "rows": number}
+        rows.append(head | {"dataset": None} | timed)
+    nulls = dict.fromkeys(("dataset", "kind", "setting", "seeds"))
     return rows or [head | nulls | {"archs_with": 0, "rows": 0}]
 
 
@@ -91,7 +96,7 @@ def _groups_of(bench: Bench, space: str, kind: str, dataset: str, name: str) -> 
             ids.update(group.ids)
             num_rows += group.num_rows
     listed = "" if kind == "predictions" else ", ".join(map(str, sorted(seeds)))
-    return {"recipe_or_protocol": name, "seeds": listed, "archs_with": len(ids), "rows": num_rows}
+    return {"setting": name, "seeds": listed, "archs_with": len(ids), "rows": num_rows}
 
 
 # One arch
@@ -112,7 +117,7 @@ def query(
     """Everything of one arch, a null with its reason.
 
     Its costs and choices, its runs of every recipe and its scores under every protocol, unless --recipe or
-    --protocol names one.
+    --protocol names one; how long it takes under every setup.
     """
     split_column(split)
     bench = call.bench
@@ -129,6 +134,9 @@ def query(
         for named in _or_all(protocol, bench.protocols(record.space, one)):
             head = {"dataset": one, "setting": named, "seed": said}
             rows += [head | row for row in _score_rows(bench, record, one, named, seed)]
+    for setup in bench.setups(record.space):
+        head = {"part": "latency", "setting": setup}
+        rows += [head | row for row in _latency_rows(record, setup)]
     doubtful = doubtful_in(record.space, [row["name"] for row in rows if row.get("value") is not None])
     notes = doubt_notes(record.space, doubtful)
     if not datasets:
@@ -221,8 +229,20 @@ def _score_rows(
         yield {"part": "scored by", "name": name, "value": getattr(stored, name)}
 
 
+def _latency_rows(record: Record, setup: str) -> Iterator[dict[str, Any]]:
+    timing = record.timing(setup)
+    if timing is None:
+        yield {"name": "latency_ms", "reason": record.latency_reason(setup)}
+        return
+    values = dataclasses.asdict(timing)
+    values["relative"] = timing.relative
+    for name, value in values.items():
+        if name not in ("arch", "setup"):
+            yield {"name": name, "value": value}
+
+
 def _query_parts(whole: Listing) -> list[Listing]:
-    """The rows of `query` as one table for each run, each scored initialisation, and the arch itself."""
+    """The rows of `query` as a table for each run, scored initialisation and setup, and the arch itself."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in whole:
         groups.setdefault((row["part"], row["dataset"], row["setting"], row["seed"]), []).append(row)
@@ -231,7 +251,10 @@ def _query_parts(whole: Listing) -> list[Listing]:
         columns = ["name", "value"]
         if any(row["reason"] for row in rows):
             columns.append("reason")
-        said = ", ".join([f"{part}: {dataset}", *([str(setting)] if setting else []), f"seed {seed}"])
+        parts_said = [str(one) for one in (dataset, setting) if one is not None]
+        if seed is not None:
+            parts_said.append(f"seed {seed}")
+        said = f"{part}: {', '.join(parts_said)}"
         head = whole.title if part == "arch" else said
         parts.append(Listing(columns, rows, head, doubtful=whole.doubtful))
     parts[-1].notes = list(whole.notes)

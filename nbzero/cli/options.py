@@ -23,6 +23,7 @@ from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, add_command
 from nbzero.errors import NBZeroError, UsageError
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, Accuracy, Kind, Split
 from nbzero.spaces.published import IMPORTED
 
@@ -272,8 +273,9 @@ OPTIONS: dict[str, Option] = {
     "cost": _list_option(
         "--cost",
         "-c",
-        help="macs, params, depth or a stage feature; may be repeated. Default: the first three.",
-        complete=in_list(COSTS),
+        help="macs, params, depth, latency, latency:SETUP or a stage feature; may be repeated. Default: the "
+        "first three.",
+        complete=in_list([*COSTS, LATENCY]),
     ),
     "budgets": _budgets_option(
         "N|A,B", "How many limits a cost has, or the limits of one cost: 1e7,2e7.", budgets_of

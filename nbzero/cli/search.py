@@ -64,7 +64,12 @@ def search(
     ] = 1000,
     budget: Annotated[
         str | None,
-        typer.Option("--budget", "-b", metavar="COST=A", help="The most it may have: macs=5e6,params=1e5."),
+        typer.Option(
+            "--budget",
+            "-b",
+            metavar="COST=A",
+            help="The most it may have: macs=5e6,params=1e5; latency=2.5 in ms, where networks were timed.",
+        ),
     ] = None,
     search_seed: Annotated[
         int, typer.Option("--search-seed", min=0, metavar="N", help="Of what the strategy draws.")

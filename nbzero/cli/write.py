@@ -24,6 +24,7 @@ from nbzero.cli.options import (
 )
 from nbzero.errors import NothingFoundError, UsageError, quoted, unknown_name
 from nbzero.files import write_whole
+from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, Accuracy, Seed, Split
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
@@ -76,8 +77,9 @@ def plot(
             "--cost",
             "-c",
             metavar="A,B",
-            help="macs, params, depth or a stage feature; of mbr and distributions several.",
-            autocompletion=in_list(COSTS),
+            help="macs, params, depth, latency, latency:SETUP or a stage feature; of mbr and distributions "
+            "several.",
+            autocompletion=in_list([*COSTS, LATENCY]),
         ),
     ] = None,
     budgets: Annotated[

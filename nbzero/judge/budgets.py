@@ -112,14 +112,15 @@ def chains_of(
     """The nested pools of each cost under its budgets; of a mapping of budgets one pool.
 
     Args:
-        costs: macs, params, depth or any stage feature, one or several. None is every one of the first three
-            that the space has.
+        costs: macs, params, depth, a latency ("latency", or "latency:SETUP") or any stage feature, one or
+            several. None is every one of the first three that the space has.
         budgets: how many limits for each cost, which `spacing` lays ("quantile" or "even"); the limits
             themselves; or a mapping, {"macs": 1e8, "params": 1e6}, which is one budget that holds all of them
             at once.
 
     Raises:
         UnknownNameError: a cost that the space does not have.
+        NothingFoundError: a latency of a space of which none was measured.
         UsageError: no cost named where the space has none, costs beside a mapping, wrong `budgets` or
             `spacing`.
     """
@@ -161,7 +162,7 @@ def _chain(
     order = np.argsort(values)  # numpy sorts NaN last
     sizes = np.searchsorted(values[order[: len(order) - lacking]], limits, side="right")
     constraints = tuple(f"{name} <= {limit:.6g}" for limit in limits)
-    note = _no_cost_note(name, lacking, len(values)) if lacking else ""
+    note = _note(pool, name, values)
     return Chain(name, constraints, limits, values, order, sizes, pool.cheapest([name]), laid, note)
 
 
@@ -180,9 +181,7 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
     for name, limit in budgets.items():
         values = pool.cost(name)
         inside &= values <= limit
-        lacking = int(np.isnan(values).sum())
-        if lacking:
-            notes.append(_no_cost_note(name, lacking, len(pool)))
+        notes.append(_note(pool, name, values))
     words = " and ".join(f"{name} <= {limit:.6g}" for name, limit in budgets.items())
     return Chain(
         cost=" and ".join(budgets),
@@ -192,7 +191,7 @@ def _joint(pool: Pool, costs: str | Iterable[str] | None, budgets: Mapping[str, 
         order=np.concatenate([np.flatnonzero(inside), np.flatnonzero(~inside)]),
         sizes=np.array([int(inside.sum())]),
         cheapest=pool.cheapest(budgets),
-        note=" ".join(notes),
+        note=" ".join(filter(None, notes)),
     )
 
 
@@ -202,8 +201,13 @@ def _is_limit(value: Any) -> bool:
     return math.isfinite(value)
 
 
-def _no_cost_note(name: str, lacking: int, num_archs: int) -> str:
-    return f"{lacking} of {num_archs} archs have no {name}, and are within no limit on it."
+def _note(pool: Pool, name: str, values: Floats) -> str:
+    """How many archs lack a cost, and which setup a latency is of; "" where there is nothing to say."""
+    said = pool.cost_note(name)
+    lacking = int(np.isnan(values).sum())
+    if lacking:
+        said += f" {lacking} of {len(values)} archs have no {name}, and are within no limit on it."
+    return said.strip()
 
 
 def filled_chains(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbzero import metrics
-from nbzero.errors import UsageError, check_known, count_of
+from nbzero.errors import UsageError, check_known, count_of, names as names_of
 from nbzero.frame import Frame
 from nbzero.judge.budgets import chains_of
 from nbzero.judge.correlations import CORRELATIONS, Undefined, correlations_frame, judges_of, omits
@@ -50,7 +51,7 @@ class Report:
         intervals: with resamples, else None: proxy, metric, value, low, high; every metric of the reader's
             proxy, and every proxy's mBR.
         notes: what was left out or is missing.
-        budgets, bootstrap: limits of each cost, and how intervals are made where they were asked for.
+        budgets, bootstrap: how many limits a cost has, and how intervals are made where they were asked for.
         source: what is known of the reader's scores beside their numbers.
     """
 
@@ -130,6 +131,7 @@ def evaluate(
     direction: int = 1,
     k: int | None = None,
     fraction: float = 0.05,
+    costs: str | Iterable[str] | None = None,
     budgets: int = 5,
     resamples: int = 0,
     bootstrap_seed: int = 0,
@@ -149,13 +151,15 @@ def evaluate(
         name: what to call it; a stored proxy keeps its own.
         direction: +1 where higher scores are better, -1 where lower ones are.
         k, fraction: of BR@K and P@topK, as in `correlations`.
-        budgets: how many limits for each of macs, params and depth.
+        costs: which have limits, as in `constrained`; None is macs, params and depth.
+        budgets: how many limits for each of them.
         resamples, bootstrap_seed, level: of bootstrap intervals.
         undefined: "last", or "omit", which narrows the pool to the archs that have a score of `name`, for all
             proxies alike.
 
     Raises:
-        NothingFoundError: the scores name no arch of the pool.
+        UnknownNameError: a cost that the pool does not have.
+        NothingFoundError: the scores name no arch of the pool; a latency that was not measured.
         UsageError: scores of archs that are no members, twice of one arch, all absent, or of another length;
             another direction; a name that is taken; and of a function what `score_archs` raises.
     """
@@ -185,7 +189,21 @@ def evaluate(
         pool, values, omitted = _without_undefined(pool, values, name)
         notes = [*notes, *omitted]
     own = pool.with_scores({name: values * direction, **pool.scores})
-    return _report(own, name, k, fraction, budgets, bootstrap, notes, source)
+    return _report(own, name, k, fraction, _limited(own, costs), budgets, bootstrap, notes, source)
+
+
+def _limited(pool: Pool, costs: str | Iterable[str] | None) -> list[str]:
+    """The costs that have limits in a report; none where the pool has no cost and none was named.
+
+    Raises:
+        UsageError: an empty list.
+    """
+    if costs is None:
+        return list(pool.costs)
+    named = [costs] if isinstance(costs, str) else names_of("costs", costs)
+    if not named:
+        raise UsageError("costs is an empty list; name one or more, or leave it out for macs, params, depth")
+    return named
 
 
 def _stored(pool: Pool, proxy: str) -> tuple[Pool, Floats, str]:
@@ -241,6 +259,7 @@ def _report(
     name: str,
     k: int | None,
     fraction: float,
+    costs: list[str],
     budgets: int,
     bootstrap: Bootstrap | None,
     notes: list[str],
@@ -253,15 +272,15 @@ def _report(
     if bootstrap is not None:
         intervals += _own_intervals(own, name, ordered, judges_of(own, k, fraction), bootstrap)
     parts = []
-    for spacing, prefix in spacings(budgets, "quantile") if own.costs else []:
-        judged = judged_of(own, entries, chains_of(own, None, budgets, spacing), bootstrap)
+    for spacing, prefix in spacings(budgets, "quantile") if costs else []:
+        judged = judged_of(own, entries, chains_of(own, costs, budgets, spacing), bootstrap)
         mbr = mbr_columns(own, entries, judged, budgets, spacing, bootstrap, prefix)
         ends = ("_low", "_high")
         columns |= {column: values for column, values in mbr.items() if not column.endswith(ends)}
         parts.append((spacing, picks_frame(own, entries, judged, bootstrap)))
         if bootstrap is not None:
             intervals += _mbr_intervals(columns["proxy"].tolist(), mbr)
-    notes = [*notes, *ordered.notes]
+    notes = [*notes, *ordered.notes, *filter(None, map(own.cost_note, costs))]
     if not parts:
         notes.append(f"{own.space} has none of macs, params and depth, so there is no mBR.")
     found = None

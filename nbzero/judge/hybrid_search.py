@@ -308,7 +308,7 @@ def best_hybrids(
             those are more than 24, `PAPER`'s. A proxy that no arch has a score of is left out then, with a
             note.
         rule: "rank_sum", "log_rank", or, for few members and archs, "majority".
-        costs: macs, params, depth or stage features; of several the mean of their mBR.
+        costs: macs, params, depth, latencies or stage features; of several the mean of their mBR.
         budgets, spacing, normalise: as `metrics.mbr`, but the spacing is "quantile" by default. Limits of
             your own go with one cost.
         draws: how often the accuracies are dealt out at random, to see what the best of so many combinations

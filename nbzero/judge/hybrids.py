@@ -25,6 +25,7 @@ from nbzero.judge.rows import unscored_notes
 from nbzero.judge.votes import EXPERTS, copeland
 from nbzero.metrics.arrays import ranks
 from nbzero.metrics.picks import NORMALISATIONS, given_limits, is_number_of_limits
+from nbzero.release.latencies import is_latency
 from nbzero.spaces.published import doubt_notes, doubtful_in
 from nbzero.text import marked
 
@@ -100,9 +101,12 @@ class Criterion:
         for name in self.costs:
             absent = int(np.isnan(pool.cost(name)).sum())
             if absent:
+                instead = f'a pool where="{name} > 0"'
+                if is_latency(name):
+                    instead = f"the archs that were timed: pool.only(pool.cost({name!r}) > 0)"
                 raise UsageError(
-                    f"{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have,"
-                    f' or a pool where="{name} > 0"'
+                    f"{absent} of {len(pool)} archs have no {name}; hybrids need a cost that all have, "
+                    f"or {instead}"
                 )
         return chains_of(pool, self.costs, self.budgets, self.spacing)
 
@@ -327,7 +331,7 @@ class Hybrid:
 
         Args:
             pools: one or several.
-            costs: macs, params, depth or stage features; of several the mBR is the mean.
+            costs: macs, params, depth, latencies or stage features; of several the mBR is the mean.
             budgets, spacing, normalise: as `metrics.mbr`, but the spacing is "quantile" by default. Limits of
                 your own go with one cost.
 

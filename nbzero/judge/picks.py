@@ -72,8 +72,8 @@ def constrained(
     A row per cost, budget and proxy, the random pick and the oracle included.
 
     Args:
-        costs: macs, params, depth or any stage feature of the space, one or several. None is every one of the
-            first three that it has.
+        costs: macs, params, depth, a latency ("latency", or "latency:SETUP") or any stage feature of the
+            space, one or several. None is every one of the first three that it has.
         budgets: how many limits for each cost; the limits themselves; or a mapping, {"macs": 1e8, "params":
             1e6}, which is one budget that holds all of them at once.
         spacing: of a number of limits: "quantile" (equal shares of the archs) or "even" (the paper's equal

@@ -25,6 +25,7 @@ from nbzero.errors import (
 )
 from nbzero.proxies.facts import PROXIES
 from nbzero.release import conditions
+from nbzero.release.latencies import LATENCY, is_latency, latency_names, no_latency
 from nbzero.release.opened import (
     COSTS,
     Accuracy,
@@ -39,7 +40,7 @@ from nbzero.release.opened import (
 from nbzero.release.record import Record
 from nbzero.release.schema import columns_of
 from nbzero.release.table import Wanted, none_meets, numbers_of, select
-from nbzero.release.values import archs_column
+from nbzero.release.values import archs_column, latencies_of
 from nbzero.spaces.published import categories_of
 from nbzero.surrogate import Surrogate, predicted_column, surrogate_of
 
@@ -88,6 +89,9 @@ class Selection:
             stage.
         categories: features whose numbers are names without an order -> the names, by number.
         unscored: proxies that no arch has a score of -> why, as the release says of the first arch.
+        latencies: setup -> (N,) float64 milliseconds, NaN where an arch was not timed. They are limits where
+            they are named, and no proxies.
+        setup: the one that `latency` means where no setup is named; "" where it is none of these.
     """
 
     space: str
@@ -96,22 +100,44 @@ class Selection:
     features: Mapping[str, Floats] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unscored: Mapping[str, str] = field(default_factory=dict)
+    latencies: Mapping[str, Floats] = field(default_factory=dict)
+    setup: str = ""
 
     def __len__(self) -> int:
         return len(self.archs)
 
     def cost(self, name: str) -> Floats:
-        """One cost column, or a feature that is an amount as one.
+        """One cost column; a latency, like "latency" or "latency:cpu-1:mine"; a feature that is an amount.
 
-        UnknownNameError where there is none of that name.
+        Raises:
+            UnknownNameError: there is none of that name.
+            NothingFoundError: no arch of the space was timed.
         """
         amounts = {
             feature: values for feature, values in self.features.items() if feature not in self.categories
         }
-        known = {**amounts, **self.costs}
-        if name not in known:
-            raise unknown_name(f"cost of {self.space}", name, known)
-        return known[name]
+        known = {**amounts, **self.latency_costs, **self.costs}
+        if name in known:
+            return known[name]
+        if is_latency(name):
+            raise no_latency(self.space, name, self.latency_costs)
+        raise unknown_name(f"cost of {self.space}", name, known)
+
+    @property
+    def latency_costs(self) -> dict[str, Floats]:
+        """The latencies by their names as costs: latency, and latency:SETUP of each setup."""
+        found = {}
+        if self.setup in self.latencies:
+            found[LATENCY] = self.latencies[self.setup]
+        for setup, values in self.latencies.items():
+            found[f"{LATENCY}:{setup}"] = values
+        return found
+
+    def cost_note(self, name: str) -> str:
+        """Which setup is meant by latency; "" for other costs, which say it themselves."""
+        if name != LATENCY:
+            return ""
+        return f"{LATENCY} is that of setup {self.setup}, in ms."
 
     def why_unscored(self, proxy: str) -> str:
         """The name of a proxy that no arch has a score of, and the reason where the release has one."""
@@ -201,7 +227,7 @@ class Pool(Selection):
 
     def _check_lengths(self, num: int) -> None:
         columns: dict[str, Any] = {"arch_ids": self.arch_ids, "archs": self.archs}
-        columns |= {**self.costs, **self.scores, **self.features}
+        columns |= {**self.costs, **self.scores, **self.features, **self.latency_costs}
         wrong = [f"{name} {len(values)}" for name, values in columns.items() if len(values) != num]
         if wrong:
             made = f"a pool of {count_of(num, 'accuracy', 'accuracies')}"
@@ -299,6 +325,7 @@ class Pool(Selection):
             costs=_rows(self.costs, keep),
             scores=_rows(self.scores, keep),
             features=_rows(self.features, keep),
+            latencies=_rows(self.latencies, keep),
         )
 
     def with_scores(self, scores: Mapping[str, Floats]) -> Self:
@@ -400,6 +427,8 @@ def as_sample(source: Sample | Pool) -> Sample:
         features=source.features,
         categories=source.categories,
         unscored=source.unscored,
+        latencies=source.latencies,
+        setup=source.setup,
         targets={**source.scores, **absent, **source.costs, ACCURACY: source.accuracy},
     )
 
@@ -467,6 +496,8 @@ def pool_of(
         features=_rows(loaded.features, ids),
         categories=loaded.categories,
         unscored=loaded.why_no_scores(ids, _without(scores), looked_for=proxies is None),
+        latencies=loaded.latencies(ids),
+        setup=loaded.setup,
         dataset=dataset,
         recipe=str(loaded.named("runs")),
         protocol=protocol or loaded.named("scores") or "",
@@ -574,6 +605,8 @@ def sample_of(
         features=_rows(loaded.features, ids),
         categories=loaded.categories,
         unscored=unscored,
+        latencies=loaded.latencies(ids),
+        setup=loaded.setup,
         targets=found | {name: values for name, values in costs.items() if name in names},
     )
 
@@ -585,6 +618,7 @@ class _Loaded:
         rows: (rows,) the archs that meet the condition.
         archs: (archs,) strings.
         seed, score_seed: of the runs and the scores, as numbers or "mean".
+        setup: of the latencies where none is named; "" where the space has none of it.
     """
 
     def __init__(self, release: Opened, space: str, wanted: Wanted, where: str | None, orient: bool) -> None:
@@ -602,6 +636,8 @@ class _Loaded:
             name: options for name, options in categories_of(space).items() if name in self.features
         }
 
+        self.setup = latency_names(release, self.space).get(LATENCY, "")
+
     def _of_archs(self, name: str) -> Floats:
         return np.asarray(archs_column(self.space, name), np.float64)
 
@@ -610,6 +646,10 @@ class _Loaded:
 
     def numbers(self, kind: Literal["runs", "scores"], column: str) -> Floats:
         return numbers_of(self.release, self.space, kind, column, self.wanted)
+
+    def latencies(self, ids: Ints) -> dict[str, Floats]:
+        """(rows,) of each setup, NaN where an arch was not timed."""
+        return {setup: latencies_of(self.space, setup)[ids] for setup in self.space.setups}
 
     def scores(self, names: Iterable[str], ids: Ints) -> dict[str, Floats]:
         """(rows,) of each proxy, in the direction asked for."""

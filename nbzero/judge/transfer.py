@@ -245,7 +245,7 @@ def _cost_names(pools: list[Pool], metric: str, costs: str | Iterable[str]) -> l
     names = _listed(costs)
     known: set[str] = set()
     for pool in pools:
-        known |= pool.costs.keys()
+        known |= {**pool.costs, **pool.latency_costs}.keys()
     if metric in MBR:
         check_known("cost in these pools", names, known)
     if not names:
@@ -333,9 +333,13 @@ class _Judge:
         return [codes(values) for values in scores]
 
     def _why_undefined(self) -> str:
-        lacking = [name for name in self.by.costs if name not in self.pool.costs]
+        there = {**self.pool.latency_costs, **self.pool.costs}
+        lacking = [name for name in self.by.costs if name not in there]
         if self.by.is_mbr and lacking:
             return f"{self.pool.space} has no {', '.join(lacking)}"
+        partly = [name for name in self.by.costs if name in there and np.isnan(there[name]).any()]
+        if self.by.is_mbr and partly:
+            return f"some archs of {self.pool.space} have no {', '.join(partly)}"
         if not self._rows:
             return "none of the proxies has a score there"
         return ""
@@ -360,7 +364,7 @@ class _Judge:
         table, accuracy = self._scores[:, rows], self.pool.accuracy[rows]
         of_costs = []
         for name in self.by.costs:
-            cost = self.pool.costs[name][rows]
+            cost = self.pool.cost(name)[rows]
             limits = budget_limits(cost, self.by.budgets, MBR[self.by.name])
             found = picks(table, accuracy, *within(cost, limits))
             of_costs.append(mean_rank(found, len(rows), self.by.normalise))

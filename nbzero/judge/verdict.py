@@ -80,8 +80,8 @@ def verdict_of(
 
     Args:
         pool: with the proxy's scores.
-        table: a row per proxy with kendall and, where there are costs, mbr_COST and mbr_union; with
-            kendall_low and kendall_high where these are made already.
+        table: a row per proxy with kendall and, where there are costs, mbr_COST of each cost that has limits,
+            and mbr_union; with kendall_low and kendall_high where these are made already.
         budgets: limits of each cost.
         bootstrap: of the intervals.
         source: of the proxy's scores.
@@ -98,9 +98,10 @@ def verdicts_of(
     source: Source = UNKNOWN,
 ) -> dict[str, tuple[str, ...]]:
     """`verdict_of` of several proxies or costs, all on the same resamples."""
-    costs = [cost for cost in pool.costs if f"mbr_{cost}" in table]
+    limited = _limited(table)
+    costs = [cost for cost in pool.costs if limited and not np.isnan(pool.costs[cost]).all()]
     beside = {name: _reference(name, costs) for name in names}
-    found = _leads_over(pool, beside, costs, budgets, bootstrap)
+    found = _leads_over(pool, beside, limited, budgets, bootstrap)
     verdicts = {}
     for name in names:
         verdicts[name] = (
@@ -116,14 +117,21 @@ def verdicts_of(
     return verdicts
 
 
+def _limited(table: Frame) -> list[str]:
+    """The costs that have limits in a table of mBR."""
+    ends = ("_union", "_pool", "_low", "_high")
+    mbr = [column for column in table.columns if column.startswith("mbr_") and not column.endswith(ends)]
+    return [column.removeprefix("mbr_") for column in mbr]
+
+
 def _leads_over(
-    pool: Pool, beside: Mapping[str, str], costs: list[str], budgets: int, bootstrap: Bootstrap
+    pool: Pool, beside: Mapping[str, str], limited: list[str], budgets: int, bootstrap: Bootstrap
 ) -> dict[str, Lead]:
-    """The lead of each proxy that has scores over the cost beside it."""
+    """The lead of each proxy that has scores over the cost beside it, by mBR over limits on some costs."""
     found: dict[str, Lead] = {}
-    if not costs:
+    if not limited:
         return found
-    chains = filled_chains(pool, costs, budgets, "quantile")
+    chains = filled_chains(pool, limited, budgets, "quantile")
     for other in dict.fromkeys(filter(None, beside.values())):
         rows = {}
         for name, its in beside.items():
@@ -157,7 +165,7 @@ def _reference(name: str, costs: list[str]) -> str:
 def _place(pool: Pool, name: str, table: Frame) -> list[str]:
     by, called = "kendall", "Kendall's tau"
     if UNION in table:
-        *costs, last = [cost for cost in pool.costs if f"mbr_{cost}" in table]
+        *costs, last = _limited(table)
         on = f"{', '.join(costs)} and {last}" if costs else last
         by, called = UNION, f"mBR over limits on {on}"
     if math.isnan(_value(table, name, by)):

@@ -5,9 +5,12 @@ const CROWDED = 0.05;  // and one whose middle half spans less of its range a sy
 const KINDS = ["predicted", "measured"];  // drawn in this order
 const NEAR = 22;  // pixels within which a click means a point
 
-// The names that can be on the axis: the costs and scores of the pool, and the reader's.
-const axisNames = () => [...(hasOwn() ? [YOURS] : []), ...Object.keys(state.pool.scores)];
-const valuesOf = (name) => (name === YOURS ? state.own.values : numbers(state.pool.scores[name]));
+// The names that have a rank: the costs and scores of the pool, and the reader's. Latencies can be on the axis too.
+const rankedNames = () => [...(hasOwn() ? [YOURS] : []), ...Object.keys(state.pool.scores)];
+const axisNames = () => [...rankedNames(), ...Object.keys(state.pool.latencies)];
+const costsOf = (pool) => ({...pool.costs, ...pool.latencies});
+const isCost = (name) => name in costsOf(state.pool);
+const valuesOf = (name) => (name === YOURS ? state.own.values : numbers(state.pool.scores[name] ?? state.pool.latencies[name]));
 const isLower = (name) => (name === YOURS ? state.own.lower : state.pool.lower.includes(name));
 
 // The Vega scale of the finite values of the archs that could be drawn.
@@ -63,13 +66,13 @@ function extent(points, axis) {
 }
 
 const chosenPoint = () => state.drawn.points.filter((point) => point.i === state.arch).map(({x, y}) => ({x, y}));
-const axisTitle = (name) => (name in state.pool.costs ? inUnits(name) : `score of ${said(name)}${isLower(name) ? ", lower is better" : ""}`);
+const axisTitle = (name) => (isCost(name) ? inUnits(name) : `score of ${said(name)}${isLower(name) ? ", lower is better" : ""}`);
 
 function scatterSpec() {
   const {points, scale} = state.drawn, scaled = (range) => ({field: "kind", type: "nominal", title: null, scale: {domain: KINDS, range}, legend: null});
   const given = (field) => ({field, type: "quantitative", scale: null, legend: null});
   const title = `${axisTitle(state.proxy)}${scale.type === "linear" ? "" : scale.type === "log" ? ", log scale" : ", log scale to both sides of 0"}`;
-  const format = state.proxy in state.pool.costs ? "~s" : ".3~g";
+  const format = state.proxy in state.pool.costs ? "~s" : ".3~g";  // of milliseconds no powers
   const x = {field: "x", type: "quantitative", title, scale: {...scale, domain: extent(points, "x"), nice: false, padding: 12}, axis: {format, labelOverlap: true, tickCount: 6}};
   const y = {field: "y", type: "quantitative", title: measured(), scale: {domain: extent(points, "y"), nice: false, padding: 12}, axis: {format: ".3~f"}};
   return {

@@ -30,8 +30,12 @@ function show(id, value, text) {
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const whole = (value) => value.toLocaleString("en-US", {maximumFractionDigits: 0});
 const tenths = new Intl.NumberFormat("en-US", {maximumFractionDigits: 1});
-// Costs are whole numbers: a large limit admits the same archs without its fraction.
-const amount = (value) => tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));
+// A large limit on what is counted admits the same archs without its fraction; small ones may be milliseconds.
+function amount(value) {
+  if (Number.isNaN(value)) return "\u2013";
+  if (Math.abs(value) < 10) return String(Number(value.toPrecision(3)));
+  return tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));
+}
 // Six digits, of whole numbers all.
 const digits = (value) => (Number.isInteger(value) && Math.abs(value) < 1e12 ? whole(value) : String(Number(value.toPrecision(6))));
 const rounded = (value) => String(Number(value.toFixed(2)));

@@ -31,7 +31,7 @@ function axisOptions() {
   };
   const proxies = Object.keys(pool.scores).filter((name) => !(name in pool.costs));
   const doubtful = Object.keys(pool.doubtful).length ? `, ${data.mark} doubtful` : "";
-  at("axis").replaceChildren(...[["your file", hasOwn() ? [YOURS] : []], ["costs", Object.keys(pool.costs)], [`scores${doubtful}`, proxies]].filter(([, names]) => names.length).map(([label, names]) => group(label, names)));
+  at("axis").replaceChildren(...[["your file", hasOwn() ? [YOURS] : []], ["costs", Object.keys(costsOf(pool))], [`scores${doubtful}`, proxies]].filter(([, names]) => names.length).map(([label, names]) => group(label, names)));
 }
 
 function chooseProxy(name) {
@@ -71,7 +71,7 @@ function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const named = data.pools.filter((pool) => ["space", "dataset", "recipe"].every((key) => !asked.has(key) || asked.get(key) === pool[key]));
   const pool = named.length ? largest(named) : state.pool ?? largest(data.pools);
-  if (asked.get("x") in pool.scores) state.proxy = asked.get("x");
+  if (asked.get("x") in {...pool.scores, ...pool.latencies}) state.proxy = asked.get("x");
   state.scale = ["log", "linear"].includes(asked.get("scale")) ? asked.get("scale") : "auto";
   const hidden = (asked.get("hide") ?? "").split(",");
   for (const kind of KINDS) state.shows[kind] = !hidden.includes(kind);

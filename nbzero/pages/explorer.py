@@ -23,6 +23,7 @@ from nbzero.pages.shared import (
     check_found,
     found_in,
     is_lower_better,
+    latency_in_words,
     noise_in_words,
     notes_of_all,
     protocol_in_words,
@@ -32,6 +33,7 @@ from nbzero.pages.shared import (
     split_in_words,
 )
 from nbzero.plots.words import UNITS, metric_unit
+from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, split_column
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
@@ -91,10 +93,14 @@ def _content(bench: Bench, found: Found, split: Split) -> dict[str, Any]:
     pools = [_pool_content(bench, pool, packed) for pool in found.pools]
     of_all = notes_of_all(bench, found, split)
     proxies: dict[str, str] = {}
+    units = dict(UNITS)
     for pool in pools:
         pool["notes"] += of_all
         for name in pool["scores"]:
             proxies[name] = proxy_in_words(name)
+        for name in pool["latencies"]:
+            proxies[name] = latency_in_words(name)
+            units[name] = UNITS[LATENCY]
     release = f"data version {bench.version} (manifest {bench.sha256[:12]})"
     return {
         "about": f"An explorer of nbzero {nbzero.__version__} on {release}, {split} split. This page is one "
@@ -103,7 +109,7 @@ def _content(bench: Bench, found: Found, split: Split) -> dict[str, Any]:
         "packed": packed.all(),
         "scale": SCALE,
         "proxies": proxies,
-        "units": UNITS,
+        "units": units,
         "mark": MARK,
     }
 
@@ -127,6 +133,7 @@ def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
         "num_measured": len(pool),
         "archs": packed.lines(sample.archs),
         "costs": {name: scores[name] for name in COSTS if name in sample.costs},
+        "latencies": {name: packed.numbers(values) for name, values in sample.latency_costs.items()},
         "scores": scores,
         "lower": [name for name in scores if is_lower_better(name)],
         "has_stages": pool.space in CHOICES,
@@ -196,6 +203,7 @@ def _notes(bench: Bench, pool: Pool, sample: Sample) -> list[str]:
         f"{noise_in_words(pool)}. A difference below the noise means nothing.",
         f"Scores: {protocol_in_words(pool)}, seed 0, as computed, signs untouched. The rank of an arch is "
         "how many archs of the space with a score have a better one; 0 is best.",
+        *filter(None, [sample.cost_note(name) for name in sample.latency_costs]),
         *doubt_notes(pool.space, pool.scores),
     ]
     if sample.unscored:

@@ -57,13 +57,13 @@ function factsOf(i) {
   if (pool.predicted) {
     facts.push(fact("predicted, no measurement", places(predictedOf(i)), `95 % of its mean ${spread(predictedOf(i, "sd_mean"))}, of one training ${spread(predictedOf(i, "sd_run"))}`));
   }
-  for (const [name, column] of Object.entries(pool.costs)) facts.push(fact(inUnits(name), amount(numbers(column)[i])));
+  for (const [name, column] of Object.entries(costsOf(pool))) facts.push(fact(inUnits(name), amount(numbers(column)[i])));
   return [...facts, fact("number in build order", String(i))];
 }
 
 function scoresTable(i) {
   const pool = state.pool, rows = [];
-  for (const name of axisNames()) {
+  for (const name of rankedNames()) {
     const values = valuesOf(name), {rank, of} = rankOf(i, values, isLower(name));
     rows.push([name, values[i], rank, of]);
   }

@@ -65,12 +65,12 @@ function showRegion() {
     show("region-summary", "", "Drag over the chart, or type its ends.");
     return;
   }
-  const inside = state.drawn.points.filter(inRegion).sort((a, b) => b.kind - a.kind || b.y - a.y), costs = Object.keys(state.pool.costs);
+  const inside = state.drawn.points.filter(inRegion).sort((a, b) => b.kind - a.kind || b.y - a.y), costs = costsOf(state.pool);
   show("region-summary", inside.length, `${whole(inside.length)} archs in the region: ${summaryOf(inside)}.`);
   if (!inside.length) return;
-  const archs = lines(state.pool.archs), own = state.proxy in state.pool.costs ? [] : [state.proxy];
-  const rows = inside.slice(0, LISTED).map(({i, x, y, kind}) => [archs[i], KINDS[kind], y, ...own.map(() => x), ...costs.map((name) => numbers(state.pool.costs[name])[i])]);
-  const columns = ["arch", "kind", state.pool.metric, ...own.map(() => "score"), ...costs];
+  const archs = lines(state.pool.archs), own = isCost(state.proxy) ? [] : [state.proxy];
+  const rows = inside.slice(0, LISTED).map(({i, x, y, kind}) => [archs[i], KINDS[kind], y, ...own.map(() => x), ...Object.values(costs).map((column) => numbers(column)[i])]);
+  const columns = ["arch", "kind", state.pool.metric, ...own.map(() => "score"), ...Object.keys(costs)];
   at("region-home").replaceChildren(tableOf({
     id: "region-table", title: "Archs in the region", choose: (arch) => chooseArch(archs.indexOf(arch)),
     notes: [inside.length > LISTED ? `The first ${LISTED} of ${whole(inside.length)}, measured ones first, then the most accurate.` : "Measured ones first, then the most accurate."],

@@ -23,7 +23,8 @@ const largest = (pools) => pools.reduce((one, other) => (other.size > one.size ?
 const pools = (space) => data.pools.filter((pool) => pool.space === space);
 const setting = (pool) => `${pool.dataset}, ${pool.recipe}`;
 const scoresOf = (name) => numbers(state.pool.scores[name]);
-const costOf = () => (state.cost ? numbers(state.pool.costs[state.cost]) : null);
+const limited = (pool) => ({...pool.costs, ...pool.latencies});
+const costOf = () => (state.cost ? numbers(limited(state.pool)[state.cost]) : null);
 
 function now() {
   const pool = state.pool, accuracy = numbers(pool.accuracy), cost = costOf();
@@ -34,7 +35,7 @@ function now() {
 
 function choosePool(pool) {
   state.pool = pool;
-  const proxies = Object.keys(pool.scores), costs = Object.keys(pool.costs);
+  const proxies = Object.keys(pool.scores), costs = Object.keys(limited(pool));
   if (!proxies.includes(state.proxy)) state.proxy = pool.opens ?? proxies[0];
   if (!costs.includes(state.cost)) state.cost = costs.includes("macs") ? "macs" : costs[0] ?? "";
   options(at("space"), [...new Set(data.pools.map((one) => one.space))], pool.space);
@@ -111,7 +112,7 @@ function picksTable(inside, accuracy, ranks, words) {
 function scatterPoints() {
   const {inside, accuracy} = now(), pool = state.pool, archs = lines(pool.archs), scores = scoresOf(state.proxy), admitted = new Set(inside);
   const place = at("axis").value === "rank" ? places(scores) : scores, kinds = KINDS(), small = pool.size > 2000 ? 10 : 34, points = [];
-  const costs = Object.entries(pool.costs).map(([name, column]) => [name, numbers(column)]);
+  const costs = Object.entries(limited(pool)).map(([name, column]) => [name, numbers(column)]);
   const point = (i, kind) => ({
     x: place[i], y: accuracy[i], kind: kinds[kind], size: [small, small, 300, 190][kind], opacity: [.6, .75, 1, 1][kind], arch: archs[i],
     told: [archs[i], `${pool.metric} ${accuracy[i].toFixed(4)}`, `score ${Number(scores[i].toPrecision(6))}`,

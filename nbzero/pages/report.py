@@ -37,6 +37,7 @@ from nbzero.pages.shared import (
 )
 from nbzero.plots.paper import RESAMPLES
 from nbzero.plots.words import UNITS, metric_unit
+from nbzero.release.latencies import LATENCY
 from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
 from nbzero.text import MARK
 
@@ -114,6 +115,9 @@ def _content(bench: Bench, found: Found, split: Split, budgets: int, resamples: 
             proxies[name] = proxy_in_words(name)
             if is_lower_better(name):
                 proxies[name] += " Lower raw scores are better: the sign is turned here."
+    units = dict(UNITS)
+    for pool in pools:
+        units |= dict.fromkeys(pool["latencies"], UNITS[LATENCY])
     release = f"data version {bench.version} (manifest {bench.sha256[:12]})"
     return {
         "about": f"A report of nbzero {nbzero.__version__} on {release}, {split} split. "
@@ -121,7 +125,7 @@ def _content(bench: Bench, found: Found, split: Split, budgets: int, resamples: 
         "pools": pools,
         "columns": columns.all(),
         "proxies": proxies,
-        "units": UNITS,
+        "units": units,
         "oracle": ORACLE,
         "random": RANDOM,
         "mark": MARK,
@@ -130,6 +134,7 @@ def _content(bench: Bench, found: Found, split: Split, budgets: int, resamples: 
 
 def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resamples: int) -> dict[str, Any]:
     costs = {name: values for name, values in pool.costs.items() if not np.isnan(values).all()}
+    latencies = {name: values for name, values in pool.latency_costs.items() if not np.isnan(values).all()}
     mbr: dict[str, Frame] = {}
     if costs:
         for spacing in _SPACINGS:
@@ -150,6 +155,7 @@ def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resa
         "archs": columns.lines(pool.archs),
         "accuracy": columns.numbers(pool.accuracy),
         "costs": {name: columns.numbers(values) for name, values in costs.items()},
+        "latencies": {name: columns.numbers(values) for name, values in latencies.items()},
         "scores": {name: columns.numbers(values) for name, values in scores.items()},
         "opens": _opens(pool, ours),
         "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
@@ -227,6 +233,7 @@ def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[
         f"Scores: {protocol_in_words(pool)}, seed 0. Those of proxies by which lower is better have their "
         "sign turned. An arch without a score ranks below every other one; minus infinity is a number.",
         _TRUE_RANK,
+        *filter(None, [pool.cost_note(name) for name in pool.latency_costs]),
         _noise_in_words(pool, mbr, ordered),
         *doubt_notes(pool.space, pool.scores),
     ]

@@ -100,6 +100,11 @@ def proxy_in_words(name: str) -> str:
     return f"{name} ({row.family}): {row.meaning}. Source: {row.source}."
 
 
+def latency_in_words(name: str) -> str:
+    """What a latency is, by its name as a cost."""
+    return f"{name}: milliseconds that one pass of the network took, measured. Nothing is judged by it."
+
+
 def is_lower_better(name: str) -> bool:
     """Whether lower raw scores of a proxy are better; of a cost they are not."""
     return name in PROXIES and PROXIES[name].direction < 0

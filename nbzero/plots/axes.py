@@ -110,6 +110,7 @@ def cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
     from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = float(values.min()), float(values.max())
+    are_whole = all(value.is_integer() for value in values.tolist())
     is_log = low > 0 and high / low > SKEWED
     if is_log:
         steps = (1.0, 3.0) if high / low < 1000 else (1.0,)
@@ -119,7 +120,7 @@ def cost_axis(axes: Axes, cost: str, values: Floats) -> bool:
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlabel(in_units(cost))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=are_whole, steps=[1, 2, 5, 10]))
     if high >= 1000:
         axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     return is_log

@@ -113,7 +113,8 @@ class Drawing:
         The other arguments and errors are those of `Bench.pool`.
 
         Args:
-            cost: macs, params, depth or a stage feature; several for mbr and distributions.
+            cost: macs, params, depth, latency, latency:SETUP or a stage feature; several for mbr and
+                distributions.
             budgets: a number of limits, or the limits; None is 5.
             spacing: of a number of limits, "quantile" or "even"; None is quantile, of mbr both side by side.
             size: (width, height) in inches; None is what the content needs.
@@ -284,7 +285,7 @@ def _same_elsewhere(bench: Bench, pool: Pool, space: str) -> Pool:
 def _lacked(pool: Pool, members: Iterable[str], cost: str) -> list[str]:
     """The members and the cost that a pool does not have."""
     lacking = [name for name in members if name not in pool.scores and name not in pool.costs]
-    if cost not in pool.costs and cost not in lacking:
+    if cost not in {**pool.costs, **pool.latency_costs} and cost not in lacking:
         lacking.append(cost)
     return lacking
 

@@ -49,12 +49,13 @@ def distributions(
     Several pools are drawn over each other.
 
     Args:
-        costs: of macs, params and depth; None is every one that all pools have.
+        costs: as in `judge.constrained`; None is every one of macs, params and depth that all pools have.
+            Archs that lack a cost are not drawn.
         page: size and notes, as `Page` says: size=(7, 4), notes=False.
 
     Raises:
         UnknownNameError: a cost that a pool does not have.
-        UsageError: no pools, no cost, or pools of different metrics.
+        UsageError: no pools, no cost or one that no arch has, or pools of different metrics.
         MissingPackageError: matplotlib is not installed.
     """
     listed: list[Pool] = as_list(pools)
@@ -66,6 +67,8 @@ def distributions(
     columns = {}
     for name in chosen:
         columns[name] = [pool.cost(name) for pool in listed]
+        if np.isnan(np.concatenate(columns[name])).all():
+            raise UsageError(f"no arch to draw has {name}; name another cost, or another pool")
     figure = new_figure(3.1 * len(chosen) + 1.6, 5.0, page)
     grid = figure.subplots(
         2,
@@ -100,12 +103,13 @@ def _shared_costs(pools: Sequence[Pool]) -> list[str]:
 def _draw_cost(above: Axes, below: Axes, name: str, columns: Sequence[Floats], pools: Sequence[Pool]) -> None:
     """Accuracy against one cost, and above it how the cost is spread; `columns` has the cost of each pool."""
     together = np.concatenate(columns)
+    together = together[~np.isnan(together)]
     is_log = cost_axis(below, name, together)
     bins = _bins(together, is_log)
     for number, (pool, cost) in enumerate(zip(pools, columns, strict=True)):
         style = look(number)
         below.scatter(cost, pool.accuracy, **_dots(len(pool)), **style, label=safe(pool.name))
-        above.hist(cost, bins, color=style["color"], alpha=0.55)
+        above.hist(cost[~np.isnan(cost)], bins, color=style["color"], alpha=0.55)
     plain_axes(below, "both")
     plain_axes(above, "y")
 

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nbzero.release.latencies import LATENCY, is_latency
 from nbzero.text import marked
 
-UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks"}
+UNITS = {"macs": "multiply-adds", "params": "parameters", "depth": "blocks", LATENCY: "ms"}
 
 
 def metric_unit(metric: str) -> str:
@@ -36,12 +37,11 @@ def metric_of(metric: str, of: str = "") -> str:
 def in_units(cost: str) -> str:
     """A cost with its unit, where it has one.
 
-    >>> in_units("depth"), in_units("stem")
-    ('depth (blocks)', 'stem')
+    >>> in_units("depth"), in_units("stem"), in_units("latency:cpu-1:mine")
+    ('depth (blocks)', 'stem', 'latency:cpu-1:mine (ms)')
     """
-    if cost in UNITS:
-        return f"{cost} ({UNITS[cost]})"
-    return cost
+    unit = UNITS.get(LATENCY if is_latency(cost) else cost)
+    return f"{cost} ({unit})" if unit else cost
 
 
 def interval_of(row: Mapping[str, Any], column: str) -> str:

@@ -1,4 +1,4 @@
-"""What a release holds of each space: how many of its networks are trained, scored and predicted.
+"""What a release holds of each space: how many of its networks are trained, scored, predicted and timed.
 
 A network counts once, whatever number of seeds it has. Predictions are counted apart and never as trainings.
 It reads the index alone, and imports no numpy.
@@ -23,6 +23,7 @@ class Held(NamedTuple):
         scored: networks with scores on that data set, under any protocol.
         predicted: networks with a prediction for that recipe; None where the release has no predictions of
             the space on that data set.
+        timed: networks with a latency, under any setup, whatever the data set.
     """
 
     space: str
@@ -32,6 +33,7 @@ class Held(NamedTuple):
     trained: int
     scored: int
     predicted: int | None
+    timed: int = 0
 
 
 def held(release: Opened) -> list[Held]:
@@ -41,7 +43,7 @@ def held(release: Opened) -> list[Held]:
         space = release.space(name)
         datasets = space.datasets()
         if not datasets:
-            rows.append(Held(name, len(space.archs), None, None, 0, 0, None))
+            rows.append(Held(name, len(space.archs), None, None, 0, 0, None, _num_timed(space)))
         for dataset in datasets:
             rows += _of_dataset(space, dataset)
     return rows
@@ -58,8 +60,13 @@ def _of_dataset(space: OpenedSpace, dataset: str) -> list[Held]:
         predicted = None
         if space.groups(f"predictions/{dataset}"):
             predicted = len(_archs_with(space, f"predictions/{dataset}", recipe))
-        rows.append(Held(space.name, len(space.archs), dataset, recipe, trained, scored, predicted))
+        counts = (trained, scored, predicted, _num_timed(space))
+        rows.append(Held(space.name, len(space.archs), dataset, recipe, *counts))
     return rows
+
+
+def _num_timed(space: OpenedSpace) -> int:
+    return len(_archs_with(space, "latencies"))
 
 
 def _archs_with(space: OpenedSpace, table: str, name: str | None = None) -> set[int]:
@@ -74,13 +81,15 @@ def _archs_with(space: OpenedSpace, table: str, name: str | None = None) -> set[
 def summary(release: Opened) -> str:
     """How many networks there are in all, and how many of them are trained, scored, predicted.
 
-    Networks, not runs: one with runs of several recipes or data sets counts once.
+    Where some were timed, also how many. Networks, not runs: one with runs of several recipes or data sets
+    counts once.
     """
-    total = 0
+    total = timed = 0
     counts = dict.fromkeys(("runs", "scores", "predictions"), 0)
     for name in release.spaces:
         space = release.space(name)
         total += len(space.archs)
+        timed += _num_timed(space)
         for table in counts:
             there: set[int] = set()
             for dataset in space.datasets():
@@ -88,4 +97,4 @@ def summary(release: Opened) -> str:
             counts[table] += len(there)
     trained, scored, predicted = counts.values()
     said = f"{trained:,} of {count_of(total, 'network')} trained, {scored:,} scored, {predicted:,} predicted"
-    return f"{said}."
+    return f"{said}, {timed:,} timed." if timed else f"{said}."

@@ -11,9 +11,9 @@ The header is
 
     {"space", "sources": {Parquet path: its SHA-256}, "tables": {name: {"rows", "groups", "columns"}}}
 
-A table's name is "archs", or "runs/{dataset}" and so on. Its rows are sorted by recipe or protocol, then
-seed, then arch_id. "groups" lists [recipe or protocol, seed, first row, row after the last] of each run of
-equal keys; the seed of what has none is 0. A column is one of
+A table's name is "archs", "latencies", or "runs/{dataset}" and so on. Its rows are sorted by recipe, protocol
+or setup, then seed, then arch_id. "groups" lists [recipe, protocol or setup, seed, first row, row after the
+last] of each run of equal keys; the seed of what has none is 0. A column is one of
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
@@ -61,7 +61,7 @@ def index_path(space: str) -> str:
 
 
 def sort_keys(table: Table) -> list[str]:
-    """The order of a table's rows, in Parquet and index alike: recipe or protocol, seed, arch_id."""
+    """The order of a table's rows, in Parquet and index alike: recipe, protocol or setup, seed, arch_id."""
     return [*KEYS[table][1:], "arch_id"]
 
 

@@ -18,7 +18,16 @@ from nbzero.errors import NothingFoundError, ReleaseError, UsageError, unknown_n
 from nbzero.files import cache_folder, write_cached
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import Release
-from nbzero.release.schema import DATASETS, PROTOCOLS, RECIPES, TABLES, Table, parse_path, path_of
+from nbzero.release.schema import (
+    DATASETS,
+    PROTOCOLS,
+    RECIPES,
+    TABLES,
+    WITHOUT_DATASET,
+    Table,
+    parse_path,
+    path_of,
+)
 from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED, PUBLISHED_PROTOCOL, space_with, standard_protocol
@@ -150,7 +159,7 @@ class OpenedSpace:
         return self._numbers[key]
 
     def groups(self, table: str) -> dict[tuple[str, int], Group]:
-        """By (recipe or protocol, seed); empty where the release has no such table."""
+        """By (recipe, protocol or setup, seed); empty where the release has no such table."""
         if table not in self._groups:
             described = self.index.tables.get(table)
             listed = described["groups"] if described else []
@@ -173,6 +182,11 @@ class OpenedSpace:
         """The recipes or protocols of a dataset's table."""
         groups = self.groups(f"{kind}/{dataset}")  # rows are sorted by them
         return list(dict.fromkeys(name for name, _ in groups))
+
+    @cached_property
+    def setups(self) -> dict[str, int]:
+        """How many of its networks were timed under each setup."""
+        return {setup: group.num_rows for (setup, _), group in self.groups("latencies").items()}
 
     def seeds(self, kind: Kind, dataset: str, name: str | None) -> list[int]:
         """The seeds of a recipe or protocol."""
@@ -265,6 +279,29 @@ class Opened:
                 found.update(opened.named(kind, dataset))
         return found
 
+    @cached_property
+    def setups(self) -> dict[str, int]:
+        """How many networks were timed under each setup; the first, of most, is meant where none is named."""
+        counts: dict[str, int] = {}
+        for table, space, _ in self._tables:
+            if table == "latencies":
+                for setup, number in self.space(space).setups.items():
+                    counts[setup] = counts.get(setup, 0) + number
+        return dict(sorted(counts.items(), key=lambda counted: (-counted[1], counted[0])))
+
+    def setup(self, name: str | None) -> str | None:
+        """The setup meant; None where none was named and the release has none.
+
+        Raises:
+            UnknownNameError: a setup that the release does not have.
+        """
+        if name is None:
+            return next(iter(self.setups), None)
+        _check_name("setup", name)
+        if name not in self.setups:
+            raise unknown_name("setup", name, self.setups)
+        return name
+
     def runs(self, spaces: Iterable[str]) -> list[tuple[str, str, str]]:
         """The space, data set and recipe of all runs of some spaces."""
         found = []
@@ -315,16 +352,16 @@ class Opened:
 
         Raises:
             UnknownNameError: a table, space or dataset that does not exist.
-            UsageError: runs or scores without a dataset, or archs with one.
+            UsageError: runs or scores without a dataset, or archs or latencies with one.
             ReleaseError: the release has no such table, or its file is not what the manifest promises.
         """
         if table not in TABLES:
             raise unknown_name("table", table, TABLES)
         if space not in self.spaces:
             raise unknown_name("space", space, self.spaces)
-        if (dataset is None) != (table == "archs"):
+        if (dataset is None) != (table in WITHOUT_DATASET):
             there = self.space(space).datasets()
-            rule = f"archs are of no data set, runs and scores of one: {there}"
+            rule = f"{' and '.join(WITHOUT_DATASET)} are of no data set, runs and scores of one: {there}"
             raise UsageError(f"dataset {dataset!r} with the {table} table; {rule}")
         if dataset is not None:
             self.check_dataset(dataset)

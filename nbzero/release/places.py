@@ -1,4 +1,4 @@
-"""Where the rows of runs and scores belong: their columns space, dataset and arch.
+"""Where the rows of all tables but the archs belong: their columns space, dataset and arch.
 
 They follow from a table's path and from the archs table. Whoever writes a release puts them in, whoever
 verifies one checks them. A table that is older than these columns lacks them, and opens all the same.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nbzero.errors import ReleaseError, count_of
-from nbzero.release.schema import WHERE, TableKey, arrow_schema
+from nbzero.release.schema import TableKey, arrow_schema, where_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def lacks_places(key: TableKey, table: pa.Table) -> bool:
     """Whether a table should say where its rows belong, and does not."""
-    return key[0] != "archs" and not set(WHERE) <= set(table.column_names)
+    return not set(where_of(key[0])) <= set(table.column_names)
 
 
 def placed(key: TableKey, table: pa.Table, archs: Sequence[str], path: str) -> pa.Table:
@@ -76,13 +76,14 @@ def _check_place(name: str, said: Sequence[str | None], wanted: Sequence[str], p
 
 
 def _places(key: TableKey, table: pa.Table, archs: Sequence[str], path: str) -> dict[str, list[str]]:
-    """What the three columns hold, (rows,) each."""
-    _, space, dataset = key
+    """What those of the three columns hold that the table has, (rows,) each."""
+    kind, space, dataset = key
     ids: list[int] = table.column("arch_id").to_pylist()
     if ids and max(ids) >= len(archs):
         raise ReleaseError(f"{path}: arch_id {max(ids)}, but {space} has {count_of(len(archs), 'arch')}")
-    return {
+    columns = {
         "space": [space] * len(ids),
         "dataset": [str(dataset)] * len(ids),
         "arch": [archs[arch_id] for arch_id in ids],
     }
+    return {name: columns[name] for name in where_of(kind)}

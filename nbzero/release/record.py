@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from nbzero.errors import UnknownNameError, unknown_name
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.latencies import MEASURE, TABLE, Timing, timing_of
 from nbzero.release.opened import (
     RUN_NUMBERS,
     SPLITS,
+    Group,
     Kind,
     Opened,
     OpenedSpace,
@@ -329,6 +331,55 @@ class Record:
         if self.predicted(dataset, recipe) is not None:
             return None
         return why_no_surrogate(self._release, self._space, dataset, recipe)
+
+    def latency(self, setup: str | None = None) -> float | None:
+        """Milliseconds that one pass of a batch took: the median of repeats on one machine.
+
+        Args:
+            setup: like "cpu-1:amd-epyc-9b14"; None is that under which the release timed most networks.
+                `Bench.setups` lists them.
+
+        Returns:
+            None where the arch was not timed so; `latency_reason`, with the same argument, says why.
+
+        Raises:
+            UnknownNameError: a setup that the release does not have.
+        """
+        key = ("latency", setup)
+        if key not in self._space.kept:
+            self._space.kept[key] = self._latencies(setup)
+        found = self._space.kept[key]
+        if found is None:
+            return None
+        group, latencies = found
+        row = group.row(self.arch_id)
+        return None if row is None else float(latencies[row])
+
+    def _latencies(self, setup: str | None) -> tuple[Group, memoryview] | None:
+        """The rows of a setup and the latencies of all; None where the space has none under it."""
+        named = self._release.setup(setup)
+        group = self._space.groups(TABLE).get((str(named), 0))
+        return None if group is None else (group, self._space.numbers(TABLE, "latency_ms"))
+
+    def latency_reason(self, setup: str | None = None) -> str | None:
+        """Why `latency` with the same argument is None; None where it is a number."""
+        if self.latency(setup) is not None:
+            return None
+        there = ", ".join(self._space.setups)
+        if not there:
+            return f"the release has no latencies of {self.space}; {MEASURE} measures them"
+        named = self._release.setup(setup)
+        if named not in self._space.setups:
+            return f"the release has no latencies of {self.space} under {named}; it has those of {there}"
+        return f"this arch was not timed under {named}"
+
+    def timing(self, setup: str | None = None) -> Timing | None:
+        """The whole row of `latency`: quartiles, repeats, the reference beside it, the machine.
+
+        None where there is none.
+        """
+        named = self._release.setup(setup)
+        return None if named is None else timing_of(self._space, self.arch_id, named)
 
     def _row(self, kind: Kind, dataset: str, name: str | None, seed: int) -> int | None:
         if name is None:

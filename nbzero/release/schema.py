@@ -9,11 +9,14 @@ It is the only place where columns are named.
     predictions/{space}/{dataset}.parquet  one row per member, key arch_id, recipe
     surrogates/{space}/{dataset}.parquet   one row per network that a surrogate was fitted on, the same key
 
-The last two are derived from the runs by `builders.fit_surrogate`, as the index is. A prediction is no
-measurement.
+    latencies/{space}.parquet         one row per network timed on a machine, key arch_id, setup
 
-Rows of all but the archs say where they belong: space, data set and arch. So a table or a shard can be read
-without knowing where it came from, and a join over files of several spaces cannot mix them. Runs and scores
+Predictions and surrogates are derived from the runs by `builders.fit_surrogate`, as the index is. A
+prediction is no measurement.
+
+Rows of all but the archs say where they belong: space, arch, and data set where they are of one. So a table
+or a shard can be read without knowing where it came from, and a join over files of several spaces cannot mix
+them. Runs and scores
 made before these columns existed lack them (`nbzero.release.places`). An imported space has its own archs
 columns, and two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
 """
@@ -60,12 +63,12 @@ METRICS = {
     "glue score": (-1.0, 1.0),
 }
 
-NAMES = ("recipe", "protocol")  # columns whose texts obey NAME_RULE
+NAMES = ("recipe", "protocol", "setup")  # columns whose texts obey NAME_RULE
 NAME_RULE = "a name has up to 100 letters, digits and _ . + : -, the first a letter or digit"
 MAX_TEXT = 100_000  # characters of any other text; failures has a reason for every proxy
 
 Kind = Literal["int16", "int32", "int64", "float64", "string", "list<float64>"]
-Table = Literal["archs", "runs", "scores", "predictions", "surrogates"]
+Table = Literal["archs", "runs", "scores", "predictions", "surrogates", "latencies"]
 TableKey = tuple[Table, str, str | None]  # table, space, dataset
 _BITS: dict[str, int] = {"int16": 16, "int32": 32, "int64": 64}
 
@@ -227,6 +230,31 @@ _SURROGATES = (
 )
 
 
+_TOOK = "ms that one pass of a batch took"
+_MS = 1e-6  # ms; no pass is as short
+_LATENCIES = (
+    _ARCH_ID,
+    _PLACE[0],
+    _PLACE[2],
+    Column("setup", "string", "", "versioned name of the settings, a colon, and the machine's name"),
+    Column("latency_ms", "float64", "ms", f"median of the {_TOOK}", _MS, same=False),
+    Column("latency_q1_ms", "float64", "ms", f"lower quartile of the {_TOOK}", _MS, same=False),
+    Column("latency_q3_ms", "float64", "ms", f"upper quartile of the {_TOOK}", _MS, same=False),
+    Column("repeats", "int32", "passes", "how many were timed", 1, same=False),
+    Column("warm_up", "int32", "passes", "how many went before them", 0),
+    Column("reference", "string", "", "arch that was timed in turns with it, so that machines compare"),
+    Column("reference_ms", "float64", "ms", f"median of the {_TOOK} of the reference", _MS, same=False),
+    Column("resolution", "int16", "pixels", "of the images, squares of this side", 1),
+    Column("num_classes", "int32", "classes", "of the classifier", 1),
+    Column("batch_size", "int32", "images", "of a pass", 1),
+    Column("threads", "int16", "threads", "that torch used on the processor", 1),
+    Column("dtype", "string", "", "type of the numbers"),
+    Column("memory_format", "string", "", "how images and weights lay in memory"),
+    replace(_PROVENANCE[0], same=True),  # a setup is of one machine
+    *_PROVENANCE[1:],
+)
+
+
 def _added_since() -> frozenset[str]:
     scores = {c.name for c in TABLES["scores"] if c.nullable and c.kind == "float64"}
     return frozenset(scores.union(WHERE))
@@ -238,7 +266,9 @@ TABLES: dict[Table, tuple[Column, ...]] = {
     "scores": _scores(),
     "predictions": _PREDICTIONS,
     "surrogates": _SURROGATES,
+    "latencies": _LATENCIES,
 }
+WITHOUT_DATASET: tuple[Table, ...] = ("archs", "latencies")
 DERIVED: tuple[Table, ...] = ("predictions", "surrogates")  # from the runs, by builders.fit_surrogate
 # Columns that a table or shard may lack which is older than their names: scores and seconds of newer proxies,
 # and a table, not a shard, those of WHERE.
@@ -248,6 +278,7 @@ LATER: dict[Table, frozenset[str]] = {
     "scores": _added_since(),
     "predictions": frozenset(),
     "surrogates": frozenset(),
+    "latencies": frozenset(),
 }
 KEYS: dict[Table, tuple[str, ...]] = {
     "archs": ("arch_id",),
@@ -255,6 +286,7 @@ KEYS: dict[Table, tuple[str, ...]] = {
     "scores": ("arch_id", "protocol", "seed"),
     "predictions": ("arch_id", "recipe"),
     "surrogates": ("arch_id", "recipe"),
+    "latencies": ("arch_id", "setup"),
 }
 
 
@@ -264,10 +296,22 @@ def columns_of(table: Table, space: str | None = None) -> tuple[Column, ...]:
 
     They are those of TABLES, and for an imported space what it has instead.
     """
-    if space not in IMPORTED or table in DERIVED:
-        return TABLES[table]
     made = {"archs": _imported_archs, "runs": _imported_runs, "scores": _imported_scores}
+    if space not in IMPORTED or table not in made:
+        return TABLES[table]
     return made[table](space)
+
+
+@cache
+def where_of(table: Table) -> tuple[str, ...]:
+    """Those of WHERE that a table has beside its key; none of the archs.
+
+    >>> where_of("runs"), where_of("latencies")
+    (('space', 'dataset', 'arch'), ('space', 'arch'))
+    """
+    if table == "archs":
+        return ()
+    return tuple(column.name for column in TABLES[table] if column.name in WHERE)
 
 
 _ORDER = "official index where the benchmark has one, else position in the order of the strings, from 0"
@@ -362,21 +406,22 @@ def path_of(table: Table, space: str, dataset: str | None = None) -> str:
     >>> path_of("runs", "r1-mini", "cifar10")
     'runs/r1-mini/cifar10.parquet'
     """
-    if table == "archs":
-        return f"archs/{space}.parquet"
+    if table in WITHOUT_DATASET:
+        return f"{table}/{space}.parquet"
     return f"{table}/{space}/{dataset}.parquet"
 
 
 def parse_path(path: str) -> tuple[Table, str, str | None]:
     """The inverse of `path_of`; ReleaseError for a path that is no table's."""
-    others = "|".join(name for name in TABLES if name != "archs")
-    match = re.fullmatch(rf"(archs)/([^/]+)\.parquet|({others})/([^/]+)/([^/]+)\.parquet", path)
+    bare = "|".join(WITHOUT_DATASET)
+    others = "|".join(name for name in TABLES if name not in WITHOUT_DATASET)
+    match = re.fullmatch(rf"({bare})/([^/]+)\.parquet|({others})/([^/]+)/([^/]+)\.parquet", path)
     if not match:
-        tables = f"tables are archs/SPACE.parquet, {others}/SPACE/DATASET.parquet"
+        tables = f"tables are {bare}/SPACE.parquet, {others}/SPACE/DATASET.parquet"
         raise ReleaseError(f"{path!r} is no table of a release; {tables}")
-    archs, space, table, data_space, dataset = match.groups()
-    if archs:
-        return "archs", space, None
+    of_space, space, table, data_space, dataset = match.groups()
+    if of_space:
+        return of_space, space, None  # type: ignore[return-value]
     return table, data_space, dataset  # type: ignore[return-value]
 
 
@@ -483,6 +528,8 @@ def check_rows(table: Table, rows: Iterable[Mapping[str, Any]], where: str, spac
             _check_imported_run(row, at)
         elif table == "runs":
             _check_run(row, at)
+        elif table == "latencies":
+            _check_latency(row, at)
 
 
 def _check_names(table: Table, row: Mapping[str, Any], names: set[str], at: str) -> None:
@@ -507,6 +554,13 @@ def _check_imported_run(row: Mapping[str, Any], at: str) -> None:
     if not there or not low <= min(there) <= max(there) <= high:
         found = there or "null on both splits"
         raise ReleaseError(f"{at}: {row['metric']} is {found}; one at least, in [{low:g}, {high:g}]")
+
+
+def _check_latency(row: Mapping[str, Any], at: str) -> None:
+    """The median lies between the quartiles."""
+    first, median, third = (row[name] for name in ("latency_q1_ms", "latency_ms", "latency_q3_ms"))
+    if not first <= median <= third:
+        raise ReleaseError(f"{at}: latency_ms {median} is not within its quartiles, {first} and {third}")
 
 
 def _check_failures(row: Mapping[str, Any], at: str) -> None:
@@ -552,7 +606,7 @@ def _text_fault(c: Column, value: Any) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Whether a recipe or protocol may be named so."""
+    """Whether a recipe, protocol or setup may be named so."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,99}", text) is not None
 
 

@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 from nbzero.errors import UsageError, quoted
-from nbzero.release.schema import KEYS, NAME_RULE, TABLES, is_name
+from nbzero.release.schema import KEYS, NAME_RULE, TABLES, WITHOUT_DATASET, is_name
 
 CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
 
@@ -46,7 +46,7 @@ def check_place(place: Any, size: int) -> int:
 
 def _check_table(name: str, table: Any, size: int) -> None:
     kind, _, dataset = name.partition("/")
-    if kind not in TABLES or (kind == "archs") != (dataset == ""):
+    if kind not in TABLES or (kind in WITHOUT_DATASET) != (dataset == ""):
         raise UsageError(f"a table named {quoted(name)}")
     _expect(table, dict, name)
     rows = table.get("rows")

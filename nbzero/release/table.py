@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Of a record: what gives the columns of a table that are not offered in tables of ours.
-_METHODS = {"scores": "scores()", "predictions": "predicted()", "surrogates": "predicted()"}
+_METHODS = {
+    "scores": "scores()",
+    "predictions": "predicted()",
+    "surrogates": "predicted()",
+    "latencies": "timing()",
+}
 _IN_ALL = ("status", *RUN_NUMBERS)  # the columns of runs in a table that names none
 _OFFERED: dict[Table, tuple[str, ...]] = {"runs": (*_IN_ALL, "curve"), "scores": tuple(PROXIES)}
 _KEYS = ("space", "seed")  # what a row is of; columns where several are in one table

@@ -36,6 +36,12 @@ def of_all_archs(
     return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
 
 
+def latencies_of(space: OpenedSpace, setup: str) -> npt.NDArray[np.float64]:
+    """(archs,) milliseconds of all archs of a space under a setup that it has; NaN where not timed."""
+    group = space.groups("latencies")[setup, 0]
+    return np.asarray(_spread(space, "latencies", "latency_ms", group), np.float64)
+
+
 def _check_same_archs(space: str, dataset: str, groups: dict[int, Group]) -> None:
     """UsageError where a mean would be over more seeds of some archs than of others."""
     ids = [group.ids.tobytes() for group in groups.values()]

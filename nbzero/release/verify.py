@@ -8,6 +8,7 @@ It reads, and writes nothing.
     Every arch      against the closed forms and the build order; in a published space against its definition.
     Imported tables name their source.
     Runs, scores    against the archs, and their space, dataset and arch against the path and the archs.
+    Latencies       the same; and all of one setup are of one machine and its settings.
     Predictions     against the arrays that the surrogates table has, by predicting every member anew.
     Surrogates      against the runs that they were fitted on, where no others were added since.
     Every index     against the Parquet files that it is made of, value by value.
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from nbzero.errors import ReleaseError, count_of
 from nbzero.release.derived import stale
 from nbzero.release.index import build_index, index_path, sort_keys
+from nbzero.release.latencies import check_setups
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
 from nbzero.release.reproductions import RESULTS, checked_results
@@ -139,6 +141,8 @@ def _check_table(key: TableKey, table: pa.Table, archs: Mapping[str, Sequence[st
     rows: Rows = table.to_pylist()
     check_rows(kind, rows, path, space)
     _check_keys(rows, kind, path)
+    if kind == "latencies":
+        check_setups(rows, path)
     if space in IMPORTED:
         _check_source(table, path)
     if kind != "archs":

@@ -40,6 +40,8 @@ class Ground:
         archs: only these of it; None: all.
         budget: cost -> the most that an arch may have, like {"macs": 5e6}. Costs are macs, params and depth,
             where the definition of the space fixes them; of our spaces for 32x32 pixels and 100 classes.
+        measured: other costs that a budget may limit, by arch, like {"latency": {arch: 1.5}}. An arch that
+            has none of a limited one is not within the budget.
 
     Attributes:
         space: the name.
@@ -47,7 +49,7 @@ class Ground:
         budget: as given.
         decisions: names of what is decided.
         sizes: (D,) how many options each decision has.
-        fixed: the costs that a budget may limit.
+        fixed: the costs of every arch that a budget may limit.
 
     Raises:
         UnknownNameError: no such space, or no such cost of it.
@@ -60,12 +62,14 @@ class Ground:
         space: str | Space,
         archs: Iterable[str] | None = None,
         budget: Mapping[str, float] | None = None,
+        measured: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.space = space if isinstance(space, str) else _name_of(space)
         self._codes = codes_of(self.space)
         self.decisions, self.sizes = self._codes.names, self._codes.sizes
         self.fixed = self._codes.fixed
-        self._costs: dict[str, dict[str, int]] = {}
+        self._measured = dict(measured or {})
+        self._costs: dict[str, dict[str, float]] = {}
         self._known: dict[str, list[int]] = {}
         self._neighbours: dict[str, list[str]] = {}
         self.budget = self._checked(budget)
@@ -98,15 +102,19 @@ class Ground:
             raise UsageError(f"archs of {self.space} {twice}; name at least one, each once")
         within = [arch for arch in there if self._is_within(arch)]
         if not within:
-            least = [f"{name} {min(self.costs(arch)[name] for arch in there):,}" for name in self.budget]
             archs = count_of(len(there), "arch")
             raise NothingFoundError(
                 f"none of {archs} of {self.space} is within {self.said_budget}; the least there is: "
-                f"{', '.join(least)}"
+                f"{', '.join(self._least(name, there) for name in self.budget)}"
             )
         self.archs = tuple(within)
         self._places = {arch: place for place, arch in enumerate(within)}
         self._is_sparse = len(within) < DENSE * math.prod(self.sizes)
+
+    def _least(self, cost: str, archs: Iterable[str]) -> str:
+        """The least that some archs have of a cost, in words."""
+        there = [costs[cost] for costs in map(self.costs, archs) if cost in costs]
+        return f"{cost} {min(there):,}" if there else f"no {cost} at all"
 
     @cached_property
     def _table_DN(self) -> npt.NDArray[np.int16]:
@@ -135,10 +143,11 @@ class Ground:
             return False
         return made == arch and self._is_within(arch)
 
-    def costs(self, arch: str) -> dict[str, int]:
-        """macs, params and depth of an arch, those that its space fixes."""
+    def costs(self, arch: str) -> dict[str, float]:
+        """macs, params and depth of an arch, those that its space fixes, and what was measured of it."""
         if arch not in self._costs:
-            self._costs[arch] = self._codes.costs(arch)
+            there = {name: by_arch[arch] for name, by_arch in self._measured.items() if arch in by_arch}
+            self._costs[arch] = {**self._codes.costs(arch), **there}
         return self._costs[arch]
 
     @property
@@ -255,7 +264,7 @@ class Ground:
         if not self.budget:
             return True
         costs = self.costs(arch)
-        return all(costs[name] <= limit for name, limit in self.budget.items())
+        return all(costs.get(name, math.inf) <= limit for name, limit in self.budget.items())
 
     def _nearest(self, numbers: Numbers, number: int, leave_out: str | None = None) -> list[str]:
         """Archs of the table that differ least, ties in its order.
@@ -278,7 +287,8 @@ class Ground:
             return {}
         if not isinstance(budget, Mapping):
             raise UsageError(f"budget {quoted(budget)}; it is a limit on each cost: {{'macs': 5e6}}")
-        check_known(f"cost of {self.space} that its definition fixes", budget, self._codes.fixed)
+        known = (*self._codes.fixed, *self._measured)
+        check_known(f"cost of {self.space} that a budget may limit", budget, known)
         for name, limit in budget.items():
             is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
             if not (is_number and limit > 0):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from nbzero.errors import NothingFoundError, UsageError, check_known, quoted, un
 from nbzero.judge.hybrids import HYBRIDS, Hybrid, combined, ranked_columns
 from nbzero.judge.pool import pool_of, sample_of, seed_of_scores
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.latencies import LATENCY, latency_names, no_latency
 from nbzero.release.opened import COSTS, Opened, OpenedSpace, Seed, Split
 from nbzero.release.table import Wanted
+from nbzero.release.values import latencies_of
 from nbzero.search.answers import PredictedAccuracy
 from nbzero.search.clock import PROTOCOLS, ModelledClock, is_modelled
 from nbzero.search.codes import codes_of
@@ -38,6 +41,8 @@ class Objective:
         answer: arch -> score, or None where it has none.
         charge: arch -> seconds that it takes by the modelled clock; None where no clock knows it.
         many: archs -> their scores, where several at once are faster than one by one.
+        measured_costs: costs that no definition fixes but a release has measured, like "latency", which a
+            budget may limit: its name -> that of its setup, and the cost by arch.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Objective:
     answer: Callable[[str], float | None] = field(repr=False)
     charge: Callable[[str], float] | None = field(default=None, repr=False)
     many: Callable[[Sequence[str]], list[float | None]] | None = field(default=None, repr=False)
+    measured_costs: Callable[[str], tuple[str, dict[str, float]]] | None = field(default=None, repr=False)
 
     def __call__(self, arch: str) -> float | None:
         return self.answer(arch)
@@ -95,14 +101,32 @@ def objective_of(
     opened = release.space(space)
     release.check_dataset(dataset)
     if of == ACCURACY:
-        return _of_runs(release, space, dataset, recipe, seed, split)
-    if of == PREDICTED:
-        return _of_predictions(release, space, dataset, recipe, split)
-    if isinstance(of, str) and of in COSTS:
-        return _of_costs(space, of)
-    name, hybrid = _hybrid_of(of)
-    wanted = Wanted(dataset, recipe, protocol, seed, score_seed)
-    return _of_scores(release, opened, wanted, name, hybrid)
+        found = _of_runs(release, space, dataset, recipe, seed, split)
+    elif of == PREDICTED:
+        found = _of_predictions(release, space, dataset, recipe, split)
+    elif isinstance(of, str) and of in COSTS:
+        found = _of_costs(space, of)
+    else:
+        name, hybrid = _hybrid_of(of)
+        wanted = Wanted(dataset, recipe, protocol, seed, score_seed)
+        found = _of_scores(release, opened, wanted, name, hybrid)
+    return replace(found, measured_costs=partial(_latencies, release, opened))
+
+
+def _latencies(release: Opened, opened: OpenedSpace, name: str) -> tuple[str, dict[str, float]]:
+    """A latency by its name as a cost: its name with the setup, and the milliseconds of each timed arch.
+
+    Raises:
+        UnknownNameError: a setup that the space does not have.
+        NothingFoundError: the space has no latencies.
+    """
+    names = latency_names(release, opened)
+    if name not in names:
+        raise no_latency(opened.name, name, names)
+    setup = names[name]
+    latencies = latencies_of(opened, setup)
+    timed = np.flatnonzero(~np.isnan(latencies)).tolist()
+    return f"{LATENCY}:{setup}", {opened.archs[arch_id]: float(latencies[arch_id]) for arch_id in timed}
 
 
 def _hybrid_of(of: Any) -> tuple[str, Hybrid]:

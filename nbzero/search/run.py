@@ -13,6 +13,7 @@ import numpy as np
 
 from nbzero.errors import UsageError, count_of, quoted, unknown_name, whole
 from nbzero.progress import progress
+from nbzero.release.latencies import is_latency
 from nbzero.search.controller import reinforcement
 from nbzero.search.evolution import evolution
 from nbzero.search.ground import Ground
@@ -65,7 +66,9 @@ def run(
             sent a tuple. `functools.partial(evolution, population=20)` changes a number, `top_k(guide)` makes
             one.
         evaluations: how many archs it may ask for, at least 1.
-        budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}.
+        budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}. Where the objective
+            is of `Bench.objective`, "latency" and "latency:SETUP" are costs too, and the archs those that
+            were timed. The history names the setup.
         seed: of all that the strategy draws.
         history: an earlier part of the same search. The strategy is sent its scores again, and goes on.
         out: a file for the history. Where it is there, the search goes on from it. It is written at the end,
@@ -278,12 +281,40 @@ def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[s
     named = space if isinstance(space, str) else space.name
     if named != objective.space:
         raise UsageError(f"space {named} with an objective of {objective.space}; they are of one space")
+    budget, measured = _with_measured(objective, budget)
     archs = objective.archs
+    if measured:
+        archs = _measured_archs(archs, measured)
     if archs is None:
         return Ground(space, budget=budget)
     if not isinstance(space, str):
         archs = [arch for arch in archs if arch in space]
-    return Ground(space_with(named, archs), budget=budget)
+    return Ground(space_with(named, archs), budget=budget, measured=measured)
+
+
+def _with_measured(
+    objective: Objective, budget: Mapping[str, float] | None
+) -> tuple[Mapping[str, float] | None, dict[str, dict[str, float]]]:
+    """A budget in which every latency has its setup in its name, and these latencies by arch."""
+    measured: dict[str, dict[str, float]] = {}
+    if not isinstance(budget, Mapping) or objective.measured_costs is None:
+        return budget, measured
+    named = {}
+    for name, limit in budget.items():
+        if not is_latency(name):
+            named[name] = limit
+            continue
+        full_name, by_arch = objective.measured_costs(name)
+        named[full_name] = limit
+        measured[full_name] = by_arch
+    return named, measured
+
+
+def _measured_archs(archs: Sequence[str] | None, measured: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The archs, of None all, that have every measured cost."""
+    first, *others = measured.values()
+    there = list(first) if archs is None else [arch for arch in archs if arch in first]
+    return [arch for arch in there if all(arch in by_arch for by_arch in others)]
 
 
 def _checked(history: History, settings: Mapping[str, Any], evaluations: int) -> History:

@@ -28,7 +28,7 @@ def test_info_counts_what_the_tables_hold(release, bench):
             continue
         key = "recipe" if row["kind"] == "runs" else "protocol"
         table = bench.arrow(row["kind"], row["space"], row["dataset"]).to_pandas()
-        part = table[table[key] == row["recipe_or_protocol"]]
+        part = table[table[key] == row["setting"]]
         assert row["rows"] == len(part) and row["archs_with"] == part["arch_id"].nunique()
         assert row["seeds"] == ", ".join(map(str, sorted(part["seed"].unique())))
     num_rows = 0
