@@ -21,7 +21,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from nbzero.errors import UsageError
+from nbzero.errors import INSTALL, UsageError
 
 Function = Callable[..., Any]
 KINDS = "function(net, images, labels), or function(arch) of the arch string alone"
@@ -43,7 +43,10 @@ def load_function(text: str) -> Function:
         module = _module_of_file(Path(where)) if where.endswith(".py") else _module_named(where)
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        raise UsageError(f"function {text!r}: {where} cannot be imported ({said})") from error
+        advice = ""
+        if isinstance(error, ModuleNotFoundError) and error.name in INSTALL:
+            advice = f"; it needs pip install {INSTALL[error.name]}"
+        raise UsageError(f"function {text!r}: {where} cannot be imported ({said}){advice}") from error
     if not hasattr(module, name):
         there = [one for one, value in vars(module).items() if inspect.isfunction(value)]
         listed = ", ".join(there) or "none"

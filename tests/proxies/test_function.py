@@ -77,6 +77,14 @@ def test_a_file_with_an_error_says_it_every_time(tmp_path, monkeypatch):
             load_function(f"{tmp_path}/broken.py:f")
 
 
+def test_a_file_that_lacks_a_package_says_what_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    monkeypatch.setitem(__import__("sys").modules, "xgboost", None)
+    (tmp_path / "mine.py").write_text("import xgboost\n")
+    with pytest.raises(UsageError, match=r"it needs pip install 'nbzero\[factors\]'"):
+        load_function(f"{tmp_path}/mine.py:f")
+
+
 def version_of(tmp_path, monkeypatch, text):
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
