@@ -264,9 +264,15 @@ def _tree_line(name: str, meaning: str) -> str:
 
 _BESIDE = {
     "nbzero/pages/": (
-        ("page.css", "What the pages look like, light and dark."),
-        ("common.js", "What they share: picks under a limit as nbzero.judge has them, words, charts."),
+        ("layout.html", "What all pages are in."),
+        ("page.css", "What they look like, light and dark."),
+        ("elements.js", "What they share: data, elements, the chart library, numbers in words."),
+        ("cells.js", "The order and the text of cells."),
+        ("common.js", "Pages of pools: picks under a limit as nbzero.judge has them, words, charts."),
         ("tables.js", "Tables that are sorted by a click."),
+        ("leaderboard.html", "The leaderboard: its layout."),
+        ("leaderboard.css", "The leaderboard: what it looks like."),
+        ("leaderboard.js", "The leaderboard: its tables and its diagram."),
         ("report.html", "The report: its layout."),
         ("report.js", "The report: what its controls do."),
         ("explorer.html", "The explorer: its layout."),

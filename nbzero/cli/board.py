@@ -1,6 +1,5 @@
 """Commands of the leaderboard: leaderboard, submit."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,12 +8,9 @@ import typer
 
 from nbzero.bench import Bench
 from nbzero.cli.frame import NOTHING, Answer, Call, Listing, Source, only
-from nbzero.cli.options import command, in_list, names_of
-from nbzero.cli.write import PICTURES
-from nbzero.errors import UsageError, count_of
-from nbzero.files import write_whole
-from nbzero.spaces.macro import CHOICES
-from nbzero.spaces.published import IMPORTED
+from nbzero.cli.options import command
+from nbzero.cli.write import check_picture, write_picture
+from nbzero.errors import count_of
 
 if TYPE_CHECKING:
     from nbzero.judge.board import Board
@@ -29,21 +25,12 @@ By = Annotated[
     Literal["mbr", "kendall"],
     typer.Option("--by", help="What ranks are of; spaces without costs have kendall alone."),
 ]
-Spaces = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--spaces",
-        metavar="A,B",
-        help="Only these; may be repeated. Default: all that have runs and scores.",
-        autocompletion=in_list([*CHOICES, *IMPORTED]),
-    ),
-]
 
 
-@command()
+@command("spaces")
 def leaderboard(
     call: Call,
-    spaces: Spaces = None,
+    spaces: list[str] | None,
     by: By = "mbr",
     submissions: Annotated[
         list[str] | None,
@@ -71,10 +58,10 @@ def leaderboard(
 
     By protocol board-1: mean ranks, and by Nemenyi's critical difference which of them differ.
     """
-    if figure is not None and figure.suffix.lower() not in PICTURES:
-        raise UsageError(f"--plot {figure}; it ends in {', '.join(PICTURES)}")
+    if figure is not None:
+        check_picture("--plot", figure)
     bench = call.bench
-    board = bench.leaderboard(names_of(spaces), submissions or (), by=by, resamples=resamples)
+    board = bench.leaderboard(spaces, submissions or (), by=by, resamples=resamples)
     notes = _files(bench, board, out, figure)
     if part == "pools":
         return Answer(_of_release(bench, board.pools, notes))
@@ -94,9 +81,7 @@ def _files(bench: Bench, board: "Board", out: Path | None, figure: Path | None) 
     if figure is not None:
         from nbzero.plots.critical import critical_diagram
 
-        drawn = io.BytesIO()
-        critical_diagram(board).savefig(drawn, dpi=150, format=figure.suffix[1:].lower())
-        write_whole(figure, drawn.getvalue(), "draw the figure again")
+        write_picture(critical_diagram(board), figure)
         written.append(figure)
     return [f"Written: {path}." for path in written]
 

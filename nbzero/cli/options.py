@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -25,6 +26,7 @@ from nbzero.errors import NBZeroError, UsageError
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, Accuracy, Kind, Split
+from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -266,6 +268,14 @@ OPTIONS: dict[str, Option] = {
             ),
         ],
         None,
+    ),
+    "spaces": _list_option(
+        "--spaces",
+        help="Only these; may be repeated. Default: all that have what it takes.",
+        complete=in_list([*CHOICES, *IMPORTED]),
+    ),
+    "folder": Option(
+        Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write it into.")]
     ),
     "proxies": _list_option(
         "--proxies", "-p", help="Only these proxies; may be repeated.", complete=in_list(PROXIES)

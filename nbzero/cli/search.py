@@ -1,7 +1,6 @@
 """The command that searches a space: search."""
 
 import functools
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +10,8 @@ import typer
 from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, Listing, only
 from nbzero.cli.options import command, dataset_of, joint_of, words
-from nbzero.cli.write import PICTURES
+from nbzero.cli.write import check_picture, write_picture
 from nbzero.errors import NothingFoundError, UsageError, check_known
-from nbzero.files import write_whole
 from nbzero.release.opened import Seed, Split
 
 if TYPE_CHECKING:
@@ -115,8 +113,8 @@ def search(
     all before; --json and --csv have every evaluation. --live searches the whole grid, and scores each
     network when it is asked for.
     """
-    if picture is not None and picture.suffix.lower() not in PICTURES:
-        raise UsageError(f"--plot {picture}; it ends in .png, .pdf or .svg")
+    if picture is not None:
+        check_picture("--plot", picture)
     if (guide is not None) != (strategy == TOP_K):
         raise UsageError(f"--guide belongs to --strategy {TOP_K}, and is needed there; give both or neither")
     how: Any = {"evaluations": evaluations, "budget": _limits_of(budget), "seed": search_seed, "out": out}
@@ -222,9 +220,7 @@ def _limits_of(given: str | None) -> dict[str, float] | None:
 def _draw(found: "History", path: Path) -> None:
     from nbzero.plots.searches import search_curves
 
-    drawn = io.BytesIO()
-    search_curves(found).savefig(drawn, dpi=150, format=path.suffix[1:].lower())
-    write_whole(path, drawn.getvalue(), "draw the figure again")
+    write_picture(search_curves(found), path)
 
 
 def _in_short(found: "History") -> Listing:

@@ -26,8 +26,6 @@ from nbzero.errors import NothingFoundError, UsageError, quoted, unknown_name
 from nbzero.files import write_whole
 from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, Accuracy, Seed, Split
-from nbzero.spaces.macro import CHOICES
-from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
     from nbzero.frame import Frame
@@ -109,8 +107,7 @@ def plot(
     if space is None:
         raise UsageError(f"plot {figure} needs a space: nbzero plot {figure} SPACE")
     path = out or Path(f"{figure}-{space}.png")
-    if path.suffix.lower() not in PICTURES:
-        raise UsageError(f"--out {path}; it ends in .png, .pdf or .svg")
+    check_picture("--out", path)
     bench = call.bench
     on = dataset_of(bench, space, dataset)
     which: Any = {
@@ -134,9 +131,7 @@ def plot(
         notes=notes,
         **which,
     )
-    drawn = io.BytesIO()
-    made.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
-    write_whole(path, drawn.getvalue(), "draw the figure again")
+    write_picture(made, path, dpi)
     used = recipe or ", ".join(bench.recipes(space, on))
     of = f"{split}, seed {seed or 0}" if accuracy == "measured" else f"{split} predicted accuracy"
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {of}"
@@ -147,6 +142,19 @@ def plot(
     return Answer(noted(bench, listing, scored_by))
 
 
+def check_picture(option: str, path: Path) -> None:
+    """UsageError where an option names a file that is no picture by its ending."""
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"{option} {path}; it ends in .png, .pdf or .svg")
+
+
+def write_picture(figure: Any, path: Path, dpi: int = 150) -> None:
+    """Write a figure of matplotlib, whole or not at all."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=dpi, format=path.suffix[1:].lower())
+    write_whole(path, drawn.getvalue(), "draw the figure again")
+
+
 def _size_of(given: str) -> Any:
     """Width and height; what they may be is checked where the figure is made."""
     try:
@@ -155,20 +163,12 @@ def _size_of(given: str) -> Any:
         raise UsageError(f"--size {quoted(given)}; it is width and height in inches, like 7,4") from None
 
 
-@command("split")
+@command("split", "folder", "spaces")
 def report(
     call: Call,
     split: Split,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write it into.")],
-    spaces: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--spaces",
-            metavar="A,B",
-            help="Only these; may be repeated. Default: all that have runs.",
-            autocompletion=in_list([*CHOICES, *IMPORTED]),
-        ),
-    ] = None,
+    folder: Path,
+    spaces: list[str] | None,
     resamples: Annotated[
         int,
         typer.Option(
@@ -185,32 +185,19 @@ def report(
     """
     from nbzero.pages.report import write_report
 
-    path = write_report(call.bench, out, names_of(spaces), split, resamples=resamples)
+    path = write_report(call.bench, folder, spaces, split, resamples=resamples)
     return Answer(Listing(["file"], [{"file": str(path)}], f"Report of release {call.bench.version}"))
 
 
-@command("split")
-def explore(
-    call: Call,
-    split: Split,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write it into.")],
-    spaces: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--spaces",
-            metavar="A,B",
-            help="Only these; may be repeated. Default: all that have runs.",
-            autocompletion=in_list([*CHOICES, *IMPORTED]),
-        ),
-    ] = None,
-) -> Answer:
+@command("split", "folder", "spaces")
+def explore(call: Call, split: Split, folder: Path, spaces: list[str] | None) -> Answer:
     """Write one HTML page to look at every arch and judge scores.
 
     It needs no network to read.
     """
     from nbzero.pages.explorer import write_explorer
 
-    path = write_explorer(call.bench, out, names_of(spaces), split)
+    path = write_explorer(call.bench, folder, spaces, split)
     return Answer(Listing(["file"], [{"file": str(path)}], f"Explorer of release {call.bench.version}"))
 
 

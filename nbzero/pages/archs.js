@@ -3,25 +3,6 @@
 
 const packed = {numbers: unshuffled(await inflated(data.packed.numbers)), lines: JSON.parse(await inflatedText(data.packed.lines))};
 const split = new Map();
-await loadCharts();
-
-async function inflated(base64) {
-  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-async function inflatedText(base64) {
-  return new TextDecoder().decode(await inflated(base64));
-}
-
-// The chart library is a script of its own, which the content security policy names by its hash.
-async function loadCharts() {
-  const script = document.createElement("script"), loaded = new Promise((done) => addEventListener("charts", done, {once: true}));
-  script.type = "module";
-  script.textContent = await inflatedText(at("charts").textContent);
-  document.head.append(script);
-  await loaded;
-}
 
 // Float64 from bytes of which the first of every number come first.
 function unshuffled(bytes) {

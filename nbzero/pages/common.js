@@ -1,26 +1,14 @@
-// What the pages share: the page's data, elements, numbers in words, and what a score picks under a limit.
+// What the pages of pools share, after elements.js: names, numbers, and what a score picks under a limit.
 // It computes picks, true ranks and limits itself, as the Python library does: tests compare the two.
 // A column is one value for each arch of a pool, in the pool's order. An arch is named by its place i in it.
 // `inside` lists the places of the archs within the limit. A page has `state`, with the chosen pool.
-const data = JSON.parse(document.getElementById("data").textContent);
-const at = (id) => document.getElementById(id);
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // ---- Elements, names and numbers
-
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 // A proxy's name as it is shown: marked where its scores are not to be trusted. Data have the plain name.
 const said = (name) => (name in state.pool.doubtful ? name + data.mark : name);
 const measured = () => `${state.pool.metric} (${state.pool.metric_unit})`;
 const inUnits = (cost) => (data.units[cost] ? `${cost} (${data.units[cost]})` : cost);
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 function show(id, value, text) {
   at(id).textContent = text;
@@ -28,7 +16,6 @@ function show(id, value, text) {
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
-const whole = (value) => value.toLocaleString("en-US", {maximumFractionDigits: 0});
 const tenths = new Intl.NumberFormat("en-US", {maximumFractionDigits: 1});
 // A large limit on what is counted admits the same archs without its fraction; small ones may be milliseconds.
 function amount(value) {
@@ -36,17 +23,11 @@ function amount(value) {
   if (Math.abs(value) < 10) return String(Number(value.toPrecision(3)));
   return tenths.format(Math.abs(value) < 1000 ? value : Math.floor(value));
 }
-// Six digits, of whole numbers all.
-const digits = (value) => (Number.isInteger(value) && Math.abs(value) < 1e12 ? whole(value) : String(Number(value.toPrecision(6))));
 const rounded = (value) => String(Number(value.toFixed(2)));
 
 function options(select, values, chosen, label = (value) => value) {
   select.replaceChildren(...values.map((value) => new Option(label(value), value, false, value === chosen)));
   select.value = chosen;
-}
-
-function legend(id, names, classes) {
-  at(id).replaceChildren(...names.map((name, k) => make("li", {}, make("span", {class: `swatch ${classes[k]}`, "aria-hidden": "true"}), name)));
 }
 
 // ---- Definitions, for one cost or one column of scores

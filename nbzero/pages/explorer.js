@@ -14,7 +14,7 @@ function choosePool(pool) {
   options(at("space"), [...new Set(data.pools.map((one) => one.space))], pool.space);
   options(at("setting"), poolsOf(pool.space).map(setting), setting(pool));
   axisOptions();
-  at("notes").replaceChildren(...[pool.predicted?.words, ...pool.notes].filter(Boolean).map((note) => make("li", {}, note)));
+  listed("notes", [pool.predicted?.words, ...pool.notes].filter(Boolean));
   at("num-measured").textContent = `measured (N = ${whole(pool.num_measured)})`;
   at("num-predicted").textContent = pool.predicted ? `predicted, no measurement (N = ${whole(pool.size - pool.num_measured)})` : "predicted: none here";
   at("show-predicted").disabled = !pool.predicted;

@@ -17,11 +17,10 @@ import numpy.typing as npt
 import nbzero
 from nbzero.judge.pool import ACCURACY, Pool, Sample
 from nbzero.pages.packed import Packed
-from nbzero.pages.page import bundler, target, write_page
+from nbzero.pages.page import write_page
 from nbzero.pages.shared import (
     Found,
-    check_found,
-    found_in,
+    asked_pools,
     is_lower_better,
     latency_in_words,
     noise_in_words,
@@ -29,7 +28,6 @@ from nbzero.pages.shared import (
     protocol_in_words,
     proxy_in_words,
     sources_in_words,
-    spaces_asked,
     split_in_words,
 )
 from nbzero.plots.words import UNITS, metric_unit
@@ -75,14 +73,9 @@ def write_explorer(
         NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs.
         UsageError: no space named, another split.
         OutputError: `out_dir` is a file, holds an explorer.html that is none of ours, or cannot be written.
-        ReleaseError: a damaged release.
-        MissingPackageError: vl-convert-python is not installed.
+        ReleaseError, MissingPackageError: as `asked_pools`.
     """
-    path = target(Path(os.fspath(out_dir)), NAME)
-    asked = spaces_asked(bench, spaces)
-    bundler()
-    found = found_in(bench, asked, split)
-    check_found(bench, found, split, is_strict=spaces is not None)
+    path, found = asked_pools(bench, out_dir, NAME, spaces, split)
     write_page(path, _content(bench, found, split))
     return path
 

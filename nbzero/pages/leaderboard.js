@@ -1,47 +1,7 @@
 // The code of the page that `nbzero leaderboard --out` writes; leaderboard.html is its layout, leaderboard.py makes its data.
-const data = JSON.parse(document.getElementById("data").textContent);
-const at = (id) => document.getElementById(id);
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const KINDS = ["proxy", "cost", "vote", "hybrid", "submission"];
 const ROW = 18;  // pixels of a row of the diagram
 const sorts = {};
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-// ---- Tables: {id, title, notes, columns, numeric, rows, sort}. A cell is a number, a string or null.
-
-const absent = (cell) => cell === null;
-
-// Rows by one column; absent cells last in both directions, equal ones in the order they came.
-function sortedRows(table) {
-  const {column, descending} = sorts[table.id], c = table.columns.indexOf(column);
-  const compare = (a, b) => {
-    const [x, y] = [a[c], b[c]];
-    if (absent(x) || absent(y)) return absent(x) - absent(y);
-    if (x === y) return 0;
-    return (x < y) === descending ? 1 : -1;
-  };
-  return [...table.rows].sort(compare);
-}
-
-// As few decimals as show every number of a column to four places, ranks to two.
-function decimals(table, c) {
-  if (!table.numeric[c]) return 0;
-  const most = table.columns[c].includes("rank") ? 2 : 4;
-  const there = table.rows.map((row) => row[c]).filter((cell) => !absent(cell));
-  return Math.max(0, ...there.map((cell) => (String(Number(cell.toFixed(most))).split(".")[1] ?? "").length));
-}
-
-function cellText(cell, places) {
-  if (absent(cell)) return "\u2013";
-  if (typeof cell === "string") return cell;
-  return cell.toLocaleString("en-US", {minimumFractionDigits: places, maximumFractionDigits: places});
-}
 
 const said = (name) => (data.doubtful.includes(name) ? name + data.mark : name);
 
@@ -64,7 +24,7 @@ function showTable(table) {
     const sorted = name === column ? (descending ? "descending" : "ascending") : "none";
     return make("th", {scope: "col", "data-column": name, "aria-sort": sorted, class: table.numeric[c] ? "number" : null}, button);
   });
-  const rows = sortedRows(table).map((cells) => rowOf(table, cells, places));
+  const rows = sortedRows(table, [sorts[table.id]]).map((cells) => rowOf(table, cells, places));
   at(table.id).replaceChildren(make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));
 }
 
@@ -74,8 +34,6 @@ function sortBy(table, column) {
   showTable(table);
   at(table.id).querySelector(`th[data-column="${column}"] button`).focus();
 }
-
-const listed = (id, notes) => at(id).replaceChildren(...notes.map((note) => make("li", {}, note)));
 
 function showPool() {
   const pool = data.pools[at("pool").selectedIndex];
@@ -132,7 +90,7 @@ at("title").textContent = data.board.title;
 at("about").textContent = data.about;
 at("licence").textContent = data.licence;
 listed("board-notes", data.board.notes);
-listed("how", data.how);
+listed("notes", data.how);
 showTable(data.board);
 at("pool").replaceChildren(...data.pools.map((pool) => new Option(pool.name)));
 at("pool").addEventListener("change", showPool);
@@ -144,7 +102,7 @@ if (data.diagram) {
   at("diagram").setAttribute("role", "img");
   at("diagram").setAttribute("aria-label", `Mean ranks of ${ranks.length} entries; those that lie less than ${difference.toFixed(1)} apart are joined by bars. The table above has the numbers.`);
   const kinds = KINDS.filter((kind) => data.diagram.kinds.includes(kind));
-  at("legend").replaceChildren(...[...kinds, "bar"].map((kind) => make("li", {}, make("span", {class: `swatch ${kind}`, "aria-hidden": "true"}), kind === "bar" ? "not told apart" : kind)));
+  legend("legend", [...kinds, "not told apart"], [...kinds, "bar"]);
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 draw();

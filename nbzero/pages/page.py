@@ -1,16 +1,17 @@
 """What every page needs: one HTML file that holds its data, its charts and its code, and fetches nothing.
 
-The page NAME has its layout in NAME.html, beside this module. `CODE` and `STYLE` name the files of its code
-and its style. In the layout stand
+What the page NAME shows of itself is in NAME.html, beside this module, and goes into layout.html, which all
+pages share. `CODE` and `STYLE` name the files of its code and its style. In the layout stand
 
+    @@name@@      of the page, and @@title@@, its title
+    @@main@@      NAME.html
     @@data@@      what the page shows, as JSON
     @@style@@     its style
-    @@charts@@    Vega-Lite as vl-convert-python bundles it
-    @@packed@@    the same compressed by gzip, as base64, in place of it: half as large
+    @@charts@@    Vega-Lite as vl-convert-python bundles it, compressed by gzip, as base64: half as large
     @@page@@      its code
     @@hashes@@    of the two scripts, for the content security policy: it lets the page run no other
 
-and a line that says whose page it is, by which it is known again: a file of someone else's is not replaced.
+A line says whose page it is, by which it is known again: a file of someone else's is not replaced.
 """
 
 from __future__ import annotations
@@ -35,10 +36,17 @@ from nbzero.frame import Frame
 from nbzero.pages.packed import compressed
 
 MARK = '<meta name="generator" content="nbzero {name}">'
+TITLES = {
+    "report": "nbzero report: what training-free proxies pick within a budget",
+    "leaderboard": "nbzero leaderboard: training-free proxies over all pools",
+    "explorer": "nbzero explorer: every network, its accuracy, costs and scores",
+}
 CODE = {
-    "report": ("common.js", "tables.js", "report.js"),
-    "leaderboard": ("leaderboard.js",),
+    "report": ("elements.js", "cells.js", "common.js", "tables.js", "report.js"),
+    "leaderboard": ("elements.js", "cells.js", "leaderboard.js"),
     "explorer": (
+        "elements.js",
+        "cells.js",
         "common.js",
         "tables.js",
         "archs.js",
@@ -50,9 +58,9 @@ CODE = {
         "explorer.js",
     ),
 }
-STYLE: dict[str, tuple[str, ...]] = {
+STYLE = {
     "report": ("page.css",),
-    "leaderboard": (),  # it stands in the layout
+    "leaderboard": ("page.css", "leaderboard.css"),
     "explorer": ("page.css", "explorer.css"),
 }
 HEAD = 2000  # bytes of a page, within which its mark stands
@@ -136,18 +144,19 @@ def page_text(name: str, content: Mapping[str, Any]) -> str:
     Raises:
         MissingPackageError: vl-convert-python is not installed.
     """
-    layout = _beside(f"{name}.html")
     code = _beside(*CODE[name])
     charts = _charts()
     parts = {
+        "name": name,
+        "title": TITLES[name],
+        "main": _beside(f"{name}.html"),
         "hashes": f"{_hash(charts)} {_hash(code)}",
         "data": _data({**content, "licence": _licence()}),
         "style": _beside(*STYLE[name]),
-        "charts": charts,
-        "packed": _packed_charts(),
+        "charts": _packed_charts(),
         "page": code,
     }
-    return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], layout)
+    return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], _beside("layout.html"))
 
 
 def _beside(*names: str) -> str:

@@ -43,7 +43,7 @@ function choosePool(pool) {
   options(at("proxy"), proxies, state.proxy, said);
   options(at("cost"), costs.length ? costs : [""], state.cost, (name) => name || "none in this space");
   for (const id of ["cost", "spacing", "budget"]) at(id).disabled = !costs.length;
-  at("notes").replaceChildren(...pool.notes.map((note) => make("li", {}, note)));
+  listed("notes", pool.notes);
   at("tables").replaceChildren(make("div", {id: "picks-home"}), ...pool.tables.map(tableOf));
   refresh();
 }

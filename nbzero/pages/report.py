@@ -21,18 +21,16 @@ from nbzero.judge.picks import mbr_table
 from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM, Bootstrap
 from nbzero.judge.verdict import verdicts_of
-from nbzero.pages.page import Columns, bundler, table_content, target, write_page
+from nbzero.pages.page import Columns, table_content, write_page
 from nbzero.pages.shared import (
     Found,
-    check_found,
-    found_in,
+    asked_pools,
     is_lower_better,
     noise_in_words,
     notes_of_all,
     protocol_in_words,
     proxy_in_words,
     sources_in_words,
-    spaces_asked,
     split_in_words,
 )
 from nbzero.plots.paper import RESAMPLES
@@ -71,7 +69,7 @@ def write_report(
 ) -> Path:
     """Write OUT_DIR/report.html, self-contained, and return its path; needs vl-convert-python.
 
-    Every recipe of every data set of the spaces is a pool to choose (seed 0). The page has about 0.9 MB of
+    Every recipe of every data set of the spaces is a pool to choose (seed 0). The page has about 0.4 MB of
     chart library and 11 bytes for each number it holds, archs times proxies of a pool. Equal columns are in
     it once. Every table opens sorted by merit: by mBR (union), Kendall's tau, or the true rank of the picks.
 
@@ -89,16 +87,11 @@ def write_report(
         NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs to pick by.
         UsageError: no space named, another split, budgets below 1, resamples below 0.
         OutputError: `out_dir` is a file, or holds a report.html that is none of ours, or cannot be written.
-        ReleaseError: a damaged release.
-        MissingPackageError: vl-convert-python is not installed.
+        ReleaseError, MissingPackageError: as `asked_pools`.
     """
-    path = target(Path(os.fspath(out_dir)), NAME)
-    asked = spaces_asked(bench, spaces)
     budgets = whole("budgets", budgets, 1)
     resamples = whole("resamples", resamples)
-    bundler()
-    found = found_in(bench, asked, split)
-    check_found(bench, found, split, is_strict=spaces is not None)
+    path, found = asked_pools(bench, out_dir, NAME, spaces, split)
     write_page(path, _content(bench, found, split, budgets, resamples))
     return path
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nbzero.errors import NothingFoundError, UsageError, check_known
 from nbzero.judge.pool import Pool
+from nbzero.pages.page import bundler, target
 from nbzero.proxies.facts import PROXIES
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from nbzero.release.opened import Split
 
 
-def spaces_asked(bench: Bench, spaces: Iterable[str] | None) -> list[str]:
+def _spaces_asked(bench: Bench, spaces: Iterable[str] | None) -> list[str]:
     """The spaces that the caller named, each once; of None all of the release.
 
     Raises:
@@ -50,7 +53,32 @@ class Found(NamedTuple):
     bare: list[str]
 
 
-def found_in(bench: Bench, spaces: Iterable[str], split: Split) -> Found:
+def asked_pools(
+    bench: Bench, out_dir: str | os.PathLike[str], name: str, spaces: Iterable[str] | None, split: Split
+) -> tuple[Path, Found]:
+    """Where a page of pools is written, and the pools that it shows. All is checked before anything is made.
+
+    Args:
+        out_dir, spaces, split: as the page's function has them.
+        name: of the page.
+
+    Raises:
+        UnknownNameError: a space that the release does not have.
+        NothingFoundError: no accuracy of that split in the spaces, or neither scores nor costs to pick by.
+        UsageError: no space named, another split.
+        OutputError: as `target`.
+        ReleaseError: a damaged release.
+        MissingPackageError: vl-convert-python is not installed.
+    """
+    path = target(Path(os.fspath(out_dir)), name)
+    asked = _spaces_asked(bench, spaces)
+    bundler()
+    found = _found_in(bench, asked, split)
+    _check_found(bench, found, split, is_strict=spaces is not None)
+    return path, found
+
+
+def _found_in(bench: Bench, spaces: Iterable[str], split: Split) -> Found:
     """The pools of some spaces, every recipe of every data set, seed 0; and the spaces that have none."""
     found = Found([], [], [])
     for space in spaces:
@@ -64,7 +92,7 @@ def found_in(bench: Bench, spaces: Iterable[str], split: Split) -> Found:
     return found
 
 
-def check_found(bench: Bench, found: Found, split: Split, is_strict: bool) -> None:
+def _check_found(bench: Bench, found: Found, split: Split, is_strict: bool) -> None:
     """NothingFoundError where there is no pool, and where the caller named a space that has none."""
     pools, without, bare = found
     is_all_bare = not pools and not without

@@ -85,7 +85,7 @@ def test_page_and_figure(bench, release, tmp_path):
     pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
     args = ("--release", release, "leaderboard", "--resamples", 0)
     done = ask(*args, "--plot", tmp_path / "x.gif", status=2)
-    assert "x.gif; it ends in .png, .pdf, .svg" in done.stderr and not list(tmp_path.iterdir())
+    assert "x.gif; it ends in .png, .pdf or .svg" in done.stderr and not list(tmp_path.iterdir())
     done = ask(*args, "--plot", tmp_path / "x.svg", status=2)  # one pool alone
     assert "nothing was compared on Leaderboard" in done.stderr and not list(tmp_path.iterdir())
     got = answer(*args, "--out", tmp_path)

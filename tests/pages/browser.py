@@ -152,6 +152,7 @@ class Page:
         self.send("Page.bringToFront")  # a tab behind another one draws nothing
         self.send("Page.navigate", url=path.as_uri())
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.wait("[window.report, window.explorer, window.leaderboard].some(Boolean)")  # its code has run
 
     def close(self) -> None:
         self.browser.send("Target.closeTarget", targetId=self.target)
