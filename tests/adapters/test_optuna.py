@@ -124,8 +124,8 @@ def test_bad_input(bench, tables):
             Objective(bench, *R1, budget_s=budget)
     with pytest.raises(UsageError, match=r"budget_s 60 of nb201 .* clock is 'none'.*seconds=60"):
         Objective(tables, "nb201", "cifar10", "nb201-12", budget_s=60)
-    with pytest.raises(NothingFoundError, match="no runs of r2 on cifar10"):
-        Objective(bench, "r2", "cifar10")
+    with pytest.raises(NothingFoundError, match="no runs of r2 on cifar100"):
+        Objective(bench, "r2", "cifar100")
 
 
 def test_without_optuna(bench, monkeypatch):

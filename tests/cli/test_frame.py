@@ -77,7 +77,7 @@ def test_csv_is_the_rows_alone_and_says_the_rest_on_stderr(release):
     [
         (("mbr", "r1-mini", "-p", "zenn"), 2, "no proxy named 'zenn'; did you mean 'zen' or 'zen_own'?"),
         (("mbr", "r9"), 2, "no space named 'r9'"),
-        (("mbr", "r2"), 1, "the release has no runs of r2; it has runs of"),
+        (("mbr", "r2", "-d", "cifar100"), 1, "no arch of r2 has a val accuracy on cifar100; measured are"),
         (
             ("mbr", "r1-mini", "-b", "x"),
             2,

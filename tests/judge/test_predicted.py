@@ -125,11 +125,11 @@ def test_what_is_refused(shipped, which, kind, said):
             shipped.factors(*SPACE, **{"accuracy": "predicted", **which})
 
 
-def test_a_space_without_surrogate(shipped):
+def test_a_space_without_surrogate(shipped, bench):
     with pytest.raises(NothingFoundError, match="a surrogate needs runs of 20"):
-        shipped.pool("r2", "cifar10", accuracy="predicted")
-    with pytest.raises(NothingFoundError, match="no predictions of r2"):
-        shipped.pools(["r2"], accuracy="predicted")
+        shipped.pool("r2", "cifar100", accuracy="predicted")
+    with pytest.raises(NothingFoundError, match="no predictions of r1-mini"):
+        bench.pools(["r1-mini"], accuracy="predicted")
 
 
 def test_pools_samples_and_transfer(shipped):
