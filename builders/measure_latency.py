@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from builders.work.base import opened_base, runs_there, said_left
+from builders.work.base import opened_base, without_runs_there
 from builders.work.command import (
     ENGINES,
     check_out,
@@ -103,11 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(given: argparse.Namespace, deadline: Deadline) -> int:
     job = _job(given)
-    base = opened_base(given.base)
-    if base is not None:
-        there = set(runs_there(base, job))
-        print(said_left(base, len(there), 0, job), flush=True)
-        job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
+    job = without_runs_there(job, opened_base(given.base))
     if not job.units:
         return 0
     with locked(cache_folder(), wait_s=0, name=LOCK):

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from builders.work.base import opened_base, runs_there, said_left
+from builders.work.base import opened_base, without_runs_there
 from builders.work.command import (
     ENGINES,
     arguments,
@@ -135,11 +135,7 @@ def _train(given: argparse.Namespace, deadline: Deadline) -> int:
     stands_for = dataclasses.asdict(chosen)
     job = job_of(given, "runs", "recipe", start, stands_for, engine=given.engine, together=together)
     job = dataclasses.replace(job, together=together)
-    base = opened_base(given.base)
-    if base is not None:
-        there = set(runs_there(base, job))
-        print(said_left(base, len(there), 0, job), flush=True)
-        job = dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
+    job = without_runs_there(job, opened_base(given.base))
     if not job.units:
         return 0
     if given.engine == "local":

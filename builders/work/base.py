@@ -5,6 +5,7 @@ It is read from the release's index, for which pyarrow is not needed.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,19 @@ def opened_base(given: str | None) -> Opened | None:
 def runs_there(base: Opened, job: Job) -> list[Unit]:
     """The units of a job of which the base has a run, or a latency; ReleaseError as `_rows_there`."""
     return [unit for unit, _ in _rows_there(base, job)]
+
+
+def without_runs_there(job: Job, base: Opened | None) -> Job:
+    """The job without the units that the base has, and a line for the user that says how many those are.
+
+    Raises:
+        ReleaseError: as `_rows_there`.
+    """
+    if base is None:
+        return job
+    there = set(runs_there(base, job))
+    print(said_left(base, len(there), 0, job), flush=True)
+    return dataclasses.replace(job, units=[unit for unit in job.units if unit not in there])
 
 
 def scores_missing(base: Opened, job: Job, names: Sequence[str]) -> dict[Unit, list[str]]:

@@ -16,9 +16,9 @@ prediction is no measurement.
 
 Rows of all but the archs say where they belong: space, arch, and data set where they are of one. So a table
 or a shard can be read without knowing where it came from, and a join over files of several spaces cannot mix
-them. Runs and scores
-made before these columns existed lack them (`nbzero.release.places`). An imported space has its own archs
-columns, and two more columns in its runs (`columns_of`). pyarrow is imported where a table is made.
+them. Runs and scores made before these columns existed lack them (`nbzero.release.places`). An imported space
+has its own archs columns, and two more columns in its runs (`columns_of`). pyarrow is imported where a table
+is made.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ OURS = [
     ("r1-mini", "naswot", "cifar10"),
     ("r1-mini", "accuracy", "cifar10"),
     ("r1-mini", "predicted", "cifar10"),
+    ("mb", "predicted", "cifar10"),
     ("r1", "macs", "cifar10"),
 ]
 PUBLISHED = [
