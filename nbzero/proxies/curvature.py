@@ -26,15 +26,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import Function, FunctionCtx, once_differentiable
+from torch.autograd.function import Function, once_differentiable
 
 
 class Passing(Enum):
     """Which backward pass runs."""
 
-    LOSS = "of the loss, to be differentiated"
-    INPUTS = "of another output, for the images or blocks: no weight gradients"
-    CURVATURE = "of the size of the loss gradient"
+    LOSS = "of the loss, for the weights, to be differentiated: no gradient for the images"
+    INPUTS = "for the images, blocks or activations: no weight gradients"
+    CURVATURE = "of the size of the loss gradient: none for the images either"
 
 
 class Curvature:
@@ -53,17 +53,18 @@ class Curvature:
         return torch.stack(self.parts).sum().item() if self.parts else 0.0
 
     @contextmanager
-    def inside(self, net: nn.Module, keep: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    def inside(self, net: nn.Module, images: Tensor, keep: Callable[[Tensor], Tensor]) -> Iterator[None]:
         """Convolutions without bias and train-mode batch norms run with the formulas here.
 
-        Only those that are torch's own classes. The backward passes read a convolution's output again: `keep`
-        is given it, and what it returns goes on to the network.
+        Only those that are torch's own classes. No weight lies behind `images`, what the network is given: a
+        convolution of these has gradients for them in the pass for inputs alone. The backward passes read a
+        convolution's output again: `keep` is given it, and what it returns goes on to the network.
         """
         patched = [module for module in net.modules() if _is_plain_conv(module) or _is_plain_norm(module)]
         try:
             for module in patched:
                 if isinstance(module, nn.Conv2d):
-                    vars(module)["forward"] = self._conv(module, keep)
+                    vars(module)["forward"] = self._conv(module, images, keep)
                 elif isinstance(module, nn.BatchNorm2d):
                     vars(module)["forward"] = _norm(module)
             yield
@@ -71,14 +72,18 @@ class Curvature:
             for module in patched:
                 vars(module).pop("forward", None)
 
-    def _conv(self, module: nn.Conv2d, keep: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def _conv(
+        self, module: nn.Conv2d, images: Tensor, keep: Callable[[Tensor], Tensor]
+    ) -> Callable[[Tensor], Tensor]:
         """torch's own forward for what has no image axis."""
         how = (module.stride, module.padding, module.dilation, module.groups)
+        source = images.grad_fn  # another once the network has changed them in place, by a weight maybe
 
         def forward(x: Tensor) -> Tensor:
             if x.ndim != 4:
                 return nn.Conv2d.forward(module, x)
-            return keep(_Conv.apply(x, module.weight, how, self))
+            is_first = x is images and x.grad_fn is source
+            return keep(_Conv.apply(x, module.weight, how, is_first, self))
 
         return forward
 
@@ -132,24 +137,28 @@ class _Conv(Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, w: Tensor, how: tuple[Any, ...], passes: Curvature) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor, how: tuple[Any, ...], is_first: bool, passes: Curvature
+    ) -> Tensor:
         y = _convolve(x, w, how)
         ctx.save_for_backward(x, w, y)
-        ctx.how, ctx.passes = how, passes  # type: ignore[attr-defined]
+        ctx.how, ctx.is_first, ctx.passes = how, is_first, passes
         return y
 
     @staticmethod
-    def backward(ctx: Any, y_bar: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, y_bar: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         x, w, y = ctx.saved_tensors
-        if ctx.passes.passing is Passing.LOSS:
-            x_bar, w_bar = _ConvGradients.apply(y_bar, x, w, ctx.how, ctx.needs_input_grad[0], ctx.passes)
-            return x_bar, w_bar, None, None
-        if ctx.passes.passing is Passing.CURVATURE:
+        passing = ctx.passes.passing
+        for_x = ctx.needs_input_grad[0] and (passing is Passing.INPUTS or not ctx.is_first)
+        if passing is Passing.LOSS:
+            x_bar, w_bar = _ConvGradients.apply(y_bar, x, w, ctx.how, for_x, ctx.passes)
+            return x_bar, w_bar, None, None, None
+        if passing is Passing.CURVATURE:
             ctx.passes.add(y, y_bar)
         x_bar = None
-        if ctx.needs_input_grad[0]:
+        if for_x:
             x_bar, _ = _convolution_gradients(y_bar, x, w, ctx.how, True, False)
-        return x_bar, None, None, None
+        return x_bar, None, None, None, None
 
 
 class _ConvGradients(Function):
@@ -165,7 +174,7 @@ class _ConvGradients(Function):
     ) -> tuple[Tensor | None, Tensor]:
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(y_bar, x, w)
-        ctx.how, ctx.passes = how, passes
+        ctx.how, ctx.for_x, ctx.passes = how, for_x, passes
         x_bar, w_bar = _convolution_gradients(y_bar, x, w, how, for_x, True)
         assert w_bar is not None
         return x_bar, w_bar
@@ -181,7 +190,7 @@ class _ConvGradients(Function):
         if v is not None:
             through_v = _convolve(x, v, ctx.how)
             for_y_bar = through_v if for_y_bar is None else for_y_bar.add_(through_v)
-            if ctx.needs_input_grad[1]:
+            if ctx.for_x:
                 for_x, _ = _convolution_gradients(y_bar, x, v, ctx.how, True, False)
         return for_y_bar, for_x, None, None, None, None
 

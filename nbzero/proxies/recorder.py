@@ -143,13 +143,14 @@ def _record(
         net.train()
         axes = Axes(len(trace.images), layouts)
         recorder = _Recorder(net, blocks, trace, needs, hooks, copies, axes)
-        if "curvature" in needs and not torch.is_autocast_enabled(trace.images.device.type):
-            hooks.enter_context(recorder.second_order.inside(net, recorder.keep))
         with torch.set_grad_enabled(bool(needs & _FROM_GRAPH)):
+            images = marked_images(recorder.inputs)
+            if "curvature" in needs and not torch.is_autocast_enabled(images.device.type):
+                hooks.enter_context(recorder.second_order.inside(net, images, recorder.keep))
             try:
                 with recorder.watch:
                     recorder.hook_outputs(hooks)
-                    logits_BC = net(marked_images(recorder.inputs))
+                    logits_BC = net(images)
             except ProxyError as error:
                 recorder.fail(needs, str(error))
                 return trace
@@ -452,6 +453,7 @@ class _Recorder:
     def take_the_rest(self, loss: Tensor) -> None:
         """The awaited gradients that lie on no way to a weight, as of an activation before the first one."""
         if self.awaited and loss.requires_grad:
+            self.second_order.passing = Passing.INPUTS
             edges = [edge for edge, _ in self.awaited.values()]
             torch.autograd.grad(loss, edges, retain_graph=True, allow_unused=True)
         for _, record in self.awaited.values():

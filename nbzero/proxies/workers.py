@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import platform
@@ -132,9 +133,10 @@ def _end_with_parent() -> None:
 
 
 def tune_process() -> None:
-    """One thread, TF32 off, and a malloc that keeps its memory.
+    """One thread, TF32 off, a malloc that keeps its memory, and no search for garbage in what is there now.
 
-    With such a malloc oneDNN's 1x1 convolutions ran 1.7 to 2.3 times as fast.
+    With such a malloc oneDNN's 1x1 convolutions ran 1.7 to 2.3 times as fast. A search through all of torch
+    takes 0.1 s, every few networks.
     """
     import torch
 
@@ -146,6 +148,8 @@ def tune_process() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(mmap_threshold, 2**30)
+    gc.collect()
+    gc.freeze()
 
 
 def main_is_a_file() -> bool:

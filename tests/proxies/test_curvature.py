@@ -56,3 +56,46 @@ def test_grasp_against_torchs_own_second_derivatives(channels_last, alone, batch
     assert scores["grasp"] == pytest.approx(exact, rel=1e-9)
     others = score(net, images, labels, asked[1:])
     assert others == pytest.approx({name: scores[name] for name in asked[1:]}, rel=1e-9)
+
+
+class FromImages(nn.Module):
+    """What a network may do to its images before, or beside, its first convolution."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.scale = nn.Linear(3, 3)
+        self.conv = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.beside = nn.Conv2d(3, 6, 1, bias=False)
+        self.classifier = nn.Linear(6, 5)
+
+    def forward(self, x):
+        if self.how == "in place, by a weight":
+            x.mul_(self.scale.weight.diagonal()[:, None, None])
+        elif self.how == "by a weight":
+            x = x * self.scale.weight.diagonal()[:, None, None]
+        y = self.conv(x)
+        if self.how == "twice":
+            y = y + self.beside(x)
+        elif self.how == "activated too":
+            y = y + self.conv(F.relu(x)) * self.beside(x)
+        return self.classifier(F.relu(y).mean((2, 3)))
+
+
+@pytest.mark.parametrize("how", ["plainly", "twice", "activated too", "by a weight", "in place, by a weight"])
+def test_grasp_of_convolutions_of_the_images(how, batch):
+    torch.manual_seed(0)
+    net = FromImages(how).double().train()
+    images, labels = batch[0].double(), batch[1]
+    weights = [module.weight for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    loss = F.cross_entropy(net(images.clone()), labels)
+    grads = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
+    size = sum((grad * grad.detach()).sum() for grad in grads)
+    curved = torch.autograd.grad(size, weights, materialize_grads=True)
+    exact = -sum((weight * h).sum().item() for weight, h in zip(weights, curved, strict=True))
+    asked = ("grasp", "grad_norm", "jacob_cov", "fisher", "gcor")
+    scores = score(net, images, labels, asked)
+    assert scores["grasp"] == pytest.approx(exact, rel=1e-9)
+    assert scores["grad_norm"] == pytest.approx(sum(grad.norm().item() for grad in grads), rel=1e-9)
+    others = score(net, images, labels, asked[1:])  # by torch's own gradients
+    assert others == pytest.approx({name: scores[name] for name in asked[1:]}, rel=1e-9)
