@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from builders.reproductions.known import Known
 from builders.reproductions.scoring import Compute, Scored, Setting, grow, scorer, there_alone
@@ -47,13 +46,21 @@ class Context:
         return members.sample(min(wanted, len(members)), SEED_OF_SAMPLE)
 
     def setting(
-        self, protocol: str, names: Sequence[str], dataset: str = "cifar10", **changes: Any
+        self,
+        protocol: str,
+        names: Sequence[str],
+        dataset: str = "cifar10",
+        space: str = SPACE,
+        images: str | None = None,
     ) -> Setting:
-        """The scores wanted, of those that this job computes."""
+        """The scores wanted, of those that this job computes.
+
+        Args:
+            images: others than those of the job.
+        """
         if self.proxies is not None:
             names = [name for name in names if name.partition(":")[0] in self.proxies]
-        images = changes.get("images", self.images)
-        return Setting(SPACE, dataset, protocol, images, tuple(names))
+        return Setting(space, dataset, protocol, images or self.images, tuple(names))
 
     def filled(self, setting: Setting, archs: Sequence[str]) -> Scored:
         """The scores of a setting; errors as `grown`."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +83,7 @@ def table_9(context: Context) -> list[Result]:
     if not scored:
         return rows
     protocol = context.setting("std-32", []).settings.name
-    for name, scores in _signals(scored):
+    for name, scores in signals_of(scored):
         for number, dataset in enumerate(DATASETS):
             other = "" if dataset == "cifar10" else "scores of CIFAR-10 images"
             rows += _searched(context, name, scores, number, protocol, joined(note, other))
@@ -119,7 +120,7 @@ def _scored_classes(context: Context) -> tuple[Scored, str]:
     return scored, f"among {len(scored):,} archs of {classes}; counted {counting}"
 
 
-def _signals(scored: Scored) -> Iterator[tuple[str, Scores]]:
+def signals_of(scored: Scored) -> Iterator[tuple[str, Scores]]:
     """WRCor and the votes, of those whose scores are there."""
     archs = list(scored)
     there = scored[archs[0]]
@@ -140,11 +141,45 @@ def _searched(
     """The rows of one signal on one data set: the test accuracy of what is found."""
     archs, dataset = list(signal), DATASETS[number]
     test = dict(zip(archs, accuracy(context, archs, dataset, TRAINED, "test").tolist(), strict=True))
-    ground = Ground(space_with(SPACE, archs))
+    paper = {row: of_row[number] for row, of_row in PAPER.items()}
+    judged = {dataset: Judged(test, paper)}
+    yield from searched("wrcor-9", SPACE, name, signal, judged, protocol, note)
+
+
+class Judged(NamedTuple):
+    """What judges the archs that were found.
+
+    Attributes:
+        accuracy: of every arch.
+        paper: of every row, percent.
+    """
+
+    accuracy: Mapping[str, float]
+    paper: Mapping[str, float]
+
+
+def searched(
+    table: str,
+    space: str,
+    name: str,
+    signal: Scores,
+    judged: Mapping[str, Judged],
+    protocol: str,
+    note: str,
+) -> Iterator[Result]:
+    """The rows of the paper's three strategies by one signal, among the archs that have it.
+
+    Args:
+        name: of the signal.
+        judged: by what the row is called.
+    """
+    ground = Ground(space_with(space, list(signal)))
     for letter, strategy in LETTERS.items():
-        found = np.array([test[arch] for arch in _found(ground, signal.__getitem__, STRATEGIES[strategy])])
-        paper = PAPER[f"{letter}-{name}"][number] / 100
-        yield _of_runs("wrcor-9", f"{letter}-{name}, {dataset}", paper, found, len(archs), protocol, note)
+        archs = _found(ground, signal.__getitem__, STRATEGIES[strategy])
+        for label, (accuracy_of, paper) in judged.items():
+            found = np.array([accuracy_of[arch] for arch in archs])
+            row, figure = f"{letter}-{name}, {label}", paper[f"{letter}-{name}"] / 100
+            yield _of_runs(table, row, figure, found, len(signal), protocol, note)
 
 
 def _found(

@@ -7,7 +7,7 @@ number is a prefix of a larger one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -120,45 +120,54 @@ def published_flops(arch: str, macs: float) -> float:
     return macs + 160_832 + 430_080 * convolutions + 1_290_240 * poolings
 
 
-def _all_names() -> list[str]:
+def all_names() -> list[str]:
+    """The proxies of table 2."""
     names = [*OF_OURS.values(), *BESIDE.values(), *COUNTED.values()]
     return [*names, *counted(COUNTED.values())]
 
 
-def _rows(
+def _figures(number: int) -> dict[str, float | None]:
+    """A column of the paper's figures."""
+    return {row: of_row[number] for row, of_row in FIGURES.items()}
+
+
+def rows_of(
     table: str,
-    figure: int,
+    paper: Mapping[str, float | None],
     scored: Scored,
     archs: Sequence[str],
     values: np.ndarray,
     protocol: str,
     note: str = "",
 ) -> Iterator[Result]:
-    """The rows of proxies and votes, of those that were scored."""
+    """The rows of proxies and votes, of those that were scored.
+
+    Args:
+        paper: the figure of each row.
+        values: (N,) accuracies of the archs.
+    """
     there = scored[archs[0]]
     for row, name in OF_OURS.items():
         if name in there:
             column_of = column(scored, archs, name)
-            yield spearman_row(table, row, FIGURES[row][figure], column_of, values, protocol, note)
+            yield spearman_row(table, row, paper[row], column_of, values, protocol, note)
     for row, name in COUNTED.items():
         as_theirs = f"{name}:{AS_AUTHORS}"
         if as_theirs in there:
             said = joined("counted as the authors do", note)
             of_theirs = column(scored, archs, as_theirs)
-            yield spearman_row(table, row, FIGURES[row][figure], of_theirs, values, protocol, said)
+            yield spearman_row(table, row, paper[row], of_theirs, values, protocol, said)
         if name in there:
             said = joined("every activation counted once", note)
             of_ours = column(scored, archs, name)
             called = f"{row}, nbzero"
-            yield spearman_row(table, called, FIGURES[row][figure], of_ours, values, protocol, said)
+            yield spearman_row(table, called, paper[row], of_ours, values, protocol, said)
     for row, vote in VOTES.items():
         experts = [_of_expert(name, there) for name in EXPERTS[vote]]
         if all(expert in there for expert in experts):
             scores = np.array([column(scored, archs, expert) for expert in experts])
             said = joined("places when sorted in the order drawn, absent scores last", note)
-            yield spearman_row(
-                table, row, FIGURES[row][figure], vote_positions(scores), values, protocol, said
-            )
+            yield spearman_row(table, row, paper[row], vote_positions(scores), values, protocol, said)
 
 
 def _of_expert(name: str, there: dict[str, float | None]) -> str:
@@ -168,11 +177,11 @@ def _of_expert(name: str, there: dict[str, float | None]) -> str:
 
 def table_2(context: Context) -> list[Result]:
     """Table 2: all proxies, CIFAR-10."""
-    table, setting = "wrcor-2", context.setting("std-32", _all_names())
+    table, setting = "wrcor-2", context.setting("std-32", all_names())
     scored, protocol = context.filled(setting, context.archs(SPACE, 1000)), setting.settings.name
     archs = list(scored)
     values = accuracy(context, archs)
-    rows = list(_rows(table, 0, scored, archs, values, protocol))
+    rows = list(rows_of(table, _figures(0), scored, archs, values, protocol))
     for row, name in BESIDE.items():
         if name in scored[archs[0]]:
             figure = FIGURES[row.partition(" ")[0]][0]
@@ -249,7 +258,8 @@ def _of_setting(
     scored = context.filled(context.setting(protocol, names, scored_on), context.archs(SPACE, 300))
     archs = list(scored)
     named = protocol if judged_on == "cifar10" else f"{protocol}, {judged_on}"
-    return list(_rows(table, figure, scored, archs, accuracy(context, archs, judged_on), named, note))
+    values = accuracy(context, archs, judged_on)
+    return list(rows_of(table, _figures(figure), scored, archs, values, named, note))
 
 
 def table_5(context: Context) -> list[Result]:
