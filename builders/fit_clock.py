@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from builders.work.base import members_of_space
 from builders.work.command import parser_of, say_errors
 from builders.work.local import tune_process
 from builders.work.origin import builder_commit, device_name, software
@@ -37,7 +38,7 @@ from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.protocol import PROTOCOLS, batch_of, row_of_scores
 from nbzero.release.schema import PASSES
 from nbzero.search import clock
-from nbzero.spaces.macro import CHOICES, Arch, macs, space as macro_space
+from nbzero.spaces.macro import CHOICES, Arch, macs
 from nbzero.spaces.published import standard_protocol
 from train import loop
 from train.recipe import Recipe, recipe
@@ -62,7 +63,7 @@ Key = tuple[str, str, str]  # space, arch, what
 
 def chosen(space: str, number: int) -> list[str]:
     """Members whose macs are spread evenly on a log scale, from the smallest to the largest."""
-    left = {arch: math.log(macs(arch)) for arch in macro_space(space).members[:FIRST]}
+    left = {arch: math.log(macs(arch)) for arch in members_of_space(space)[:FIRST]}
     low, high = min(left.values()), max(left.values())
     picked = []
     for i in range(number):

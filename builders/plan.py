@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from builders.train_shard import ON_A_CARD
-from builders.work.base import opened_base, runs_there
+from builders.work.base import members_of_space, opened_base, runs_there
 from builders.work.command import parser_of, say_errors
 from builders.work.job import Job
 from builders.work.limit import said_seconds
@@ -34,7 +34,6 @@ from nbzero.errors import NothingFoundError, UsageError, count_of, whole
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import ImageData
 from nbzero.proxies.workers import tune_process
-from nbzero.spaces.macro import space as macro_space
 from train import bfloat16
 from train.measure import engine_seconds, loop_seconds, made_images
 from train.recipe import RECIPES, Recipe, recipe
@@ -109,7 +108,7 @@ def fitting(units: Iterable[Unit], cost: Cost, rate: Rate, seconds: float) -> Pl
 
 def units_left(given: argparse.Namespace) -> tuple[list[Unit], int, str]:
     """The space's units that the base lacks, in build order; how many there are in all; the base in words."""
-    members = macro_space(given.space).members
+    members = members_of_space(given.space)
     units = planned_units(members, range(len(members)), sorted(set(given.seeds)), 0, 1)
     base = opened_base(given.base)
     if base is None:
@@ -134,7 +133,7 @@ def _not_run(device: str, settings: object) -> None:
 def measure(space: str, data_name: str, chosen: Recipe, device: str, cost: Cost) -> list[Point]:
     """Macs and seconds of a pass of up to eight networks of a space, from its smallest to its largest."""
     tune_process()
-    by_size = sorted(macro_space(space).members, key=cost.macs_of)
+    by_size = sorted(members_of_space(space), key=cost.macs_of)
     places = np.linspace(0, len(by_size) - 1, len(MEASURED)).round().astype(int)
     side = chosen.resolution or dataset(data_name).resolution
     data = made_images(data_name, side, (MOST_STEPS + 1) * chosen.batch).to(device)

@@ -42,6 +42,7 @@ import pyarrow.parquet as pq
 
 from builders import import_bench
 from builders.work import h5
+from builders.work.base import members_of_space
 from builders.work.commit import commit_release
 from builders.work.rows import Row, one_h5_reader, read_shard, to_h5, to_json, to_parquet
 from nbzero import Bench
@@ -50,7 +51,6 @@ from nbzero.proxies.workers import END, Hired, told
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.schema import arrow_schema
 from nbzero.release.verify import verify
-from nbzero.spaces.macro import space
 from tests import hostile_sources
 from tests.builders.made import heed_hangups, is_alive
 from tests.builders.work.quick import STEM, row_of
@@ -84,7 +84,7 @@ class Result(NamedTuple):
 
 
 def expected(arch_ids: range) -> dict[int, Row]:
-    members = space("r1-mini").members
+    members = members_of_space("r1-mini")
     return {arch_id: row_of(arch_id, members[arch_id]) for arch_id in arch_ids}
 
 
@@ -713,7 +713,7 @@ def asked(release: Path) -> Any:
     """Answers of every kind of look-up."""
     bench = Bench(release)
     query = bench.query(("r1-mini", 2))
-    named = bench.query(space("r1-mini").members[3])
+    named = bench.query(members_of_space("r1-mini")[3])
     return (
         query.accuracy("digits", recipe="cpu-16px-4"),
         named.run("digits", recipe="cpu-16px-4"),

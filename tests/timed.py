@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from builders.work.base import members_of_space
 from nbzero.release.schema import TableKey
-from nbzero.spaces.macro import space
 
 Row = dict[str, Any]
 REFERENCE = "r1-s32-d1w32s2-d2w32s2-d3w32s1-d4w192s2"
@@ -23,7 +23,7 @@ def latency_row(arch_id: int, setup: str = MINE, **changed: Any) -> Row:
 
 def in_shard(row: Row) -> Row:
     """The row as a shard has it."""
-    return row | {"space": "r1-mini", "arch": space("r1-mini").members[row["arch_id"]]}
+    return row | {"space": "r1-mini", "arch": members_of_space("r1-mini")[row["arch_id"]]}
 
 
 def timed_rows() -> list[Row]:

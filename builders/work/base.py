@@ -6,6 +6,7 @@ It is read from the release's index, for which pyarrow is not needed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,18 @@ from nbzero.errors import ReleaseError
 from nbzero.release.opened import Opened
 
 NO_BASE = "none"  # in place of a base's folder or URL
+
+
+@functools.cache
+def members_of_space(name: str) -> tuple[str, ...]:
+    """A space's members in build order, as the release that ships with nbzero has them.
+
+    They are those of the definition (tested), which takes seconds to enumerate.
+
+    Raises:
+        UnknownNameError: no such space.
+    """
+    return tuple(Opened().space(name).archs)
 
 
 def opened_base(given: str | None) -> Opened | None:

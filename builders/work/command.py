@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builders.work import local, on_ray
-from builders.work.base import NO_BASE
+from builders.work.base import NO_BASE, members_of_space
 from builders.work.job import Compute, Engine, Job
 from builders.work.limit import Deadline, Ended, Pace, parse_seconds
 from builders.work.origin import builder_commit, device_name
@@ -24,7 +24,7 @@ from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
 from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
-from nbzero.spaces.macro import CHOICES, space
+from nbzero.spaces.macro import CHOICES
 from nbzero.spaces.published import IMPORTED, in_sample_order, sample_order
 from nbzero.text import printable
 
@@ -261,7 +261,7 @@ def members_of(name: str, file: str | None) -> Sequence[str]:
     """
     check_known("space", [name], (*CHOICES, *IMPORTED))
     if file is None:
-        return space(name).members if name in CHOICES else sample_order(name)
+        return members_of_space(name) if name in CHOICES else sample_order(name)
     if name in CHOICES:
         raise UsageError(
             f"--members {file} with --space {name}, whose members are fixed; leave --members out"

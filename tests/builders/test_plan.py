@@ -6,10 +6,11 @@ import torch
 from builders import plan
 from builders.plan import fitting, measure
 from builders.work import rates
+from builders.work.base import members_of_space
 from builders.work.origin import device_name
 from builders.work.rates import Key, Rate, keep, measured, training_cost
 from nbzero.release.manifest import Release
-from nbzero.spaces.macro import macs, space
+from nbzero.spaces.macro import macs
 from train.recipe import recipe
 
 GIVEN = ["--space", "r1-mini", "--recipe", "cpu-16px-4"]
@@ -32,12 +33,12 @@ def said(capsys, *more, status=0):
 
 
 def seconds_of(arch_id, rate):
-    return COST.passes * rate * macs(space("r1-mini").members[arch_id], 16, 10)
+    return COST.passes * rate * macs(members_of_space("r1-mini")[arch_id], 16, 10)
 
 
 def test_what_fits_is_the_longest_prefix_that_ends_in_time():
     rate = Rate(0.0, 1e-11, 10, 0.9, 1.1, 1.0, 1e5, 1e8, "made")
-    units = [(arch_id, space("r1-mini").members[arch_id], 0) for arch_id in range(20)]
+    units = [(arch_id, members_of_space("r1-mini")[arch_id], 0) for arch_id in range(20)]
     times = [seconds_of(arch_id, 1e-11) for arch_id in range(20)]
     found = fitting(units, COST, rate, sum(times[:7]) * 1.0001)
     assert found.units == units[:7] and found.seconds == pytest.approx(sum(times[:7]))
@@ -135,7 +136,7 @@ def test_measuring_takes_networks_from_small_to_large_until_its_time_is_over(mon
     monkeypatch.setattr(plan, "MOST_STEPS", 2)
     monkeypatch.setattr(plan, "tune_process", lambda: None)  # it is of the whole process
     points = measure("r1-mini", "digits", recipe("cpu-16px-4"), "cpu", COST)
-    sizes = [macs(arch, 16, 10) for arch in space("r1-mini").members]
+    sizes = [macs(arch, 16, 10) for arch in members_of_space("r1-mini")]
     assert [size for size, _ in points] == [min(sizes), max(sizes)]
     assert all(seconds > 0 for _, seconds in points)
     monkeypatch.setattr(plan, "MEASURE_S", -1.0)

@@ -7,10 +7,11 @@ import pytest
 
 from builders import merge_shards, train_shard
 from builders.work import limit, rates
+from builders.work.base import members_of_space
 from builders.work.origin import device_name
 from builders.work.rates import Key
 from nbzero import Bench
-from nbzero.spaces.macro import macs, space
+from nbzero.spaces.macro import macs
 from tests.builders.made import wait_until
 from tests.builders.work import few
 from train import bfloat16
@@ -160,7 +161,7 @@ def test_a_run_adds_to_what_is_known_of_its_device(own_cache, in_this_process, r
     ((key, points),) = rates.measured().items()
     assert key == (device_name("cpu"), "r1-mini", "train 16px")
     sizes = [
-        macs(space("r1-mini").members[arch_id], 16, 10) for arch_id in (FIRST, FIRST, LAST - 1, LAST - 1)
+        macs(members_of_space("r1-mini")[arch_id], 16, 10) for arch_id in (FIRST, FIRST, LAST - 1, LAST - 1)
     ]
     assert [size for size, _ in points] == sizes
     passes = rates.training_cost("r1-mini", "digits", recipe("cpu-16px-4")).passes

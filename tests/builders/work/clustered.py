@@ -21,11 +21,11 @@ from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from builders.work import on_ray
+from builders.work.base import members_of_space
 from builders.work.command import say_errors
 from builders.work.job import Compute, Job, run_job
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.spaces.macro import space
 from tests.builders.made import row_in_shard
 from tests.builders.work.gated import ENDS
 
@@ -118,7 +118,7 @@ class NoTorch:
 
 
 def scores_job(gates: Path, address: str | None = None) -> Job:
-    members = space("r1-mini").members
+    members = members_of_space("r1-mini")
     units = [(arch_id, members[arch_id], 0) for arch_id in SCORED]
     settings = {"protocol": "std-16", "dataset": "digits", "images": None, "builder_commit": "0" * 40}
     settings |= {"proxies": ["synflow", "naswot", "params"], "gates": str(gates)}

@@ -33,7 +33,8 @@ def without_torch() -> None:
     local.all_devices = lambda workers, device: ["cpu"] * workers
 
 
-if __name__ == "__main__" or multiprocessing.parent_process() is not None:  # as a job, and in its workers
+# As a job, and in its workers. These import their parent's script before they know of a parent.
+if __name__ == "__main__" or multiprocessing.current_process().name != "MainProcess":
     without_torch()
 
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from builders.work import local
+from builders.work.base import members_of_space
 from builders.work.command import say_errors
 from builders.work.job import Compute, Job, run_job
 from builders.work.limit import Deadline
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.spaces.macro import space
 from tests.builders.made import row_in_shard
 from tests.builders.work import store  # noqa: F401, jobs may write there
 from tests.builders.work.gated import ENDS, without_torch
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--how", choices=("memory", "kill"))
     parser.add_argument("--marker")
     given = parser.parse_args(argv)
-    members = space("r1-mini").members
+    members = members_of_space("r1-mini")
     units = [(arch_id, members[arch_id], 0) for arch_id in range(given.first, given.last)]
     same_key = {"recipe": "cpu-16px-4"}
     settings = {name: getattr(given, name) for name in ("seconds", "short_at", "how", "marker")}

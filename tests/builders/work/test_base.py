@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from builders.work.base import opened_base, runs_there, said_left, scores_missing
+from builders.work.base import members_of_space, opened_base, runs_there, said_left, scores_missing
 from builders.work.job import Job
 from builders.work.units import Unit
 from nbzero import ReleaseError
 from nbzero.release.opened import Opened
-from nbzero.spaces.macro import space
 
-MEMBERS = space("r1-mini").members
+MEMBERS = members_of_space("r1-mini")
 
 
 def job_of(
