@@ -342,8 +342,8 @@ def images_read_once() -> Iterator[None]:
         yield
 
 
-# At 32x32 of all proxies: of one block in `make test`; the mini spaces have every block.
-LARGE = {"r2", "mb"}
+# At 32x32 of all proxies: in `make test` the mini spaces alone, which have every block.
+LARGE = {"r1", "r2", "mb"}
 AGAIN = [pytest.param(space, marks=pytest.mark.long if space in LARGE else []) for space in SCORED]
 
 

@@ -54,6 +54,7 @@ def task(tmp_path):
         process.communicate()
 
 
+@pytest.mark.long
 def test_a_task_computes_its_shard(task, tmp_path):
     end = str(int(time.time()) + 3600)
     job = task(*TRAIN, *TWO, "--out", str(tmp_path / "out"), SLURM_JOB_END_TIME=end, **TASK)

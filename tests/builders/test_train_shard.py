@@ -54,6 +54,7 @@ def test_a_job_leaves_one_file_with_a_row_per_unit(uninterrupted, rows_in):
         assert row["engine"] == "local" and len(row["builder_commit"]) >= 6
 
 
+@pytest.mark.long
 def test_networks_side_by_side_give_the_same_rows(uninterrupted, rows_in, tmp_path):
     assert train_shard.main([*TWO_SEEDS, "--workers", "1", "--together", "3", "--out", str(tmp_path)]) == 0
     assert rows_in(tmp_path / uninterrupted.name) == rows_in(uninterrupted)
