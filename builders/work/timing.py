@@ -39,6 +39,9 @@ class Setup:
 
         error of the median = 0.93 (q3 - q1) / sqrt(passes)
 
+    Where q3 - q1 of one of the two is more than `spread` of its median, something else ran on the machine:
+    both are timed anew, `tries` times at most. The timing of the least spread stays.
+
     Attributes:
         device: "cpu" or "cuda".
         batch_size: images of a pass.
@@ -63,6 +66,8 @@ class Setup:
     seconds: float = 0.3
     error: float = 0.01
     most_s: float = 2.0
+    spread: float = 0.25
+    tries: int = 3
 
 
 SETUPS = {
@@ -167,6 +172,20 @@ def _on_card(net: nn.Module, images: Tensor) -> float:
 @torch.inference_mode()
 def timed(net: nn.Module, reference: nn.Module, images: Tensor, setup: Setup, watch: Watch) -> Timed:
     """Time a network in turns with the reference, as the setup says."""
+    best, least = _timed_once(net, reference, images, setup, watch)
+    for _ in range(setup.tries - 1):
+        if least <= setup.spread:
+            break
+        found, spread = _timed_once(net, reference, images, setup, watch)
+        if spread < least:
+            best, least = found, spread
+    return best
+
+
+def _timed_once(
+    net: nn.Module, reference: nn.Module, images: Tensor, setup: Setup, watch: Watch
+) -> tuple[Timed, float]:
+    """A timing, and the larger spread of the two: q3 - q1 as a share of the median."""
     own: list[float] = []
     other: list[float] = []
     for one in (net, reference):
@@ -176,7 +195,9 @@ def timed(net: nn.Module, reference: nn.Module, images: Tensor, setup: Setup, wa
         own += [watch(net, images) for _ in range(setup.turn)]
         other += [watch(reference, images) for _ in range(setup.turn)]
     q1, median, q3 = np.percentile(own, [25, 50, 75]).tolist()
-    return Timed(q1, median, q3, len(own), float(np.median(other)))
+    other_q1, other_median, other_q3 = np.percentile(other, [25, 50, 75]).tolist()
+    spread = max((q3 - q1) / median, (other_q3 - other_q1) / other_median)
+    return Timed(q1, median, q3, len(own), other_median), spread
 
 
 def _is_enough(own: Sequence[float], other: Sequence[float], setup: Setup) -> bool:

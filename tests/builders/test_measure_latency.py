@@ -1,5 +1,6 @@
 """Timing networks as a user does: rows, resuming, wrong options. The numbers are of a made watch."""
 
+import dataclasses
 import os
 from types import SimpleNamespace
 
@@ -149,7 +150,7 @@ def with_times(setup: Setup, own: list[float], other: list[float]) -> tuple[timi
 
 
 def test_quartiles_are_of_the_passes_after_the_warm_up():
-    setup = Setup("cpu", 1, warm_up=3, turn=5, repeats=15, seconds=0.0, error=1.0)
+    setup = Setup("cpu", 1, warm_up=3, turn=5, repeats=15, seconds=0.0, error=1.0, spread=9.0)
     found, calls = with_times(setup, [1.0, 2.0, 3.0, 4.0, 10.0], [5.0, 6.0, 8.0])
     assert found == (2.0, 3.0, 4.0, 15, 6.0)
     assert (calls.net, calls.reference) == (18, 18)
@@ -158,10 +159,23 @@ def test_quartiles_are_of_the_passes_after_the_warm_up():
 def test_a_timing_ends_when_its_median_is_known_or_its_time_is_over():
     steady, _ = with_times(Setup("cpu", 1), [1.0], [4.0])
     assert steady.repeats == 60  # 0.3 s of both
-    noisy, _ = with_times(Setup("cpu", 1), [0.8, 0.8, 1.2, 1.2, 1.0], [4.0])
+    noisy, _ = with_times(Setup("cpu", 1, spread=1.0), [0.8, 0.8, 1.2, 1.2, 1.0], [4.0])
     error = 0.93 * 0.4 / np.sqrt(noisy.repeats)
     assert noisy.repeats == 400 and error > 0.01  # 2 s of both are over before its error is small
-    wide, _ = with_times(Setup("cpu", 1, most_s=100.0), [0.8, 0.8, 1.2, 1.2, 1.0], [4.0])
+    wide, _ = with_times(Setup("cpu", 1, most_s=100.0, spread=1.0), [0.8, 0.8, 1.2, 1.2, 1.0], [4.0])
     assert wide.repeats == 1385 and 0.93 * 0.4 / np.sqrt(wide.repeats) <= 0.01
     slow, _ = with_times(Setup("cpu", 1), [300.0], [4.0])
     assert slow.repeats == 15
+
+
+def test_a_timing_that_was_disturbed_is_repeated_and_the_steadiest_stays():
+    setup = Setup("cpu", 1, warm_up=0, turn=1, repeats=4, seconds=0.0, error=1.0)
+    disturbed, worse, calm = [1.0, 1.0, 3.0, 3.0], [2.0, 2.0, 9.0, 9.0], [1.0, 1.0, 1.0, 1.0]
+    found, calls = with_times(setup, [*disturbed, *calm, *worse], [5.0])
+    assert (found.median, calls.net, calls.reference) == (1.0, 8, 8)
+    found, calls = with_times(setup, [*worse, *disturbed, *worse, *calm], [5.0])
+    assert (found.q1, found.median, found.q3, calls.net) == (1.0, 2.0, 3.0, 12)  # three times at most
+    found, calls = with_times(setup, calm, [*disturbed, *calm])  # the reference too
+    assert (found.reference, calls.net) == (1.0, 8)
+    once = dataclasses.replace(setup, tries=1)
+    assert with_times(once, [*worse, *calm], [5.0])[1].net == 4
