@@ -23,7 +23,7 @@ from nbzero.errors import ProxyError, UsageError
 from nbzero.proxies.axes import Axes, Layout, UnsureError, images_first, layouts_of
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.lend import is_frozen_norm, without_batch_norm
-from nbzero.proxies.marks import marked_images
+from nbzero.proxies.marks import marked_images, tensors_in
 from nbzero.proxies.passes import (
     draw_gaussian_weights,
     exactly,
@@ -271,14 +271,16 @@ class _NoShortcuts(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        given = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        given = tensors_in((*args, *kwargs.values()))
         behind = [self.behind.get(x, _NOTHING) for x in given]
         if func in _SUMS and _are_maps_of_one_shape(given):
             return _main_branch(given, behind)
         output = func(*args, **kwargs)
-        if isinstance(output, Tensor) and behind:
+        if behind:
             depth = max(depth for depth, _ in behind) + (func in _LAYERS)
-            self.behind[output] = (depth, frozenset().union(*(passed for _, passed in behind)))
+            passed = frozenset[nn.Module]().union(*(passed for _, passed in behind))
+            for tensor in tensors_in((output,)):
+                self.behind[tensor] = (depth, passed)
         return output
 
 

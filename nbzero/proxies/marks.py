@@ -265,6 +265,11 @@ def _agreed(tensors: Iterable[Tensor]) -> Axes:
     return known.pop() if len(known) == 1 else frozenset()
 
 
+def tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    """The tensors among values, and in those that are tuples or lists."""
+    return _tensors(_flat(values))
+
+
 def _tensors(values: Iterable[Any]) -> list[Tensor]:
     return [value for value in values if isinstance(value, Tensor)]
 

@@ -80,6 +80,52 @@ class Listening(TorchFunctionMode):
         self.units.append((value, None))
 
 
+def tensors_in(value):
+    """The tensors of nested lists, tuples and dicts."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return []
+    return [tensor for item in value for tensor in tensors_in(item)]
+
+
+class LongWay(Listening):
+    """A sum of two maps of one shape is the one that has the longer chain of convolutions behind it."""
+
+    def __init__(self, norms):
+        super().__init__()
+        self.chains = {}  # id of a tensor: it, the length of its chain, the batch norms behind it
+        for norm in norms:
+            norm.register_forward_hook(self.passed)
+
+    def behind(self, tensors):
+        found = [self.chains[id(tensor)] for tensor in tensors if id(tensor) in self.chains]
+        return max([length for _, length, _ in found], default=0), set().union(*(n for _, _, n in found))
+
+    def passed(self, norm, inputs, output):
+        length, norms = self.behind(inputs)
+        self.chains[id(output)] = output, length, norms | {norm}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        given = tensors_in([args, kwargs or {}])
+        name = getattr(func, "__name__", "").strip("_")
+        if name in ("add", "iadd", "radd") and [value.ndim > 2 for value in given] == [True, True]:
+            one, other = given
+            if one.shape == other.shape:
+                lengths = [self.behind([value])[0] for value in given]
+                if lengths[0] == lengths[1]:
+                    raise Undefined("equally many convolutions")
+                return one if lengths[0] > lengths[1] else other
+        output = super().__torch_function__(func, types, args, kwargs)
+        if given:
+            length, norms = self.behind(given)
+            for value in tensors_in(output):
+                self.chains[id(value)] = value, length + (name in ("conv2d", "linear")), norms
+        return output
+
+
 class PlainNorms(TorchFunctionMode):
     """Batch norm by its formula: torch's own backward pass of one image is not always right."""
 
@@ -406,7 +452,7 @@ class Plain:
     def swap(self):
         return len(set(map(tuple, self.on().T.tolist())))
 
-    def features(self, net, images):
+    def features(self, net, images, mode=None):
         """What enters the pooling before the classifier."""
         found = []
 
@@ -419,7 +465,7 @@ class Plain:
         for name, module in net.named_modules():
             if name.rpartition(".")[2] in ("global_pool", "avgpool", "pool") and "se" not in name.split("."):
                 handles.append(module.register_forward_hook(keep))
-        with Listening():
+        with mode or Listening():
             net(images.clone())
         for handle in handles:
             handle.remove()
@@ -436,6 +482,22 @@ class Plain:
     def zen(self):
         draws, e, z = self.noise(16)
         net = self.copy().train()
+        self.draw_weights(net, draws)
+        return self.zen_of(net, e, z)
+
+    @torch.no_grad()
+    def zen_no_shortcut(self):
+        draws, e, z = self.noise(16)
+        net = self.copy().train()
+        self.draw_weights(net, draws)
+        return self.zen_of(net, e, z, LongWay([m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]))
+
+    @torch.no_grad()
+    def zen_own(self):
+        _, e, z = self.noise(len(self.images))
+        return self.zen_of(self.copy().train(), e, z)
+
+    def draw_weights(self, net, draws):
         for w in self.weights(net):
             w.copy_(torch.randn(w.shape, generator=draws).double())
         for m in net.modules():
@@ -443,10 +505,17 @@ class Plain:
                 m.bias.zero_()
             if isinstance(m, nn.BatchNorm2d):
                 m.weight.fill_(1)
-                m.running_mean.zero_()
-                m.running_var.fill_(1)
-        moved = (self.features(net, e) - self.features(net, z)).abs().sum().item() / 16
+
+    def zen_of(self, net, e, z, mode=None):
         norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+        for m in norms:
+            m.running_mean.zero_()
+            m.running_var.fill_(1)
+        of_e = self.features(net, e, mode)
+        if mode:
+            on_the_way = mode.behind([of_e])[1]
+            norms = [m for m in norms if m in on_the_way]
+        moved = (of_e - self.features(net, z, mode)).abs().sum().item() / len(e)
         return math.log(moved) + sum(math.log(math.sqrt(m.running_var.mean().item())) for m in norms)
 
     @torch.no_grad()
@@ -454,6 +523,12 @@ class Plain:
         _, e, z = self.noise(len(self.images))
         net = self.copy().eval()
         self.neutral_norms(net)
+        return (self.features(net, z) - self.features(net, e)).abs().sum().item()
+
+    @torch.no_grad()
+    def phi_bn(self):
+        _, e, z = self.noise(len(self.images))
+        net = self.copy().train()
         return (self.features(net, z) - self.features(net, e)).abs().sum().item()
 
     @torch.no_grad()

@@ -142,6 +142,13 @@ def test_zen_without_shortcuts_is_zen_of_the_plain_chain(batch):
 
     assert "neither is the shortcut" in reason(Even(), batch, "zen_no_shortcut")
 
+    class Joined(TinyNet):  # what was taken apart and put together again has what was behind it
+        def features(self, x):
+            x = self.blocks[0](x)
+            return self.last(torch.cat(self.blocks[1](x).chunk(2, 1), 1) + x)
+
+    assert score(Joined(), *batch, proxies=("zen_no_shortcut",))["zen_no_shortcut"] == chain["zen"]
+
 
 def test_phi_of_a_linear_feature_map(batch):
     net = TinyNet()

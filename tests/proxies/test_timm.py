@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nbzero.proxies.score import COMPUTE, score
+from nbzero.proxies.score import score
 from tests.proxies.nets import state
 from tests.proxies.plain import Plain, Undefined
 from tests.proxies.timms import NETWORKS, import_timm, make
@@ -15,9 +15,6 @@ from tests.proxies.timms import NETWORKS, import_timm, make
 LEFT = ("vit_tiny_patch16_224", "levit.Levit")
 FEW = ("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "densenet121")
 CHOSEN = tuple(NETWORKS) if os.environ.get("NBZERO_TIMM") == "all" else FEW
-# A shortcut is known by following every tensor: there is no plain version that shares nothing with it.
-# phi_bn and zen_own have tests of their own.
-NAMES = tuple(name for name in COMPUTE if name not in ("zen_no_shortcut", "phi_bn", "zen_own"))
 
 try:
     import_timm()
@@ -28,7 +25,7 @@ except ImportError as error:
 @pytest.mark.parametrize("name", CHOSEN)
 def test_scores_are_those_of_the_plain_versions_or_none_with_a_true_reason(name):
     net, images, labels, channels_last = make(name)
-    scores, plain = score(net, images, labels, NAMES), Plain(net, images, labels, channels_last)
+    scores, plain = score(net, images, labels), Plain(net, images, labels, channels_last)
     for proxy, value in scores.items():
         try:
             right = plain(proxy)
