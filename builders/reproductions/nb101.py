@@ -5,8 +5,9 @@
                 accuracy after 12 epochs, by WRCor, and by the votes ZeroCost and SJW
 
 They need nb101 in the release, of which `builders.import_bench` reads the official file. The full one has the
-trainings of 12 epochs, the other has none. A network has 128 to 512 channels and takes a minute on one core,
-so the searches are among the archs that are scored, where the paper scores whatever is asked for.
+trainings of 12 epochs, the other has none. A network has 128 to 512 channels, too many to score thousands of
+them on a processor: the searches are among the archs that are scored, where the paper scores whatever is
+asked for. DynIso, a backward pass for each class and image, is left out.
 """
 
 from __future__ import annotations
