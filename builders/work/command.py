@@ -227,7 +227,7 @@ def job_of(
         name=f"{table}-{given.space}-{given.dataset}-{same_key[key]}",
         space=given.space,
         dataset=given.dataset,
-        units=planned_units(members, archs, seeds, shard, num_shards),
+        units=planned_units(members, archs, seeds, shard, num_shards, ids_of(given.space, members)),
         shard=shard,
         num_shards=num_shards,
         start=start,
@@ -276,6 +276,14 @@ def members_of(name: str, file: str | None) -> Sequence[str]:
     if not archs:
         raise UsageError(f"--members {file} has no line; it is a text file, an arch of {name} a line")
     return in_sample_order(name, archs)
+
+
+def ids_of(name: str, members: Sequence[str]) -> Sequence[int]:
+    """arch_id of what `members_of` gave: its place among all archs, where a definition says which there are."""
+    if name in CHOICES or IMPORTED[name].every is None:
+        return range(len(members))
+    places = {arch: place for place, arch in enumerate(sample_order(name))}
+    return [places[arch] for arch in members]
 
 
 def _check_cluster(given: argparse.Namespace) -> None:

@@ -59,14 +59,24 @@ def parse_range(text: str) -> range:
 
 
 def planned_units(
-    members: Sequence[str], archs: range, seeds: Iterable[int], shard: int, num_shards: int
+    members: Sequence[str],
+    archs: range,
+    seeds: Iterable[int],
+    shard: int,
+    num_shards: int,
+    ids: Sequence[int] | None = None,
 ) -> list[Unit]:
     """A shard's units: archs in build order, every arch with all seeds before the next.
+
+    Args:
+        archs: places among the members.
+        ids: arch_id of each member; None: its place.
 
     Raises:
         UsageError: archs beyond the space's members.
     """
     if archs.stop > len(members):
         raise UsageError(f"archs up to {archs.stop}; the space has {len(members)}")
-    units = [(arch_id, members[arch_id], seed) for arch_id in archs for seed in seeds]
+    ids = range(len(members)) if ids is None else ids
+    units = [(ids[place], members[place], seed) for place in archs for seed in seeds]
     return [units[number] for number in units_of_shard(len(units), shard, num_shards)]

@@ -122,7 +122,9 @@ def test_archs_of_a_file_are_scored_and_another_file_is_not_mixed_in(
     names.write_text("02012100\n\n12002211\n02012100\n")
     given = published(out, "--space", "nbmacro", "--members", str(names))
     assert score_shard.main(given) == 0
-    assert sorted(row["arch"] for row in rows_in(only_shard(out))) == ["02012100", "12002211"]
+    rows = rows_in(only_shard(out), whole=True)
+    assert sorted(row["arch"] for row in rows) == ["02012100", "12002211"]
+    assert all(sample_order("nbmacro")[row["arch_id"]] == row["arch"] for row in rows)
     names.write_text("22222222\n")
     assert score_shard.main(given) == 2
     assert "other settings" in capsys.readouterr().err

@@ -18,6 +18,8 @@ def test_units_are_the_first_of_the_build_order_with_all_their_seeds():
     units = [(1, "arch1", 0), (1, "arch1", 1), (2, "arch2", 0), (2, "arch2", 1)]
     assert planned_units(members, parse_range("1:3"), (0, 1), 0, 1) == units
     assert planned_units(members, parse_range("1:3"), (0, 1), 1, 3) == units[1::3]
+    renamed = planned_units(members, parse_range("1:3"), (0, 1), 0, 1, ids=[7, 30, 200, *range(300, 400)])
+    assert renamed == [({1: 30, 2: 200}[arch_id], arch, seed) for arch_id, arch, seed in units]
     with pytest.raises(ValueError, match="archs up to 6; the space has 5"):
         planned_units(members, parse_range("6"), (0,), 0, 1)
 
