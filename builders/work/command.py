@@ -279,7 +279,7 @@ def members_of(name: str, file: str | None) -> Sequence[str]:
 
 
 def ids_of(name: str, members: Sequence[str]) -> Sequence[int]:
-    """arch_id of what `members_of` gave: its place among all archs, where a definition says which there are."""
+    """arch_id of what `members_of` gave: its place among all archs that a definition enumerates."""
     if name in CHOICES or IMPORTED[name].every is None:
         return range(len(members))
     places = {arch: place for place, arch in enumerate(sample_order(name))}
