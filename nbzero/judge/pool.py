@@ -649,7 +649,7 @@ class _Loaded:
 
     def latencies(self, ids: Ints) -> dict[str, Floats]:
         """(rows,) of each setup, NaN where an arch was not timed."""
-        return {setup: latencies_of(self.space, setup)[ids] for setup in self.space.setups}
+        return {setup: latencies_of(self.release, self.space, setup)[ids] for setup in self.space.setups}
 
     def scores(self, names: Iterable[str], ids: Ints) -> dict[str, Floats]:
         """(rows,) of each proxy, in the direction asked for."""

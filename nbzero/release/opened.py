@@ -214,6 +214,7 @@ class Opened:
         self._tables = sorted(named, key=lambda table: (table[1], table[0], table[2] or ""))
         self.spaces = tuple(_in_known_order({space for table, space, _ in named if table == "archs"}))
         self.there: dict[str, OpenedSpace] = {}
+        self._usual: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Opened, (self.files.url,)
@@ -301,6 +302,22 @@ class Opened:
         if name not in self.setups:
             raise unknown_name("setup", name, self.setups)
         return name
+
+    def usual_reference_ms(self, setup: str) -> float:
+        """Milliseconds that the reference of a setup usually takes: the median over its rows of all spaces.
+
+        A machine is not always equally fast. What a network took beside a slow reference it took in a slow
+        moment.
+        """
+        if setup not in self._usual:
+            taken: list[float] = []
+            for space in map(self.space, self.spaces):
+                group = space.groups("latencies").get((setup, 0))
+                if group is not None:
+                    taken += space.numbers("latencies", "reference_ms")[group.start : group.stop]
+            taken.sort()
+            self._usual[setup] = (taken[(len(taken) - 1) // 2] + taken[len(taken) // 2]) / 2
+        return self._usual[setup]
 
     def runs(self, spaces: Iterable[str]) -> list[tuple[str, str, str]]:
         """The space, data set and recipe of all runs of some spaces."""

@@ -333,7 +333,13 @@ class Record:
         return why_no_surrogate(self._release, self._space, dataset, recipe)
 
     def latency(self, setup: str | None = None) -> float | None:
-        """Milliseconds that one pass of a batch took: the median of repeats on one machine.
+        """Milliseconds that one pass of a batch takes on one machine, at its usual speed.
+
+            latency_ms * (median of reference_ms over the setup's rows in the release) / reference_ms
+
+        A machine that others use too is faster at one time than at another. The reference is timed in turns
+        with the network, so that this cancels out. `timing` has what was measured. More rows in a later
+        release may change the median: that scales all latencies of a setup alike.
 
         Args:
             setup: like "cpu-1:amd-epyc-9b14"; None is that under which the release timed most networks.
@@ -351,15 +357,21 @@ class Record:
         found = self._space.kept[key]
         if found is None:
             return None
-        group, latencies = found
+        group, taken, reference, usual = found
         row = group.row(self.arch_id)
-        return None if row is None else float(latencies[row])
+        return None if row is None else float(taken[row] * (usual / reference[row]))
 
-    def _latencies(self, setup: str | None) -> tuple[Group, memoryview] | None:
-        """The rows of a setup and the latencies of all; None where the space has none under it."""
-        named = self._release.setup(setup)
-        group = self._space.groups(TABLE).get((str(named), 0))
-        return None if group is None else (group, self._space.numbers(TABLE, "latency_ms"))
+    def _latencies(self, setup: str | None) -> tuple[Group, memoryview, memoryview, float] | None:
+        """The rows of a setup, what networks and references took, and what the reference usually takes.
+
+        None where the space has none under it.
+        """
+        named = str(self._release.setup(setup))
+        group = self._space.groups(TABLE).get((named, 0))
+        if group is None:
+            return None
+        taken, reference = (self._space.numbers(TABLE, name) for name in ("latency_ms", "reference_ms"))
+        return group, taken, reference, self._release.usual_reference_ms(named)
 
     def latency_reason(self, setup: str | None = None) -> str | None:
         """Why `latency` with the same argument is None; None where it is a number."""

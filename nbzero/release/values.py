@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbzero.errors import UsageError, count_of
-from nbzero.release.opened import Group, OpenedSpace, Seed
+from nbzero.release.opened import Group, Opened, OpenedSpace, Seed
 
 NO_MEAN = ("status", "curve")  # columns that hold no number, or several
 
@@ -36,10 +36,14 @@ def of_all_archs(
     return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
 
 
-def latencies_of(space: OpenedSpace, setup: str) -> npt.NDArray[np.float64]:
-    """(archs,) milliseconds of all archs of a space under a setup that it has; NaN where not timed."""
+def latencies_of(release: Opened, space: OpenedSpace, setup: str) -> npt.NDArray[np.float64]:
+    """(archs,) `Record.latency` of all archs of a space under a setup that it has; NaN where not timed."""
     group = space.groups("latencies")[setup, 0]
-    return np.asarray(_spread(space, "latencies", "latency_ms", group), np.float64)
+    taken, reference = (
+        np.asarray(_spread(space, "latencies", column, group), np.float64)
+        for column in ("latency_ms", "reference_ms")
+    )
+    return taken * (release.usual_reference_ms(setup) / reference)
 
 
 def _check_same_archs(space: str, dataset: str, groups: dict[int, Group]) -> None:

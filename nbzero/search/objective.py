@@ -124,7 +124,7 @@ def _latencies(release: Opened, opened: OpenedSpace, name: str) -> tuple[str, di
     if name not in names:
         raise no_latency(opened.name, name, names)
     setup = names[name]
-    latencies = latencies_of(opened, setup)
+    latencies = latencies_of(release, opened, setup)
     timed = np.flatnonzero(~np.isnan(latencies)).tolist()
     return f"{LATENCY}:{setup}", {opened.archs[arch_id]: float(latencies[arch_id]) for arch_id in timed}
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +17,7 @@ from nbzero.errors import ReleaseError, UnknownNameError, UsageError
 from nbzero.release.held import held, summary
 from nbzero.release.latencies import Timing
 from nbzero.release.manifest import Release
+from nbzero.release.values import latencies_of
 from nbzero.release.verify import verify
 from tests.timed import CARD, KEY, MINE, in_shard, latency_row, timed_rows
 
@@ -42,6 +44,26 @@ def test_every_row_is_looked_up_as_it_was_written(timed: Bench) -> None:
             name: value for name, value in row.items() if name != "arch_id"
         }
         assert timing.relative == row["latency_ms"] / row["reference_ms"]
+
+
+def test_a_slow_moment_of_the_machine_cancels_out(made: SimpleNamespace, tmp_path: Path) -> None:
+    """A setup's latencies are those at which its reference takes the median over its rows of all spaces."""
+    took = [(0, 8.0), (1, 4.0), (2, 2.0)]
+    rows = [latency_row(arch_id, reference_ms=reference) for arch_id, reference in took]
+    rows.append(latency_row(2, CARD, reference_ms=50.0))
+    others = [latency_row(0, reference_ms=4.0), latency_row(5, reference_ms=6.0)]
+    tables = {KEY: rows, ("latencies", "mb-mini", None): others}
+    commit_release(tmp_path / "release", made.as_tables(tables, ["r1-mini", "mb-mini"]), "0.3.0")
+    verify(tmp_path / "release")
+    b = Bench(tmp_path / "release")
+    of_rows = [b.query(("r1-mini", arch_id)).latency(MINE) for arch_id in range(4)]
+    assert of_rows == [1.0 * 4 / 8, 1.01 * 4 / 4, 1.02 * 4 / 2, None]  # the median of 2, 4, 4, 6, 8 is 4
+    assert b.query(("mb-mini", 5)).latency() == pytest.approx(1.05 * 4 / 6)
+    assert b.query(("r1-mini", 2)).latency(CARD) == 1.02  # alone, it is the usual one
+    values = latencies_of(b.release, b.release.space("r1-mini"), MINE)
+    assert values[:3].tolist() == of_rows[:3] and np.isnan(values[3:]).all()
+    timing = b.query(("r1-mini", 0)).timing(MINE)
+    assert timing is not None and (timing.latency_ms, timing.reference_ms) == (1.0, 8.0)
 
 
 def test_the_setup_of_most_networks_is_meant_where_none_is_named(timed: Bench) -> None:
