@@ -11,6 +11,7 @@ import pytest
 from builders import card
 from nbzero import Bench
 from nbzero.errors import ReleaseError
+from nbzero.metrics import spearman_rho
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import TABLES
 from tests.places import ROOT
@@ -64,7 +65,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
 
     from nbzero.networks import build_net
 
-    *blocks, published, others, counted, omitted = snippets(README)
+    *blocks, published, others, counted, omitted, timed = snippets(README)
     first, second, own, scored, judge, pools, predicted, ran, search, third, same = blocks
     names: dict = {}
     exec(first, names)  # our own README
@@ -118,6 +119,24 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     assert costs == {"flops": 591710478.0, "params": 10775601.0}
     assert eval(counted, names)["wrcor"] != found["wrcor"]  # an activation in a container counts twice
     assert eval(omitted, names)["proxy"][0] == "naswot"
+    exec(timed, names)
+    assert len(names["timed"]) == 200 and all(record.latency() > 0 for record in names["timed"])
+
+
+def test_what_the_readme_says_ranks_like_latency():
+    b, said = Bench(), README.split("What ranks like latency")[1].split("\n\n")[0]
+    numbers = []
+    for cost, spaces in (
+        ("macs", ("r1", "mb", "r1-mini", "r2-mini", "mb-mini")),
+        ("depth", ("mb-mini", "r1-mini", "r2-mini", "r1", "r2", "mb")),
+    ):
+        for space in spaces:
+            timed = [b.query((space, arch_id)) for arch_id in range(200)]
+            found = spearman_rho(
+                [getattr(record, cost) for record in timed], [record.latency() for record in timed]
+            )
+            numbers.append(f"{found:.2f}".removeprefix("0"))
+    assert re.findall(r"\.\d\d", said) == numbers
 
 
 @pytest.mark.parametrize(

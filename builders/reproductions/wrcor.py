@@ -166,7 +166,8 @@ def rows_of(
         experts = [_of_expert(name, there) for name in EXPERTS[vote]]
         if all(expert in there for expert in experts):
             scores = np.array([column(scored, archs, expert) for expert in experts])
-            said = joined("places when sorted in the order drawn, absent scores last", note)
+            counting = f"{experts[-1]}, " if "wrcor" in EXPERTS[vote] else ""
+            said = joined(f"{counting}places when sorted in the order drawn, absent scores last", note)
             yield spearman_row(table, row, paper[row], vote_positions(scores), values, protocol, said)
 
 
