@@ -4,8 +4,8 @@ DIR is a release that `python -m builders.import_bench` made of the published be
 hash, so that a smaller number is a prefix of a larger one. Networks are scored with one seed, and the scores
 are kept under --scores: a job that was stopped goes on where it was, and tables share what they have in
 common. Scores that exist already are taken from --shards (what builders.score_shard wrote, or a release) and,
-with --stored, from the release that ships with nbzero, where protocol and seed agree. --known-only computes
-nothing.
+with --stored, from builders/reproductions/scores and the release that ships with nbzero, where protocol and
+seed agree. --known-only computes nothing.
 
 The rows are printed, and merged into --results by table, row and protocol: a row of more archs replaces one
 of fewer. A release that has that file lists it anew by `builders.merge_shards --out DIR --release`.
@@ -35,6 +35,7 @@ from nbzero.release.manifest import embedded_folder
 OF_PAPERS = (wrcor, nb101, sed, swap, swap_cells, searching, claims)
 TABLES = {name: table for module in OF_PAPERS for name, table in module.TABLES.items()}
 RESULTS = "data/reproductions/results.parquet"
+SCORES = Path(__file__).parent / "reproductions" / "scores"  # shards of `builders.score_shard`
 
 
 @say_errors
@@ -59,7 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="PATH",
         help="shards, folders of them, or releases with scores",
     )
-    parser.add_argument("--stored", action="store_true", help="use the scores that ship with nbzero")
+    parser.add_argument(
+        "--stored",
+        action="store_true",
+        help="use the scores that are kept beside this job, and those that ship",
+    )
     parser.add_argument("--known-only", action="store_true", help="compute no score that is missing")
     parser.add_argument("--workers", type=int, default=1, help="processes; default: %(default)s")
     given = parser.parse_args(argv)
@@ -91,7 +96,7 @@ def _context(given: argparse.Namespace) -> Context:
         proxies = tuple(proxy(name).name for name in given.proxies)
     places = list(given.shards)
     if given.stored:
-        places.append(str(embedded_folder()))
+        places += [str(SCORES), str(embedded_folder())]
     return Context(
         Bench(given.benchmarks),
         Path(given.scores),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import spearmanr
 
+from builders.reproduce import SCORES
 from builders.reproductions import scoring
 from builders.reproductions.known import Known, Place, known_in
 from builders.reproductions.results import Result, merge, paired_row, read_results
@@ -16,6 +18,9 @@ from builders.reproductions.scoring import Setting, scores_there
 from builders.reproductions.swap_cells import log_regularised
 from builders.work.rows import to_parquet
 from nbzero import Bench
+from nbzero.networks.build import build_net
+from nbzero.proxies.score import score
+from nbzero.spaces.published import IMPORTED, sample_order
 from tests.builders.test_reproduce import benchmarks as benchmarks, reproduce
 
 NUM = 12
@@ -175,3 +180,21 @@ def test_a_pair_is_of_archs_that_have_both() -> None:
     row = paired_row("t", "r", None, one, other, values, "std-32")
     wanted = spearmanr(one[there], values[there]).statistic - spearmanr(other[there], values[there]).statistic
     assert row.n == 28 and row.ours == pytest.approx(wanted) and "2 without one" in row.note
+
+
+# The scores that are kept beside the job
+
+
+@pytest.mark.parametrize(("space", "num", "proxies"), [("nb201", 1000, 23), ("nbmacro", 100, 27)])
+def test_the_scores_that_are_kept_are_of_the_sample_and_come_out_again(space, num, proxies):
+    (kept,) = [scored for place, scored in known_in([str(SCORES)]).scores.items() if place.space == space]
+    drawn = sample_order(space)[:num]
+    assert set(drawn) <= kept.keys() and {len(scores) for scores in kept.values()} == {proxies}
+    definition = IMPORTED[space]
+    costs = {arch: definition.costs(definition.parse(arch)) for arch in kept}
+    assert all(kept[arch]["macs"] == costs[arch]["macs"] for arch in kept)
+    smallest = min(drawn, key=lambda arch: (not kept[arch]["synflow"], costs[arch]["macs"]))
+    names = ("synflow", "pnorm", "params")  # which read no images
+    images = torch.zeros(64, 3, 32, 32)
+    again = score(build_net(smallest, 10, 0), images, torch.zeros(64, dtype=torch.int64), names)
+    assert again == pytest.approx({name: kept[smallest][name] for name in names}, rel=1e-5)
