@@ -263,6 +263,9 @@ def _tree_line(name: str, meaning: str) -> str:
 
 
 _BESIDE = {
+    "builders/reproductions/": (
+        ("scores/", "Shards of score_shard that tables are of: 1,006 networks of nb201, 100 of nbmacro."),
+    ),
     "nbzero/pages/": (
         ("layout.html", "What all pages are in."),
         ("page.css", "What they look like, light and dark."),
@@ -284,7 +287,7 @@ _BESIDE = {
         ("judge.js", "The explorer: scores of the reader's, judged as nbzero.judge does."),
         ("own.js", "The explorer: the reader's CSV file."),
         ("explorer.js", "The explorer: what its controls do, and the address that holds what is chosen."),
-    )
+    ),
 }
 _OTHERS = {
     "tests/": (
