@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from nbzero import Bench
 from nbzero.errors import UnknownNameError
 from nbzero.networks.build import build_net
 from nbzero.proxies.score import score
-from nbzero.spaces.macro import CHOICES, Arch, space
+from nbzero.spaces.macro import CHOICES, Arch
 from nbzero.spaces.sed import sed_of_cell, sed_of_table, sed_reconstructed
 from tests.places import DATA
 
@@ -31,7 +32,7 @@ def columns_of(archs):
 
 @pytest.mark.parametrize("name", sorted(CHOICES))
 def test_arch_table_and_network_agree(name):
-    archs = [Arch.parse(text) for text in space(name).members[:60]]
+    archs = [Arch.parse(text) for text in Bench().space(name).members[:60]]
     one_by_one = [sed_reconstructed(arch) for arch in archs]
     np.testing.assert_allclose(sed_of_table(name, columns_of(archs)), one_by_one, rtol=1e-12)
     batch = torch.zeros(1, 3, 16, 16), torch.zeros(1, dtype=torch.int64)

@@ -289,6 +289,7 @@ def test_sigterm_ends_the_workers_and_leaves_the_cluster(cluster, start, gates, 
 
 
 @needs_ray
+@pytest.mark.long
 def test_a_lost_node_loses_no_row(cluster, start, gates, rows_in, tmp_path):
     """A node is killed while it computes: the rows are as without that."""
     out, first = tmp_path / "out", SCORED[0]
