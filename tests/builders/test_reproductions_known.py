@@ -100,7 +100,7 @@ def test_a_failure_is_known_and_what_was_not_computed_is_not(shard: Any, archs: 
     assert "zen" not in scores and scores["zico"] is None
 
 
-def test_scores_of_the_release_that_ships(
+def test_stored_scores_are_those_beside_the_job_and_of_the_release_that_ships(
     benchmarks: Path, shard: Any, archs: list[str], monkeypatch: Any
 ) -> None:
     asked: list[list[str]] = []
@@ -111,7 +111,7 @@ def test_scores_of_the_release_that_ships(
 
     monkeypatch.setattr("builders.reproduce.known_in", known)
     reproduce(benchmarks, "wrcor-3", "--stored", "--known-only")
-    assert [Path(path).name for path in asked[0]] == ["data"]
+    assert [Path(path).name for path in asked[0]] == ["scores", "data"]
 
 
 def test_nothing_known_is_an_error(benchmarks: Path, shard: Any, capsys: pytest.CaptureFixture[str]) -> None:
