@@ -130,7 +130,7 @@ def proxy_in_words(name: str) -> str:
 
 def latency_in_words(name: str) -> str:
     """What a latency is, by its name as a cost."""
-    return f"{name}: milliseconds that one pass of the network took, measured. Nothing is judged by it."
+    return f"{name}: milliseconds of a pass at the usual speed of the machine. Nothing is judged by it."
 
 
 def is_lower_better(name: str) -> bool:
