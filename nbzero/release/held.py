@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from nbzero.errors import count_of
 from nbzero.release.opened import Opened, OpenedSpace
+from nbzero.spaces.published import IMPORTED
 
 
 class Held(NamedTuple):
@@ -82,11 +83,21 @@ def summary(release: Opened) -> str:
     """How many networks there are in all, and how many of them are trained, scored, predicted.
 
     Where some were timed, also how many. Networks, not runs: one with runs of several recipes or data sets
-    counts once.
+    counts once. Beside our own, those of published benchmarks are a sentence of their own.
     """
+    ours = [name for name in release.spaces if name not in IMPORTED]
+    published = [name for name in release.spaces if name in IMPORTED]
+    if not ours or not published:
+        return _counted(release, ours or published)
+    of_benchmarks = _counted(release, published)
+    return f"{_counted(release, ours)} Of published benchmarks: {of_benchmarks}"
+
+
+def _counted(release: Opened, names: list[str]) -> str:
+    """The sentence of some spaces."""
     total = timed = 0
     counts = dict.fromkeys(("runs", "scores", "predictions"), 0)
-    for name in release.spaces:
+    for name in names:
         space = release.space(name)
         total += len(space.archs)
         timed += _num_timed(space)

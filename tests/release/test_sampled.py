@@ -15,6 +15,7 @@ from builders.work.commit import commit_release
 from builders.work.job import Job
 from builders.work.rows import to_parquet
 from nbzero import Bench, NotAMemberError, NothingFoundError, ReleaseError
+from nbzero.release.held import summary
 from nbzero.release.manifest import Release
 from nbzero.release.sampled import is_sampled, sampled_archs, sampled_rows
 from nbzero.release.verify import verify
@@ -62,6 +63,16 @@ def test_the_archs_of_a_sample_and_their_classes(space: str) -> None:
     called = [definition.class_of(definition.parse(row["arch"])) for row in rows]
     pairs = set(zip(called, (row["iso_class"] for row in rows), strict=True))
     assert len(pairs) == len(set(called)) == max(row["iso_class"] for row in rows) + 1 < 300
+
+
+def test_networks_of_benchmarks_are_counted_apart_from_ours(merged: Path, tmp_path: Path) -> None:
+    said = summary(Bench(merged).release)
+    of_benchmarks = "0 of 5 networks trained, 5 scored, 0 predicted."
+    assert said.endswith(f" predicted. Of published benchmarks: {of_benchmarks}")
+    assert " of 1,000 networks trained, " in said.partition("Of published")[0]
+    tables = {("archs", "nb201", None): sampled_archs("nb201", 5)}
+    commit_release(tmp_path / "alone", tables, "0.1.0")
+    assert summary(Bench(tmp_path / "alone").release) == "0 of 5 networks trained, 0 scored, 0 predicted."
 
 
 def test_scores_without_accuracies(merged: Path, made: SimpleNamespace) -> None:
