@@ -323,7 +323,9 @@ def test_released_scores_that_need_no_images_come_out_again(embedded: Bench, spa
     row = smallest_scored(embedded, space)
     needing_none = [name for name, p in PROXIES.items() if not p.uses_images and not p.weight_draws]
     names = computed_for(row, needing_none)
-    assert {"params", "synflow", "pnorm", "zen", "phi"} <= set(names)
+    assert {"params", "synflow", "pnorm"} <= set(names)
+    if space in CHOICES:  # of published benchmarks some proxies may be to come
+        assert {"zen", "phi"} <= set(names)
     side = int(protocol_of(space).removeprefix("std-"))
     shape, net = (
         torch.zeros(64, 3, side, side),
