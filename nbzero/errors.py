@@ -198,7 +198,7 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     >>> print(unknown_name("proxy", "zen_score", ["naswot", "zen", "zico"]))
     no proxy named 'zen_score'; did you mean 'zen'? Known: naswot, zen, zico
     """
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(str(given)[:_LONGEST], known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     listed = ", ".join(known) or "none"
