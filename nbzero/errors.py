@@ -89,6 +89,7 @@ INSTALL = {
     "fsspec": "fsspec",
     "h5py": "'nbzero[torch]'",
     "matplotlib": "'nbzero[plots]'",
+    "mkdocstrings_handlers": "'nbzero[docs]'",
     "numba": "'nbzero[fast]'",
     "onnx": "'nbzero[onnx]'",
     "onnxruntime": "'nbzero[onnx]'",
@@ -108,6 +109,7 @@ INSTALL = {
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",
     "xgboost": "'nbzero[factors]'",
+    "zensical": "'nbzero[docs]'",
 }
 
 
