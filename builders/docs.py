@@ -25,7 +25,7 @@ from builders import card
 from builders.site import api, copies, found, gallery, notebooks, proxies
 from builders.work.command import parser_of, say_errors
 from nbzero import Bench
-from nbzero.errors import OutputError, check_known
+from nbzero.errors import OutputError, check_known, needs
 from nbzero.plots import FIGURES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--resamples", type=int, default=200, help="for intervals; default: %(default)s")
     given = parser.parse_args(argv)
     check_known("figure", given.figures, FIGURES)
+    for package in ("zensical", "mkdocstrings_handlers.python"):
+        needs("the site", package)
     with tempfile.TemporaryDirectory() as there:
         folder = Path(there)
         shutil.copytree(ROOT / "docs", folder / "docs")

@@ -89,6 +89,7 @@ INSTALL = {
     "fsspec": "fsspec",
     "h5py": "'nbzero[torch]'",
     "matplotlib": "'nbzero[plots]'",
+    "mkdocstrings_handlers": "'nbzero[docs]'",
     "numba": "'nbzero[fast]'",
     "onnx": "'nbzero[onnx]'",
     "onnxruntime": "'nbzero[onnx]'",
@@ -108,6 +109,7 @@ INSTALL = {
     "typer": "'nbzero[cli]'",
     "vl_convert": "'nbzero[report]'",
     "xgboost": "'nbzero[factors]'",
+    "zensical": "'nbzero[docs]'",
 }
 
 
@@ -198,7 +200,7 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     >>> print(unknown_name("proxy", "zen_score", ["naswot", "zen", "zico"]))
     no proxy named 'zen_score'; did you mean 'zen'? Known: naswot, zen, zico
     """
-    known = sorted(known)
+    known = sorted(set(known))
     near = difflib.get_close_matches(str(given)[:_LONGEST], known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     listed = ", ".join(known) or "none"

@@ -27,7 +27,7 @@ def distributions(space: str) -> dict[str, BaseDistribution]:
     """A distribution for each decision of a space, as `study.ask` takes them.
 
     Numbers one apart, like depths, are an IntDistribution. All else is a CategoricalDistribution of the
-    options. `nbzero.adapters.arch_of` makes an arch of what was drawn.
+    options. `nbzero.spaces.arch_of` makes an arch of what was drawn.
 
     Raises:
         UnknownNameError: no such space.

@@ -1,5 +1,6 @@
 """The command that searches a space: search."""
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,6 +116,7 @@ def search(
     """
     if picture is not None:
         check_picture("--plot", picture)
+    check_known("strategy", [strategy], (*STRATEGIES, TOP_K))
     if (guide is not None) != (strategy == TOP_K):
         raise UsageError(f"--guide belongs to --strategy {TOP_K}, and is needed there; give both or neither")
     how: Any = {"evaluations": evaluations, "budget": _limits_of(budget), "seed": search_seed, "out": out}
@@ -211,10 +213,11 @@ def _named(given: str) -> Any:
 def _limits_of(given: str | None) -> dict[str, float] | None:
     if given is None:
         return None
-    limits = joint_of(given)
-    if not isinstance(limits, dict):
-        raise UsageError(f"--budget {given}; it is a limit on each cost: macs=5e6,params=1e5")
-    return limits
+    with contextlib.suppress(UsageError):  # which names what other commands take
+        limits = joint_of(given)
+        if isinstance(limits, dict):
+            return limits
+    raise UsageError(f"--budget {given}; it is a limit on each cost: macs=5e6,params=1e5")
 
 
 def _draw(found: "History", path: Path) -> None:

@@ -66,6 +66,8 @@ class Scores(NamedTuple):
 
 def read_about(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     file = str(folder / ABOUT)
+    if not (folder / ABOUT).exists():
+        return {}, [Problem(file, f"it is not there; it is JSON with the fields {', '.join(FIELDS)}")]
     text, problems = _text(folder / ABOUT)
     if problems:
         return {}, problems

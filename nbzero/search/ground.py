@@ -122,6 +122,10 @@ class Ground:
         assert self.archs is not None
         return np.array([self._codes.numbers(arch) for arch in self.archs], np.int16).T.copy()
 
+    def only(self, archs: Iterable[str]) -> Ground:
+        """The ground of some of its archs, within the same budget."""
+        return Ground(self.space, archs, self.budget, self._measured)
+
     # What is there
 
     def __len__(self) -> int:
@@ -290,9 +294,9 @@ class Ground:
         known = (*self._codes.fixed, *self._measured)
         check_known(f"cost of {self.space} that a budget may limit", budget, known)
         for name, limit in budget.items():
-            is_number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
-            if not (is_number and limit > 0):
-                raise UsageError(f"budget {name} {quoted(limit)}; it is a positive number")
+            is_number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
+            if not (is_number and 0 < limit < math.inf):
+                raise UsageError(f"budget {name} {quoted(limit)}; it is a positive, finite number")
         return {name: float(limit) for name, limit in budget.items()}
 
 

@@ -174,8 +174,9 @@ def _fault(held: Any) -> str:
     missing = {*SETTINGS, "archs", "scores", "seconds", "ended"} - held.keys()
     if missing:
         return f"it lacks {', '.join(sorted(missing))}"
-    if not isinstance(held["budget"], dict):
-        return f"its budget is {quoted(held['budget'])}"
+    for name, is_right in _SETTINGS_ARE.items():
+        if not is_right(held[name]):
+            return f"its {name} is {quoted(held[name])}"
     columns = [held["archs"], held["scores"], held["seconds"]]
     if not all(isinstance(column, list) for column in columns) or len({*map(len, columns)}) != 1:
         return "archs, scores and seconds are not lists of one length"
@@ -185,6 +186,14 @@ def _fault(held: Any) -> str:
             if not is_right(value):
                 return f"entry {place} of {name} is {quoted(value)}"
     return ""
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_limits(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
 def _is_text(value: object) -> bool:
@@ -202,3 +211,14 @@ def _is_time(value: object) -> bool:
 def _is_number(value: object) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+_SETTINGS_ARE: Mapping[str, Any] = {
+    "space": _is_text,
+    "num_archs": lambda value: value is None or _is_count(value),
+    "budget": _is_limits,
+    "objective": _is_text,
+    "strategy": _is_text,
+    "seed": _is_count,
+    "ended": _is_text,
+}

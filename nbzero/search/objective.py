@@ -133,6 +133,8 @@ def _hybrid_of(of: Any) -> tuple[str, Hybrid]:
     """What is combined, and what it is called; a proxy alone is a hybrid of one."""
     if isinstance(of, Hybrid):
         return of.name, of
+    if not isinstance(of, (str, Iterable)):
+        raise UsageError(f"objective {quoted(of)}; it is a name, a Hybrid, or a list of names")
     if not isinstance(of, str):
         hybrid = Hybrid(tuple(of))
         return hybrid.name, hybrid

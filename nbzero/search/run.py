@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nbzero.errors import UsageError, count_of, quoted, unknown_name, whole
+from nbzero.errors import NothingFoundError, UsageError, count_of, quoted, unknown_name, whole
 from nbzero.progress import progress
 from nbzero.release.latencies import is_latency
 from nbzero.search.controller import reinforcement
@@ -71,8 +71,8 @@ def run(
             were timed. The history names the setup.
         seed: of all that the strategy draws.
         history: an earlier part of the same search. The strategy is sent its scores again, and goes on.
-        out: a file for the history. Where it is there, the search goes on from it. It is written at the end,
-            also where the objective fails or Ctrl-C ends the search.
+        out: a file for the history. Where it is there, the search goes on from it, or from `history` where
+            that is longer. It is written at the end, also where the objective fails or Ctrl-C ends it.
         show_progress: a bar, or lines, on stderr.
 
     Returns:
@@ -99,9 +99,7 @@ def run(
         "strategy": said_name(chosen),
         "seed": seed,
     }
-    if out is not None and history is None and Path(out).exists():
-        history = History.load(out)
-    earlier = History(settings) if history is None else _checked(history, settings, evaluations)
+    earlier = _earlier(history, out, settings, evaluations)
     search = _Search(ground, objective, settings, earlier)
     asking = chosen(ground, np.random.default_rng(seed))
     if not isinstance(asking, Generator):
@@ -242,10 +240,14 @@ class _Search:
         if given is None:
             return None
         is_number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
-        if not is_number or math.isnan(given):
+        number = math.nan
+        if is_number:
+            with suppress(OverflowError):  # a whole number that no float holds
+                number = given if isinstance(given, float) else float(given)
+        if math.isnan(number):
             allowed = "it gives a number, higher is better, or None where an arch has no score"
             raise UsageError(f"{self._of} gave {quoted(given)} ({when}); {allowed}")
-        return given if isinstance(given, float) else float(given)
+        return number
 
 
 def _as_archs(wanted: Any, strategy: str) -> tuple[str, ...]:
@@ -266,7 +268,7 @@ def _unknown_seconds(arch: str) -> float | None:
 def _strategy_of(given: str | Strategy) -> Strategy:
     if callable(given):
         return given
-    if given not in STRATEGIES:
+    if not isinstance(given, str) or given not in STRATEGIES:
         raise unknown_name("strategy", given, STRATEGIES)
     return STRATEGIES[given]
 
@@ -275,12 +277,11 @@ def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[s
     if isinstance(space, Ground):
         if budget is not None:
             raise UsageError("a Ground has its budget: Ground(space, archs, budget)")
-        return space
+        return space if not isinstance(objective, Objective) else _answered(space, objective)
     if not isinstance(objective, Objective):
         return Ground(space, budget=budget)
     named = space if isinstance(space, str) else space.name
-    if named != objective.space:
-        raise UsageError(f"space {named} with an objective of {objective.space}; they are of one space")
+    _check_one_space(named, objective)
     budget, measured = _with_measured(objective, budget)
     archs = objective.archs
     if measured:
@@ -290,6 +291,22 @@ def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[s
     if not isinstance(space, str):
         archs = [arch for arch in archs if arch in space]
     return Ground(space_with(named, archs), budget=budget, measured=measured)
+
+
+def _check_one_space(space: str, objective: Objective) -> None:
+    if space != objective.space:
+        raise UsageError(f"space {space} with an objective of {objective.space}; they are of one space")
+
+
+def _answered(ground: Ground, objective: Objective) -> Ground:
+    """The archs of a ground that an objective answers for."""
+    _check_one_space(ground.space, objective)
+    if objective.archs is None or (ground.archs is not None and set(ground.archs) <= set(objective.archs)):
+        return ground
+    archs = [arch for arch in objective.archs if arch in ground]
+    if not archs:
+        raise NothingFoundError(f"{objective.name} answers for none of {ground.words}; search other archs")
+    return ground.only(archs)
 
 
 def _with_measured(
@@ -315,6 +332,23 @@ def _measured_archs(archs: Sequence[str] | None, measured: Mapping[str, Mapping[
     first, *others = measured.values()
     there = list(first) if archs is None else [arch for arch in archs if arch in first]
     return [arch for arch in there if all(arch in by_arch for by_arch in others)]
+
+
+def _earlier(
+    history: History | None,
+    out: str | os.PathLike[str] | None,
+    settings: Mapping[str, Any],
+    evaluations: int,
+) -> History:
+    """What was done before: the longer of a history and what the file has."""
+    if history is not None and not isinstance(history, History):
+        raise UsageError(
+            f"history is {quoted(history)}; it is a History, as `run` gives it: `History.load` reads a file"
+        )
+    there = [] if history is None else [_checked(history, settings, evaluations)]
+    if out is not None and Path(out).exists():
+        there.append(_checked(History.load(out), settings, evaluations))
+    return max(there, key=len, default=History(settings))
 
 
 def _checked(history: History, settings: Mapping[str, Any], evaluations: int) -> History:

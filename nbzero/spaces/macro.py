@@ -128,6 +128,7 @@ class Arch:
             raise UsageError(f"an arch is a string like 'r1-s32-d2w64s2-d1w128s2-d2w256s2', not {text!r}")
         if len(text) > MAX_LENGTH:
             raise UsageError(f"{quoted(text)} is no arch: its {len(text):,} characters are more than any has")
+        _check_no_number(text)
         choices, parts = _split_name(text)
         if not parts or not re.fullmatch(f"s{_NUMBER}", parts[0]):
             given = repr(parts[0]) if parts else "nothing"
@@ -226,6 +227,15 @@ def _text(arch: Arch) -> str:
 
 def _stages_text(stages: Iterable[tuple[int, int, int]]) -> str:
     return "".join(f"-d{depth}w{width}s{stride}" for depth, width, stride in stages)
+
+
+def _check_no_number(text: str) -> None:
+    """UsageError for a member's number, as some commands take it."""
+    space, _, number = text.partition(":")
+    if space in CHOICES and number.isdecimal():
+        raise UsageError(
+            f"{text!r}: it is a member's number; an arch string is wanted, which `nbzero query {text}` shows"
+        )
 
 
 def _split_name(text: str) -> tuple[Choices, list[str]]:

@@ -1,6 +1,7 @@
 """The documentation site: built whole, without network, with links that lead somewhere."""
 
 import re
+import sys
 import tomllib
 
 import pytest
@@ -35,6 +36,14 @@ def site(tmp_path_factory):
         )
         assert docs.main(["--out", str(out), "--figures", "distributions", "--resamples", "5"]) == 0
     return out
+
+
+def test_what_the_site_needs_is_asked_for_before_the_work(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "zensical", None)
+    monkeypatch.setattr(docs, "write_pages", None)
+    assert docs.main(["--out", str(tmp_path / "site")]) == 2
+    said = capsys.readouterr().err
+    assert "the site needs zensical" in said and "pip install 'nbzero[docs]'" in said
 
 
 def test_every_page_of_the_navigation_is_there(site):

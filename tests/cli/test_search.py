@@ -71,7 +71,11 @@ def test_live_scores_networks_of_the_grid(tmp_path):
     [
         (("-o", "naswot", "--budget", "macs=5"), 1, "none of 1,000 archs of r1-mini is within macs <= 5"),
         (("-o", "naswot", "--budget", "5e6"), 2, "--budget 5e6; it is a limit on each cost"),
+        (("-o", "naswot", "--budget", "macs"), 2, "--budget macs; it is a limit on each cost"),
+        (("-o", "naswot", "--budget", "macs=a"), 2, "--budget macs=a; it is a limit on each cost"),
+        (("-o", "naswot", "--budget", "macs=inf"), 2, "budget macs inf; it is a positive, finite number"),
         (("-o", "naswot", "--strategy", "best"), 2, "no strategy named 'best'"),
+        (("-o", "naswot", "--strategy", "topk"), 2, "did you mean 'top_k'"),
         (("-o", "naswot", "--strategy", "top_k"), 2, "--guide belongs to --strategy top_k"),
         (("-o", "naswot", "--guide", "macs"), 2, "--guide belongs to --strategy top_k"),
         (("-o", ","), 2, "',' names no objective"),

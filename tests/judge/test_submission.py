@@ -7,6 +7,7 @@ import pytest
 
 from nbzero.errors import UsageError
 from nbzero.judge import check_submission, leaderboard
+from nbzero.judge.submission_files import FIELDS
 from nbzero.proxies.scored import COLUMNS, OwnRow, growing
 from tests.judge.boards import ABOUT, pool_of, rows_of, written
 
@@ -102,7 +103,7 @@ def test_files_that_cannot_be_read(tmp_path):
         "it is no folder; a submission is one, with submission.json and .csv files"
     ]
     assert problems(tmp_path) == [
-        "it cannot be read (No such file or directory)",
+        f"it is not there; it is JSON with the fields {', '.join(FIELDS)}",
         "it has no .csv file; nbzero score ... --out FILE.csv writes one",
     ]
     folder = written(tmp_path, RIGHT)

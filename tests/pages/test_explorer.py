@@ -145,6 +145,22 @@ def test_it_opens_with_the_largest_pool_and_fits_a_phone(page, path, shipped):
     assert text_of(page, "num-predicted").startswith("predicted, no measurement")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_is_chosen_is_not_cut(page, path, width):
+    screen = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.send("Emulation.setDeviceMetricsOverride", width=width, **screen)
+    go(page, path, "")
+    cut = page.run("""[...document.querySelectorAll('.controls select')].filter((select) => {
+        const pen = document.createElement('canvas').getContext('2d');
+        const style = getComputedStyle(select);
+        pen.font = `${style.fontSize} ${style.fontFamily}`;
+        const sides = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 20;  // and the arrow
+        return pen.measureText(select.selectedOptions[0].text).width + sides > select.clientWidth;
+    }).map((select) => select.id)""")
+    page.send("Emulation.setDeviceMetricsOverride", width=390, **screen)
+    assert cut == []
+
+
 def test_the_panel_of_an_arch_has_its_numbers_and_ranks(page, path, shipped):
     go(page, path, "")
     arch = shipped.space("r1-mini")[3]

@@ -186,7 +186,11 @@ def test_a_budget_below_every_arch_says_the_least_there_is():
         ({"space": "r1", "budget": {"latency": 1}}, UnknownNameError, "no cost of r1 .* 'latency'"),
         ({"space": "darts", "budget": {"macs": 1e6}}, UnknownNameError, "no cost of darts"),
         ({"space": "r1", "budget": 1e6}, UsageError, "budget 1000000.0; it is a limit on each cost"),
-        ({"space": "r1", "budget": {"macs": -1}}, UsageError, "budget macs -1; it is a positive number"),
+        (
+            {"space": "r1", "budget": {"macs": -1}},
+            UsageError,
+            "macs -1; it is a positive, finite number",
+        ),
         ({"space": "r1", "budget": {"macs": float("nan")}}, UsageError, "budget macs nan"),
         ({"space": "r1", "archs": []}, UsageError, "archs of r1 without any"),
         ({"space": "r1-mini", "archs": MEASURED[:1] * 2}, UsageError, "with one of them twice"),

@@ -149,6 +149,8 @@ def test_published_benchmarks(tmp_path, few_archs):
         ("predicted", {"split": "test"}, UsageError, "split 'test' of predictions"),
         ("accuracy", {}, UsageError, "recipe"),
         ([], {}, UsageError, "members none"),
+        (3, {}, UsageError, "objective 3; it is a name, a Hybrid, or a list of names"),
+        ("depht", {}, UnknownNameError, "best_four, bndlent, depth, dyniso"),
         (["zen", "zenn"], {}, UnknownNameError, "no target named 'zenn'"),
     ],
 )

@@ -129,6 +129,19 @@ def test_members_alone_are_searched_where_a_space_is_given():
     assert grid.settings["num_archs"] is None and set(grid.archs) - set(BENCH.space("r1-mini"))
 
 
+def test_an_objective_of_a_table_narrows_a_ground():
+    narrowed = run(Ground("r1-mini", budget={"macs": 5e6}), NASWOT, "evolution", 80)
+    assert narrowed == run("r1-mini", NASWOT, "evolution", 80, {"macs": 5e6})
+    some = Ground("r1-mini", NASWOT.archs[:30])
+    assert set(run(some, NASWOT, "random").archs) == set(NASWOT.archs[:30])
+
+
+def test_a_limit_may_be_a_number_of_numpy():
+    limits = {"macs": np.int64(5_000_000), "params": np.float32(1e5)}
+    of_numpy = run("r1-mini", NASWOT, "random", 20, limits)
+    assert of_numpy == run("r1-mini", NASWOT, "random", 20, {"macs": 5e6, "params": 1e5})
+
+
 def test_the_table_of_a_history():
     history = run("r1-mini", ACCURACY, "random", 30)
     table = history.table()
@@ -165,6 +178,11 @@ def test_a_history_comes_back_from_its_file(tmp_path):
     [
         ({"format": "other"}, 'its format is not "nbzero search 1"'),
         ({"budget": 3}, "its budget is 3"),
+        ({"budget": {"macs": "5e6"}}, "its budget is {'macs': '5e6'}"),
+        ({"num_archs": "all"}, "its num_archs is 'all'"),
+        ({"space": 3}, "its space is 3"),
+        ({"seed": -1}, "its seed is -1"),
+        ({"ended": 5}, "its ended is 5"),
         ({"archs": ["a"]}, "not lists of one length"),
         ({"scores": [1.0, "high", 2.0]}, "entry 1 of scores is 'high'"),
         ({"archs": ["a", 2, "c"]}, "entry 1 of archs is 2"),
@@ -200,6 +218,15 @@ def test_files_that_cannot_be_read(tmp_path):
         ({"evaluations": 0}, UsageError, "evaluations 0; it is a whole number from 1"),
         ({"seed": -1}, UsageError, "seed -1; it is a whole number from 0"),
         ({"strategy": "evolutoin"}, UnknownNameError, "did you mean 'evolution'"),
+        ({"strategy": ["evolution"]}, UnknownNameError, r"no strategy named \['evolution'\]"),
+        ({"history": "h.json"}, UsageError, "history is 'h.json'; it is a History.*`History.load` reads"),
+        ({"budget": {"macs": math.inf}}, UsageError, "budget macs inf; it is a positive, finite number"),
+        ({"space": Ground("r2-mini")}, UsageError, "space r2-mini with an objective of r1-mini"),
+        (
+            {"space": Ground("r1-mini", ["r1-mini-s16-d2w4s2-d1w8s2-d1w12s1-d4w24s2"])},
+            NothingFoundError,
+            "naswot, cifar10, std-16, seed 0 answers for none of r1-mini, 1 arch",
+        ),
         ({"objective": 3}, UsageError, "objective is 3; it is a function of an arch"),
         ({"space": "r2-mini"}, UsageError, "space r2-mini with an objective of r1-mini"),
         ({"budget": {"macs": 1}}, NothingFoundError, "none of 1,000 archs of r1-mini is within macs <= 1;"),
@@ -220,6 +247,7 @@ def test_bad_arguments(change, error, said):
         ("7", "gave '7'"),
         (True, "gave True"),
         ([1.0], r"gave \[1.0\]"),
+        (10**400, r"gave 1000.* \.\.\. 0"),
     ],
 )
 def test_an_objective_that_gives_no_number(found, said):
@@ -309,6 +337,19 @@ def test_a_history_of_another_search(change, said, tmp_path):
         with pytest.raises(UsageError, match=said):
             run(**given, **where)
     assert path.read_bytes() == kept
+
+
+def test_a_file_of_another_search_is_not_written_over_by_a_history(tmp_path):
+    path = tmp_path / "h.json"
+    run("r1-mini", NASWOT, "evolution", 40, seed=5, out=path)
+    kept = path.read_bytes()
+    history = run("r1-mini", NASWOT, "evolution", 30)
+    with pytest.raises(UsageError, match="a history of seed 5 for a search of seed 0"):
+        run("r1-mini", NASWOT, "evolution", 60, history=history, out=path)
+    assert path.read_bytes() == kept
+    other = tmp_path / "other.json"
+    longer = run("r1-mini", NASWOT, "evolution", 50, out=other)
+    assert run("r1-mini", NASWOT, "evolution", 50, history=history, out=other) == longer
 
 
 def test_a_history_of_another_space_and_of_other_archs(tmp_path):

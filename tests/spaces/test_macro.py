@@ -338,6 +338,7 @@ BAD = {
     " " + GOOD: "no space named ' r1'; did you mean 'r1'?",
     "s32-d2w64s2-d1w64s2-d1w64s2": "no space named 's32'; Known: mb",
     "r1": "after 'r1' comes the stem, not nothing; allowed: s16 s32 s64",
+    "r1-mini:0": "a member's number; an arch string is wanted, which `nbzero query r1-mini:0` shows",
     "r1-": "after 'r1' comes the stem, not ''; allowed: s16 s32 s64",
     "r1-mini": "after 'r1-mini' comes the stem, not nothing; allowed: s4 s8 s16",
     "r1-mini\n": "after 'r1' comes the stem, not 'mini\\n'",
