@@ -25,7 +25,7 @@ import torch
 from builders.reproductions import claims, nb101, searching, sed, swap, swap_cells, wrcor
 from builders.reproductions.context import Context
 from builders.reproductions.known import known_in
-from builders.reproductions.results import merge, said
+from builders.reproductions.results import merge, read_results, said
 from builders.work.command import parser_of, say_errors
 from nbzero.bench import Bench
 from nbzero.errors import whole
@@ -72,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if given.archs is not None:
         whole("--archs", given.archs, 2)
     whole("--workers", given.workers, 1)
+    results = Path(given.results)
+    read_results(results)  # raises before the work, not after it
     context = _context(given)
     if "all" in given.tables and not nb101.is_there(context.benchmarks):
         names = [name for name in names if name not in nb101.TABLES]
@@ -79,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     for name in names:
         rows = TABLES[name](context)
-        merge(Path(given.results), rows)
+        merge(results, rows)
         print(f"{name}: {_meaning(name)}\n{said(rows)}\n", flush=True)
 
 

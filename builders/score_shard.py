@@ -44,10 +44,10 @@ from builders.work.origin import device_name, software
 from builders.work.rates import scoring_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
-from nbzero.errors import check_known
+from nbzero.errors import UsageError, check_known
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load
-from nbzero.networks.published import NETWORKS
+from nbzero.networks.published import NETWORKS, OF_TOKENS
 from nbzero.proxies.facts import proxy
 from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, protocol_named, row_of_scores
 from nbzero.proxies.score import COMPUTE
@@ -121,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _score(given: argparse.Namespace, deadline: Deadline) -> int:
     if given.space in IMPORTED:
         check_known("published space with networks", [given.space], NETWORKS)
+        if given.members is None and IMPORTED[given.space].every is None and given.space not in OF_TOKENS:
+            said = "its archs are not enumerated here; name them by --members FILE, an arch a line"
+            raise UsageError(f"--space {given.space}: {said}")
     given.protocol = protocol_named(given.space, given.protocol).name
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     protocol = PROTOCOLS[given.protocol]

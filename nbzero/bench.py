@@ -20,9 +20,8 @@ from nbzero.errors import NoSuchArchIdError, NothingFoundError, UnknownNameError
 from nbzero.release.opened import Kind, Opened, OpenedSpace, Seed, Seeds, Split
 from nbzero.release.record import Record
 from nbzero.release.schema import Table
-from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import Arch, as_arch
-from nbzero.spaces.published import space_of
+from nbzero.spaces.published import how_to_have, space_of
 from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -178,8 +177,7 @@ class Bench:
             there = ", ".join(self.spaces)
             lacks = f"which this release does not have (its spaces: {there})"
             raise UnknownNameError(
-                f"{quoted(arch)} looks like an arch of {name}, {lacks}; "
-                f"make one that has it: {import_command(name)}"
+                f"{quoted(arch)} looks like an arch of {name}, {lacks}; {how_to_have(name)}"
             )
         return self.release.space(name)
 

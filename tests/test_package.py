@@ -200,3 +200,15 @@ def test_a_job_runs_from_the_root_of_the_checkout(job):
     run = [sys.executable, "-m", f"builders.{job}", "--help"]
     said = subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert said.startswith("usage: ") and job in said
+
+
+@pytest.mark.parametrize("job", ["reproduce", "score_shard"])
+def test_a_job_without_a_package_says_what_to_install(job, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    run = [sys.executable, "-m", f"builders.{job}", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(run, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert (
+        done.stderr == "error: the job needs torch (No module named 'torch'): pip install 'nbzero[torch]'\n"
+    )

@@ -71,9 +71,7 @@ class Judged:
 def _scored_space(context: Context, space: str, default: int, proxies: Sequence[str], recipe: str) -> Judged:
     """A published benchmark whose networks are scored here."""
     archs = context.archs(space, default)
-    if context.proxies is not None:
-        proxies = [name for name in proxies if name in context.proxies]
-    setting = Setting(space, "cifar10", PROTOCOL, context.images, tuple(proxies))
+    setting = Setting(space, "cifar10", PROTOCOL, context.images, context.asked(proxies))
     scored = context.filled(setting, archs)
     archs = list(scored)
     proxies = [name for name in proxies if name in scored[archs[0]]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from builders.reproductions.known import Known
 from builders.reproductions.scoring import Compute, Scored, Setting, grow, scorer, there_alone
 from nbzero.bench import Bench
-from nbzero.errors import NothingFoundError
+from nbzero.errors import NothingFoundError, UsageError
 
 SPACE = "nb201"  # of settings whose space is not named
 SEED_OF_SAMPLE = 0
@@ -57,10 +57,26 @@ class Context:
 
         Args:
             images: others than those of the job.
+
+        Raises:
+            UsageError: as `asked`.
         """
-        if self.proxies is not None:
-            names = [name for name in names if name.partition(":")[0] in self.proxies]
-        return Setting(space, dataset, protocol, images or self.images, tuple(names))
+        return Setting(space, dataset, protocol, images or self.images, self.asked(names))
+
+    def asked(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of a table's scores that are to be computed.
+
+        Raises:
+            UsageError: `proxies` has none of them.
+        """
+        if self.proxies is None or not names:
+            return tuple(names)
+        asked = tuple(name for name in names if name.partition(":")[0] in self.proxies)
+        if not asked:
+            there = ", ".join(sorted({name.partition(":")[0] for name in names}))
+            given = " ".join(self.proxies)
+            raise UsageError(f"--proxies {given}: this table has none of them; its proxies are {there}")
+        return asked
 
     def filled(self, setting: Setting, archs: Sequence[str]) -> Scored:
         """The scores of a setting; errors as `grown`."""

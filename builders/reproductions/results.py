@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nbzero.errors import ReleaseError
 from nbzero.files import write_whole
 from nbzero.metrics.bootstrap import resampled
 from nbzero.metrics.correlations import spearman_rho
@@ -134,7 +135,11 @@ def read_results(path: Path) -> list[Result]:
     """
     if not path.exists():
         return []
-    table = checked_results(path.read_bytes(), str(path))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be read as results: {error.strerror or error}") from error
+    table = checked_results(data, str(path))
     return [Result(**row) for row in table.to_pylist()]
 
 

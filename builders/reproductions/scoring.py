@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from nbzero.errors import ReleaseError
+from nbzero.errors import OutputError, ReleaseError
 from nbzero.files import make_folder
 from nbzero.images.facts import dataset as dataset_of
 from nbzero.proxies.protocol import Protocol, protocol_batches, protocol_named, protocol_net, row_of_scores
@@ -65,20 +66,33 @@ def scores_there(path: Path) -> Scored:
     """The scores of a file, none where it is not there. A last line that was cut off is left out.
 
     Raises:
-        ReleaseError: another line that cannot be read.
+        ReleaseError: another line that cannot be read, or no text file.
     """
     found: Scored = {}
     if not path.exists():
         return found
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(
+            f"{path} is no file of scores ({error}); move it or choose another --scores"
+        ) from error
     whole_lines = text[: text.rfind("\n") + 1]
     for number, line in enumerate(whole_lines.splitlines(), 1):
         try:
             row = json.loads(line)
-            found.setdefault(row["arch"], {}).update(row["scores"])
+            scores = row["scores"].items()
+            found.setdefault(row["arch"], {}).update((name, _number(value)) for name, value in scores)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ReleaseError(f"{path}: line {number} is no scores; remove the line or the file") from None
     return found
+
+
+def _number(value: Any) -> float | None:
+    """A score of a line; TypeError for what is none."""
+    if value is None or type(value) in (int, float):
+        return value
+    raise TypeError
 
 
 def scorer(setting: Setting) -> Compute:
@@ -107,8 +121,11 @@ def grow(
         names: of the scores wanted.
         compute: the scores of (arch, names that are missing). Workers have to be able to import it.
         known: scores of other places, which are not computed again and not added to the file.
+
+    Raises:
+        ReleaseError: as `scores_there`.
+        OutputError: the file cannot be written.
     """
-    make_folder(path.parent)
     found = _joined(known, scores_there(path))
     todo = []
     for arch in archs:
@@ -116,8 +133,7 @@ def grow(
         if missing:
             todo.append((arch, missing))
     if todo:
-        _end_cut_line(path)
-        with open(path, "a", encoding="utf-8") as file:
+        with _opened(path) as file:
             for arch, scores in _computed(compute, todo, workers):
                 file.write(json.dumps({"arch": arch, "scores": scores}) + "\n")
                 file.flush()
@@ -148,6 +164,18 @@ def _joined(known: Scored | None, there: Scored) -> Scored:
     for arch, scores in there.items():
         found.setdefault(arch, {}).update(scores)
     return found
+
+
+def _opened(path: Path) -> IO[str]:
+    """A file that lines are added to; OutputError where it cannot be written."""
+    try:
+        make_folder(path.parent)
+        _end_cut_line(path)
+        return open(path, "a", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; choose another --scores"
+        ) from error
 
 
 def _end_cut_line(path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbzero.errors import NothingFoundError, ReleaseError, UsageError, unknown_name
+from nbzero.errors import NothingFoundError, ReleaseError, UnknownNameError, UsageError, unknown_name
 from nbzero.files import cache_folder, write_cached
 from nbzero.release.index import Index, build_index, index_path, sort_keys
 from nbzero.release.manifest import Release
@@ -30,7 +30,7 @@ from nbzero.release.schema import (
 )
 from nbzero.spaces.choices import import_command
 from nbzero.spaces.macro import CHOICES
-from nbzero.spaces.published import IMPORTED, PUBLISHED_PROTOCOL, space_with, standard_protocol
+from nbzero.spaces.published import IMPORTED, PUBLISHED_PROTOCOL, how_to_have, space_with, standard_protocol
 from nbzero.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -229,9 +229,17 @@ class Opened:
         _check_name("space", name)
         if name not in self.there:
             if name not in self.spaces:
-                raise unknown_name("space", name, self.spaces)
+                raise self._no_space(name)
             self.there[name] = OpenedSpace(name, self._index(name))
         return self.there[name]
+
+    def _no_space(self, name: str) -> UnknownNameError:
+        error = unknown_name("space", name, self.spaces)
+        if name not in IMPORTED:
+            return error
+        return UnknownNameError(
+            f"{error}; {name} is a published space, which this release lacks; {how_to_have(name)}"
+        )
 
     def check_dataset(self, name: str) -> str:
         """The name itself; UnknownNameError where there is no such data set."""

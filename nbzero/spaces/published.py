@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nbzero.errors import UsageError, check_known
 from nbzero.proxies.facts import DOUBTS
-from nbzero.spaces.choices import Imported, ImportedSpace
+from nbzero.spaces.choices import Imported, ImportedSpace, import_command
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import MacroSpace
@@ -41,6 +41,8 @@ IMPORTED: dict[str, Imported] = {
     )
 }
 
+# Spaces to search in, of which no trained networks were published.
+WITHOUT_TABLE = frozenset({MOBILENETV2.name})
 # By which networks of published spaces are scored here, where no protocol is named.
 PUBLISHED_PROTOCOL = "std-32"
 
@@ -50,6 +52,17 @@ def space_with(name: str, members: Sequence[str]) -> Space:
     if name in IMPORTED:
         return ImportedSpace(IMPORTED[name], members)
     return MacroSpace(name, members)
+
+
+def how_to_have(name: str) -> str:
+    """What to do where a release lacks a published space.
+
+    >>> how_to_have("mobilenetv2")
+    'no table of it was published: build_net and builders.score_shard --members take its archs'
+    """
+    if name in WITHOUT_TABLE:
+        return "no table of it was published: build_net and builders.score_shard --members take its archs"
+    return f"make one that has it: {import_command(name)}"
 
 
 def space_of(text: str) -> str | None:

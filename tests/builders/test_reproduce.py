@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from builders.reproductions.results import Result, merge, paired_row, read_resul
 from builders.reproductions.scoring import Setting, counted, fill, scores_there
 from builders.reproductions.sed import reconstructed
 from nbzero import Bench
-from nbzero.errors import ReleaseError
+from nbzero.errors import OutputError, ReleaseError
 from nbzero.images.facts import dataset
 from nbzero.proxies.protocol import PROTOCOLS, noise_batch, protocol_net
 from nbzero.proxies.score import score
@@ -107,12 +108,44 @@ def test_a_cut_line_is_computed_again(tmp_path: Path) -> None:
     assert path.read_bytes() == whole_file
 
 
-@pytest.mark.parametrize("line", ["{}", "[1]", "no json", '{"arch": "a", "scores": 3}'])
+@pytest.mark.parametrize(
+    "line", ["{}", "[1]", "no json", '{"arch": "a", "scores": 3}', '{"arch": "a", "scores": {"snip": "1.0"}}']
+)
 def test_a_line_that_is_no_scores_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "scores.jsonl"
     path.write_text(json.dumps({"arch": "a", "scores": {"snip": 1.0}}) + f"\n{line}\n")
     with pytest.raises(ReleaseError, match="line 2 is no scores"):
         scores_there(path)
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, lambda path: path.write_bytes(b"\xff\xfe\n")])
+def test_what_is_no_file_of_scores_is_refused(tmp_path: Path, spoil: Any) -> None:
+    path = tmp_path / "scores.jsonl"
+    spoil(path)
+    with pytest.raises(ReleaseError, match=r"scores.jsonl is no file of scores \(.*choose another --scores"):
+        scores_there(path)
+
+
+def test_scores_that_cannot_be_kept_are_not_computed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    setting = Setting("nb201", "cifar10", "std-32", "noise", ("pnorm",))
+    with pytest.raises(OutputError, match=r"cannot write .*jsonl: .*choose another --scores"):
+        fill(setting, [BEST], tmp_path / "file")
+
+
+def test_results_are_looked_at_before_the_work(
+    benchmarks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scoring, "_scores_of", lambda *_: pytest.fail("a score was computed"))
+    kept = benchmarks.parent / "scores"
+    given = ["wrcor-2", "--archs", "2", "--images", "noise", "--benchmarks", str(benchmarks)]
+    assert main([*given, "--scores", str(kept), "--results", str(benchmarks)]) == 2
+    assert "benchmarks cannot be read as results: Is a directory" in capsys.readouterr().err
+    damaged = benchmarks.parent / "results.parquet"
+    damaged.write_text("no parquet")
+    assert main([*given, "--scores", str(kept), "--results", str(damaged)]) == 2
+    assert "results.parquet cannot be read as results" in capsys.readouterr().err
+    assert not kept.exists()
 
 
 def test_merged_by_table_row_and_protocol(tmp_path: Path) -> None:
@@ -189,6 +222,12 @@ def test_published_flops() -> None:
         (["sed", "--archs", "0"], "--archs"),
         (["sed", "--workers", "0"], "--workers"),
         (["sed", "--proxies", "snipp"], "snip"),
+        (
+            ["wrcor-2", "--proxies", "params"],
+            "--proxies params: this table has none of them; its proxies are acor",
+        ),
+        (["dyniso", "--proxies", "snip", "zen"], "this table has none of them; its proxies are dyniso"),
+        (["nbzero", "--proxies", "dyniso"], "this table has none of them; its proxies are acor"),
     ],
 )
 def test_refused(benchmarks: Path, capsys: pytest.CaptureFixture[str], given: list[str], said: str) -> None:

@@ -134,6 +134,7 @@ def test_archs_of_a_file_are_scored_and_another_file_is_not_mixed_in(
     ("space", "members", "said"),
     [
         ("flexibert", None, "networks of flexibert read tokens, and protocols have images"),
+        ("darts", None, "--space darts: its archs are not enumerated here; name them by --members FILE"),
         ("r1-mini", "02012100", "members are fixed"),
         ("nbmacro", "", "has no line"),
         ("nbmacro", "02012103", "an arch of nbmacro"),
