@@ -7,9 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builders.reproductions.known import Known
-from builders.reproductions.scoring import Compute, Scored, Setting, grow, scorer, there_alone
+from builders.reproductions.scoring import (
+    Compute,
+    Scored,
+    Setting,
+    grow,
+    joined_scores,
+    scorer,
+    scores_there,
+    there_alone,
+)
 from nbzero.bench import Bench
-from nbzero.errors import NothingFoundError, UsageError
+from nbzero.errors import NothingFoundError
 
 SPACE = "nb201"  # of settings whose space is not named
 SEED_OF_SAMPLE = 0
@@ -27,6 +36,7 @@ class Context:
         workers: processes.
         proxies: only these rows' scores are computed; None is all.
         known: scores that were computed elsewhere.
+        kept: a folder with more of them, in files as in `folder`.
         computes: whether scores that are missing are computed.
     """
 
@@ -37,6 +47,7 @@ class Context:
     workers: int = 1
     proxies: tuple[str, ...] | None = None
     known: Known = field(default_factory=Known)
+    kept: Path | None = None
     computes: bool = True
 
     def archs(self, space: str, default: int) -> list[str]:
@@ -59,7 +70,7 @@ class Context:
             images: others than those of the job.
 
         Raises:
-            UsageError: as `asked`.
+            NothingFoundError: as `asked`.
         """
         return Setting(space, dataset, protocol, images or self.images, self.asked(names))
 
@@ -67,7 +78,7 @@ class Context:
         """Those of a table's scores that are to be computed.
 
         Raises:
-            UsageError: `proxies` has none of them.
+            NothingFoundError: `proxies` has none of them.
         """
         if self.proxies is None or not names:
             return tuple(names)
@@ -75,7 +86,8 @@ class Context:
         if not asked:
             there = ", ".join(sorted({name.partition(":")[0] for name in names}))
             given = " ".join(self.proxies)
-            raise UsageError(f"--proxies {given}: this table has none of them; its proxies are {there}")
+            said = f"--proxies {given}: this table has none of them"
+            raise NothingFoundError(f"{said}; its proxies are {there}")
         return asked
 
     def filled(self, setting: Setting, archs: Sequence[str]) -> Scored:
@@ -101,6 +113,8 @@ class Context:
         Raises:
             NothingFoundError: nothing is computed, and nothing is known.
         """
+        if self.kept is not None:
+            known = joined_scores(known, scores_there(self.kept / path.name))
         if self.computes:
             return grow(path, archs, names, compute, self.workers, known)
         found = there_alone(path, archs, names, known)

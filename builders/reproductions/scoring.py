@@ -7,7 +7,8 @@ at any moment and asked for more proxies later.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -126,7 +127,7 @@ def grow(
         ReleaseError: as `scores_there`.
         OutputError: the file cannot be written.
     """
-    found = _joined(known, scores_there(path))
+    found = joined_scores(known, scores_there(path))
     todo = []
     for arch in archs:
         missing = tuple(name for name in names if name not in found.get(arch, {}))
@@ -146,19 +147,33 @@ def there_alone(
 ) -> Scored:
     """The scores that a file has, and known ones of other places.
 
-    Names that no arch has a score of are left out, and then archs that lack one of the others.
+    Names that no arch has a score of are left out, and then archs that lack one of the others. Where that
+    leaves out archs, stderr says which names they lack.
     """
-    found = _joined(known, scores_there(path))
+    found = joined_scores(known, scores_there(path))
     there = [arch for arch in archs if arch in found]
-    kept = [name for name in names if any(name in found[arch] for arch in there)]
+    counts = {name: sum(name in found[arch] for arch in there) for name in names}
+    kept = [name for name in names if counts[name]]
     scored = {}
     for arch in there:
         if kept and all(name in found[arch] for name in kept):
             scored[arch] = {name: found[arch][name] for name in kept}
+    if len(scored) < len(there):
+        _say_few({name: counts[name] for name in kept}, len(scored), len(there))
     return scored
 
 
-def _joined(known: Scored | None, there: Scored) -> Scored:
+def _say_few(counts: Mapping[str, int], num_scored: int, num_there: int) -> None:
+    """Why rows are of fewer archs than some of their scores."""
+    few = [f"{name} {num:,}" for name, num in counts.items() if num < num_there]
+    print(
+        f"{num_scored:,} of {num_there:,} archs with scores have all that is asked; fewer have "
+        f"{', '.join(few)}; --proxies names what is wanted, and leaving out --known-only computes the rest",
+        file=sys.stderr,
+    )
+
+
+def joined_scores(known: Scored | None, there: Scored) -> Scored:
     """Scores of two places, by arch and name; the second where both have one."""
     found = {arch: dict(scores) for arch, scores in (known or {}).items()}
     for arch, scores in there.items():

@@ -219,6 +219,8 @@ def table_10(context: Context) -> list[Result]:
     """WRCor's Table 10: the size of what evolution finds for ImageNet, without training it."""
     proxy = context.proxies[0] if context.proxies else "wrcor"
     evaluations = LIVE_EVALUATIONS if context.num_archs is None else context.num_archs
+    if not context.computes:
+        raise NothingFoundError("wrcor-10 scores what it searches; leave out --known-only")
     space, path = MOBILENETV2.name, context.folder / f"wrcor-10-{proxy}.csv"
     scoring = {"images": context.images, "out": path, "workers": context.workers}
     with live(space, proxy, "cifar10", **scoring) as objective:

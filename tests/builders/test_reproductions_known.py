@@ -1,5 +1,6 @@
 """Tables from scores that exist: of shards and of releases, where protocol and seed agree."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from builders.reproduce import SCORES
 from builders.reproductions import scoring
 from builders.reproductions.known import Known, Place, known_in
 from builders.reproductions.results import Result, merge, paired_row, read_results
-from builders.reproductions.scoring import Setting, scores_there
+from builders.reproductions.scoring import AS_AUTHORS, Setting, scores_there
 from builders.reproductions.swap_cells import log_regularised
 from builders.work.rows import to_parquet
 from nbzero import Bench
@@ -101,7 +102,7 @@ def test_a_failure_is_known_and_what_was_not_computed_is_not(shard: Any, archs: 
 
 
 def test_stored_scores_are_those_beside_the_job_and_of_the_release_that_ships(
-    benchmarks: Path, shard: Any, archs: list[str], monkeypatch: Any
+    benchmarks: Path, shard: Any, archs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
 
@@ -110,8 +111,44 @@ def test_stored_scores_are_those_beside_the_job_and_of_the_release_that_ships(
         return known_in([str(shard())])
 
     monkeypatch.setattr("builders.reproduce.known_in", known)
-    reproduce(benchmarks, "wrcor-3", "--stored", "--known-only")
-    assert [Path(path).name for path in asked[0]] == ["scores", "data"]
+    monkeypatch.setattr("builders.reproduce.SCORES", tmp_path)
+    lines = []
+    for number, arch in enumerate(archs):
+        of_authors = {f"rcor:{AS_AUTHORS}": number, f"wrcor:{AS_AUTHORS}": -number}
+        lines.append(json.dumps({"arch": arch, "scores": of_authors}))
+    (tmp_path / "nb201-cifar10-std-32-seed0.jsonl").write_text("\n".join(lines) + "\n")
+    rows = reproduce(benchmarks, "wrcor-3", "--stored", "--known-only")
+    assert [Path(path).name for path in asked[0]] == ["data"]
+    both = {"no (RCor)", "no (RCor), nbzero", "expb2t (WRCor)", "expb2t (WRCor), nbzero"}
+    assert both <= {row.row for row in rows}
+    (without,) = {row.n for row in reproduce(benchmarks, "wrcor-3", "--known-only", "--shards", str(shard()))}
+    assert without == NUM
+
+
+def test_archs_that_are_left_out_are_told(
+    benchmarks: Path, shard: Any, archs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A score that three archs have leaves three in every row."""
+    lines = []
+    for number, arch in enumerate(archs[:3]):
+        lines.append(json.dumps({"arch": arch, "scores": {f"rcor:{AS_AUTHORS}": number}}))
+    folder = benchmarks.parent / "scores"
+    folder.mkdir()
+    (folder / "nb201-cifar10-std-32-seed0.jsonl").write_text("\n".join(lines) + "\n")
+    rows = reproduce(benchmarks, "wrcor-3", "--known-only", "--shards", str(shard()))
+    assert {row.n for row in rows} == {3}
+    said = capsys.readouterr().err
+    assert f"3 of {NUM} archs with scores have all that is asked; fewer have rcor:{AS_AUTHORS} 3;" in said
+
+
+def test_all_goes_on_where_nothing_is_known_of_a_table(
+    benchmarks: Path, shard: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = reproduce(benchmarks, "all", "--proxies", "synflow", "--known-only", "--shards", str(shard()))
+    assert {"wrcor-2", "sed"} <= {row.table for row in rows}
+    said = capsys.readouterr().out
+    assert "left out: wrcor-10, wrcor-10 scores what it searches" in said
+    assert "left out: wrcor-6, none of" in said and "left out: dyniso, --proxies synflow: this table" in said
 
 
 def test_nothing_known_is_an_error(benchmarks: Path, shard: Any, capsys: pytest.CaptureFixture[str]) -> None:
