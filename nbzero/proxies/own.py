@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbzero.errors import NoSuchArchIdError, UsageError, count_of, needs, whole
+from nbzero.errors import NoSuchArchIdError, UsageError, count_of, needs, quoted, whole
 from nbzero.images.facts import dataset as dataset_of
 from nbzero.networks.published import NETWORKS
 from nbzero.progress import progress
@@ -119,7 +119,7 @@ def score_archs(
     leave_if_starting()
     found = load_function(function) if isinstance(function, str) else function
     is_of_net = reads_network(found)
-    chosen = Opened(None).space(space).space if isinstance(space, str) else space
+    chosen = _space_of(space)
     asked = _archs_of(chosen, archs)
     numbered = _seeds_of(seeds)
     limit = seconds_of(per_arch)
@@ -149,6 +149,14 @@ def score_archs(
 
 
 # What was asked for
+
+
+def _space_of(given: Any) -> Space:
+    if isinstance(given, str):
+        return Opened(None).space(given).space
+    if not isinstance(given, Space):
+        raise UsageError(f"space {quoted(given)}; it is a name like 'r1-mini', or a space: bench.space(name)")
+    return given
 
 
 def _archs_of(space: Space, archs: Iterable[Any] | str) -> list[str]:

@@ -73,8 +73,9 @@ def space_of(text: str) -> str | None:
     >>> space_of("r1-s32-d2w64s2-d2w64s2-d2w64s2") is None
     True
     """
+    trimmed = text.strip()
     for name, definition in IMPORTED.items():
-        if re.fullmatch(definition.looks_like, text, re.DOTALL):
+        if re.fullmatch(definition.looks_like, trimmed, re.DOTALL):
             return name
     return None
 

@@ -289,6 +289,12 @@ def test_networks_of_a_space_without_them_cannot_be_built(monkeypatch):
         score_archs(functions.naswot, space, [0], **HERE)
 
 
+@pytest.mark.parametrize("given", [["r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"], None, 3])
+def test_what_is_no_space(given):
+    with pytest.raises(UsageError, match=r"^space .*; it is a name like 'r1-mini', or a space: bench.space"):
+        score_archs(functions.length, given, **HERE)
+
+
 def test_networks_that_read_tokens_have_no_protocol():
     space = space_with("flexibert", [IMPORTED["flexibert"].example])
     with pytest.raises(UsageError, match="networks of flexibert read tokens, and protocols have images"):

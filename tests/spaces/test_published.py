@@ -147,6 +147,7 @@ def test_published_costs_of_single_archs() -> None:
 def test_strings_and_numbers_are_one_to_one(name: str, data: Any) -> None:
     text, values = data.draw(archs_of(name))
     assert list(IMPORTED[name].parse(text)) == values and space_of(text) == name
+    assert space_of(f" {text}\n") == name  # so that the error is of that space
     space = ImportedSpace(IMPORTED[name], (text,))
     assert space.encode(text).tolist() == values and space.decode(values) == text
     assert [other for other in IMPORTED if re.fullmatch(IMPORTED[other].pattern, text)] == [name]
