@@ -24,6 +24,9 @@ Scores of networks of a published benchmark (score_shard --space nb201) bring it
 sample, with what its definition says of them. Its authors' accuracies are no part of such a release:
 builders.import_bench joins them.
 
+Where scores are added, all tables of scores of our spaces get the same columns: a table that is older than a
+proxy has nulls.
+
 Latencies are of one machine a setup. Where one is there twice the first stays: no two timings are equal.
 
 Predictions are carried as they are, each with the data version of its runs. Where runs were added it says so:
@@ -157,6 +160,9 @@ class Merge:
                 made[key] = sampled_scores(space, listed)
             else:
                 made[key] = pa.Table.from_pylist(listed, arrow_schema(kind))
+        if self._scored:
+            for key in [key for key in made if key[0] == "scores" and key[1] in CHOICES]:
+                made[key] = _with_all_proxies(made[key])
         return made
 
     def said_lacking(self) -> list[str]:
@@ -250,6 +256,23 @@ class Merge:
                 return True
             allowed = said_allowed(kind, there.base, columns[0], noise)
         raise _contradiction(found, there, columns, allowed)
+
+
+def _with_all_proxies(scores: pa.Table) -> pa.Table:
+    """A table of scores with a column for every proxy; null where the table is older than the proxy.
+
+    So all tables of scores of a release have the same columns, and are read as one.
+    """
+    import pyarrow as pa
+
+    schema = arrow_schema("scores")
+    if scores.schema.names == schema.names:
+        return scores
+    columns = []
+    for field in schema:
+        is_there = field.name in scores.schema.names
+        columns.append(scores[field.name] if is_there else pa.nulls(len(scores), field.type))
+    return pa.table(columns, schema=schema)
 
 
 def _identity(table: Table, row: Row) -> tuple[Any, ...]:

@@ -516,6 +516,30 @@ def test_without_shards_an_older_release_gets_the_new_columns(
     assert contents(old) == before
 
 
+def test_where_scores_are_added_all_tables_of_scores_get_the_same_columns(
+    made: SimpleNamespace, merge: Any, tmp_path: Path
+) -> None:
+    """A release may be older than a proxy. Read as one, its tables have one set of columns."""
+    rows: Any = {("scores", space, "cifar10"): [made.score_row(0)] for space in ("r1-mini", "mb-mini")}
+    tables = made.as_tables(rows, ["r1-mini", "mb-mini"])
+    for key, table in tables.items():
+        if key[0] == "scores":
+            tables[key] = table.drop_columns(["zen_own", "phi_bn"])
+    old, out = tmp_path / "old", tmp_path / "out"
+    commit_release(old, tables, "0.1.0")
+    shard = write_shard(tmp_path / "s", "a.parquet", in_shard([made.score_row(1)]), "scores")
+    merge(shard, "--base", old, "--out", out, "--release")
+    verify(str(out))
+    one, other = (Bench(out).arrow("scores", space, "cifar10") for space in ("r1-mini", "mb-mini"))
+    assert one.schema.equals(other.schema) and "phi_bn" in other.schema.names
+    (row,) = other.to_pylist()
+    before = made.score_row(0) | {"zen_own": None, "phi_bn": None}
+    assert {name: row[name] for name in before} == before
+    record = Bench(out).query(("mb-mini", 0))
+    assert record.score("phi_bn", "cifar10") is None
+    assert record.score("zen", "cifar10") == before["zen"]
+
+
 def test_an_older_release_is_added_to(
     made: SimpleNamespace, release: Path, merge: Any, tmp_path: Path
 ) -> None:
