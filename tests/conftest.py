@@ -8,6 +8,7 @@ have the seeds 0 and 1. Scores: seed 0 for all 1,000 archs, seeds 1 and 2 for th
 under another protocol. mb-mini has ten runs, r2-mini its archs alone.
 """
 
+import gc
 import json
 import os
 import zlib
@@ -28,10 +29,12 @@ import pytest
 
 from builders.work.commit import commit_release
 from nbzero import Bench
+from nbzero.images.sources import OfficialImages, read_official
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.manifest import Release
 from nbzero.release.schema import PASSES, TableKey, arrow_schema
 from tests.importers.made import few_expected
+from tests.places import DATA as STRIPS
 from tests.timed import KEY, timed_rows
 
 
@@ -40,6 +43,19 @@ def pytest_configure(config: pytest.Config) -> None:
     number = 30 if config.option.markexpr == "not long" else 100
     hypothesis.settings.register_profile("here", deadline=None, derandomize=True, max_examples=number)
     hypothesis.settings.load_profile("here")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What collection makes stays to the end: no garbage is looked for meanwhile, nor in it later."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 Row = dict[str, Any]
@@ -162,6 +178,24 @@ def timed_release(made: SimpleNamespace, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def bench(release: Path) -> Bench:
     return Bench(release)
+
+
+@pytest.fixture(scope="session")
+def official_cifar10() -> OfficialImages:
+    """The images of CIFAR-10 from the reference data, which take seconds to read; not to be changed."""
+    return read_official("cifar10", STRIPS)
+
+
+@pytest.fixture
+def cifar10_read_once(official_cifar10: OfficialImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever loads CIFAR-10 from the reference data gets `official_cifar10`."""
+
+    from nbzero.images import tensors  # torch
+
+    def read(name: str, source: Path | None) -> OfficialImages:
+        return official_cifar10 if (name, source) == ("cifar10", STRIPS) else read_official(name, source)
+
+    monkeypatch.setattr(tensors, "read_official", read)
 
 
 @pytest.fixture

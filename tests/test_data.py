@@ -350,7 +350,7 @@ AGAIN = [pytest.param(space, marks=pytest.mark.long if space in LARGE else []) f
 
 
 @pytest.mark.parametrize("space", AGAIN)
-@pytest.mark.usefixtures("images_read_once")
+@pytest.mark.usefixtures("images_read_once", "cifar10_read_once")
 def test_released_scores_come_out_again(embedded: Bench, space: str) -> None:
     source = os.environ.get("NBZERO_IMAGES") or (str(STRIPS) if STRIPS.is_dir() else None)
     if source is None:

@@ -18,8 +18,8 @@ ON_PROCESSES = (
     pytest.param("job: memory refused, 4 together", marks=pytest.mark.long),
     pytest.param("merge: two into one release", marks=pytest.mark.long),
 )
-TRIES = {name: 25 for name in ON_FILES if name.startswith("import: ")}  # they are quick
-TRIES |= {name: 5 for name in TRIES if "official" in name}  # each starts a process
+TRIES = {name: 12 for name in ON_FILES if name.startswith("import: ")}  # they are quick
+TRIES |= {name: 3 for name in TRIES if "official" in name}  # each starts a process
 NOTHING = {"lost": 0, "wrong": 0, "hung": 0}
 
 

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from builders import docs
-from builders.site import api, found
+from builders.site import api, found, gallery
 from nbzero import Bench
 from nbzero.errors import OutputError
 from nbzero.proxies.facts import PROXIES
@@ -24,7 +24,7 @@ def pages_of(nav):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Of one pool, one figure, and the docstrings of one package; `make docs` has all of them."""
+    """Of one pool, one figure of two proxies, the docstrings of one package; `make docs` has all of them."""
     out = tmp_path_factory.mktemp("docs") / "site"
     page = api.package_page
     with pytest.MonkeyPatch.context() as patch:
@@ -34,6 +34,8 @@ def site(tmp_path_factory):
         patch.setattr(
             found, "pools", lambda bench, n: [found.pool_found(bench, "mb", "cifar10", "cpu-16px-4", n)]
         )
+        patch.setattr(gallery, "FEW", ("zen", "macs"))
+        patch.setattr(gallery, "OF_FEW", ("distributions",))
         assert docs.main(["--out", str(out), "--figures", "distributions", "--resamples", "5"]) == 0
     return out
 

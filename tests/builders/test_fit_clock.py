@@ -21,7 +21,8 @@ from nbzero.images.tensors import load
 from nbzero.release.schema import PASSES
 from nbzero.search import clock
 from nbzero.spaces import CHOICES, Arch, macs
-from train.recipe import RECIPES
+from tests.train.made import small as recipe_with
+from train import loop
 
 TRUE = np.array([3e-11, 2e-9, 5e-12, 6e-6, 1e-5])
 
@@ -106,12 +107,13 @@ def test_without_measurements_it_says_what_to_do(own_files, capsys):
 
 def test_seconds_are_measured_by_the_projects_own_loop_and_passes(monkeypatch):
     monkeypatch.setattr(fit_clock, "SPENT_S", 0.01)
-    digits = load("digits", resolution=16)
+    monkeypatch.setattr(loop, "EVAL_BATCH", 256)
+    digits, of = load("digits", resolution=16), recipe_with("cpu-16px-4", batch=32)
     small, large = "mb-mini-s8-d1w4s2-d1w4s2-d1w4s2", "mb-mini-s16-d2w24s1-d2w32s2-d2w48s2-d2w48s2"
-    trained = {arch: training_seconds(arch, digits, RECIPES["cpu-16px-4"]) for arch in (small, large)}
+    trained = {arch: training_seconds(arch, digits, of) for arch in (small, large)}
     assert 0 < 3 * trained[small]["train"] < trained[large]["train"]
     assert 0 < 3 * trained[small]["eval"] < trained[large]["eval"] < trained[large]["train"]
-    scored = scoring_seconds(small, "std-16", digits)
+    scored = scoring_seconds(small, "std-16-b32", digits)
     assert list(scored) == list(PASSES) and min(scored.values()) > 0
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,15 @@ ROWS = [
     diverged_row(NUM),
     *(run_row(arch_id, "cpu-16px-12") for arch_id in range(5)),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """Of a forest a tenth: ten of them are most of a fit of so few runs."""
+    whole = fit_surrogate.RIVALS["forest"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fit_surrogate.RIVALS, "forest", lambda: whole().set_params(n_estimators=50))
+        yield
 
 
 @pytest.fixture(scope="module")

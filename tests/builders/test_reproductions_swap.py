@@ -53,6 +53,7 @@ def patterns_by_hand(net, batch):
 def test_scores_of_tiny_networks_are_means_over_weights(monkeypatch):
     batch = torch.randn(10, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr(swap, "batch_of", lambda *_: batch)
+    monkeypatch.setattr(swap, "MANY_DRAWS", 4)
     arch = DARTS.example
     scores = swap.darts_scores(None, 3, (arch, ("noise 8",)))
     net = build_net(arch, variant="swap")
@@ -67,6 +68,9 @@ def test_scores_of_tiny_networks_are_means_over_weights(monkeypatch):
     assert counts[0] != counts[1]
     more = swap.darts_scores(None, 3, (arch, ("noise 8", "images 8")))
     assert more["noise 8"] == scores["noise 8"] and more["images 8"] != scores["noise 8"]
+
+
+def test_small_batches_have_many_draws():
     assert (swap.num_draws("images 8"), swap.num_draws("images 32")) == (32, 2)
 
 

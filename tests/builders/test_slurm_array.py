@@ -18,7 +18,8 @@ SCRIPT = ROOT / "builders" / "slurm_array.sh"
 SHARD = "runs-r1-mini-digits-cpu-16px-4-0001-of-0002"
 TRAIN = ["--space", "r1-mini", "--dataset", "digits", "--recipe", "cpu-16px-4", "--device", "cpu"]
 TRAIN += ["--seeds", "0", "1", "--base", "none", "--workers", "1"]
-TWO, FOUR = ["--archs", "443:445"], ["--archs", "443:447"]
+TWO, MANY = ["--archs", "443:445"], ["--archs", "443:483"]
+FEW = {"JOB": "tests.builders.work.few"}  # train_shard on a few images
 TASK = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_JOB_ID": "77"}
 
 
@@ -72,13 +73,14 @@ def test_a_task_computes_its_shard(task, tmp_path):
 def test_slurms_signal_to_the_script_has_the_job_write_its_file(task, tmp_path):
     """It comes to the shell alone. The task goes back into the queue, as was asked for."""
     units = tmp_path / "out" / SHARD
-    job = task(*TRAIN, *FOUR, "--out", str(tmp_path / "out"), **TASK, REQUEUES="2", SLURM_RESTART_COUNT="1")
+    again = {"REQUEUES": "2", "SLURM_RESTART_COUNT": "1"}
+    job = task(*TRAIN, *MANY, "--out", str(tmp_path / "out"), **TASK, **again, **FEW)
     wait_until(lambda: (units / "000443-1.claim").exists())
     os.kill(job.pid, signal.SIGUSR1)
     out, said = job.communicate(timeout=300)
     assert job.returncode == 0, said
     assert "SIGUSR1: no more is begun" in said and "leaked" not in said
-    assert " of 4 runs of r1-mini; no more was begun (SIGUSR1); run the same command again to go on" in out
+    assert " of 40 runs of r1-mini; no more was begun (SIGUSR1); run the same command again to go on" in out
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{SHARD}.parquet"]
     assert (tmp_path / "requeued").read_text() == "requeue 77\n"
 
@@ -96,9 +98,9 @@ def test_a_task_whose_time_is_nearly_over_begins_nothing(task, tmp_path):
 
 
 def test_the_status_of_a_job_that_failed_is_that_of_the_task(task, tmp_path):
-    job = task(*TRAIN, *TWO, "--out", "a?b://x", **TASK)
+    job = task(*TRAIN, *TWO, "--out", "nowhere", **TASK, JOB="builders.no_such_job")
     _, said = job.communicate(timeout=300)
-    assert job.returncode == 2 and "error: --out a?b://x" in said
+    assert job.returncode == 1 and "No module named builders.no_such_job" in said
 
 
 @pytest.mark.parametrize(

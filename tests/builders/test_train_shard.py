@@ -8,10 +8,12 @@ import pytest
 from builders import merge_shards, train_shard
 from builders.work import limit, rates
 from builders.work.base import members_of_space
+from builders.work.command import ENGINES
 from builders.work.origin import device_name
 from builders.work.rates import Key
 from nbzero import Bench
 from nbzero.spaces.macro import macs
+from tests.builders.conftest import engine_here
 from tests.builders.made import wait_until
 from tests.builders.work import few
 from train import bfloat16
@@ -35,9 +37,11 @@ def few_images():
 
 @pytest.fixture(scope="module")
 def uninterrupted(few_images, tmp_path_factory):
-    """Two archs with two seeds, in one go, by two workers."""
+    """Two archs with two seeds, in one go, in this process."""
     out = tmp_path_factory.mktemp("whole")
-    assert train_shard.main([*TWO_SEEDS, "--workers", "2", "--out", str(out)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENGINES, "local", engine_here)
+        assert train_shard.main([*TWO_SEEDS, "--out", str(out)]) == 0
     return out / f"{SHARD}.parquet"
 
 
@@ -55,6 +59,12 @@ def test_a_job_leaves_one_file_with_a_row_per_unit(uninterrupted, rows_in):
 
 
 @pytest.mark.long
+def test_two_workers_give_the_same_rows(uninterrupted, rows_in, tmp_path):
+    assert train_shard.main([*TWO_SEEDS, "--workers", "2", "--out", str(tmp_path)]) == 0
+    assert rows_in(tmp_path / uninterrupted.name) == rows_in(uninterrupted)
+
+
+@pytest.mark.long
 def test_networks_side_by_side_give_the_same_rows(uninterrupted, rows_in, tmp_path):
     assert train_shard.main([*TWO_SEEDS, "--workers", "1", "--together", "3", "--out", str(tmp_path)]) == 0
     assert rows_in(tmp_path / uninterrupted.name) == rows_in(uninterrupted)
@@ -69,7 +79,10 @@ def test_a_number_together_that_cannot_be(together, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_job_that_is_killed_goes_on_and_ends_the_same(uninterrupted, start_job, rows_in, tmp_path):
+def test_a_job_that_is_killed_goes_on_and_ends_the_same(
+    uninterrupted, start_job, in_this_process, rows_in, tmp_path
+):
+    """What its worker computed is to the bit what this process computes."""
     out = tmp_path / "out"
     job = start_job("tests.builders.work.few", *TWO_SEEDS, "--workers", "1", "--out", str(out))
     units = out / SHARD
@@ -82,7 +95,7 @@ def test_a_job_that_is_killed_goes_on_and_ends_the_same(uninterrupted, start_job
         (row,) = rows_in(path, whole=True)
         times[row["arch_id"], row["seed"]] = row["train_time_s"]
 
-    assert train_shard.main([*TWO_SEEDS, "--workers", "1", "--out", str(out)]) == 0
+    assert train_shard.main([*TWO_SEEDS, "--out", str(out)]) == 0
     assert [path.name for path in out.iterdir()] == [uninterrupted.name]
     assert rows_in(out / uninterrupted.name) == rows_in(uninterrupted)
     for row in rows_in(out / uninterrupted.name, whole=True):
@@ -109,7 +122,6 @@ def test_a_rerun_does_nothing_and_more_archs_add_to_it(
 
 
 def test_shards_of_two_jobs_are_the_units_of_one(uninterrupted, in_this_process, rows_in, tmp_path):
-    """Computed in this process, to the bit what workers compute."""
     one_seed = [*TRAIN, "--archs", f"{FIRST}:{LAST}", "--seeds", "1", "--out", str(tmp_path)]
     for shard in ("0/2", "1/2"):
         assert train_shard.main([*one_seed, "--shard", shard]) == 0
@@ -197,11 +209,11 @@ def test_who_trains_without_bfloat16_instructions_is_told(in_this_process, tmp_p
     assert "this processor has no bfloat16 instructions" in capsys.readouterr().out.splitlines()[1]
 
 
-def test_images_that_are_absent_stop_the_job_with_their_name(tmp_path, capsys):
+def test_images_that_are_absent_stop_the_job_with_their_name(in_this_process, tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     cifar10 = ["--dataset", "cifar10", "--images", str(empty)]
-    one = [*TRAIN, "--archs", "1", "--base", "none", "--workers", "1"]
+    one = [*TRAIN, "--archs", "1", "--base", "none"]
     given = [*one, "--out", str(tmp_path / "out"), *cifar10]
     assert train_shard.main(given) == 2
     assert f"error: {empty}: no images of 'cifar10'" in capsys.readouterr().err

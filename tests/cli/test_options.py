@@ -1,6 +1,9 @@
 """Completion: names from the release that the line names."""
 
+from typer.testing import CliRunner
+
 from nbzero import Bench
+from nbzero.cli import main
 from nbzero.cli.options import MANY
 from nbzero.plots import FIGURES
 from nbzero.proxies.facts import PROXIES
@@ -8,17 +11,19 @@ from tests.cli.asking import ARCH, real
 
 
 def test_completion_knows_spaces_datasets_proxies_and_archs(release):
+    def asked(line, **env):
+        words = str(len(line.split(" ")) - 1)
+        return {"_NBZERO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": words, **env}
+
     def complete(line, **env):
-        words = line.split(" ")
-        done = real(
-            **{"_NBZERO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)},
-            **env,
-        )
-        return done.stdout.split()
+        """As click completes it, in this process."""
+        env = {"NBZERO_RELEASE": None, **asked(line, **env)}
+        return CliRunner().invoke(main.app, prog_name="nbzero", env=env).stdout.split()
 
     script = real(**{"_NBZERO_COMPLETE": "source_bash"}).stdout
     assert "complete -o default -F _nbzero_completion nbzero" in script
-    assert complete("nbzero mbr r1") == ["r1", "r1-mini"]
+    line = "nbzero mbr r1"
+    assert real(**asked(line)).stdout.split() == complete(line) == ["r1", "r1-mini"]
     assert complete(f"nbzero --release {release} mbr ") == ["r1-mini", "r2-mini", "mb-mini"]
     assert complete("nbzero mbr ", NBZERO_RELEASE=str(release)) == ["r1-mini", "r2-mini", "mb-mini"]
     assert complete(f"nbzero --release {release} mbr r1-mini --dataset ") == ["cifar10", "digits"]

@@ -110,19 +110,21 @@ def test_plot_writes_a_picture_and_lists_the_figures(release, tmp_path):
             "--release",
             release,
             "plot",
-            "distributions",
+            "depth",
             "r1-mini",
             *SHORT,
+            "-p",
+            "zen",
             "-o",
             tmp_path / name,
             "--dpi",
             "30",
         )
         assert (tmp_path / name).read_bytes().startswith(head) and done["rows"] == [
-            {"figure": "distributions", "file": str(tmp_path / name)}
+            {"figure": "depth", "file": str(tmp_path / name)}
         ]
         assert "cpu-16px-4, val, seed 0" in done["title"]
-    drawn = ("--release", release, "plot", "distributions", "r1-mini", *SHORT)
+    drawn = ("--release", release, "plot", "depth", "r1-mini", *SHORT, "-p", "zen", "--dpi", "30")
     ask(*drawn, "-o", tmp_path / "new" / "folder" / "x.png")
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["x.png"]
     said = ask(*drawn, "-o", tmp_path / "x.svg" / "y.png", status=2).stderr

@@ -5,9 +5,7 @@ import hashlib
 import pytest
 
 from nbzero.images.facts import ARRAYS, DATASETS, Dataset
-from nbzero.images.sources import OfficialImages, read_official
 from tests.images.made import Made, binary, made_arrays, md5, tar
-from tests.places import DATA as STRIPS
 
 
 @pytest.fixture(params=[1, 2], ids=["one label byte", "two label bytes"])
@@ -44,8 +42,3 @@ def tiny(label_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Made:
     )
     monkeypatch.setitem(DATASETS, "tiny", spec)
     return Made(arrays, files, archive)
-
-
-@pytest.fixture(scope="session")
-def cifar10() -> OfficialImages:
-    return read_official("cifar10", STRIPS)

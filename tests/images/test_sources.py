@@ -373,7 +373,8 @@ def test_unknown_names() -> None:
 
 
 @needs_strips
-def test_real_cifar10(cifar10: OfficialImages) -> None:
+def test_real_cifar10(official_cifar10: OfficialImages) -> None:
+    cifar10 = official_cifar10
     assert set(Counter(cifar10.train_labels.tolist()).values()) == {5000}
     assert set(Counter(cifar10.test_labels.tolist()).values()) == {1000}
     assert cifar10.train_labels[:5].tolist() == [6, 9, 9, 4, 1] and cifar10.test_labels[:4].tolist() == [

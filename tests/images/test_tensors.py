@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from nbzero.images import tensors
 from nbzero.images.sources import OfficialImages
 from nbzero.images.splits import scoring_indices, split_indices, training_subset
 from nbzero.images.tensors import box_downsample, load, normalise
@@ -68,8 +67,9 @@ def test_load_gives_the_splits_as_tensors(tiny: Made, tmp_path: Path) -> None:
 
 
 @needs_strips
-def test_the_images_of_the_cpu_recipe(cifar10: OfficialImages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensors, "read_official", lambda name, source: cifar10)
+@pytest.mark.usefixtures("cifar10_read_once")
+def test_the_images_of_the_cpu_recipe(official_cifar10: OfficialImages) -> None:
+    cifar10 = official_cifar10
     data = load("cifar10", STRIPS, resolution=16, train_images=25_000)
     assert data.train_images.shape == (25_000, 3, 16, 16) and data.val_images.shape == (5_000, 3, 16, 16)
     assert (

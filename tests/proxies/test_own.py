@@ -320,6 +320,7 @@ def test_networks_of_published_benchmarks_are_scored_as_ours(name):
 
 
 @pytest.mark.skipif(not list(STRIPS.glob("cifar10-*.parquet")), reason=f"no images of CIFAR-10 in {STRIPS}")
+@pytest.mark.usefixtures("cifar10_read_once")
 def test_naswot_of_ones_own_gives_the_released_numbers():
     """The same digits where the processor and the software are those that the release was made with."""
     from builders.work.origin import device_name, software
