@@ -258,7 +258,7 @@ def _of_setting(
     names = [*QUICK, *COUNTED.values(), *counted(COUNTED.values())]
     scored = context.filled(context.setting(protocol, names, scored_on), context.archs(SPACE, 300))
     archs = list(scored)
-    named = protocol if judged_on == "cifar10" else f"{protocol}, {judged_on}"
+    named = protocol if judged_on == "cifar10" else f"{protocol}-{judged_on}"
     values = accuracy(context, archs, judged_on)
     return list(rows_of(table, _figures(figure), scored, archs, values, named, note))
 

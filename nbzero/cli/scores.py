@@ -116,7 +116,7 @@ def _from_parquet(file: str) -> tuple[list[str], list[dict[str, Any]]]:
 
     try:
         with open(file, "rb") as opened:
-            table = pq.read_table(opened)
+            table = pq.read_table(opened, use_threads=False)
     except OSError as error:
         raise _cannot_be_read(file, error) from None
     except pa.ArrowException as error:

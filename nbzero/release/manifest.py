@@ -292,7 +292,7 @@ class Release:
                 raise ReleaseError(
                     f"{where} has {there} rows, its manifest says {promised.rows}; fetch it anew"
                 )
-            return file.read()
+            return file.read(use_threads=False)  # a process that ends with Arrow's threads may abort
         except (pa.ArrowException, OSError) as error:
             why = f"no Parquet file that can be read ({error})"
             raise ReleaseError(f"{where} is {why}; fetch the release anew") from error

@@ -54,7 +54,7 @@ def checked_results(data: bytes, where: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = pq.read_table(io.BytesIO(data), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ReleaseError(f"{where} cannot be read as results: {error}") from error
     if not table.schema.equals(results_schema(), check_metadata=False):

@@ -157,6 +157,13 @@ def test_nothing_known_is_an_error(benchmarks: Path, shard: Any, capsys: pytest.
     assert "none of 20 archs has scores in" in capsys.readouterr().err
 
 
+def test_other_data_sets_are_rows_of_their_own_and_are_read_again(benchmarks: Path, shard: Any) -> None:
+    of_cifar100 = shard(dataset="cifar100").rename(benchmarks.parent / "cifar100.parquet")
+    rows = reproduce(benchmarks, "wrcor-4", "--known-only", "--shards", str(shard()), str(of_cifar100))
+    protocols = {row.protocol for row in rows if row.row == "SNIP"}
+    assert protocols == {"std-32-cifar100", "std-32-imagenet16-120"}
+
+
 def test_noise_is_compared_with_images_on_the_same_archs(
     benchmarks: Path, archs: list[str], shard: Any, made: SimpleNamespace
 ) -> None:
