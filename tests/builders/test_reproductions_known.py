@@ -15,12 +15,14 @@ from builders.reproduce import SCORES
 from builders.reproductions import scoring
 from builders.reproductions.known import Known, Place, known_in
 from builders.reproductions.results import Result, merge, paired_row, read_results
-from builders.reproductions.scoring import AS_AUTHORS, Setting, scores_there
+from builders.reproductions.scoring import AS_AUTHORS, Setting, counted, scores_there
 from builders.reproductions.swap_cells import log_regularised
 from builders.work.rows import to_parquet
 from nbzero import Bench
 from nbzero.networks.build import build_net
+from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.score import score
+from nbzero.release.manifest import embedded_folder
 from nbzero.spaces.published import IMPORTED, sample_order
 from tests.builders.test_reproduce import benchmarks as benchmarks, reproduce
 
@@ -226,12 +228,13 @@ def test_a_pair_is_of_archs_that_have_both() -> None:
     assert row.n == 28 and row.ours == pytest.approx(wanted) and "2 without one" in row.note
 
 
-# The scores that are kept beside the job
+# The scores that ship, and those that are kept beside the job
 
 
 @pytest.mark.parametrize(("space", "num", "proxies"), [("nb201", 1000, 23), ("nbmacro", 100, 27)])
-def test_the_scores_that_are_kept_are_of_the_sample_and_come_out_again(space, num, proxies):
-    (kept,) = [scored for place, scored in known_in([str(SCORES)]).scores.items() if place.space == space]
+def test_the_scores_that_ship_are_of_the_sample_and_come_out_again(space, num, proxies):
+    ships = known_in([str(embedded_folder())]).scores
+    (kept,) = [scored for place, scored in ships.items() if place.space == space]
     drawn = sample_order(space)[:num]
     assert set(drawn) <= kept.keys() and {len(scores) for scores in kept.values()} == {proxies}
     definition = IMPORTED[space]
@@ -242,3 +245,20 @@ def test_the_scores_that_are_kept_are_of_the_sample_and_come_out_again(space, nu
     images = torch.zeros(64, 3, 32, 32)
     again = score(build_net(smallest, 10, 0), images, torch.zeros(64, dtype=torch.int64), names)
     assert again == pytest.approx({name: kept[smallest][name] for name in names}, rel=1e-5)
+
+
+@pytest.mark.parametrize("path", sorted(SCORES.glob("nb201-*.jsonl")), ids=lambda path: path.stem)
+def test_the_scores_that_are_kept_are_of_the_sample_and_named_right(path: Path) -> None:
+    kept = scores_there(path)
+    known = {*PROXIES, *counted(["naswot", "acor", "rcor", "wrcor"])}
+    assert kept and {name for scores in kept.values() for name in scores} <= known
+    drawn = sample_order("nb201")[:1200]
+    assert kept.keys() <= set(drawn)
+    assert path == Setting("nb201", *_named(path), ()).file(SCORES)
+
+
+def _named(path: Path) -> tuple[str, str, str | None]:
+    """Data set, protocol and images of a file's name."""
+    _, dataset, protocol = path.stem.removesuffix("-seed0").split("-", 2)
+    images = "noise" if protocol.endswith("-noise") else None
+    return dataset, protocol.removesuffix("-noise"), images
