@@ -38,6 +38,8 @@ class Context:
         known: scores that were computed elsewhere.
         kept: a folder with more of them, in files as in `folder`.
         computes: whether scores that are missing are computed.
+        fewest: where nothing is computed, scores that fewer archs have are left out.
+        counts: then told how many archs have each of the others.
     """
 
     benchmarks: Bench
@@ -49,6 +51,8 @@ class Context:
     known: Known = field(default_factory=Known)
     kept: Path | None = None
     computes: bool = True
+    fewest: int = 1
+    counts: set[int] | None = None
 
     def archs(self, space: str, default: int) -> list[str]:
         """Those that are drawn of a space."""
@@ -117,7 +121,7 @@ class Context:
             known = joined_scores(known, scores_there(self.kept / path.name))
         if self.computes:
             return grow(path, archs, names, compute, self.workers, known)
-        found = there_alone(path, archs, names, known)
+        found = there_alone(path, archs, names, known, self.fewest, self.counts)
         if not found:
             raise NothingFoundError(
                 f"none of {len(archs)} archs has scores in {path}, --shards or --stored; "

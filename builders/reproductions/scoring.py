@@ -143,23 +143,34 @@ def grow(
 
 
 def there_alone(
-    path: Path, archs: Sequence[str], names: Sequence[str], known: Scored | None = None
+    path: Path,
+    archs: Sequence[str],
+    names: Sequence[str],
+    known: Scored | None = None,
+    fewest: int = 1,
+    counts: set[int] | None = None,
 ) -> Scored:
     """The scores that a file has, and known ones of other places.
 
-    Names that no arch has a score of are left out, and then archs that lack one of the others. Where that
-    leaves out archs, stderr says which names they lack.
+    Names that fewer archs have a score of are left out, and then archs that lack one of the others.
+
+    Args:
+        fewest: archs that a name has to have.
+        counts: where it is told how many archs have a name that is not left out. Without it stderr says which
+            names leave out archs.
     """
     found = joined_scores(known, scores_there(path))
     there = [arch for arch in archs if arch in found]
-    counts = {name: sum(name in found[arch] for arch in there) for name in names}
-    kept = [name for name in names if counts[name]]
+    of_name = {name: sum(name in found[arch] for arch in there) for name in names}
+    kept = {name: num for name, num in of_name.items() if num >= fewest}
     scored = {}
     for arch in there:
         if kept and all(name in found[arch] for name in kept):
             scored[arch] = {name: found[arch][name] for name in kept}
-    if len(scored) < len(there):
-        _say_few({name: counts[name] for name in kept}, len(scored), len(there))
+    if counts is not None:
+        counts.update(kept.values())
+    elif len(scored) < len(there):
+        _say_few(kept, len(scored), len(there))
     return scored
 
 

@@ -15,7 +15,7 @@ from builders.reproduce import SCORES
 from builders.reproductions import scoring
 from builders.reproductions.known import Known, Place, known_in
 from builders.reproductions.results import Result, merge, paired_row, read_results
-from builders.reproductions.scoring import AS_AUTHORS, Setting, counted, scores_there
+from builders.reproductions.scoring import AS_AUTHORS, Setting, counted, scores_there, there_alone
 from builders.reproductions.swap_cells import log_regularised
 from builders.work.rows import to_parquet
 from nbzero import Bench
@@ -127,20 +127,33 @@ def test_stored_scores_are_those_beside_the_job_and_of_the_release_that_ships(
     assert without == NUM
 
 
+def test_each_row_has_as_many_archs_as_its_scores(benchmarks: Path, shard: Any, archs: list[str]) -> None:
+    """A score that three archs have leaves three in its own rows alone."""
+    keep(benchmarks, "nb201-cifar10-std-32-seed0", {arch: {f"rcor:{AS_AUTHORS}": 1.5} for arch in archs[:3]})
+    rows = reproduce(benchmarks, "wrcor-3", "--known-only", "--shards", str(shard()))
+    by_row = {row.row: row.n for row in rows}
+    assert by_row.pop("no (RCor)") == 3
+    assert set(by_row.values()) == {NUM} and "no (RCor), nbzero" in by_row
+
+
 def test_archs_that_are_left_out_are_told(
-    benchmarks: Path, shard: Any, archs: list[str], capsys: pytest.CaptureFixture[str]
+    benchmarks: Path, archs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A score that three archs have leaves three in every row."""
-    lines = []
-    for number, arch in enumerate(archs[:3]):
-        lines.append(json.dumps({"arch": arch, "scores": {f"rcor:{AS_AUTHORS}": number}}))
+    kept = {arch: {"swap": float(number)} for number, arch in enumerate(archs[:3])}
+    found = there_alone(keep(benchmarks, "file", kept | {archs[3]: {"snip": 1.0}}), archs, ["swap"])
+    assert list(found) == archs[:3]
+    said = capsys.readouterr().err
+    assert said.startswith("3 of 4 archs with scores have all that is asked; fewer have swap 3; ")
+
+
+def keep(benchmarks: Path, name: str, scores: dict[str, dict[str, float]]) -> Path:
+    """Write scores as the job keeps them."""
     folder = benchmarks.parent / "scores"
     folder.mkdir()
-    (folder / "nb201-cifar10-std-32-seed0.jsonl").write_text("\n".join(lines) + "\n")
-    rows = reproduce(benchmarks, "wrcor-3", "--known-only", "--shards", str(shard()))
-    assert {row.n for row in rows} == {3}
-    said = capsys.readouterr().err
-    assert f"3 of {NUM} archs with scores have all that is asked; fewer have rcor:{AS_AUTHORS} 3;" in said
+    path = folder / f"{name}.jsonl"
+    lines = [json.dumps({"arch": arch, "scores": of_arch}) + "\n" for arch, of_arch in scores.items()]
+    path.write_text("".join(lines))
+    return path
 
 
 def test_all_goes_on_where_nothing_is_known_of_a_table(
