@@ -139,7 +139,9 @@ def test_what_a_bench_refuses_is_refused(bench, tables):
         Trainings(bench, "r1-mini", "cifar10", "gpu-13")
     with pytest.raises(UsageError, match="has runs of several recipes"):
         Trainings(bench, "r1", "cifar10")
-    with pytest.raises(UnknownNameError, match="no space named 'nb201'"):
+    with pytest.raises(UnknownNameError, match="no space named 'nats-sss'"):
+        Trainings(bench, "nats-sss", "cifar10")
+    with pytest.raises(NothingFoundError, match=r"no runs of nb201 .*import_bench nb201"):
         Trainings(bench, "nb201", "cifar10")
     with pytest.raises(UsageError, match="unmeasured 'guess'"):
         Trainings(bench, *R1, unmeasured="guess")

@@ -188,7 +188,9 @@ def write(folder: Path, files: dict[str, list[Row]]) -> Path:
 
 
 def run(name: str, source: Path, out: Path, *more: str) -> int:
-    return main([name, "--source", str(source), "--out", str(out), *more])
+    """Import, without scores of ours unless they are named."""
+    scores = [] if "--scores" in more else ["--scores", "none"]
+    return main([name, "--source", str(source), "--out", str(out), *scores, *more])
 
 
 def imported(tmp_path: Path, name: str) -> Bench:

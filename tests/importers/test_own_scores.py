@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builders.import_bench import main
 from builders.work.commit import commit_release
 from nbzero import Bench
 from nbzero.cite import imported as cited
@@ -90,6 +91,19 @@ def test_joined_scores_can_be_joined_again(joined: Path, ours: Path) -> None:
     (again,) = own_scores(Release.open(joined), "nb201")
     (first,) = own_scores(Release.open(ours), "nb201")
     assert dict(again.rows) == dict(first.rows[:SCORED])
+
+
+def test_by_default_the_scores_that_ship_are_joined(ours: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "source", MADE["nb201"]())
+    assert main(["nb201", "--source", str(source), "--out", str(tmp_path / "out")]) in (0, None)
+    b = Bench(tmp_path / "out")
+    assert b.protocols("nb201", "cifar10") == ["freerea-naslib", "std-32"]
+    ships = Bench()
+    pool = b.pool("nb201", "cifar10", "nb201-200-mean")
+    assert 0 < len(pool) < NUM and pool.protocol == "std-32"
+    for arch in pool.archs:
+        released = ships.query(arch).score("synflow", "cifar10", "std-32")
+        assert released is not None and b.query(arch).score("synflow", "cifar10", "std-32") == released
 
 
 def test_without_scores(ours: Path, small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,10 +121,24 @@ def test_sources_are_files_or_folders(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "text.parquet").write_text("no table")
     assert "is no Parquet file that can be read" in refused(tmp_path / "text.parquet")
     assert not out.exists()
-    assert main(["nb201", "--source", str(other), "--out", str(out)]) == 0
+    assert main(["nb201", "--source", str(other), "--out", str(out), "--scores", "none"]) == 0
     assert "no nasbench201_proxies.parquet: nb201 has no scores" in capsys.readouterr().out
     assert not Bench(out).pool("nb201", "cifar10", "nb201-12").scores
-    assert main(["nb201", "--source", str(other), str(source), "--out", str(tmp_path / "both")]) == 0
+    assert (
+        main(
+            [
+                "nb201",
+                "--source",
+                str(other),
+                str(source),
+                "--out",
+                str(tmp_path / "both"),
+                "--scores",
+                "none",
+            ]
+        )
+        == 0
+    )
     assert Bench(tmp_path / "both").query(("nb201", 0)).score("zen", "cifar10") is not None
 
 

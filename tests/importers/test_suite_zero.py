@@ -77,7 +77,7 @@ def test_scores_join_a_table(tmp_path: Path) -> None:
     tables = write(tmp_path / "tables", made_nb201())
     suite = put(tmp_path / "any.json", made_nb201_suite())
     out = tmp_path / "out"
-    assert main(["nb201", "--source", str(suite), str(tables), "--out", str(out)]) == 0
+    assert main(["nb201", "--source", str(suite), str(tables), "--out", str(out), "--scores", "none"]) == 0
     verify(str(out))
     b = Bench(out)
     held = made_nb201_suite()
