@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nbzero.errors import ReleaseError, unknown_name
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.sampled import LICENCE, OF_ARCHS, OF_SCORES
 from nbzero.spaces.published import IMPORTED
 
 if TYPE_CHECKING:
@@ -330,22 +331,29 @@ def imported(bench: Bench, spaces: Iterable[str]) -> list[Paper]:
     """The papers of the benchmarks of some imported spaces, each once.
 
     A note says where the release's tables of them were found, and their licence. It is what the tables say in
-    their metadata: repository, commit and path. This needs pyarrow.
+    their metadata: repository, commit and path. This needs pyarrow. Of a space without runs the tables are
+    ours, and are not read.
 
     Raises:
         ReleaseError: a table that cannot be read or does not say where it is from.
     """
     notes: dict[Paper, list[str]] = {}
     for space in spaces:
+        is_imported = bool(bench.release.space(space).datasets("runs"))
         kinds: dict[str, list[str]] = {}
         for kind, dataset in _kinds(bench, space):
-            kinds.setdefault(_source(bench, kind, space, dataset), []).append(kind)
+            source = _source(bench, kind, space, dataset) if is_imported else _of_ours(kind)
+            kinds.setdefault(source, []).append(kind)
         tables = "; ".join(f"{', '.join(named)}: {text}" for text, named in kinds.items())
-        is_imported = bool(bench.release.space(space).datasets("runs"))
         here = "imported" if is_imported else "its networks scored"
         of_space = f"{IMPORTED[space].title}, {here} as {space}: {tables}"
         notes.setdefault(BENCHMARKS[space], []).append(of_space)
     return [replace(paper, note=escaped(". ".join(parts))) for paper, parts in notes.items()]
+
+
+def _of_ours(kind: Table) -> str:
+    """The same of a table whose archs are drawn and whose scores are computed here, without reading it."""
+    return f"{OF_ARCHS if kind == 'archs' else OF_SCORES}. Licence: {LICENCE}"
 
 
 def _source(bench: Bench, kind: Table, space: str, dataset: str | None) -> str:

@@ -319,7 +319,7 @@ def test_without_typer_or_rich_the_command_says_what_to_install(absent, monkeypa
     [
         (("info",), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
         (("query", "r1-mini:0"), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
-        (("cite",), {"pandas", "torch", "fsspec"}),
+        (("cite",), {"numpy", "pyarrow", "pandas", "torch", "fsspec"}),
         (("mbr", "r1-mini"), {"pyarrow", "pandas", "torch", "matplotlib", "xgboost", "scipy"}),
     ],
 )
