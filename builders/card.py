@@ -1,10 +1,10 @@
 """Write the generated parts of the card and the README: python -m builders.card [--check]
 
-They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registry and the
+They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registries and the
 tree. DATASET_CARD.md has `version`, `counts`, `configurations`, `noise`, `surrogates` and `proxies`, and the
-header that Hugging Face reads. README.md has `total`, `held` and `tree`. data/README.md is a copy of the
-card, which goes where the data go. CITATION.cff is written whole. --check writes nothing and exits with 2
-where something is out of date.
+header that Hugging Face reads. README.md has `total`, `held`, `official` and `tree`. data/README.md is a copy
+of the card, which goes where the data go. CITATION.cff is written whole. --check writes nothing and exits
+with 2 where something is out of date.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from builders.work.groups import groups
 from builders.work.hub import configurations, header
 from nbzero import Bench
 from nbzero.errors import ReleaseError
+from nbzero.importers.published import IMPORTERS
 from nbzero.metrics.correlations import kendall_tau
 from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.release.held import held, summary
@@ -229,6 +230,19 @@ def networks(bench: Bench) -> str:
     return "\n".join(lines)
 
 
+def official() -> str:
+    """A row per official file that can be imported: its spaces, where it is to be had, licence, citation."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for space, importer in IMPORTERS.items():
+        for kind in importer.official:
+            row = (kind.name, kind.place, kind.licence, kind.citation)
+            rows.setdefault(row, []).append(space)
+    lines = ["| file | space | where | licence | cite |", "|---|---|---|---|---|"]
+    for (name, *rest), spaces in rows.items():
+        lines.append(f"| {' | '.join([name, ', '.join(spaces), *rest])} |")
+    return "\n".join(lines)
+
+
 def tree() -> str:
     """Every Python file of the library, the training and the jobs, with the first line of its docstring.
 
@@ -354,7 +368,12 @@ def written(folder: Path) -> dict[str, str]:
         "proxies": proxies(),
     }
     total = sum(choices.num_members for choices in CHOICES.values())
-    readme = {"total": f"{total:,}", "held": networks(bench), "tree": f"```\n{tree()}\n```"}
+    readme = {
+        "total": f"{total:,}",
+        "held": networks(bench),
+        "official": official(),
+        "tree": f"```\n{tree()}\n```",
+    }
     old = (ROOT / "DATASET_CARD.md").read_text()
     new = headed(replaced(old, card, "DATASET_CARD.md"), header(found))
     return {

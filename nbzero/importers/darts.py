@@ -9,6 +9,7 @@ import numpy as np
 
 from nbzero.importers.source import (
     Importer,
+    Kind,
     Rows,
     Source,
     archs_rows,
@@ -16,6 +17,7 @@ from nbzero.importers.source import (
     fractions_of,
     runs_rows,
 )
+from nbzero.importers.table_file import Columns, TableFile, csv_rows, official_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,10 +48,30 @@ def darts_rows(files: Mapping[str, pa.Table]) -> Rows:
     }
 
 
+COLUMNS: dict[str, Kind] = {"genotype": "text", "cifar10_acc": "number"}
+
+
+def _columns(data: bytes) -> Columns:
+    """Lines of a genotype and its accuracy, without a header."""
+    rows = csv_rows(data, num_fields=2)
+    return {
+        "genotype": [genotype for genotype, _ in rows],
+        "cifar10_acc": [float(accuracy) for _, accuracy in rows],
+    }
+
+
+OFFICIAL = official_table(
+    TableFile("DARTS_archs_CIFAR10.csv", TABLE, COLUMNS, _columns, darts_rows),
+    SWAP,
+    form="csv",
+    citation="Peng et al., SWAP-NAS, ICLR 2024, arXiv:2403.04161",
+    becomes="runs darts-200, val on cifar10",
+)
 DARTS = Importer(
     space=SPACE,
     sources={"archs": (SWAP,), "runs": (SWAP,)},
-    files={TABLE: {"genotype": "text", "cifar10_acc": "number"}},
+    files={TABLE: COLUMNS},
     rows=darts_rows,
     runs="darts-200 (val only)",
+    official=(OFFICIAL,),
 )

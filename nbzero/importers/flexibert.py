@@ -15,6 +15,7 @@ from nbzero.errors import ReleaseError, quoted
 from nbzero.importers.source import (
     Floats,
     Importer,
+    Kind,
     Row,
     Rows,
     Source,
@@ -24,6 +25,7 @@ from nbzero.importers.source import (
     in_order,
     runs_rows,
 )
+from nbzero.importers.table_file import Columns, TableFile, json_once, official_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
 SPACE = "flexibert"
 TABLE = "flexibert500"
 GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
+LAYER_KEYS = {
+    "operation": "operation_type",
+    "parameter": "operation_parameter",
+    "heads": "num_operation_heads",
+    "ff_dim": "feed_forward_dimension",
+    "num_ff": "num_feed_forward",
+}
 LAYER = "{operation}.{parameter}.h{heads}.f{ff_dim}x{num_ff}"
 
 SWAP = Source(
@@ -101,21 +110,48 @@ def _percentages(table: pa.Table) -> dict[str, Floats]:
     return values
 
 
+COLUMNS: dict[str, Kind] = {
+    "id": "whole",
+    "hidden_size": "whole",
+    "layers": "list",
+    **dict.fromkeys(("glue", *GLUE), "number"),
+}
+
+
+def _columns(data: bytes) -> Columns:
+    """A list with an object an encoder: its id, its scores by task, and hparams, with its layers."""
+    columns: Columns = {name: [] for name in COLUMNS}
+    for held in json_once(data):
+        hparams = held["hparams"]["model_hparam_overrides"]
+        layers = []
+        for layer in hparams["nas_config"]["encoder_layers"]:
+            layers.append({ours: layer[theirs] for ours, theirs in LAYER_KEYS.items()})
+            layers[-1]["parameter"] = str(layers[-1]["parameter"])
+        columns["id"].append(held["id"])
+        columns["hidden_size"].append(hparams["hidden_size"])
+        columns["layers"].append(layers)
+        for task in ("glue", *GLUE):
+            columns[task].append(held["scores"][task])
+    return columns
+
+
+OFFICIAL = official_table(
+    TableFile("BERT_benchmark.json", TABLE, COLUMNS, _columns, flexibert_rows),
+    SWAP,
+    form="list",
+    citation="Serianni and Kalita, Training-free Neural Architecture Search for RNNs and Transformers, "
+    "ACL 2023, arXiv:2306.00288",
+    becomes="runs flexibert, val on each task and on glue, their mean; seconds of pre-training are left out",
+)
 FLEXIBERT = Importer(
     space=SPACE,
     sources={"archs": (SWAP,), "runs": (SWAP,)},
-    files={
-        TABLE: {
-            "id": "whole",
-            "hidden_size": "whole",
-            "layers": "list",
-            **dict.fromkeys(("glue", *GLUE), "number"),
-        }
-    },
+    files={TABLE: COLUMNS},
     rows=flexibert_rows,
     runs="flexibert (one or two seeds, val only)",
     left_out={
         "train_time_s": "the time of pre-training, of which the scores are several runs each, "
         "on a machine that the source does not name",
     },
+    official=(OFFICIAL,),
 )

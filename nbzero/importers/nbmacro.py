@@ -13,6 +13,7 @@ import numpy as np
 from nbzero.errors import ReleaseError
 from nbzero.importers.source import (
     Importer,
+    Kind,
     Rows,
     Source,
     archs_rows,
@@ -22,6 +23,7 @@ from nbzero.importers.source import (
     fractions_of,
     runs_rows,
 )
+from nbzero.importers.table_file import Columns, TableFile, json_once, official_table
 from nbzero.spaces.nbmacro import macro_class
 
 if TYPE_CHECKING:
@@ -65,14 +67,40 @@ def nbmacro_rows(files: Mapping[str, pa.Table]) -> Rows:
     }
 
 
+COLUMNS: dict[str, Kind] = {
+    "arch": "text",
+    **dict.fromkeys((*ACCURACIES, "mean_acc", "params", "flops"), "number"),
+}
+
+
+def _columns(data: bytes) -> Columns:
+    """{arch: {"test_acc": [of each seed], "mean_acc": .., "std": .., "params": .., "flops": ..}}"""
+    columns: Columns = {name: [] for name in COLUMNS}
+    for arch, held in json_once(data).items():
+        first, second, third = held["test_acc"]
+        values = (arch, first, second, third, held["mean_acc"], held["params"], held["flops"])
+        for name, value in zip(COLUMNS, values, strict=True):
+            columns[name].append(value)
+    return columns
+
+
+OFFICIAL = official_table(
+    TableFile(REPOSITORY.path, TABLE, COLUMNS, _columns, nbmacro_rows),
+    REPOSITORY,
+    form="json",
+    citation="Su et al., Prioritized Architecture Sampling with Monto-Carlo Tree Search, CVPR 2021, "
+    "arXiv:2103.11922",
+    becomes="runs macro-50 of each seed, test; params and FLOPs, which are multiply-adds, are checked",
+)
 NBMACRO = Importer(
     space=SPACE,
     sources={"archs": (REPOSITORY,), "runs": (REPOSITORY,)},
-    files={TABLE: {"arch": "text", **dict.fromkeys((*ACCURACIES, "mean_acc", "params", "flops"), "number")}},
+    files={TABLE: COLUMNS},
     rows=nbmacro_rows,
     runs="macro-50 (three seeds, test only)",
     left_out={
         "mean_acc": "follows from the three accuracies, against which it was checked",
         "std": "follows from the three accuracies",
     },
+    official=(OFFICIAL,),
 )

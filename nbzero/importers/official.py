@@ -17,8 +17,9 @@ from nbzero.errors import ReleaseError
 from nbzero.release.reading import open_regular
 from nbzero.release.schema import TableKey
 
-Form = Literal["nats", "torch", "tfrecord", "json", "bz2"]
+Form = Literal["nats", "torch", "tfrecord", "json", "list", "csv", "bz2"]
 Parse = Callable[[bytes, str], Any]
+FIRST_BYTES: Mapping[bytes, Form] = {b"{": "json", b"[": "list", b'"': "csv"}
 META = "meta.pickle.pbz2"
 TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch's magic number, pickled by protocol 2
 SAID: Mapping[str, str] = {
@@ -26,6 +27,8 @@ SAID: Mapping[str, str] = {
     "torch": "a file of torch",
     "tfrecord": "a TFRecord file",
     "json": "a JSON file",
+    "list": "a JSON file of a list",
+    "csv": "a CSV file",
     "bz2": "a single bz2 file",
 }
 
@@ -93,8 +96,9 @@ def form_of(path: Path) -> Form | None:
         return "bz2"
     if head[257:262] == b"ustar":
         return "nats"
-    if head.lstrip()[:1] == b"{":
-        return "json"
+    first = FIRST_BYTES.get(head.lstrip()[:1])
+    if first:
+        return first
     return "tfrecord" if is_tfrecord(head) else None
 
 

@@ -147,7 +147,7 @@ def read_sources(importer: Importer, paths: Iterable[str]) -> Sources:
                 raise ReleaseError(
                     f"{found[role][0]} and {file} are both a {role} table of {importer.space}; name one"
                 )
-            found[role] = (file, _of_kinds(table, importer.files[role], file))
+            found[role] = (file, of_kinds(table, importer.files[role], file))
     gives_archs = any(kind.gives_archs for _, kind in official)
     for role in importer.files:
         if role not in found and role not in importer.optional and not gives_archs:
@@ -239,7 +239,7 @@ def _role_of(table: pa.Table, file: Path, importer: Importer) -> str:
     return role
 
 
-def _of_kinds(table: pa.Table, kinds: Mapping[str, Kind], file: Path) -> pa.Table:
+def of_kinds(table: pa.Table, kinds: Mapping[str, Kind], file: Path) -> pa.Table:
     """The table with each column that is read as what it should hold.
 
     Raises:

@@ -7,7 +7,6 @@ The key of an arch is NASLib's tuple of numbers as text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from nbzero.importers.source import (
     runs_rows,
     scores_rows,
 )
+from nbzero.importers.table_file import json_once
 from nbzero.release.reading import open_regular, pieces
 
 PROTOCOL = RECIPE = "suite-zero"
@@ -111,7 +111,7 @@ def parsed_json(suite: Suite, data: bytes, name: str) -> dict[str, Scored]:
         ReleaseError: no JSON of the form above; it names the file and what is wrong.
     """
     try:
-        held = json.loads(data, object_pairs_hook=_once)
+        held = json_once(data)
     except (ValueError, RecursionError) as error:
         raise ReleaseError(
             f"{name} is no JSON that can be read ({str(error)[:200]}); {_advice(suite)}"
@@ -125,13 +125,6 @@ def parsed_json(suite: Suite, data: bytes, name: str) -> dict[str, Scored]:
     found = {}
     for dataset in suite.datasets:
         found[dataset] = _scored(held[dataset], f"{name}: {dataset}", suite)
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is there twice in one object")
     return found
 
 

@@ -16,6 +16,7 @@ from tests.importers.made_official import (
     write_zip,
 )
 from tests.importers.test_suite_zero import made_transnas_suite, put
+from tests.importers.test_table_file import put_bert, put_darts, put_macro, rows_of
 from tests.importers.test_transnas_file import made_database
 
 
@@ -42,5 +43,8 @@ MADE_OFFICIAL: dict[str, tuple[str, Any]] = {
     "zip of TransNAS": ("transnas-macro", lambda path: write_zip(path, made_database())),
     "JSON of TransNAS": ("transnas-micro", lambda path: put(path, made_database())),
     "JSON of Suite-Zero": ("transnas-micro", lambda path: put(path, made_transnas_suite("micro"))),
+    "JSON of NAS-Bench-Macro": ("nbmacro", lambda path: put_macro(path, rows_of("nbmacro"))),
+    "CSV of DARTS": ("darts", lambda path: put_darts(path, rows_of("darts"))),
+    "JSON of FlexiBERT": ("flexibert", lambda path: put_bert(path, rows_of("flexibert"))),
     "TFRecord": ("nb101", lambda path: write_records(path, made_nb101(some_cells(NUM)))),
 }

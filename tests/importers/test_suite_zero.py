@@ -218,7 +218,8 @@ def test_files_that_do_not_fit(tmp_path: Path, capsys: Any, monkeypatch: pytest.
     assert "has the data sets cifar10, cifar100, ImageNet16-120, and lacks" in capsys.readouterr().err
     assert run("darts", suite, out) == 2
     assert (
-        "is a JSON file, which is no file of darts; official files of darts: none" in capsys.readouterr().err
+        "is a JSON file, which is no file of darts; official files of darts: DARTS_archs_CIFAR10.csv"
+        in capsys.readouterr().err
     )
     monkeypatch.setattr(suite_zero, "MAX_BYTES", 1000)
     assert run("transnas-micro", suite, out) == 2
