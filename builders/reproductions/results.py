@@ -113,6 +113,9 @@ def paired_row(
     one, other, accuracy = (np.asarray(values, np.float64) for values in (one, other, accuracy))
     there = ~np.isnan(one) & ~np.isnan(other)
     one, other, accuracy = one[there], other[there], accuracy[there]
+    if len(one) < 2 or math.isnan(_gain(one, other, accuracy)):
+        note = "a score is the same for all, or there are fewer than two archs"
+        return Result(table, row, paper, None, len(one), 1, None, protocol, note)
     values = resampled(_gain, one, other, accuracy, resamples=1000)
     low, high = np.nanquantile(values, [0.025, 0.975])
     note = f"95 % interval of the paired difference {low:+.4f} to {high:+.4f}"

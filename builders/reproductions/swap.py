@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from builders.reproductions.context import Context
-from builders.reproductions.results import Result, joined, spearman_row
+from builders.reproductions.results import Result, joined, paired_row, spearman_row
 from builders.reproductions.scoring import Scored, Task
 from builders.reproductions.wrcor import column
 from nbzero.errors import UsageError
@@ -209,6 +209,9 @@ def flexibert(context: Context) -> list[Result]:
     for row, (name, paper, note) in known.items():
         of_name = column(found, [arch for arch, _ in pairs], name)
         rows.append(spearman_row(table, row, paper, of_name, values, protocol, note))
+    both = [column(found, [arch for arch, _ in pairs], f"scored {name}") for name in ("swap", "params")]
+    gain = round(SWAP_FIGURE - PARAMS_FIGURE, 3)
+    rows.append(paired_row(table, "SWAP - params", gain, *both, values, protocol))
     stacks = [num_stacks(arch) for arch, _ in pairs]
     note = joined("not in the paper", "each adds 1,024 units a token to what SWAP counts")
     rows.append(spearman_row(table, "feed-forward stacks", None, stacks, values, "counted", note))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from builders.reproductions.context import SPACE, Context
-from builders.reproductions.results import Result, spearman_row
+from builders.reproductions.results import Result, paired_row, spearman_row
 from builders.reproductions.wrcor import accuracy, column
 from nbzero.spaces.nb201 import NB201
 
@@ -61,6 +61,10 @@ def cells(context: Context) -> list[Result]:
         ):
             paper = FIGURES[name][number]
             rows.append(spearman_row(TABLE, f"{name}, {dataset}", paper, scores, values, protocol, note))
+        for name, scores in (("SWAP", swap), ("SWAP, regularised", regularised)):
+            gain = FIGURES[name][number] - FIGURES["params"][number]
+            row, protocol = f"{name} - params, {dataset}", setting.settings.name
+            rows.append(paired_row(TABLE, row, round(gain, 2), scores, params, values, protocol))
     return rows
 
 

@@ -207,11 +207,16 @@ def test_swaps_table_on_cells(benchmarks: Path, archs: list[str], shard: Any, ma
         reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(known))
     rows = reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(shard(swap=5.0)))
     by_row = {row.row: row for row in rows}
-    assert len(rows) == 12 and by_row["SWAP, cifar10"].ours is None  # the same for all
+    assert len(rows) == 18 and by_row["SWAP, cifar10"].ours is None  # the same for all
     assert by_row["SWAP, regularised, cifar100"].paper == 0.90
+    assert by_row["SWAP - params, cifar10"].ours is None
     params = np.array([Bench(benchmarks).query(arch).params for arch in archs])
     wanted = spearmanr(params, accuracies(benchmarks, archs)).statistic
     assert by_row["params, cifar10"].ours == pytest.approx(wanted)
+    difference = by_row["SWAP, regularised - params, cifar10"]
+    ours = by_row["SWAP, regularised, cifar10"].ours - by_row["params, cifar10"].ours
+    assert difference.ours == pytest.approx(ours) and difference.paper == 0.16
+    assert "95 % interval of the paired difference" in difference.note
 
 
 def test_the_logarithm_orders_as_the_product() -> None:
