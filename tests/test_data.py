@@ -344,8 +344,8 @@ def images_read_once() -> Iterator[None]:
         yield
 
 
-# At 32x32 of all proxies: in `make test` the mini spaces alone, which have every block.
-LARGE = {"r1", "r2", "mb"}
+# Of all proxies: in `make test` r1-mini and r2-mini alone. The next test has all spaces and fewer proxies.
+LARGE = {"r1", "r2", "mb", "mb-mini"}
 AGAIN = [pytest.param(space, marks=pytest.mark.long if space in LARGE else []) for space in SCORED]
 
 

@@ -105,6 +105,7 @@ def test_without_measurements_it_says_what_to_do(own_files, capsys):
     assert not (own_files / "clock.json").exists()
 
 
+@pytest.mark.long
 def test_seconds_are_measured_by_the_projects_own_loop_and_passes(monkeypatch):
     monkeypatch.setattr(fit_clock, "SPENT_S", 0.01)
     monkeypatch.setattr(loop, "EVAL_BATCH", 256)

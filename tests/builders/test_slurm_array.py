@@ -70,6 +70,7 @@ def test_a_task_computes_its_shard(task, tmp_path):
     assert not (tmp_path / "requeued").exists()
 
 
+@pytest.mark.long  # a job that is asked to end by a signal, without the script: tests of builders.work.local
 def test_slurms_signal_to_the_script_has_the_job_write_its_file(task, tmp_path):
     """It comes to the shell alone. The task goes back into the queue, as was asked for."""
     units = tmp_path / "out" / SHARD

@@ -301,8 +301,8 @@ def test_networks_that_read_tokens_have_no_protocol():
         score_archs(functions.naswot, space, [0], images="noise", **HERE)
 
 
-# 64 images take minutes in 20 cells of darts, or at mobilenetv2's own resolution
-LARGE = {"nb101"}
+# 64 images take minutes in 20 cells of darts, or at mobilenetv2's own resolution, and seconds in these
+LARGE = {"nb101", "nats-sss", "transnas-macro", "transnas-micro"}
 PUBLISHED = sorted(NETWORKS.keys() - OF_TOKENS - {"darts", "mobilenetv2"})
 
 

@@ -15,7 +15,7 @@ from train.engine import Engine, Places
 from train.loop import Result, train
 from train.recipe import recipe
 
-SHORT = (("paper-360", 1), ("cpu-16px-4", 2), ("gpu-12", 1))
+SHORT = (("paper-360", 1), ("cpu-16px-4", 2), pytest.param("gpu-12", 1, marks=pytest.mark.long))
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,10 @@ def test_a_rename_that_fails_says_so_and_can_be_finished(
     assert verify(str(tmp_path)) and Bench(tmp_path).arrow(*RUNS).num_rows == 5
 
 
-@pytest.mark.parametrize("lost", ["all parts", "one part", "a changed part"])
+LOST = ["one part", *(pytest.param(what, marks=pytest.mark.long) for what in ("all parts", "a changed part"))]
+
+
+@pytest.mark.parametrize("lost", LOST)
 def test_a_commit_whose_parts_are_gone_is_taken_back(
     made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:

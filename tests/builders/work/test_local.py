@@ -255,7 +255,10 @@ def test_a_worker_that_is_killed_is_told(tmp_path):
         run_job(gated_job(tmp_path, workers=1, die=True), str(tmp_path / "out"), engine, "parquet")
 
 
-@pytest.mark.parametrize("how", ["start", "told", "large", "own"])
+DYING = ["start", "own", *(pytest.param(how, marks=pytest.mark.long) for how in ("told", "large"))]
+
+
+@pytest.mark.parametrize("how", DYING)
 def test_workers_that_die_while_they_start_end_in_an_error(how):
     """Whether they die before they have read what they are to do, or after; nothing waits for ever."""
     command = [sys.executable, "-m", "tests.builders.work.dying", how, "2", "2"]
