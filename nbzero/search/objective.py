@@ -14,7 +14,7 @@ from nbzero.errors import NothingFoundError, UsageError, check_known, quoted, un
 from nbzero.judge.hybrids import HYBRIDS, Hybrid, combined, ranked_columns
 from nbzero.judge.pool import pool_of, sample_of, seed_of_scores
 from nbzero.proxies.facts import PROXIES
-from nbzero.release.latencies import LATENCY, latency_names, no_latency
+from nbzero.release.latencies import LATENCY, is_latency, latency_names, no_latency
 from nbzero.release.opened import COSTS, Opened, OpenedSpace, Seed, Split
 from nbzero.release.table import Wanted
 from nbzero.release.values import latencies_of
@@ -140,6 +140,11 @@ def _hybrid_of(of: Any) -> tuple[str, Hybrid]:
         return hybrid.name, hybrid
     if of in HYBRIDS:
         return of, HYBRIDS[of]
+    if is_latency(of):
+        raise UsageError(
+            f"objective {quoted(of)}: what is sought is the highest, and a latency is best when it is low; "
+            "limit it by a budget, as latency=2.5"
+        )
     if of not in PROXIES:
         raise unknown_name("objective", of, [ACCURACY, PREDICTED, *COSTS, *HYBRIDS, *PROXIES])
     return of, Hybrid((of,))

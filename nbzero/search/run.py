@@ -268,6 +268,8 @@ def _unknown_seconds(arch: str) -> float | None:
 def _strategy_of(given: str | Strategy) -> Strategy:
     if callable(given):
         return given
+    if given == "top_k":
+        raise UsageError("strategy 'top_k' orders by another score: give search.top_k(b.objective(..))")
     if not isinstance(given, str) or given not in STRATEGIES:
         raise unknown_name("strategy", given, STRATEGIES)
     return STRATEGIES[given]

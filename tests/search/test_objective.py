@@ -141,6 +141,7 @@ def test_published_benchmarks(tmp_path, few_archs):
 @pytest.mark.parametrize(
     ("of", "more", "error", "said"),
     [
+        ("latency", {}, UsageError, "a latency is best when it is low; limit it by a budget, as latency=2.5"),
         ("naswoot", {}, UnknownNameError, "no objective named 'naswoot'; did you mean 'naswot'"),
         ("zen", {"score_seed": 9}, NothingFoundError, "score_seed 9"),
         ("zen", {"protocol": "std-64"}, UnknownNameError, "no protocol named 'std-64'"),

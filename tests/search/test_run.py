@@ -218,6 +218,7 @@ def test_files_that_cannot_be_read(tmp_path):
         ({"evaluations": 0}, UsageError, "evaluations 0; it is a whole number from 1"),
         ({"seed": -1}, UsageError, "seed -1; it is a whole number from 0"),
         ({"strategy": "evolutoin"}, UnknownNameError, "did you mean 'evolution'"),
+        ({"strategy": "top_k"}, UsageError, r"give search.top_k\(b.objective\(..\)\)"),
         ({"strategy": ["evolution"]}, UnknownNameError, r"no strategy named \['evolution'\]"),
         ({"history": "h.json"}, UsageError, "history is 'h.json'; it is a History.*`History.load` reads"),
         ({"budget": {"macs": math.inf}}, UsageError, "budget macs inf; it is a positive, finite number"),
