@@ -22,6 +22,7 @@ from nbzero.pages.shared import (
     Found,
     asked_pools,
     is_lower_better,
+    latencies_once,
     latency_in_words,
     noise_in_words,
     notes_of_all,
@@ -110,6 +111,7 @@ def _content(bench: Bench, found: Found, split: Split) -> dict[str, Any]:
 def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
     """One space, data set and recipe: all archs of the space, and which of them are the pool."""
     sample: Sample = bench.sample(pool.space, pool.dataset, pool.recipe, orient=False, split=_split(pool))
+    latencies = latencies_once(sample.latency_costs)
     scores = {}
     for name, values in {**sample.targets, **sample.costs}.items():
         if name != ACCURACY and name not in sample.unscored:
@@ -126,7 +128,7 @@ def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
         "num_measured": len(pool),
         "archs": packed.lines(sample.archs),
         "costs": {name: scores[name] for name in COSTS if name in sample.costs},
-        "latencies": {name: packed.numbers(values) for name, values in sample.latency_costs.items()},
+        "latencies": {name: packed.numbers(values) for name, values in latencies.items()},
         "scores": scores,
         "lower": [name for name in scores if is_lower_better(name)],
         "has_stages": pool.space in CHOICES,
@@ -196,7 +198,7 @@ def _notes(bench: Bench, pool: Pool, sample: Sample) -> list[str]:
         f"{noise_in_words(pool)}. A difference below the noise means nothing.",
         f"Scores: {protocol_in_words(pool)}, seed 0, as computed, signs untouched. The rank of an arch is "
         "how many archs of the space with a score have a better one; 0 is best.",
-        *filter(None, [sample.cost_note(name) for name in sample.latency_costs]),
+        *filter(None, [sample.cost_note(name) for name in latencies_once(sample.latency_costs)]),
         *doubt_notes(pool.space, pool.scores),
     ]
     if sample.unscored:

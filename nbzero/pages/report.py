@@ -26,6 +26,7 @@ from nbzero.pages.shared import (
     Found,
     asked_pools,
     is_lower_better,
+    latencies_once,
     noise_in_words,
     notes_of_all,
     protocol_in_words,
@@ -127,7 +128,8 @@ def _content(bench: Bench, found: Found, split: Split, budgets: int, resamples: 
 
 def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resamples: int) -> dict[str, Any]:
     costs = {name: values for name, values in pool.costs.items() if not np.isnan(values).all()}
-    latencies = {name: values for name, values in pool.latency_costs.items() if not np.isnan(values).all()}
+    timed = latencies_once(pool.latency_costs)
+    latencies = {name: values for name, values in timed.items() if not np.isnan(values).all()}
     mbr: dict[str, Frame] = {}
     if costs:
         for spacing in _SPACINGS:
@@ -226,7 +228,7 @@ def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[
         f"Scores: {protocol_in_words(pool)}, seed 0. Those of proxies by which lower is better have their "
         "sign turned. An arch without a score ranks below every other one; minus infinity is a number.",
         _TRUE_RANK,
-        *filter(None, [pool.cost_note(name) for name in pool.latency_costs]),
+        *filter(None, [pool.cost_note(name) for name in latencies_once(pool.latency_costs)]),
         _noise_in_words(pool, mbr, ordered),
         *doubt_notes(pool.space, pool.scores),
     ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nbzero.errors import NothingFoundError, UsageError, check_known
 from nbzero.judge.pool import Pool
 from nbzero.pages.page import bundler, target
 from nbzero.proxies.facts import PROXIES
+from nbzero.release.latencies import LATENCY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,6 +133,18 @@ def proxy_in_words(name: str) -> str:
 def latency_in_words(name: str) -> str:
     """What a latency is, by its name as a cost."""
     return f"{name}: milliseconds of a pass at the usual speed of the machine. Nothing is judged by it."
+
+
+def latencies_once(costs: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Latencies by name, without the setup that `latency` alone stands for, which would be there twice."""
+    standard = costs.get(LATENCY)
+    if standard is None:
+        return dict(costs)
+    once = {LATENCY: standard}
+    for name, values in costs.items():
+        if not np.array_equal(values, standard, equal_nan=True):
+            once[name] = values
+    return once
 
 
 def is_lower_better(name: str) -> bool:
