@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Columns = dict[str, list[Any]]
-MAX_BYTES = 64 << 20  # of a file: twenty times as many as the largest has
+MAX_BYTES = 64 << 20  # of a file: some fifty times as many as the largest has
 
 
 @dataclass(frozen=True, slots=True)
