@@ -207,8 +207,11 @@ def test_swaps_table_on_cells(benchmarks: Path, archs: list[str], shard: Any, ma
         reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(known))
     rows = reproduce(benchmarks, "swap-nb201", "--known-only", "--shards", str(shard(swap=5.0)))
     by_row = {row.row: row for row in rows}
-    assert len(rows) == 18 and by_row["SWAP, cifar10"].ours is None  # the same for all
+    assert len(rows) == 24 and by_row["SWAP, cifar10"].ours is None  # the same for all
     assert by_row["SWAP, regularised, cifar100"].paper == 0.90
+    largest = by_row["SWAP, regularised by the largest, cifar100"]
+    assert largest.paper == 0.90 and largest.ours == pytest.approx(by_row["params, cifar100"].ours)
+    assert largest.ours != by_row["SWAP, regularised, cifar100"].ours
     assert by_row["SWAP - params, cifar10"].ours is None
     params = np.array([Bench(benchmarks).query(arch).params for arch in archs])
     wanted = spearmanr(params, accuracies(benchmarks, archs)).statistic
@@ -222,8 +225,9 @@ def test_swaps_table_on_cells(benchmarks: Path, archs: list[str], shard: Any, ma
 def test_the_logarithm_orders_as_the_product() -> None:
     rng = np.random.default_rng(0)
     swap, params, of_all = rng.integers(100, 900, 40), rng.normal(3, 1, 40), rng.normal(3, 1, 500)
-    product = swap * np.exp(-((params - of_all.mean()) ** 2) / of_all.var())
-    assert np.array_equal(log_regularised(swap, params, of_all).argsort(), product.argsort())
+    mu, sigma = of_all.mean(), of_all.var()
+    product = swap * np.exp(-((params - mu) ** 2) / sigma)
+    assert np.array_equal(log_regularised(swap, params, mu, sigma).argsort(), product.argsort())
 
 
 def test_rows_of_more_archs_stay(tmp_path: Path) -> None:
