@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from nbzero.networks.macro import conv_bn
@@ -42,8 +43,8 @@ class Zero(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        sides = [-(-side // self.stride) for side in x.shape[2:]]
-        return x.new_zeros((x.shape[0], self.out, *sides))
+        shape = (x.shape[0], self.out, *(-(-side // self.stride) for side in x.shape[2:]))
+        return torch.zeros_like(x) if shape == x.shape else x.new_zeros(shape)
 
 
 def operation(name: str, width: int, out: int) -> nn.Module:

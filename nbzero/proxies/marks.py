@@ -83,7 +83,7 @@ _ALIKE = methods(
     *("clamp_min", "clamp_max", "clip", "dropout", "dropout1d", "dropout2d", "alpha_dropout", "to", "float"),
     *("contiguous", "clone", "max_pool2d", "_max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"),
     *("adaptive_max_pool2d", "interpolate", "pad", "lerp", "addcmul", "nan_to_num", "type_as", "softmax"),
-    *("normalize",),
+    *("normalize", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
 )
 _FLATTENING = methods("flatten")
 _RESHAPING = methods("reshape", "view", "reshape_as", "view_as", "unflatten")

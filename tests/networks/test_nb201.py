@@ -10,6 +10,8 @@ from torch import nn
 from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.nb201 import cell_net
+from nbzero.proxies import recorder
+from nbzero.proxies.score import score
 from nbzero.spaces.nb201 import CELL_OPERATIONS, EDGES, NB201, operations_of
 from tests.networks.published import (
     check_forward,
@@ -44,6 +46,15 @@ def test_costs_are_the_closed_forms(arch):
     net = on_meta(MAKE, arch)
     costs = NB201.costs(NB201.parse(arch))
     assert (num_params(net), num_macs(net)) == (costs["params"], costs["macs"])
+
+
+@pytest.mark.parametrize("arch", [ALL_CONVS, NO_PATH])
+def test_where_the_images_lie_needs_no_passes_of_its_own(arch, monkeypatch):
+    """Two more forward passes would tell, of every call of `score`; see nbzero.proxies.axes."""
+    monkeypatch.setattr(recorder, "layouts_of", lambda *_: pytest.fail("it was looked for"))
+    images, labels = torch.randn(6, 3, 32, 32), torch.arange(6)
+    scores = score(build_net(arch, num_classes=10), images, labels, ("naswot", "bndlent"))
+    assert scores["naswot"] is not None
 
 
 def forward_by_hand(net, arch, x):

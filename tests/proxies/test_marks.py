@@ -71,6 +71,13 @@ def test_where_channels_are_joined_or_picked_nothing_is_known(function):
     assert marks_of(watched(function)).channels == set()
 
 
+@pytest.mark.parametrize("like", [torch.zeros_like, torch.ones_like, torch.rand_like])
+def test_what_is_made_like_a_tensor_has_its_images_where_it_has_them(like):
+    assert marks_of(watched(like)) == marks_of(watched(lambda x: x))
+    assert marks_of(watched(lambda x: like(x) + x)).images_first
+    assert not marks_of(watched(lambda x: like(x.transpose(0, 1)))).images_first
+
+
 def test_layers_say_where_the_channels_are_where_nothing_else_does():
     rows = watched(lambda x: F.linear(x.flatten(1), torch.ones(5, 96)))
     assert marks_of(rows).channels == {-1}
