@@ -9,7 +9,7 @@ the last.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -85,6 +85,7 @@ _ALIKE = methods(
     *("adaptive_max_pool2d", "interpolate", "pad", "lerp", "addcmul", "nan_to_num", "type_as", "softmax"),
     *("normalize", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"),
 )
+_PRODUCTS = methods("matmul", "bmm", "scaled_dot_product_attention")
 _FLATTENING = methods("flatten")
 _RESHAPING = methods("reshape", "view", "reshape_as", "view_as", "unflatten")
 # Views of some of the numbers, with the axes elsewhere
@@ -99,9 +100,10 @@ def mark_outputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outpu
     """Mark what an operation gave."""
     if func in _MOVING:
         given = [outputs] if isinstance(outputs, Tensor) else outputs
-        channels = _of_views(func, args, kwargs) or [frozenset()] * len(given)
-        for output, axes in zip(given, channels, strict=True):
-            mark(output, Marks(False, axes))
+        is_in_place = outputs is args[0]
+        known = [UNKNOWN] * len(given) if is_in_place else _of_views(func, args, kwargs, len(given))
+        for output, marks in zip(given, known, strict=True):
+            mark(output, marks)
     elif isinstance(outputs, Tensor):
         rule = _RULES.get(func, _of_same_shape)
         marks = rule(func, args, kwargs, outputs)
@@ -118,23 +120,28 @@ def marks_of_layer(source: Tensor, axis: int) -> Marks:
     return Marks(marks_of(source).images_first, channels)
 
 
-def _of_views(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Axes]:
-    """The channel axes of each output of an operation that only moves axes, or picks along them.
+def _of_views(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], number: int) -> list[Marks]:
+    """The marks of each output of an operation that only moves axes, or picks along them.
 
-    A stand-in without numbers goes through it, whose stride along each axis is the number of that axis. Empty
-    where nothing is known of what went in, or where a tensor or list says what is picked.
+    A stand-in without numbers goes through it, whose stride along each axis is the number of that axis.
+    UNKNOWN where nothing is known of what went in, or where a tensor or list says what is picked.
     """
     source = args[0]
     channels = {axis for axis in _known(source) if source.shape[axis] > 1}
+    is_first = marks_of(source).images_first
     others = _flat([*args[1:], *kwargs.values()])
-    if not channels or not all(isinstance(value, _PLAIN) for value in others):
-        return []
+    if not (channels or is_first) or not all(isinstance(value, _PLAIN) for value in others):
+        return [UNKNOWN] * number
     strides = [_STRIDE + axis for axis in range(source.ndim)]
     stand_in = torch.empty_strided(source.shape, strides, device="meta")
     outputs = func(stand_in, *args[1:], **kwargs)
     views = [outputs] if isinstance(outputs, Tensor) else outputs
     labels = {_STRIDE + source.ndim + axis for axis in channels}
-    return [_labelled(view, labels) for view in views]
+    found = []
+    for view in views:
+        has_all = view.ndim > 0 and view.stride(0) == _STRIDE and len(view) == len(source)
+        found.append(Marks(is_first and has_all, _labelled(view, labels) if labels else frozenset()))
+    return found
 
 
 _PLAIN = (int, slice, type(None), type(...))
@@ -164,13 +171,25 @@ def _of_numbers(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], __: Tenso
     most = max((value.ndim for value in tensors), default=0)
     if most == 0:
         return UNKNOWN
+    return Marks(_are_first(tensors), _agreed(value for value in tensors if value.ndim == most))
+
+
+def _are_first(tensors: Sequence[Tensor]) -> bool:
+    """Whether what is made of tensors that are laid over each other, images first, has its images first."""
+    most = max(value.ndim for value in tensors)
     largest = [value for value in tensors if value.ndim == most]
-    known = [marks_of(value) for value in largest]
+    known = [marks_of(value).images_first for value in largest]
     # A table of one row, as a position embedding, is laid over all images.
-    first = [marks.images_first or len(value) == 1 for marks, value in zip(known, largest, strict=True)]
+    all_first = all(is_first or len(value) == 1 for is_first, value in zip(known, largest, strict=True))
     smaller = any(marks_of(value).images_first for value in tensors if value.ndim < most)
-    images_first = all(first) and any(marks.images_first for marks in known) and not smaller
-    return Marks(images_first, _agreed(largest))
+    return all_first and any(known) and not smaller
+
+
+def _of_product(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Marks:
+    """Of matrices, of which each image has its own: three axes or more."""
+    tensors = _tensors([*args, *kwargs.values()])
+    images_first = output.ndim > 2 and max(value.ndim for value in tensors) > 2 and _are_first(tensors)
+    return Marks(images_first, _agreed(value for value in tensors if value.shape == output.shape))
 
 
 def _of_same_shape(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Marks:
@@ -209,7 +228,10 @@ def _of_flattened(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output:
 
 
 def _of_reshaped(_: Any, args: tuple[Any, ...], __: dict[str, Any], output: Tensor) -> Marks:
-    return Marks(False, _reshaped(args[0], output))
+    source = args[0]
+    alike = source.ndim > 0 and output.ndim > 0 and len(source) == len(output)
+    images_first = marks_of(source).images_first and alike and source.numel() == output.numel()
+    return Marks(images_first, _reshaped(source, output))
 
 
 _RULES = {
@@ -217,6 +239,7 @@ _RULES = {
     **dict.fromkeys(_ALIKE, _of_numbers),
     **dict.fromkeys(_AVERAGING, _of_average),
     **dict.fromkeys(_JOINING, _of_joined),
+    **dict.fromkeys(_PRODUCTS, _of_product),
     **dict.fromkeys(_FLATTENING, _of_flattened),
     **dict.fromkeys(_RESHAPING, _of_reshaped),
 }

@@ -71,6 +71,46 @@ def test_where_channels_are_joined_or_picked_nothing_is_known(function):
     assert marks_of(watched(function)).channels == set()
 
 
+# Of images like these again: whether the first axis of what comes out is the images.
+FIRST = [
+    (lambda x: x[:, 1:3, ::2], True),
+    (lambda x: x.permute(0, 2, 3, 1), True),
+    (lambda x: x.flatten(2).transpose(1, 2), True),
+    (lambda x: x.unsqueeze(1).expand(-1, 3, -1, -1, -1), True),
+    (lambda x: x.chunk(2, dim=1)[1], True),
+    (lambda x: x.unbind(2)[1], True),
+    (lambda x: x.view(2, 3, 2, 4, 4).transpose(1, 2).reshape(2, 6, 4, 4), True),
+    (lambda x: x.reshape(2, -1), True),
+    (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), True),
+    (lambda x: x.flatten(2) @ torch.eye(16), True),
+    (lambda x: F.scaled_dot_product_attention(x, x, x), True),
+    (lambda x: x[:1], False),
+    (lambda x: x[0], False),
+    (lambda x: x[None], False),
+    (lambda x: x.transpose(0, 1), False),
+    (lambda x: x.unbind(0)[0], False),
+    (lambda x: x.chunk(2)[0], False),
+    (lambda x: x[[0, 1]], False),
+    (lambda x: x.reshape(-1, 4), False),
+    (lambda x: x.permute(0, 2, 3, 1).reshape(4, 2, 4, 6), False),
+    (lambda x: x.clone().unsqueeze_(0), False),
+    (lambda x: x.transpose(0, 1).reshape(6, -1).T.reshape(2, -1), False),
+    (lambda x: x.flatten(1) @ x.flatten(1).T, False),  # images by images
+    (lambda x: torch.eye(96) @ x.reshape(2, 96).T, False),
+    (lambda x: x.transpose(0, 1) @ x.transpose(0, 1), False),
+]
+
+
+@pytest.mark.parametrize(("function", "is_first"), FIRST)
+def test_images_stay_first_through_what_keeps_each_with_itself(function, is_first):
+    output = watched(function)
+    assert marks_of(output).images_first == is_first
+    if is_first:
+        x = torch.randn(2, 6, 4, 4)
+        alone = [function(image[None].expand(2, -1, -1, -1).contiguous())[0] for image in x]
+        assert torch.allclose(function(x), torch.stack(alone), atol=1e-5)
+
+
 @pytest.mark.parametrize("like", [torch.zeros_like, torch.ones_like, torch.rand_like])
 def test_what_is_made_like_a_tensor_has_its_images_where_it_has_them(like):
     assert marks_of(watched(like)) == marks_of(watched(lambda x: x))
