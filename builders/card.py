@@ -2,9 +2,10 @@
 
 They stand between `<!-- name -->` and `<!-- /name -->`, and are made from the release, the registries and the
 tree. DATASET_CARD.md has `version`, `counts`, `configurations`, `noise`, `surrogates` and `proxies`, and the
-header that Hugging Face reads. README.md has `total`, `held`, `official` and `tree`. data/README.md is a copy
-of the card, which goes where the data go. CITATION.cff is written whole. --check writes nothing and exits
-with 2 where something is out of date.
+header that Hugging Face reads. README.md has `total`, `held`, `official`, `tree`, and tables of papers that
+were computed again: `wrcor`, `papers`, `claims`, `searches`, `guided-searches`. data/README.md is a copy of
+the card, which goes where the data go. CITATION.cff is written whole. --check writes nothing and exits with 2
+where something is out of date.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from builders.reproductions import tables
+from builders.reproductions.results import read_results
 from builders.work.citation import citation
 from builders.work.command import parser_of, say_errors
 from builders.work.groups import groups
@@ -29,12 +32,14 @@ from nbzero.metrics.correlations import kendall_tau
 from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.release.held import held, summary
 from nbzero.release.manifest import Release
+from nbzero.release.reproductions import RESULTS
 from nbzero.spaces.macro import CHOICES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
+SPACES_OF_CLAIMS = ("nb201", "nbmacro", "r1-mini", "r2-mini", "mb-mini")
 
 
 # The card
@@ -243,6 +248,18 @@ def official() -> str:
     return "\n".join(lines)
 
 
+def reproduced(folder: Path) -> dict[str, str]:
+    """The tables of papers computed again, from a release's results."""
+    rows = tables.results_by_key(read_results(folder / RESULTS))
+    return {
+        "wrcor": tables.of_wrcor(rows),
+        "papers": tables.of_others(rows),
+        "claims": tables.of_claims(rows, SPACES_OF_CLAIMS),
+        "searches": tables.of_searches(rows, ["ValAcc"]),
+        "guided-searches": tables.of_searches(rows, ["WRCor", "ZeroCost", "SJW"]),
+    }
+
+
 def tree() -> str:
     """Every Python file of the library, the training and the jobs, with the first line of its docstring.
 
@@ -278,7 +295,7 @@ def _tree_line(name: str, meaning: str) -> str:
 
 _BESIDE = {
     "builders/reproductions/": (
-        ("scores/", "Shards of score_shard that tables are of: 1,006 networks of nb201, 100 of nbmacro."),
+        ("scores/", "Scores that no release has: of other settings, counted as the authors do."),
     ),
     "nbzero/pages/": (
         ("layout.html", "What all pages are in."),
@@ -373,6 +390,7 @@ def written(folder: Path) -> dict[str, str]:
         "held": networks(bench),
         "official": official(),
         "tree": f"```\n{tree()}\n```",
+        **reproduced(folder),
     }
     old = (ROOT / "DATASET_CARD.md").read_text()
     new = headed(replaced(old, card, "DATASET_CARD.md"), header(found))

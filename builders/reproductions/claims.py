@@ -92,7 +92,7 @@ def _released(bench: Bench, space: str, dataset: str) -> Judged:
 
 def claims(context: Context) -> list[Result]:
     """NAS-Bench-Zero's four claims on public spaces."""
-    cells = _scored_space(context, SPACE, 300, CELL_PROXIES, TRAINED)
+    cells = _scored_space(context, SPACE, 1000, CELL_PROXIES, TRAINED)
     others = [_scored_space(context, "nbmacro", 100, CELL_PROXIES, "macro-50")]
     shipped = Bench()
     others += [_released(shipped, space, "cifar10") for space in MINIS]

@@ -30,7 +30,7 @@ FIGURES = {
     "params": (0.72, 0.73, 0.69),
     "FLOPs": (0.69, 0.71, 0.67),
 }
-NUM_ARCHS = 300
+NUM_ARCHS = 1000
 MILLION = 1e6
 NOTE = "scores of CIFAR-10 images, mean of 8 draws of the weights, against the validation accuracy"
 MEAN = f"{NOTE}; mu and sigma are the mean and variance of the params of all archs"

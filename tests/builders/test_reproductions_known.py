@@ -17,6 +17,7 @@ from builders.reproductions.known import Known, Place, known_in
 from builders.reproductions.results import Result, merge, paired_row, read_results
 from builders.reproductions.scoring import AS_AUTHORS, Setting, counted, scores_there, there_alone
 from builders.reproductions.swap_cells import log_regularised
+from builders.reproductions.wrcor import COUNTED, WEIGHTINGS
 from builders.work.rows import to_parquet
 from nbzero import Bench
 from nbzero.networks.build import build_net
@@ -253,12 +254,12 @@ def test_a_pair_is_of_archs_that_have_both() -> None:
 # The scores that ship, and those that are kept beside the job
 
 
-@pytest.mark.parametrize(("space", "num", "proxies"), [("nb201", 1000, 23), ("nbmacro", 100, 27)])
+@pytest.mark.parametrize(("space", "num", "proxies"), [("nb201", 1000, 41), ("nbmacro", 100, 27)])
 def test_the_scores_that_ship_are_of_the_sample_and_come_out_again(space, num, proxies):
     ships = known_in([str(embedded_folder())]).scores
     (kept,) = [scored for place, scored in ships.items() if place.space == space]
     drawn = sample_order(space)[:num]
-    assert set(drawn) <= kept.keys() and {len(scores) for scores in kept.values()} == {proxies}
+    assert set(drawn) <= kept.keys() and {len(kept[arch]) for arch in drawn} == {proxies}
     definition = IMPORTED[space]
     costs = {arch: definition.costs(definition.parse(arch)) for arch in kept}
     assert all(kept[arch]["macs"] == costs[arch]["macs"] for arch in kept)
@@ -272,7 +273,7 @@ def test_the_scores_that_ship_are_of_the_sample_and_come_out_again(space, num, p
 @pytest.mark.parametrize("path", sorted(SCORES.glob("nb201-*.jsonl")), ids=lambda path: path.stem)
 def test_the_scores_that_are_kept_are_of_the_sample_and_named_right(path: Path) -> None:
     kept = scores_there(path)
-    known = {*PROXIES, *counted(["naswot", "acor", "rcor", "wrcor"])}
+    known = {*PROXIES, *counted([*COUNTED.values(), *WEIGHTINGS])}
     assert kept and {name for scores in kept.values() for name in scores} <= known
     drawn = sample_order("nb201")[:1200]
     assert kept.keys() <= set(drawn)
