@@ -40,6 +40,7 @@ SINGLE = {
     "BndlEnt": "BndlEnt",
     "LyDynIso": "LyDynIso",
     "ZiCo": "ZiCo (the paper: all archs)",
+    "ZiCo against the test accuracy": "ZiCo (test accuracy)",
 }
 CELLS = ("CIFAR-10", "CIFAR-100", "ImageNet16-120")
 STRATEGIES = {"R": "random", "RL": "reinforcement", "RE": "evolution"}
