@@ -91,10 +91,14 @@ def joined(*parts: str) -> str:
 
 def _said_place(paper: float, ours: float, se: float | None) -> str:
     """Whether it is within max(0.03, 3 se) of the paper's absolute value."""
-    room = max(0.03, 3 * (se or 0.0))
     apart = abs(abs(ours) - paper)
-    said = "within" if apart <= room else "outside"
-    return f"{said} {room:.3f}"
+    said = "within" if apart <= room(se) else "outside"
+    return f"{said} {room(se):.3f}"
+
+
+def room(se: float | None) -> float:
+    """How far from the paper's figure ours may lie: 0.03, or three standard errors where that is more."""
+    return max(0.03, 3 * (se or 0.0))
 
 
 def paired_row(

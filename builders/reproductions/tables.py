@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from builders.reproductions.results import Result
+from builders.reproductions.results import Result, room
 from nbzero.errors import ReleaseError
 
 Rows = Mapping[tuple[str, str, str], Result]  # by table, row and protocol
-LEAST_ROOM = 0.03
 PROXIES = (
     ("PNorm", "PGNorm", "SNIP", "Fisher"),
     ("SynFlow", "JacCor", "EPE", "NetSens"),
@@ -197,8 +196,7 @@ def is_apart(result: Result) -> bool:
     """
     if result.ours is None or result.paper is None:
         return False
-    room = max(LEAST_ROOM, 3 * (result.se or 0.0))
-    return result.ours < 0 or abs(result.ours - result.paper) > room
+    return result.ours < 0 or abs(result.ours - result.paper) > room(result.se)
 
 
 def _number(value: float | None, digits: int = 3) -> str:

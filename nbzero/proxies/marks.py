@@ -1,8 +1,8 @@
 """What is known of a tensor inside a network: whether its first axis is the images, where its channels are.
 
 The marks of a tensor follow from the operation that made it and from the marks of what went in. An operation
-that is not known here to keep the images first, as a transpose, takes that mark away. Whoever needs to know
-then asks `axes`. Channels are followed through transposes and reshapes too. Axes count from the end: -1 is
+that is not known here to keep the images first, as a roll, takes that mark away. Whoever needs to know then
+asks `axes`. Channels are followed through transposes and reshapes too. Axes count from the end: -1 is
 the last.
 """
 
@@ -75,7 +75,7 @@ _LAYER_AXES: dict[Any, int] = {
 }
 _NORMS_SECOND = methods("batch_norm", "native_batch_norm", "group_norm", "instance_norm")
 _NORMS_LAST = methods("layer_norm", "rms_norm")
-# Numbers stay where they are, or are pooled, alone or together with others
+# Numbers stay where they are, are pooled or replaced, alone or together with others
 _ALIKE = methods(
     *("add", "sub", "mul", "div", "truediv", "neg", "abs", "exp", "pow", "sqrt", "rsqrt", "square", "where"),
     *("relu", "relu6", "leaky_relu", "rrelu", "prelu", "gelu", "silu", "elu", "selu", "celu", "mish"),
@@ -100,10 +100,10 @@ def mark_outputs(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outpu
     """Mark what an operation gave."""
     if func in _MOVING:
         given = [outputs] if isinstance(outputs, Tensor) else outputs
-        is_in_place = outputs is args[0]
-        known = [UNKNOWN] * len(given) if is_in_place else _of_views(func, args, kwargs, len(given))
-        for output, marks in zip(given, known, strict=True):
-            mark(output, marks)
+        for output, marks in zip(given, _of_views(func, args, kwargs, len(given)), strict=True):
+            # In place the shape is another already, which may have one axis more in front.
+            in_place = output is args[0]
+            mark(output, marks._replace(images_first=marks.images_first and not in_place))
     elif isinstance(outputs, Tensor):
         rule = _RULES.get(func, _of_same_shape)
         marks = rule(func, args, kwargs, outputs)

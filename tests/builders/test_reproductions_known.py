@@ -24,6 +24,7 @@ from nbzero.networks.build import build_net
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.score import score
 from nbzero.release.manifest import embedded_folder
+from nbzero.release.opened import Split
 from nbzero.spaces.published import IMPORTED, sample_order
 from tests.builders.test_reproduce import benchmarks as benchmarks, reproduce
 
@@ -52,9 +53,9 @@ def shard(archs: list[str], made: SimpleNamespace, tmp_path: Path) -> Any:
     return write
 
 
-def accuracies(benchmarks: Path, archs: list[str]) -> np.ndarray:
+def accuracies(benchmarks: Path, archs: list[str], split: Split = "val") -> np.ndarray:
     bench = Bench(benchmarks)
-    return np.array([bench.query(arch).accuracy("cifar10", "nb201-200-mean") for arch in archs])
+    return np.array([bench.query(arch).accuracy("cifar10", "nb201-200-mean", split) for arch in archs])
 
 
 def made_scores(made: SimpleNamespace, name: str, protocol: str = "std-32", num: int = NUM) -> np.ndarray:
@@ -73,6 +74,11 @@ def test_a_table_of_known_scores_alone(
     for row, name in (("PNorm", "pnorm"), ("WRCor, nbzero", "wrcor")):
         assert by_row[row].ours == pytest.approx(spearmanr(made_scores(made, name), values).statistic)
         assert by_row[row].n == NUM
+    of_zico, of_test = made_scores(made, "zico"), accuracies(benchmarks, archs, "test")
+    assert not np.array_equal(values, of_test)
+    wanted = spearmanr(of_zico, of_test).statistic
+    assert by_row["ZiCo against the test accuracy"].ours == pytest.approx(wanted)
+    assert by_row["ZiCo"].ours == pytest.approx(spearmanr(of_zico, values).statistic)
     assert not list(benchmarks.parent.glob("scores/*"))
 
 

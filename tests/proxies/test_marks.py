@@ -16,6 +16,7 @@ KEEPING = [
     (lambda x: x.transpose(1, 3), {-1}),
     (lambda x: x.movedim(1, 0).swapaxes(0, -1), {-1}),
     (lambda x: x.mT, {-3}),
+    (lambda x: x.clone().transpose_(1, 2), {-2}),
     (lambda x: x.flatten(2), {-2}),
     (lambda x: x.flatten(2).transpose(1, 2), {-1}),
     (lambda x: x.permute(0, 2, 3, 1).reshape(2, 2, 2, 2, 2, 6).transpose(2, 3), {-1}),  # windows
