@@ -32,10 +32,9 @@ from nbzero.networks.macro import conv_bn
 from nbzero.networks.nb201 import FourNodes, ReLUConvBN, Zero
 from nbzero.networks.network import Network
 from nbzero.spaces.nb201 import EDGES
-from nbzero.spaces.transnas import MICRO_KINDS, STEM
+from nbzero.spaces.transnas import BLOCKS_OF_MODULE, MICRO_KINDS, STEM
 
 Block = Callable[[int, int, int], nn.Module]  # of channels before and after, and the stride
-BLOCKS_OF_MODULE = 2
 
 
 class Shifted(nn.Module):

@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from nbzero.spaces.choices import Choice, Imported, every_combination, no_costs
-from nbzero.spaces.nb201 import edge_choices
+from nbzero.spaces.choices import Choice, Imported, every_combination
+from nbzero.spaces.nb201 import EDGES, edge_choices
 
 MODULE_KINDS = (
     "no module",
@@ -24,6 +24,10 @@ MODULE_KINDS = (
 MIN_MODULES, MAX_MODULES = 4, 6
 MICRO_KINDS = (4, 1, 4, 1, 4)  # of the modules of every micro arch
 STEM = 64  # channels
+BLOCKS_OF_MODULE = 2
+COSTS_OF = "one 3x256x256 image, 75 classes as of object classification"
+_CLASSES = 75
+_AREA = 64 * 64  # pixels after the stem, which makes a quarter of each side
 LOG_SYNFLOW = {
     "synflow": ("", "natural logarithm of synflow's sum, as NASLib stores it; 0 where the sum is 0")
 }
@@ -64,6 +68,71 @@ def _micro_text(values: Sequence[int]) -> str:
     return f"64-41414-{a}_{b}{c}_{d}{e}{f}"
 
 
+Convolution = tuple[int, int, int]  # channels before and after, side of the kernel
+Costs = dict[str, int]
+
+
+def macro_costs(values: Sequence[int]) -> Costs:
+    """macs, params and depth of the network of a macro arch, by the kinds of its modules.
+
+    Of one 3x256x256 image and a classifier of 75 classes, as of object classification.
+
+    >>> macro_costs((1, 4, 4, 4, 0, 0))  # four modules as those of ResNet-18
+    {'macs': 2304284160, 'params': 11224939, 'depth': 8}
+    """
+    kinds = [kind for kind in values if kind]
+    blocks = BLOCKS_OF_MODULE * len(kinds)
+    return {**_costs(kinds, _convolutions_of_block), "depth": blocks}
+
+
+def _convolutions_of_block(width: int, out: int, changes: bool) -> list[Convolution]:
+    shortcut = [(width, out, 1)] if changes else []
+    return [(width, out, 3), (out, out, 3), *shortcut]
+
+
+def micro_costs(values: Sequence[int]) -> Costs:
+    """macs and params of the network of a micro arch, by the operations on its cells' six edges.
+
+    As `macro_costs`. Operations that no path uses count too.
+    """
+
+    def convolutions_of_cell(width: int, out: int, changes: bool) -> list[Convolution]:
+        found = []
+        for value, (start, _) in zip(values, EDGES, strict=True):
+            entering = out if start else width
+            if value > 1:
+                found.append((entering, out, 2 * value - 3))
+            elif value == 1 and changes and not start:
+                found.append((entering, out, 1))  # two of half the channels
+        return found
+
+    return _costs(MICRO_KINDS, convolutions_of_cell)
+
+
+def _costs(kinds: Iterable[int], convolutions: Callable[[int, int, bool], Sequence[Convolution]]) -> Costs:
+    """macs and params of modules of some kinds.
+
+    Args:
+        convolutions: those of a block; a batch norm follows each. Told channels before and after, and whether
+            the block changes the shape.
+    """
+    half = STEM // 2
+    params = 9 * (3 * half + half * STEM) + 2 * (half + STEM)
+    macs = 9 * (3 * half * 4 * _AREA + half * STEM * _AREA)
+    width, area = STEM, _AREA
+    for kind in kinds:
+        out = 2 * width if kind in (2, 4) else width
+        halves = kind in (3, 4)
+        area = area // 4 if halves else area
+        for changes in (out != width or halves, False):
+            for entering, leaving, kernel in convolutions(width, out, changes):
+                weights = kernel**2 * entering * leaving
+                macs += weights * area
+                params += weights + 2 * leaving
+            width = out
+    return {"macs": macs + width * _CLASSES, "params": params + (width + 1) * _CLASSES}
+
+
 TRANSNAS_MACRO = Imported(
     name="transnas-macro",
     title="TransNAS-Bench-101 macro",
@@ -74,7 +143,8 @@ TRANSNAS_MACRO = Imported(
     num_members=3_256,
     pieces=lambda text: list(map(int, text[3:-6])),
     text=_macro_text,
-    costs=lambda values: {"depth": 2 * (len(values) - values.count(0))},
+    costs=macro_costs,
+    costs_of=COSTS_OF,
     protocol="naslib",
     scores_said=LOG_SYNFLOW,
     doubts={"epe_nas": EPE_NAS_DOUBT},
@@ -90,7 +160,8 @@ TRANSNAS_MICRO = Imported(
     num_members=4_096,
     pieces=lambda text: list(map(int, text[9:].replace("_", ""))),
     text=_micro_text,
-    costs=no_costs,
+    costs=micro_costs,
+    costs_of=COSTS_OF,
     protocol="naslib",
     scores_said=LOG_SYNFLOW,
     every=every_combination,

@@ -11,7 +11,14 @@ from nbzero.errors import UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.transnas import micro_net, modules_net
 from nbzero.spaces.transnas import TRANSNAS_MACRO, TRANSNAS_MICRO
-from tests.networks.published import calls_of, has_default_weights, num_params, on_meta, scores_or_reasons
+from tests.networks.published import (
+    calls_of,
+    has_default_weights,
+    num_macs,
+    num_params,
+    on_meta,
+    scores_or_reasons,
+)
 
 MACRO, MICRO = ("transnas-macro", modules_net), ("transnas-micro", micro_net)
 ALL_KINDS, HALVINGS = TRANSNAS_MACRO.example, "64-33431-basic"
@@ -59,6 +66,16 @@ def params_by_hand(arch, classes):
 )  # fmt: skip
 def test_params_by_hand(arch):
     assert num_params(on_meta(make_of(arch), arch, 75)) == params_by_hand(arch, 75)
+
+
+@pytest.mark.parametrize(("make", "definition"), [(MACRO, TRANSNAS_MACRO), (MICRO, TRANSNAS_MICRO)])
+def test_costs_are_counted_of_the_networks(make, definition):
+    archs = [definition.text(values) for values in definition.every(definition.choices)]
+    for arch in archs[:: len(archs) // 40]:
+        net = on_meta(make, arch, 75)
+        costs = definition.costs(definition.parse(arch))
+        assert costs["params"] == num_params(net)
+        assert costs["macs"] == num_macs(net, 256)
 
 
 def test_four_modules_can_be_those_of_resnet_18():
@@ -138,9 +155,8 @@ def test_shapes_at_the_authors_resolution():
 def test_blocks_are_the_stem_and_two_of_each_module():
     assert on_meta(MACRO, ALL_KINDS).stage_of_block == [0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert on_meta(MICRO, CELL).stage_of_block == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert TRANSNAS_MACRO.costs(TRANSNAS_MACRO.parse(HALVINGS)) == {
-        "depth": len(on_meta(MACRO, HALVINGS).blocks) - 1
-    }
+    depth = TRANSNAS_MACRO.costs(TRANSNAS_MACRO.parse(HALVINGS))["depth"]
+    assert depth == len(on_meta(MACRO, HALVINGS).blocks) - 1
 
 
 @pytest.mark.parametrize("arch", ["64-1113-basic", SKIPS])

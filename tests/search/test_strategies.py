@@ -267,5 +267,5 @@ def test_bad_numbers(strategy, said):
 def test_bad_guides_and_spaces():
     with pytest.raises(UsageError, match="guide is 3; it is a function of an arch"):
         top_k(3)
-    with pytest.raises(UsageError, match="prefers a number of params, which transnas-macro does not fix"):
-        run("transnas-macro", len, swap_nas_sized)
+    with pytest.raises(UsageError, match="prefers a number of params, which darts does not fix"):
+        run("darts", len, swap_nas_sized)
