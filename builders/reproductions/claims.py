@@ -7,11 +7,15 @@ release that ships with nbzero, NAS-Bench-Macro and TransNAS-Bench-101's macro s
 2   A proxy with a higher correlation can pick worse under budgets.
 3   Proxies do not beat FLOPs and params by correlation.
 4   Proxies and FLOPs complement each other.
+
+Its hybrids are looked at too: the best pair and the best four on cells are judged on the other spaces.
+Everywhere an arch without a score ranks below those that have one.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +24,7 @@ import numpy as np
 from builders.reproductions.context import SPACE, Context
 from builders.reproductions.results import Result, spearman_row
 from builders.reproductions.scoring import Setting
-from builders.reproductions.wrcor import QUICK, TRAINED, column
+from builders.reproductions.wrcor import TRAINED, column
 from nbzero.bench import Bench
 from nbzero.metrics.arrays import ranks
 from nbzero.metrics.correlations import spearman_rho
@@ -29,9 +33,14 @@ from nbzero.proxies.facts import PROXIES
 
 TABLE, PROTOCOL = "nbzero", "std-32"
 MINIS = ("r1-mini", "r2-mini", "mb-mini")
-CELL_PROXIES = (*QUICK, "grasp", "phi_bn", "zen", "naswot", "acor", "rcor", "wrcor", "barlow_twins")
+TRANSNAS, TASK = "transnas-macro", "class_scene"
+COSTS = ("macs", "params")
+NOT_SCORED = (*COSTS, "depth", "dyniso")  # costs, and what takes minutes an arch
+SCORED = tuple(name for name in PROXIES if name not in NOT_SCORED)
 RESAMPLES = 200
-_FEWEST = 4  # proxies that two orders are compared by
+HYBRIDS = ("pair", "four")
+_FEWEST = 4  # proxies and costs that two orders are compared by, and that hybrids are made of
+_FEWEST_SCORED = 0.9  # of the archs; what fewer have a score of has rows of its own, and is in no claim
 
 
 @dataclass(frozen=True)
@@ -56,16 +65,28 @@ class Judged:
 
     @property
     def proxies(self) -> list[str]:
-        """The names that are no costs."""
-        return [name for name in self.scores if name not in self.costs]
+        """The names of `ordering` that are no costs."""
+        return [name for name in self.ordering if name not in self.costs]
+
+    @property
+    def ordering(self) -> list[str]:
+        """The names whose scores are there for most archs, and not all equal."""
+        return [name for name, values in self.scores.items() if _orders(values)]
 
     def correlations(self, names: Sequence[str]) -> np.ndarray:
         """Spearman of each."""
         return np.array([spearman_rho(self.scores[name], self.accuracy) for name in names])
 
-    def mbr(self, scores: np.ndarray) -> float:
-        """Under five limits of macs."""
-        return mbr(scores, self.accuracy, self.scores["macs"])
+    def mbr(self, names: Sequence[str]) -> float:
+        """Of some scores, their ranks added, under five limits of macs."""
+        scores = [self.scores[name] for name in names]
+        added = ranks(scores).sum(0) if len(scores) > 1 else scores[0]
+        return mbr(added, self.accuracy, self.scores["macs"])
+
+
+def _orders(values: np.ndarray) -> bool:
+    there = values[~np.isnan(values)]
+    return len(there) >= _FEWEST_SCORED * len(values) and len(np.unique(there)) > 1
 
 
 def _scored_space(context: Context, space: str, default: int, proxies: Sequence[str], recipe: str) -> Judged:
@@ -79,49 +100,51 @@ def _scored_space(context: Context, space: str, default: int, proxies: Sequence[
     place = {arch: row for row, arch in enumerate(pool.archs)}
     rows = [place[arch] for arch in archs]
     scores = {name: column(scored, archs, name) * PROXIES[name].direction for name in proxies}
-    costs = {name: values[rows] for name, values in pool.costs.items() if name in ("macs", "params")}
+    costs = {name: values[rows] for name, values in pool.costs.items() if name in COSTS}
     return Judged(space, pool.accuracy[rows], scores | costs, tuple(costs), PROTOCOL)
 
 
 def _released(bench: Bench, space: str, dataset: str) -> Judged:
     """A space with the scores that its release has."""
     pool = bench.pool(space, dataset)
-    costs = {name: values for name, values in pool.costs.items() if name in ("macs", "params")}
+    costs = {name: values for name, values in pool.costs.items() if name in COSTS}
     return Judged(space, pool.accuracy, {**pool.scores, **costs}, tuple(costs), pool.protocol)
 
 
 def claims(context: Context) -> list[Result]:
     """NAS-Bench-Zero's four claims on public spaces."""
-    cells = _scored_space(context, SPACE, 1000, CELL_PROXIES, TRAINED)
-    others = [_scored_space(context, "nbmacro", 100, CELL_PROXIES, "macro-50")]
+    cells = _scored_space(context, SPACE, 1000, SCORED, TRAINED)
+    others = [_scored_space(context, "nbmacro", 1000, SCORED, "macro-50")]
     shipped = Bench()
     others += [_released(shipped, space, "cifar10") for space in MINIS]
-    others.append(_released(context.benchmarks, "transnas-macro", "class_scene"))
+    others.append(_released(context.benchmarks, TRANSNAS, TASK))
     rows: list[Result] = []
     for judged in (cells, *others):
-        rows += _of_space(judged)
+        rows += of_space(judged)
+    chosen = best_hybrids(cells)
     for judged in others:
-        rows += _carried_over(cells, judged)
+        rows += carried_over(cells, judged)
+        rows += transferred(cells, judged, chosen)
     return rows
 
 
-def _of_space(judged: Judged) -> list[Result]:
+def of_space(judged: Judged) -> list[Result]:
     """Each proxy's correlation and mBR, and the claims that are of one space."""
     rows, protocol = [], judged.protocol
-    num = len(judged.accuracy)
     for name, values in judged.scores.items():
-        rows.append(spearman_row(TABLE, f"{judged.name}, {name}", None, values, judged.accuracy, protocol))
-    if "macs" not in judged.costs:  # the source of TransNAS-Bench-101 gives none
-        return rows
-    rows.append(_best_against_costs(judged))
-    found = {name: judged.mbr(values) for name, values in judged.scores.items()}
+        row = f"{judged.name}, {name}"
+        rows.append(spearman_row(TABLE, row, None, values, judged.accuracy, protocol, absent="last"))
+    if judged.proxies:
+        rows.append(_best_against_costs(judged))
+    drawn = _resampled(judged, 4)
+    found = {name: judged.mbr([name]) for name in judged.scores}
+    on_draws = [{name: one.mbr([name]) for name in judged.scores} for one in drawn]
     for name, value in found.items():
         note = "five limits of macs; 0 is the oracle"
-        rows.append(Result(TABLE, f"{judged.name}, mBR of {name}", None, value, num, 1, None, protocol, note))
-    rows.append(_worse_picks(judged, found))
-    for name in ("synflow", "zen"):
-        if name in judged.scores:
-            rows.append(_with_macs(judged, name, found))
+        others = [of_draw[name] for of_draw in on_draws]
+        rows.append(_with_interval(f"{judged.name}, mBR of {name}", judged, value, others, note))
+    rows.append(_worse_picks(judged, found, drawn, on_draws))
+    rows += [_with_macs(judged, name) for name in ("synflow", "zen") if name in judged.scores]
     return rows
 
 
@@ -139,38 +162,52 @@ def _with_interval(row: str, judged: Judged, ours: float, values: Sequence[float
 
 def _best_against_costs(judged: Judged) -> Result:
     """Claim 3. The best is chosen again on every resample."""
+    proxies = judged.proxies
 
     def gain(drawn: Judged) -> float:
-        best = np.nanmax(drawn.correlations(drawn.proxies))
+        best = np.nanmax(drawn.correlations(proxies))
         return float(best - np.nanmax(drawn.correlations(drawn.costs)))
 
     values = [gain(drawn) for drawn in _resampled(judged, 0)]
-    best = judged.proxies[int(np.nanargmax(judged.correlations(judged.proxies)))]
+    best = proxies[int(np.nanargmax(judged.correlations(proxies)))]
     note = f"Spearman of the best proxy, {best}, less that of the best of {', '.join(judged.costs)}"
     return _with_interval(f"{judged.name}, claim 3", judged, gain(judged), values, note)
 
 
-def _worse_picks(judged: Judged, found: Mapping[str, float]) -> Result:
+def _worse_picks(
+    judged: Judged,
+    found: Mapping[str, float],
+    drawn: Sequence[Judged],
+    on_draws: Sequence[Mapping[str, float]],
+) -> Result:
     """Claim 2: the share of pairs of proxies of which the better by correlation picks worse."""
-    correlation = dict(zip(judged.proxies, judged.correlations(judged.proxies), strict=True))
+    share, pairs = share_of_worse(judged, judged.proxies, found)
+    values = []
+    for one, of_one in zip(drawn, on_draws, strict=True):
+        values.append(share_of_worse(one, judged.proxies, of_one)[0])
+    note = f"share of {pairs} pairs of proxies whose better by Spearman has the worse mBR"
+    return _with_interval(f"{judged.name}, claim 2", judged, share, values, note)
+
+
+def share_of_worse(judged: Judged, names: Sequence[str], found: Mapping[str, float]) -> tuple[float, int]:
+    """The share of pairs of names whose better by Spearman has the worse mBR, and the number of pairs.
+
+    Pairs that are equal by one of the two do not count. NaN where there are no pairs.
+    """
+    correlation = dict(zip(names, judged.correlations(names), strict=True))
     worse = pairs = 0
-    for one, other in itertools.combinations(judged.proxies, 2):
+    for one, other in itertools.combinations(correlation, 2):
         apart = (correlation[one] - correlation[other]) * (found[one] - found[other])
         pairs += apart != 0
         worse += apart > 0
-    share = worse / pairs if pairs else None
-    note = f"share of {pairs} pairs of proxies whose better by Spearman has the worse mBR"
-    num = len(judged.accuracy)
-    return Result(TABLE, f"{judged.name}, claim 2", None, share, num, 1, None, judged.protocol, note)
+    return (worse / pairs if pairs else math.nan), pairs
 
 
-def _with_macs(judged: Judged, name: str, found: Mapping[str, float]) -> Result:
+def _with_macs(judged: Judged, name: str) -> Result:
     """Claim 4: ranks of a proxy and of macs added, against the better of the two."""
 
     def gain(drawn: Judged) -> float:
-        both = ranks([drawn.scores[name], drawn.scores["macs"]]).sum(0)
-        alone = min(drawn.mbr(drawn.scores[name]), drawn.mbr(drawn.scores["macs"]))
-        return drawn.mbr(both) - alone
+        return drawn.mbr([name, "macs"]) - min(drawn.mbr([name]), drawn.mbr(["macs"]))
 
     values = [gain(drawn) for drawn in _resampled(judged, 1)]
     note = f"mBR of {name} and macs by the sum of ranks less the better of the two; below 0 they complement"
@@ -178,9 +215,12 @@ def _with_macs(judged: Judged, name: str, found: Mapping[str, float]) -> Result:
     return _with_interval(row, judged, gain(judged), values, note)
 
 
-def _carried_over(cells: Judged, other: Judged) -> list[Result]:
+# From cells to other spaces
+
+
+def carried_over(cells: Judged, other: Judged) -> list[Result]:
     """Claim 1: how alike two spaces order the proxies and costs that both have."""
-    shared = [name for name in cells.scores if name in other.scores]
+    shared = [name for name in cells.ordering if name in other.ordering]
     if len(shared) < _FEWEST:
         return []
     pairs = zip(_resampled(cells, 2), _resampled(other, 3), strict=True)
@@ -188,6 +228,45 @@ def _carried_over(cells: Judged, other: Judged) -> list[Result]:
     ours = spearman_rho(cells.correlations(shared), other.correlations(shared))
     note = f"Spearman between the two orders of {len(shared)} proxies and costs"
     return [_with_interval(f"{cells.name} to {other.name}, claim 1", other, ours, values, note)]
+
+
+def best_hybrids(cells: Judged) -> dict[str, tuple[str, ...]]:
+    """The best single score, the best pair, and the best four that two more make of that pair.
+
+    By mBR on cells. Of equal ones the first in the registry's order. None where there are fewer than four.
+    """
+    names = cells.ordering
+    if len(names) < _FEWEST:
+        return {}
+    chosen = {
+        "single": min(itertools.combinations(names, 1), key=cells.mbr),
+        "pair": min(itertools.combinations(names, 2), key=cells.mbr),
+    }
+    pair = chosen["pair"]
+    more = itertools.combinations([name for name in names if name not in pair], 2)
+    chosen["four"] = min(((*pair, *two) for two in more), key=cells.mbr)
+    return chosen
+
+
+def transferred(cells: Judged, other: Judged, chosen: Mapping[str, tuple[str, ...]]) -> list[Result]:
+    """What hybrids that were chosen on cells gain over the single score that was chosen there, elsewhere."""
+    rows = []
+    for called in HYBRIDS:
+        if not chosen or not {*chosen[called], *chosen["single"]} <= set(other.scores):
+            continue
+        members = chosen[called]
+
+        def gain(drawn: Judged, members: tuple[str, ...] = members) -> float:
+            return drawn.mbr(members) - drawn.mbr(chosen["single"])
+
+        values = [gain(drawn) for drawn in _resampled(other, 5)]
+        note = (
+            f"mBR of the {called} chosen by mBR on {cells.name}, {', '.join(members)}, "
+            f"less that of the single score chosen there, {chosen['single'][0]}; below 0 it is better"
+        )
+        row = f"{cells.name} to {other.name}, hybrid of {len(members)}"
+        rows.append(_with_interval(row, other, gain(other), values, note))
+    return rows
 
 
 TABLES = {TABLE: claims}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -64,21 +65,27 @@ def spearman_row(
     protocol: str,
     note: str = "",
     seeds: int = 1,
+    absent: Literal["omit", "last"] = "omit",
 ) -> Result:
     """A Spearman correlation with accuracy beside the paper's absolute one, with the sign that was found.
 
-    Archs without a score (NaN) are left out, as the authors leave them.
+    Args:
+        absent: archs without a score (NaN) are left out, as the authors of WRCor and SWAP leave them, or rank
+            below all others.
     """
     values, accuracy = np.asarray(scores, np.float64), np.asarray(accuracy, np.float64)
     there = ~np.isnan(values)
-    values, accuracy = values[there], accuracy[there]
+    num_absent = int((~there).sum())
+    if absent == "omit":
+        values, accuracy = values[there], accuracy[there]
     if len(values) < 2 or math.isnan(spearman_rho(values, accuracy)):
-        return Result(table, row, paper, None, len(values), seeds, None, protocol, note or "no scores")
+        why = "all scores are equal" if there.sum() > 1 else "no scores"
+        return Result(table, row, paper, None, len(values), seeds, None, protocol, joined(note, why))
     ours = spearman_rho(values, accuracy)
     se = standard_error(spearman_rho, values, accuracy)
-    left_out = int((~there).sum())
-    if left_out:
-        note = joined(note, f"{left_out} without a score left out")
+    if num_absent:
+        placed = "left out" if absent == "omit" else "ranked last"
+        note = joined(note, f"{num_absent} without a score {placed}")
     if paper is not None:
         note = joined(_said_place(paper, ours, se), note)
     return Result(table, row, paper, ours, len(values), seeds, se, protocol, note)
