@@ -87,9 +87,14 @@ BESIDE = {"Phi without batch norm": "phi", "Zen of N(0, 1) weights": "zen"}
 # The paper has three rows of all archs alone: Params, FLOPs and ZiCo. The first two are figures of the
 # test accuracy, so that of ZiCo is looked at too.
 QUOTED = "ZiCo against the test accuracy"
+# Why a row parts from the paper's figure.
+CAUSES = {
+    "ZiCo": "two batches of 32 images, where its authors have 128, and the paper's figure is of all archs"
+}
+CAUSES_CIFAR100 = {
+    "EPE": "it looks at classes one by one, and of 100 classes 64 images that are balanced have none twice"
+}
 OF_TEST = "against the test accuracy, as the paper's figure of Params and FLOPs"
-# Rows of which the other settings are computed. The rest takes several times as long.
-QUICK = ("grad_norm", "snip", "fisher", "jacob_cov", "epe_nas", "synflow", "pnorm", "netsens")
 
 
 @functools.cache
@@ -143,18 +148,21 @@ def rows_of(
     values: np.ndarray,
     protocol: str,
     note: str = "",
+    causes: Mapping[str, str] = CAUSES,
 ) -> Iterator[Result]:
     """The rows of proxies and votes, of those that were scored.
 
     Args:
         paper: the figure of each row.
         values: (N,) accuracies of the archs.
+        causes: what some rows' notes say too.
     """
     there = scored[archs[0]]
     for row, name in OF_OURS.items():
         if name in there:
             column_of = column(scored, archs, name)
-            yield spearman_row(table, row, paper[row], column_of, values, protocol, note)
+            said = joined(causes.get(row, ""), note)
+            yield spearman_row(table, row, paper[row], column_of, values, protocol, said)
     for row, name in COUNTED.items():
         as_theirs = f"{name}:{AS_AUTHORS}"
         if as_theirs in there:
@@ -193,26 +201,38 @@ def table_2(context: Context) -> list[Result]:
             known = "another definition than the paper's, see the row without an addition"
             of_ours = column(scored, archs, name)
             rows.append(spearman_row(table, row, figure, of_ours, values, protocol, known))
-    if "zico" in scored[archs[0]]:
-        of_test = accuracy(context, archs, split="test")
-        of_zico, figure = column(scored, archs, "zico"), FIGURES["ZiCo"][0]
-        rows.append(spearman_row(table, QUOTED, figure, of_zico, of_test, protocol, OF_TEST))
-    rows += _counts(context, table, archs)
-    short = accuracy(context, archs, recipe=SHORT)
-    said = "val accuracy after 12 epochs, where the paper does not say which epoch"
-    rows.append(spearman_row(table, "ValAcc", FIGURES["ValAcc"][0], short, values, "counted", said))
+    rows += _of_zico(table, context, scored, 0, "cifar10", protocol)
+    rows += _unscored(table, context, archs, 0, "cifar10", "counted")
     return rows + _gain_over_rcor(table, scored, archs, values, protocol)
 
 
-def _counts(context: Context, table: str, archs: Sequence[str]) -> list[Result]:
-    """Params and FLOPs against the test accuracy, which these rows of the paper used."""
-    values = accuracy(context, archs, split="test")
+def _of_zico(
+    table: str, context: Context, scored: Scored, figure: int, dataset: str, protocol: str
+) -> Iterator[Result]:
+    """ZiCo against the test accuracy, where it was scored."""
+    archs = list(scored)
+    if "zico" in scored[archs[0]]:
+        paper = FIGURES["ZiCo"][figure]
+        values = accuracy(context, archs, dataset, split="test")
+        yield spearman_row(table, QUOTED, paper, column(scored, archs, "zico"), values, protocol, OF_TEST)
+
+
+def _unscored(
+    table: str, context: Context, archs: Sequence[str], figure: int, dataset: str, protocol: str
+) -> list[Result]:
+    """Params and FLOPs against the test accuracy, which these rows of the paper used, and ValAcc."""
+    values = accuracy(context, archs, dataset, split="test")
     costs = [cell_costs(NB201.parse(arch)) for arch in archs]
     params = [cost["params"] for cost in costs]
     flops = [published_flops(arch, cost["macs"]) for arch, cost in zip(archs, costs, strict=True)]
+    short = accuracy(context, archs, dataset, SHORT)
+    trained = accuracy(context, archs, dataset)
+    paper = _figures(figure)
+    said = "val accuracy after 12 epochs, where the paper does not say which epoch"
     return [
-        spearman_row(table, "Params", FIGURES["Params"][0], params, values, "counted", OF_TEST),
-        spearman_row(table, "FLOPs", FIGURES["FLOPs"][0], flops, values, "counted", OF_TEST),
+        spearman_row(table, "Params", paper["Params"], params, values, protocol, OF_TEST),
+        spearman_row(table, "FLOPs", paper["FLOPs"], flops, values, protocol, OF_TEST),
+        spearman_row(table, "ValAcc", paper["ValAcc"], short, trained, protocol, said),
     ]
 
 
@@ -245,10 +265,13 @@ def table_3(context: Context) -> list[Result]:
 
 def table_4(context: Context) -> list[Result]:
     """Table 4: CIFAR-100 with its images; ImageNet16-120 by its accuracies alone."""
+    table, archs = "wrcor-4", context.archs(SPACE, 1000)
     note = "scores of CIFAR-10 images with 10 classes; only the accuracies are of ImageNet16-120"
     return [
-        *_of_setting("wrcor-4", context, "std-32", 2, "cifar100", "cifar100"),
-        *_of_setting("wrcor-4", context, "std-32", 3, "cifar10", "imagenet16-120", note),
+        *_of_setting(table, context, "std-32", 2, "cifar100", "cifar100"),
+        *_unscored(table, context, archs, 2, "cifar100", "counted-cifar100"),
+        *_of_setting(table, context, "std-32", 3, "cifar10", "imagenet16-120", note, 1000),
+        *_unscored(table, context, archs, 3, "imagenet16-120", "counted-imagenet16-120"),
     ]
 
 
@@ -260,14 +283,20 @@ def _of_setting(
     scored_on: str = "cifar10",
     judged_on: str = "cifar10",
     note: str = "",
+    num_archs: int = 300,
 ) -> list[Result]:
-    """The rows of proxies that are quickly computed, of 300 archs."""
-    names = [*QUICK, *COUNTED.values(), *counted(COUNTED.values())]
-    scored = context.filled(context.setting(protocol, names, scored_on), context.archs(SPACE, 300))
+    """The rows of proxies and votes."""
+    names = [*OF_OURS.values(), *COUNTED.values(), *counted(COUNTED.values())]
+    setting = context.setting(protocol, names, scored_on)
+    scored = context.filled(setting, context.archs(SPACE, num_archs))
     archs = list(scored)
     named = protocol if judged_on == "cifar10" else f"{protocol}-{judged_on}"
     values = accuracy(context, archs, judged_on)
-    return list(rows_of(table, _figures(figure), scored, archs, values, named, note))
+    causes = CAUSES | (CAUSES_CIFAR100 if scored_on == "cifar100" else {})
+    rows = list(rows_of(table, _figures(figure), scored, archs, values, named, note, causes))
+    if judged_on != "cifar10":
+        rows += _of_zico(table, context, scored, figure, judged_on, named)
+    return rows
 
 
 def table_5(context: Context) -> list[Result]:
@@ -279,8 +308,12 @@ def table_5(context: Context) -> list[Result]:
 
 
 def table_6(context: Context) -> list[Result]:
-    """Table 6: N(0, 1) weights; PyTorch's default is table 2's."""
-    return _of_setting("wrcor-6", context, "std-32-n01", 7, note="biases 0")
+    """Table 6: Kaiming normal and N(0, 1) weights; PyTorch's default is table 2's."""
+    normal = "Kaiming normal, N(0, 2 / fan-in), where the paper says normal"
+    return [
+        *_of_setting("wrcor-6", context, "std-32-normal", 6, note=normal),
+        *_of_setting("wrcor-6", context, "std-32-n01", 7, note="biases 0"),
+    ]
 
 
 def noise(context: Context) -> list[Result]:

@@ -42,14 +42,15 @@ class Protocol:
         resolution: side of the images, box-downsampled from the data set's own where that is larger.
         num_images: class-balanced training images without augmentation, chosen by hash from the seed. Proxies
             that the registry gives fewer than 64 read that many of them, from the first on.
-        init: own (that of `build_net`), uniform (PyTorch's default) or n01 (N(0, 1) weights, biases 0).
+        init: own (that of `build_net`), uniform (PyTorch's default), normal (Kaiming normal: weights from
+            N(0, 2 / fan-in)) or n01 (N(0, 1) weights, biases 0).
         noise: N(0, 1) images instead, drawn from the seed; the labels stay.
     """
 
     name: str
     resolution: int
     num_images: int = STANDARD_BATCH
-    init: Literal["own", "uniform", "n01"] = "own"
+    init: Literal["own", "uniform", "normal", "n01"] = "own"
     noise: bool = False
 
 
@@ -62,6 +63,7 @@ def _protocols() -> dict[str, Protocol]:
             replace(base, name=f"{base.name}-b32", num_images=32),
             replace(base, name=f"{base.name}-b128", num_images=128),
             replace(base, name=f"{base.name}-uniform", init="uniform"),
+            replace(base, name=f"{base.name}-normal", init="normal"),
             replace(base, name=f"{base.name}-n01", init="n01"),
             replace(base, name=f"{base.name}-noise", noise=True),
         ]
@@ -176,10 +178,14 @@ def initialise(net: nn.Module, init: str, seed: int) -> None:
     draws = torch.Generator().manual_seed(seed)
     if init == "n01":
         draw_gaussian_weights(net, draws)
-    elif init == "uniform":
-        for module in net.modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=draws)
+        return
+    for module in net.modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        if init == "uniform":
+            nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=draws)
+        elif init == "normal":
+            nn.init.kaiming_normal_(module.weight, generator=draws)
 
 
 def protocol_net(arch: str, protocol: Protocol, num_classes: int, seed: int) -> nn.Module:

@@ -50,7 +50,7 @@ RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
 PROTOCOLS = tuple(
     base + ending
     for base in ("std-32", "std-16")
-    for ending in ("", "-b32", "-b128", "-uniform", "-n01", "-noise")
+    for ending in ("", "-b32", "-b128", "-uniform", "-normal", "-n01", "-noise")
 )
 PASSES = tuple(dict.fromkeys(row.timed_as for row in PROXIES.values()))  # what the scoring job times
 STATUSES = ("ok", "diverged")

@@ -82,7 +82,7 @@ RECIPES = {"cpu-16px-4": _Work(4, 128, 25_000, 16), "cpu-16px-12": _Work(12, 128
 PROTOCOLS = {
     base + ending: int(base.removeprefix("std-"))
     for base in ("std-16", "std-32")
-    for ending in ("", "-uniform", "-n01", "-noise")
+    for ending in ("", "-uniform", "-normal", "-n01", "-noise")
 }
 
 

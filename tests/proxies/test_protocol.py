@@ -52,7 +52,9 @@ def test_the_registry_says_how_many_images():
     assert {128, 16, 8, 1} == set(by_batch(NAMES, 128))
 
 
-@pytest.mark.parametrize(("init", "std"), [("uniform", 1 / math.sqrt(3 * 27)), ("n01", 1.0)])
+@pytest.mark.parametrize(
+    ("init", "std"), [("uniform", 1 / math.sqrt(3 * 27)), ("normal", math.sqrt(2 / 27)), ("n01", 1.0)]
+)
 def test_weights_drawn_again(init, std):
     net = nn.Sequential(nn.Conv2d(3, 400, 3))
     initialise(net, init, seed=0)
