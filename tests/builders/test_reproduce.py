@@ -14,12 +14,13 @@ from builders.reproduce import main
 from builders.reproductions import scoring, wrcor
 from builders.reproductions.results import Result, merge, paired_row, read_results, spearman_row
 from builders.reproductions.scoring import Setting, counted, fill, scores_there
-from builders.reproductions.sed import reconstructed
+from builders.reproductions.sed import sed_of_darts, sed_of_micro
 from nbzero import Bench
 from nbzero.errors import OutputError, ReleaseError
 from nbzero.images.facts import dataset
 from nbzero.proxies.protocol import PROTOCOLS, noise_batch, protocol_net
 from nbzero.proxies.score import score
+from nbzero.spaces.darts import DARTS
 from tests.importers.made import BEST, MADE, run, write
 
 CHEAP = ("pnorm", "lyrdyniso")
@@ -82,9 +83,12 @@ def test_sed_on_made_archs(benchmarks: Path) -> None:
     assert {row.table for row in rows} == {"sed"}
 
 
-def test_the_reconstruction_of_sed() -> None:
-    assert reconstructed(BEST) == 2 * (1 + 3 * 4)
-    assert reconstructed(BEST.replace("skip_connect", "none")) == 1 + 3 * 4
+def test_the_reconstruction_of_sed_counts_the_convolutions_of_other_cells() -> None:
+    assert sed_of_micro("64-41414-1_02_333") == 2 * (1 + 3 * 3)
+    assert sed_of_micro("64-41414-0_02_333") == 1 + 3 * 3
+    separable, dilated = 2 * (3 + 1) + 2 * (5 + 1), (3 + 1) + (5 + 1)
+    assert sed_of_darts(DARTS.example) == 2 * (separable + dilated)
+    assert sed_of_darts(DARTS.example.replace("skip_connect", "none")) == separable + dilated
 
 
 def test_scores_are_those_of_the_protocol(tmp_path: Path) -> None:
