@@ -202,13 +202,19 @@ def test_a_job_runs_from_the_root_of_the_checkout(job):
     assert said.startswith("usage: ") and job in said
 
 
-@pytest.mark.parametrize("job", ["reproduce", "score_shard"])
-def test_a_job_without_a_package_says_what_to_install(job, tmp_path):
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+@pytest.mark.parametrize(
+    ("job", "package", "named"),
+    [
+        ("reproduce", "torch", "'nbzero[torch]'"),
+        ("score_shard", "torch", "'nbzero[torch]'"),
+        ("import_bench", "pyarrow", "pyarrow"),
+    ],
+)
+def test_a_job_without_a_package_says_what_to_install(job, package, named, tmp_path):
+    missing = f"No module named '{package}'"
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError({missing!r}, name={package!r})")
     run = [sys.executable, "-m", f"builders.{job}", "--help"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(run, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 1
-    assert (
-        done.stderr == "error: the job needs torch (No module named 'torch'): pip install 'nbzero[torch]'\n"
-    )
+    assert done.stderr == f"error: the job needs {package} ({missing}): pip install {named}\n"

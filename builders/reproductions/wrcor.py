@@ -122,7 +122,10 @@ def column(scored: Scored, archs: Sequence[str], name: str) -> np.ndarray:
 
 
 def published_flops(arch: str, macs: float) -> float:
-    """What the authors' counter gives: batch norms and poolings count too."""
+    """What the counter of WRCor's authors gives: batch norms and poolings count too.
+
+    Those that NATS-Bench publishes are macs + 10.
+    """
     operations = operations_of(arch)
     convolutions = sum(name.startswith("nor_conv") for name in operations)
     poolings = operations.count("avg_pool_3x3")

@@ -14,6 +14,7 @@ import pytest
 from builders.import_bench import main
 from builders.work import apart
 from nbzero import Bench
+from nbzero.errors import NoSuchArchIdError
 from nbzero.importers import nats
 from nbzero.importers.nats import MAX_RUNS
 from nbzero.importers.pickles import MAX_BYTES
@@ -423,11 +424,40 @@ def test_published_numbers_through_an_archive(tmp_path: Path, real: Any) -> None
 # The size space
 
 
-def test_every_accuracy_of_a_size_archive(tmp_path: Path, capsys: Any) -> None:
+SIZE_EPOCHS = {"01": 1, "12": 3, "90": 4}
+SIZE_SEEDS: dict[str, tuple[int, ...]] = {"01": (777,), "12": (777,), "90": (777, 888, 999)}
+
+
+def made_sizes() -> tuple[list[str], list[dict[str, Any]]]:
     archs = sorted(some("nats-sss"))
-    epochs = {"01": 1, "12": 3, "90": 4}
-    seeds: dict[str, tuple[int, ...]] = {"01": (777,), "12": (777,), "90": (777, 888, 999)}
-    held = [made_results("nats-sss", index, arch, epochs, seeds) for index, arch in enumerate(archs)]
+    held = [
+        made_results("nats-sss", index, arch, SIZE_EPOCHS, SIZE_SEEDS) for index, arch in enumerate(archs)
+    ]
+    return archs, held
+
+
+def test_a_size_archive_that_is_cut_off(tmp_path: Path, capsys: Any) -> None:
+    archive, out = write_nats(tmp_path / "NATS-sss-v1_0-50262-simple", *made_sizes()), tmp_path / "out"
+    tar = as_tar(archive, tmp_path / "archive.tar")
+    data = tar.read_bytes()
+    tar.write_bytes(data[: len(data) // 2])
+    one = archive / "000003.pickle.pbz2"
+    one.write_bytes(one.read_bytes()[:-9])
+    for source in (tar, archive):
+        assert run("nats-sss", source, out) == 2
+        assert source.name in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_a_topology_archive_is_none_of_sizes(archive: Path, tmp_path: Path, capsys: Any) -> None:
+    assert run("nats-sss", archive, tmp_path / "out") == 2
+    assert "it has the epochs 12, 200, not 01, 90" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_accuracy_of_a_size_archive(tmp_path: Path, capsys: Any) -> None:
+    archs, held = made_sizes()
+    epochs, seeds = SIZE_EPOCHS, SIZE_SEEDS
     archive = write_nats(tmp_path / "NATS-sss-v1_0-50262-simple", archs, held)
     out = tmp_path / "out"
     assert run("nb201", archive, out) == 2
@@ -436,6 +466,8 @@ def test_every_accuracy_of_a_size_archive(tmp_path: Path, capsys: Any) -> None:
     verify(str(out))
     b = Bench(out)
     assert list(b.space("nats-sss")) == archs
+    with pytest.raises(NoSuchArchIdError, match=f"arch_id {NUM}; nats-sss has 0 to {NUM - 1}"):
+        b.query(("nats-sss", NUM))
     assert b.recipes("nats-sss", "cifar10") == [
         "nats-sss-1",
         "nats-sss-12",

@@ -1,4 +1,4 @@
-"""nbzero.networks.nb201: the published params and FLOPs, the forward pass by hand, cells without a path."""
+"""nbzero.networks.nb201: the published params, costs, the forward pass by hand, cells without a path."""
 
 import re
 
