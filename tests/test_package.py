@@ -203,17 +203,17 @@ def test_a_job_runs_from_the_root_of_the_checkout(job):
 
 
 @pytest.mark.parametrize(
-    ("job", "package", "named"),
+    ("given", "package", "named"),
     [
-        ("reproduce", "torch", "'nbzero[torch]'"),
-        ("score_shard", "torch", "'nbzero[torch]'"),
-        ("import_bench", "pyarrow", "pyarrow"),
+        (["reproduce", "--help"], "torch", "'nbzero[torch]'"),
+        (["score_shard", "--help"], "torch", "'nbzero[torch]'"),
+        (["import_bench", "nb201", "--source", ".", "--out", "x"], "pyarrow", "pyarrow"),
     ],
 )
-def test_a_job_without_a_package_says_what_to_install(job, package, named, tmp_path):
+def test_a_job_without_a_package_says_what_to_install(given, package, named, tmp_path):
     missing = f"No module named '{package}'"
     (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError({missing!r}, name={package!r})")
-    run = [sys.executable, "-m", f"builders.{job}", "--help"]
+    run = [sys.executable, "-m", f"builders.{given[0]}", *given[1:]]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(run, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 1
