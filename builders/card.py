@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-SPACES_OF_CLAIMS = ("nb201", "nbmacro", "r1-mini", "r2-mini", "mb-mini")
+SPACES_OF_CLAIMS = ("nb201", "nbmacro", "transnas-macro", "r1-mini", "r2-mini", "mb-mini")
 
 
 # The card

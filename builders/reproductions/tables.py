@@ -19,8 +19,11 @@ PROXIES = (
     ("PNorm", "PGNorm", "SNIP", "Fisher"),
     ("SynFlow", "JacCor", "EPE", "NetSens"),
     ("NASWOT", "ACor", "RCor", "WRCor"),
+    ("GraSP", "Phi", "Zen", "BT"),
+    ("BndlEnt", "LyDynIso"),
     ("ZeroCost", "SPW", "SJW"),
 )
+UNSCORED = ("Params", "FLOPs", "ValAcc")  # of a data set; batches and weights do not change them
 SINGLE = {
     "PNorm": "PNorm",
     "PGNorm": "PGNorm",
@@ -49,7 +52,10 @@ CLAIMS = {
     "claim 3": "3: Spearman of the best proxy less that of the better of macs and params",
     "claim 4, synflow": "4: mBR of synflow and macs by ranks added, less the better of the two",
     "claim 4, zen": "4: of zen and macs",
+    "hybrid of 2": "mBR of the pair that is best on nb201 less that of the single score that is best there",
+    "hybrid of 4": "of the four that are best there",
 }
+FROM_CELLS = ("claim 1", "hybrid of 2", "hybrid of 4")  # rows of nb201 and another space
 
 
 class Line(NamedTuple):
@@ -118,21 +124,35 @@ def _others() -> list[Line]:
         ("wrcor-4", "std-32-imagenet16-120", "ImageNet16-120"),
         ("wrcor-5", "std-32-b32", "WRCor 5, 32 images"),
         ("wrcor-5", "std-32-b128", "128 images"),
-        ("wrcor-6", "std-32-n01", "WRCor 6, N(0, 1) weights"),
+        ("wrcor-6", "std-32-normal", "WRCor 6, Kaiming normal weights"),
+        ("wrcor-6", "std-32-n01", "N(0, 1) weights"),
     ):
         first, *more = PROXIES
         lines.append(Line(table, protocol, first, as_table=called))
         lines += (Line(table, protocol, names) for names in more)
+        if table == "wrcor-4":
+            lines.append(Line(table, protocol, ("ZiCo",)))
+            lines.append(Line(table, protocol, ("ZiCo against the test accuracy",), "ZiCo (test accuracy)"))
+            counted = protocol.replace("std-32", "counted")
+            lines.append(Line(table, counted, UNSCORED, "Params, FLOPs (test accuracy), ValAcc"))
     lines.append(Line("dyniso", "std-32", ("DynIso",), as_table="WRCor 2, 8 images"))
     for dataset in CELLS:
         lines += _of_swap(dataset)
     lines += (
         Line("swap-darts", "tiny-n01", ("8 images", "128 images"), "SWAP: {rows}", "SWAP on DARTS"),
+        Line("swap-darts", "tiny-n01", ("16 images", "32 images", "64 images")),
+        Line("swap-darts", "tiny-n01", _sides("images"), "16 images of 4, 8, 16 pixels a side"),
+        Line("swap-darts", "tiny-n01", _sides("noise"), "16 of noise of 4, 8, 16 pixels a side"),
+        Line("swap-darts", "tiny-n01", ("16 of noise, side 32",), "16 of noise of 32 pixels a side"),
         Line("swap-darts", "counted", ("params",), "{rows} of the network scored"),
         Line("swap-flexibert", "tokens-16x128", ("SWAP", "params"), as_table="SWAP on FlexiBERT"),
         Line("swap-flexibert", "tokens-16x128", ("SWAP - params",), "{rows}, same archs"),
     )
     return lines
+
+
+def _sides(kind: str) -> tuple[str, ...]:
+    return tuple(f"16 of {kind}, side {side:2}" for side in (4, 8, 16))
 
 
 def _of_swap(dataset: str) -> list[Line]:
@@ -151,6 +171,12 @@ def _of_swap(dataset: str) -> list[Line]:
             "std-32",
             "SWAP, regularised by the largest",
             words="regularised, mu = sigma = largest params",
+        ),
+        made(
+            "counted",
+            "params, regularised by the largest",
+            "FLOPs, regularised by the largest",
+            words="params, FLOPs, regularised so",
         ),
     ]
 
@@ -279,18 +305,21 @@ def of_claims(rows: Rows, spaces: Sequence[str]) -> str:
 
 
 def _claim_cell(of_table: Mapping[str, Result], space: str, claim: str) -> str:
-    name = f"nb201 to {space}" if claim == "claim 1" else space
+    name = f"nb201 to {space}" if claim in FROM_CELLS else space
     result = of_table.get(f"{name}, {claim}")
     if result is None or result.ours is None:
         return ""
-    if claim == "claim 2":
-        return f"{100 * result.ours:.0f} %"
-    said = _signed(result.ours)
-    interval = re.search(r"interval (\S+) to (\S+)", result.note)
+    one = _share if claim == "claim 2" else _signed
+    said = one(result.ours)
+    interval = re.search(r"interval (\S+) to ([^\s;]+)", result.note)
     if interval:
-        said += f" ({' to '.join(_signed(float(end)) for end in interval.groups())})"
+        said += f" ({' to '.join(one(float(end)) for end in interval.groups())})"
     best = re.search(r"best proxy, (\w+),", result.note)
     return f"{said}, `{best[1]}`" if best else said
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _signed(value: float) -> str:

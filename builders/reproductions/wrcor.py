@@ -289,14 +289,16 @@ def _of_setting(
     num_archs: int = 300,
 ) -> list[Result]:
     """The rows of proxies and votes."""
-    names = [*OF_OURS.values(), *COUNTED.values(), *counted(COUNTED.values())]
+    paper = _figures(figure)
+    named_by_paper = [name for row, name in OF_OURS.items() if paper[row] is not None]
+    names = [*named_by_paper, *COUNTED.values(), *counted(COUNTED.values())]
     setting = context.setting(protocol, names, scored_on)
     scored = context.filled(setting, context.archs(SPACE, num_archs))
     archs = list(scored)
     named = protocol if judged_on == "cifar10" else f"{protocol}-{judged_on}"
     values = accuracy(context, archs, judged_on)
     causes = CAUSES | (CAUSES_CIFAR100 if scored_on == "cifar100" else {})
-    rows = list(rows_of(table, _figures(figure), scored, archs, values, named, note, causes))
+    rows = list(rows_of(table, paper, scored, archs, values, named, note, causes))
     if judged_on != "cifar10":
         rows += _of_zico(table, context, scored, figure, judged_on, named)
     return rows
