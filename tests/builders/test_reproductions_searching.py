@@ -42,7 +42,8 @@ def test_searches_by_val_accuracy_are_judged_by_test_accuracy(reproduce):
         assert rows[f"Optimum, {dataset}"].ours == test["test_acc"].max()
 
 
-def test_one_network_of_a_class_is_scored_and_stands_for_it(reproduce, tmp_path):
+def test_one_network_of_a_class_is_scored_and_stands_for_it(reproduce, tmp_path, monkeypatch):
+    monkeypatch.setattr(searching, "NUM_TIMED", 1)
     bench, rows = reproduce("nb201", "wrcor-9", "--archs", "2", "--proxies", "synflow", "jacob_cov", "snip")
     scored = scores_there(next((tmp_path / "scores").iterdir()))
     assert len(scored) == 2
@@ -61,6 +62,8 @@ def test_one_network_of_a_class_is_scored_and_stands_for_it(reproduce, tmp_path)
     winners = [of[arch] for arch, vote in zip(archs, votes, strict=True) if vote == votes.max()]
     assert min(winners) <= row.ours <= max(winners) and row.n == len(archs)
     assert "scores of CIFAR-10 images" in rows["RE-ZeroCost, cifar100"].note
+    seconds = rows["seconds an evaluation, ZeroCost"]
+    assert (seconds.paper, seconds.n) == (5.474, 1) and seconds.ours > 0
     assert not any("WRCor" in name or "SJW" in name for name in rows)
 
 
