@@ -236,11 +236,21 @@ def networks(bench: Bench) -> str:
 
 
 def official() -> str:
-    """A row per official file that can be imported: its spaces, where it is to be had, licence, citation."""
+    """A row per file that can be imported: its spaces, where it is to be had, licence, citation.
+
+    First the official files, then the Parquet files, which have numbers of several places.
+    """
     rows: dict[tuple[str, ...], list[str]] = {}
     for space, importer in IMPORTERS.items():
         for kind in importer.official:
             row = (kind.name, kind.place, kind.licence, kind.citation)
+            rows.setdefault(row, []).append(space)
+    for space, importer in IMPORTERS.items():
+        if importer.packed:
+            files = ", ".join(f"{file}.parquet" for file in importer.files)
+            places = "<br>".join(source.place for source in importer.packed)
+            licences = "<br>".join(source.licence for source in importer.packed)
+            row = (files, places, licences, importer.official[0].citation)
             rows.setdefault(row, []).append(space)
     lines = ["| file | space | where | licence | cite |", "|---|---|---|---|---|"]
     for (name, *rest), spaces in rows.items():
@@ -263,7 +273,7 @@ def reproduced(folder: Path) -> dict[str, str]:
 def tree() -> str:
     """Every Python file of the library, the training and the jobs, with the first line of its docstring.
 
-    A package has that of its own. After them what lies in tests/ and data/.
+    A package has that of its own. Then what else lies there, and in tests/, docs/, requirements/ and data/.
     """
     lines = []
     for top in ("nbzero", "train", "builders"):
@@ -294,6 +304,14 @@ def _tree_line(name: str, meaning: str) -> str:
 
 
 _BESIDE = {
+    "builders/": (
+        ("clock.csv", "What the modelled clock is fitted to: seconds of networks, measured by fit_clock."),
+        ("clock-origin.json", "On which device, with which software and commit they were measured."),
+        ("rates.json", "Rates of the released rows, written by fit_rates; plan reads them."),
+        ("slurm_array.sh", "A Slurm array, each task of which is one shard."),
+    ),
+    "nbzero/": (("py.typed", "Says that the package has types."),),
+    "nbzero/search/": (("clock.json", "The modelled clock with its errors, written by builders.fit_clock."),),
     "builders/reproductions/": (
         ("scores/", "Scores that no release has: of other settings, counted as the authors do."),
     ),
@@ -330,6 +348,10 @@ _OTHERS = {
         ("*.md, tutorials/", "Pages of the documentation that are written by hand."),
         ("notebooks/", "A first hour; which proxy picks. Both run in the tests."),
         ("zensical.toml", "The settings of the site."),
+    ),
+    "requirements/": (
+        ("dev.lock, torch-cpu.lock", "Every package that tests and builds need, with its hashes."),
+        ("dev.in", "What dev.lock is made of, beside setup.cfg."),
     ),
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),

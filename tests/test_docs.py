@@ -11,6 +11,7 @@ import pytest
 from builders import card
 from nbzero import Bench
 from nbzero.errors import ReleaseError
+from nbzero.importers.published import IMPORTERS
 from nbzero.metrics import spearman_rho
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import TABLES
@@ -79,7 +80,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     exec(scored.replace("range(200)", "range(3)"), names)
     assert names["report"].sentences[1].endswith("protocol std-16-noise, not std-16.")
     exec(judge.replace("resamples=1000", "resamples=20"), names)
-    released = [name for name in PROXIES if name not in ("phi_bn", "zen_own")]  # which no released row has
+    released = [name for name in PROXIES if name not in ("phi_bn", "zen_own")]  # no row of ours
     assert names["report"].place()[1] > len(released)
     exec(pools.replace("resamples=200", "resamples=20"), names)
     assert len(names["pool"]) > 50 and set(names["pool"].scores) == {"zen", "synflow"}
@@ -169,6 +170,26 @@ def test_the_changelog_has_the_release_with_data_before_code():
     version = Bench(ROOT / "data").version
     entry = CHANGELOG.split(f"## {version}")[1].split("\n## ")[0]
     assert entry.index("### Data") < entry.index("### Code")
+
+
+def test_the_tree_names_every_file_that_lies_beside_the_modules():
+    listed = README.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
+    made = ("__pycache__", "scores")  # of scores/ the folder is named
+    for top in ("nbzero", "train", "builders", "requirements"):
+        for path in (ROOT / top).rglob("*"):
+            if path.is_file() and path.suffix not in (".py", ".part") and path.parent.name not in made:
+                assert re.search(rf"(^|[ ,]){re.escape(path.name)}[ ,]", listed, re.M), path
+
+
+def test_the_readme_names_every_benchmark_and_where_each_of_its_files_is_from():
+    command = re.search(r"^python -m builders.import_bench .*# also (.*)$", README, re.M)
+    assert set(command[1].split(", ")) == IMPORTERS.keys() - {"nb201"}
+    rows = README.split("<!-- official -->")[1].split("<!-- /official -->")[0].splitlines()
+    for importer in IMPORTERS.values():
+        for file in importer.files:
+            (row,) = (row for row in rows if re.search(rf"^\| ([^|]*, )?{file}\.parquet", row))
+            assert importer.space in row
+            assert all(source.place in row and source.licence in row for source in importer.packed)
 
 
 def test_make_names_what_the_readme_says():
