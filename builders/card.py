@@ -189,15 +189,34 @@ def _between_seeds(runs: Sequence[npt.NDArray[np.float64]]) -> str:
     return f"{kendall_tau(first, second):.3f}, {rmse:.4f} ({len(first)})"
 
 
-def proxies() -> str:
-    """The registry as a table."""
+def proxies(bench: Bench) -> str:
+    """The registry as a table, and under it which proxies a space has no score of."""
     lines = ["| proxy | family | better is | needs | meaning | source |", "|---|---|---|---|---|---|"]
     for row in PROXIES.values():
         better = "higher" if row.direction > 0 else "lower"
         lines.append(
             f"| `{row.name}` | {row.family} | {better} | {_needs(row)} | {row.meaning} | {row.source} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _without_scores(bench)])
+
+
+def _without_scores(bench: Bench) -> str:
+    """In a sentence, the proxies that no row of a space has, spaces with the same ones together."""
+    spaces: dict[str, list[str]] = {}
+    for space in bench.spaces:
+        datasets = bench.release.space(space).datasets("scores")
+        tables = [bench.arrow("scores", space, dataset) for dataset in datasets]
+        absent = [name for name in PROXIES if all(table[name].null_count == len(table) for table in tables)]
+        if tables and absent:
+            spaces.setdefault(_listed(absent), []).append(space)
+    said = "; of ".join(f"{names} in {_listed(there)}" for names, there in spaces.items())
+    return f"No row has a score of {said}." if said else "Every space has scores of every proxy."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as code: `a`, `b` and `c`."""
+    *first, last = [f"`{name}`" for name in names]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _needs(row: Proxy) -> str:
@@ -404,7 +423,7 @@ def written(folder: Path) -> dict[str, str]:
         "configurations": configurations(found),
         "noise": noise(bench),
         "surrogates": surrogates(bench),
-        "proxies": proxies(),
+        "proxies": proxies(bench),
     }
     total = sum(choices.num_members for choices in CHOICES.values())
     readme = {
