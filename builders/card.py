@@ -189,15 +189,34 @@ def _between_seeds(runs: Sequence[npt.NDArray[np.float64]]) -> str:
     return f"{kendall_tau(first, second):.3f}, {rmse:.4f} ({len(first)})"
 
 
-def proxies() -> str:
-    """The registry as a table."""
+def proxies(bench: Bench) -> str:
+    """The registry as a table, and under it which proxies a space has no score of."""
     lines = ["| proxy | family | better is | needs | meaning | source |", "|---|---|---|---|---|---|"]
     for row in PROXIES.values():
         better = "higher" if row.direction > 0 else "lower"
         lines.append(
             f"| `{row.name}` | {row.family} | {better} | {_needs(row)} | {row.meaning} | {row.source} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _without_scores(bench)])
+
+
+def _without_scores(bench: Bench) -> str:
+    """In a sentence, the proxies that no row of a space has, spaces with the same ones together."""
+    spaces: dict[str, list[str]] = {}
+    for space in bench.spaces:
+        datasets = bench.release.space(space).datasets("scores")
+        tables = [bench.arrow("scores", space, dataset) for dataset in datasets]
+        absent = [name for name in PROXIES if all(table[name].null_count == len(table) for table in tables)]
+        if tables and absent:
+            spaces.setdefault(_listed(absent), []).append(space)
+    said = "; of ".join(f"{names} in {_listed(there)}" for names, there in spaces.items())
+    return f"No row has a score of {said}." if said else "Every space has scores of every proxy."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as code: `a`, `b` and `c`."""
+    *first, last = [f"`{name}`" for name in names]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _needs(row: Proxy) -> str:
@@ -236,11 +255,21 @@ def networks(bench: Bench) -> str:
 
 
 def official() -> str:
-    """A row per official file that can be imported: its spaces, where it is to be had, licence, citation."""
+    """A row per file that can be imported: its spaces, where it is to be had, licence, citation.
+
+    First the official files, then the Parquet files, which have numbers of several places.
+    """
     rows: dict[tuple[str, ...], list[str]] = {}
     for space, importer in IMPORTERS.items():
         for kind in importer.official:
             row = (kind.name, kind.place, kind.licence, kind.citation)
+            rows.setdefault(row, []).append(space)
+    for space, importer in IMPORTERS.items():
+        if importer.packed:
+            files = ", ".join(f"{file}.parquet" for file in importer.files)
+            places = "<br>".join(source.place for source in importer.packed)
+            licences = "<br>".join(source.licence for source in importer.packed)
+            row = (files, places, licences, importer.official[0].citation)
             rows.setdefault(row, []).append(space)
     lines = ["| file | space | where | licence | cite |", "|---|---|---|---|---|"]
     for (name, *rest), spaces in rows.items():
@@ -263,7 +292,7 @@ def reproduced(folder: Path) -> dict[str, str]:
 def tree() -> str:
     """Every Python file of the library, the training and the jobs, with the first line of its docstring.
 
-    A package has that of its own. After them what lies in tests/ and data/.
+    A package has that of its own. Then what else lies there, and in tests/, docs/, requirements/ and data/.
     """
     lines = []
     for top in ("nbzero", "train", "builders"):
@@ -294,6 +323,14 @@ def _tree_line(name: str, meaning: str) -> str:
 
 
 _BESIDE = {
+    "builders/": (
+        ("clock.csv", "What the modelled clock is fitted to: seconds of networks, measured by fit_clock."),
+        ("clock-origin.json", "On which device, with which software and commit they were measured."),
+        ("rates.json", "Rates of the released rows, written by fit_rates; plan reads them."),
+        ("slurm_array.sh", "A Slurm array, each task of which is one shard."),
+    ),
+    "nbzero/": (("py.typed", "Says that the package has types."),),
+    "nbzero/search/": (("clock.json", "The modelled clock with its errors, written by builders.fit_clock."),),
     "builders/reproductions/": (
         ("scores/", "Scores that no release has: of other settings, counted as the authors do."),
     ),
@@ -330,6 +367,10 @@ _OTHERS = {
         ("*.md, tutorials/", "Pages of the documentation that are written by hand."),
         ("notebooks/", "A first hour; which proxy picks. Both run in the tests."),
         ("zensical.toml", "The settings of the site."),
+    ),
+    "requirements/": (
+        ("dev.lock, torch-cpu.lock", "Every package that tests and builds need, with its hashes."),
+        ("dev.in", "What dev.lock is made of, beside setup.cfg."),
     ),
     "data/": (
         ("manifest.json", "Data version; bytes, rows and SHA-256 of every file."),
@@ -382,7 +423,7 @@ def written(folder: Path) -> dict[str, str]:
         "configurations": configurations(found),
         "noise": noise(bench),
         "surrogates": surrogates(bench),
-        "proxies": proxies(),
+        "proxies": proxies(bench),
     }
     total = sum(choices.num_members for choices in CHOICES.values())
     readme = {

@@ -1,10 +1,11 @@
 """Published benchmarks as releases: python -m builders.import_bench NAME --source FILE [FILE ...] --out DIR
 
 FILE is a Parquet file that is named below, or the folder with them, or a file as the benchmark's authors
-publish it, also named below. Which it is, its content says. Several are joined, runs of one and scores of
-another. DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then
-the next minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is
-written. Third-party tables are not part of this project: a release made here is for its maker.
+publish it, also named below. Which it is, its content says. The Parquet files are packed from public
+repositories, which are named with commit and licence. Several are joined, runs of one and scores of another.
+DIR becomes a release, or the release in DIR gets the space beside what it has. Its version is then the next
+minor one; a derived one counts on. A file that is not the whole table is refused, and nothing is written.
+Third-party tables are not part of this project: a release made here is for its maker.
 
 Official files are read in a process of their own, with limits of time and memory. Of a pickle only plain data
 are taken: numbers, texts, lists, dicts. Any other class or function in it is refused by name, and nothing
@@ -69,7 +70,11 @@ def said_benchmarks() -> str:
             optional = " (without it: no scores)" if file in importer.optional else ""
             files.append(f"{file}.parquet{optional}")
         scores = IMPORTED[name].protocol or "none"
-        lines += [name, f"    files   {', '.join(files) or 'official ones'}", f"    runs    {importer.runs}"]
+        lines += [name, f"    files   {', '.join(files) or 'official ones'}"]
+        for source in importer.packed:
+            lines.append(f"        of {source.place}, commit {source.commit}; licence {source.licence}")
+            lines.append(f"            {source.holds}")
+        lines.append(f"    runs    {importer.runs}")
         lines += [f"    scores  {scores}"]
         for official in importer.official:
             lines.append(f"    {official.name}: {official.place}; licence {official.licence}")

@@ -1,4 +1,4 @@
-"""A benchmark of macro-space networks: accuracies, costs, every training-free proxy score, offline."""
+"""A benchmark of macro-space networks: accuracies, costs, scores of training-free proxies, offline."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -82,34 +82,37 @@ class MissingPackageError(NBZeroError, ImportError):
     """A package that is needed here and cannot be imported. The message says what to install."""
 
 
-# What brings a package that nbzero does not always need.
+# What brings a package that nbzero does not always need: an extra of nbzero, or pip's words.
+EXTRAS = {
+    "PIL": "torch",
+    "h5py": "torch",
+    "matplotlib": "plots",
+    "mkdocstrings_handlers": "docs",
+    "numba": "fast",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "pandas": "analysis",
+    "pooch": "torch",
+    "ray": "ray",
+    "rich": "cli",
+    "scipy": "analysis",
+    "sklearn": "torch",
+    "torch": "torch",
+    "typer": "cli",
+    "vl_convert": "report",
+    "xgboost": "factors",
+    "zensical": "docs",
+}
 INSTALL = {
     "ConfigSpace": "ConfigSpace",
-    "PIL": "'nbzero[torch]'",
     "fsspec": "fsspec",
-    "h5py": "'nbzero[torch]'",
-    "matplotlib": "'nbzero[plots]'",
-    "mkdocstrings_handlers": "'nbzero[docs]'",
-    "numba": "'nbzero[fast]'",
-    "onnx": "'nbzero[onnx]'",
-    "onnxruntime": "'nbzero[onnx]'",
-    "onnxscript": "'nbzero[onnx]'",
     "optuna": "optuna",
-    "pandas": "'nbzero[analysis]'",
     "polars": "polars",
-    "pooch": "'nbzero[torch]'",
     "pyarrow": "pyarrow",
     "pymoo": "pymoo",
-    "ray": "'nbzero[ray]'",
-    "rich": "'nbzero[cli]'",
-    "scipy": "'nbzero[analysis]'",
-    "sklearn": "'nbzero[torch]'",
     "syne_tune": "--no-deps syne-tune, and pip install dill huggingface_hub pandas psutil scikit-learn tqdm",
-    "torch": "'nbzero[torch]'",
-    "typer": "'nbzero[cli]'",
-    "vl_convert": "'nbzero[report]'",
-    "xgboost": "'nbzero[factors]'",
-    "zensical": "'nbzero[docs]'",
+    **{package: f"'.[{extra}]' in a checkout of nbzero" for package, extra in EXTRAS.items()},
 }
 
 

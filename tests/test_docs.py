@@ -11,9 +11,11 @@ import pytest
 from builders import card
 from nbzero import Bench
 from nbzero.errors import ReleaseError
-from nbzero.metrics import spearman_rho
+from nbzero.importers.published import IMPORTERS
+from nbzero.metrics import kendall_tau, spearman_rho
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import TABLES
+from nbzero.spaces import sed_of_cell
 from tests.places import ROOT
 
 README, CARD, CHANGELOG = (
@@ -79,7 +81,7 @@ def test_the_readmes_python_runs_and_says_what_is_true():
     exec(scored.replace("range(200)", "range(3)"), names)
     assert names["report"].sentences[1].endswith("protocol std-16-noise, not std-16.")
     exec(judge.replace("resamples=1000", "resamples=20"), names)
-    released = [name for name in PROXIES if name not in ("phi_bn", "zen_own")]  # which no released row has
+    released = [name for name in PROXIES if name not in ("phi_bn", "zen_own")]  # no row of ours
     assert names["report"].place()[1] > len(released)
     exec(pools.replace("resamples=200", "resamples=20"), names)
     assert len(names["pool"]) > 50 and set(names["pool"].scores) == {"zen", "synflow"}
@@ -160,15 +162,55 @@ def test_every_job_that_the_readme_names_has_help_and_the_options_it_shows(job, 
 
 def test_the_card_names_every_proxy_and_the_schema_explains_every_column():
     assert all(f"| `{name}` |" in CARD for name in PROXIES)
+    without = CARD.split("| `ntk` |")[1].split("<!-- /proxies -->")[0].replace("\n", " ")
+    bench = Bench(ROOT / "data")
+    for part in re.search(r"No row has a score of (.*)\.", without)[1].split("; of "):
+        proxies, spaces = (re.findall("`([^`]*)`", names) for names in part.split(" in "))
+        for space in spaces:
+            table = bench.arrow("scores", space, "cifar10")
+            assert proxies == [name for name in PROXIES if table[name].null_count == len(table)]
     for table, columns in TABLES.items():
         assert len({c.name for c in columns}) == len(columns), table
         assert all(c.meaning for c in columns)
+
+
+def test_what_the_card_says_of_the_two_reconstructions_of_sed_and_of_the_two_recipes():
+    bench = Bench(ROOT / "data")
+    table = bench.arrow("scores", "nb201", "cifar10").to_pandas()
+    found = spearman_rho(table.sed_reconstructed, [sed_of_cell(arch) for arch in table.arch])
+    assert f"On the {len(table):,} scored networks of nb201 the two have a Spearman of {found:.3f}." in CARD
+    short, long = (bench.pool("r1", "cifar10", recipe) for recipe in ("cpu-16px-4", "gpu-12"))
+    assert short.archs == long.archs
+    means = f"{long.accuracy.mean():.3f} on average, where `cpu-16px-4` has {short.accuracy.mean():.3f}."
+    tau = f"On the {len(long)} networks of r1 that have both the two rankings agree by a tau of"
+    assert means in CARD
+    assert f"{tau} {kendall_tau(short.accuracy, long.accuracy):.2f}" in " ".join(CARD.split())
 
 
 def test_the_changelog_has_the_release_with_data_before_code():
     version = Bench(ROOT / "data").version
     entry = CHANGELOG.split(f"## {version}")[1].split("\n## ")[0]
     assert entry.index("### Data") < entry.index("### Code")
+
+
+def test_the_tree_names_every_file_that_lies_beside_the_modules():
+    listed = README.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
+    made = ("__pycache__", "scores")  # of scores/ the folder is named
+    for top in ("nbzero", "train", "builders", "requirements"):
+        for path in (ROOT / top).rglob("*"):
+            if path.is_file() and path.suffix not in (".py", ".part") and path.parent.name not in made:
+                assert re.search(rf"(^|[ ,]){re.escape(path.name)}[ ,]", listed, re.M), path
+
+
+def test_the_readme_names_every_benchmark_and_where_each_of_its_files_is_from():
+    command = re.search(r"^python -m builders.import_bench .*# also (.*)$", README, re.M)
+    assert set(command[1].split(", ")) == IMPORTERS.keys() - {"nb201"}
+    rows = README.split("<!-- official -->")[1].split("<!-- /official -->")[0].splitlines()
+    for importer in IMPORTERS.values():
+        for file in importer.files:
+            (row,) = (row for row in rows if re.search(rf"^\| ([^|]*, )?{file}\.parquet", row))
+            assert importer.space in row
+            assert all(source.place in row and source.licence in row for source in importer.packed)
 
 
 def test_make_names_what_the_readme_says():

@@ -168,7 +168,7 @@ def test_rows_by_mask_and_what_is_refused():
 @pytest.mark.parametrize(
     ("method", "module", "install"),
     [
-        ("to_pandas", "pandas", r"'nbzero\[analysis\]'"),
+        ("to_pandas", "pandas", r"'.\[analysis\]' in a checkout of nbzero"),
         ("to_polars", "polars", "polars"),
         ("to_arrow", "pyarrow", "pyarrow"),
         ("to_polars", "pyarrow", "pyarrow"),

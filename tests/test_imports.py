@@ -189,7 +189,7 @@ except MissingPackageError as error:
 """
     said = run(code)
     assert said.startswith(f"{name} needs torch, which cannot be imported")
-    assert said.endswith("pip install 'nbzero[torch]'\n")
+    assert said.endswith("pip install '.[torch]' in a checkout of nbzero\n")
 
 
 def test_no_work_at_import():

@@ -89,7 +89,7 @@ def _judged(name: str, found: Sequence[PoolFound]) -> list[str]:
     """The table of what the pools say, and sentences on what stands out."""
     there = [one for one in found if name in one.tau or name in one.mbr]
     if not there:
-        return ["*Found:* no released row has it yet."]
+        return ["*Found:* nothing; no network with an accuracy in the release has a score of it."]
     lines = ["*Found:*", "", "| pool | N | tau | place | mBR | mBR of macs, random, another seed |"]
     lines.append("|---" * 6 + "|")
     for one in there:

@@ -1,6 +1,6 @@
 """The command `nbzero`: what the API answers, as tables, JSON or CSV.
 
-It needs typer and rich: pip install 'nbzero[cli]'.
+It needs typer and rich: pip install '.[cli]'.
 """
 
 from typing import TYPE_CHECKING

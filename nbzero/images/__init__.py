@@ -1,4 +1,4 @@
-"""Images of the data sets, checked, with splits that are fixed for ever: pip install 'nbzero[torch]'."""
+"""Images of the data sets, checked, with splits that are fixed for ever: pip install '.[torch]'."""
 
 from typing import TYPE_CHECKING
 

@@ -57,6 +57,16 @@ class Source:
     licence: str
     holds: str
 
+    @property
+    def place(self) -> str:
+        """Where it is to be had, without the commit.
+
+        >>> Source("owner/name", "0428083b", "a.csv", "MIT", "numbers").place
+        'a.csv in github.com/owner/name'
+        """
+        repository = f"github.com/{self.repository}"
+        return f"{self.path} in {repository}" if self.path else repository
+
 
 @dataclass(frozen=True, slots=True)
 class Importer:
@@ -81,6 +91,14 @@ class Importer:
     optional: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     official: tuple[Official, ...] = ()
+
+    @property
+    def packed(self) -> tuple[Source, ...]:
+        """Of which the numbers of its Parquet files are, each once; none where it has no such files."""
+        if not self.files:
+            return ()
+        listed = [source for sources in self.sources.values() for source in sources]
+        return tuple(dict.fromkeys(listed))
 
 
 def official_sources(tables: str, official: Official) -> dict[Table, tuple[Source, ...]]:

@@ -113,7 +113,7 @@ def official_table(file: TableFile, source: Source, form: Form, citation: str, b
         name=file.name,
         version=source.commit,
         repository=source.repository,
-        place=f"{source.path} in github.com/{source.repository}",
+        place=source.place,
         licence=source.licence,
         citation=citation,
         becomes=becomes,

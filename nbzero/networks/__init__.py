@@ -1,4 +1,4 @@
-"""Networks in torch, from an architecture string: pip install 'nbzero[torch]'."""
+"""Networks in torch, from an architecture string: pip install '.[torch]'."""
 
 from typing import TYPE_CHECKING
 

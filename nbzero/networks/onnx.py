@@ -1,4 +1,4 @@
-"""A network as an ONNX file, checked against torch: pip install 'nbzero[onnx]'.
+"""A network as an ONNX file, checked against torch: pip install '.[onnx]'.
 
 export_onnx("r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2", "net.onnx")
 """

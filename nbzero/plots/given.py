@@ -12,6 +12,7 @@ from nbzero.judge.pool import Pool
 from nbzero.judge.rows import CEILING, ORACLE, RANDOM
 
 REFERENCES = (ORACLE, RANDOM, CEILING)  # rows of tables that are no proxies
+NOT_DRAWN = "Not drawn, because no arch has a score of it"
 
 
 def as_list(given: Any) -> list[Any]:

@@ -31,7 +31,7 @@ from nbzero.plots.axes import (
     plain_axes,
     titled,
 )
-from nbzero.plots.given import REFERENCES, check_frame
+from nbzero.plots.given import NOT_DRAWN, REFERENCES, check_frame
 from nbzero.plots.words import engineered, in_units, interval_of, metric_of, named
 
 if TYPE_CHECKING:
@@ -73,17 +73,21 @@ class _Lines:
             return values / self.sizes
         return values
 
+    @property
+    def proxies(self) -> list[str]:
+        return [name for name in self.values if name not in REFERENCES]
+
     def ranked(self) -> list[str]:
-        """The proxies by the mean true rank of their picks; last those that pick nothing."""
-        proxies = [name for name in self.values if name not in REFERENCES]
-        return sorted(proxies, key=self._mean_rank)
+        """The proxies by the mean true rank of their picks, without the unscored."""
+        unscored = self.unscored()
+        return sorted((name for name in self.proxies if name not in unscored), key=self._mean_rank)
+
+    def unscored(self) -> list[str]:
+        """The proxies that pick nothing under any limit, because no arch has a score of them."""
+        return [name for name in self.proxies if np.isnan(self.values[name]["true_rank"]).all()]
 
     def _mean_rank(self, proxy: str) -> float:
-        ranks = self.values[proxy]["true_rank"]
-        there = ranks[~np.isnan(ranks)]
-        if not len(there):
-            return math.inf
-        return float(there.mean())
+        return float(np.nanmean(self.values[proxy]["true_rank"]))
 
 
 def limits(
@@ -98,7 +102,8 @@ def limits(
     """What the proxies pick under each limit of one cost.
 
     Accuracy and true rank as lines, and the ranks of all proxies as a map. The highlighted proxies stand
-    side by side at a limit, a few points apart, so that equal picks are all seen.
+    side by side at a limit, a few points apart, so that equal picks are all seen. A proxy that no arch has a
+    score of is neither a line nor a row; a note names it.
 
     Args:
         picks: of `constrained`, or a Report's picks. Where the accuracies have bootstrap intervals, the
@@ -114,12 +119,13 @@ def limits(
     Raises:
         UnknownNameError: a Frame without these columns, a cost without limits in it, a highlighted proxy
             that is not in it.
-        UsageError: no Frame, nothing picked under any limit, or more than six highlighted.
+        UsageError: no Frame, nothing picked under any limit, more than six highlighted, or one that no arch
+            has a score of.
         MissingPackageError: matplotlib is not installed.
     """
     lines = _lines_of(rows_of_cost(picks, cost, "limits", spacing))
-    ranked = lines.ranked()
-    chosen = _highlighted(highlight, ranked)
+    ranked, unscored = lines.ranked(), lines.unscored()
+    chosen = _highlighted(highlight, lines)
     mbr = _mbr_said(table, cost)
     rows = [name for name in (ORACLE, *ranked, RANDOM) if name in lines.values]
     if CEILING in mbr:
@@ -150,6 +156,8 @@ def limits(
     notes = _notes(picks)
     if table is not None:
         notes += table.notes
+    if unscored:
+        notes.append(f"{NOT_DRAWN}: {', '.join(unscored)}.")
     titled(
         figure, f"Under {_limits_said(picks, spacing)} of {cost}. {picks.title}", dict.fromkeys(notes), page
     )
@@ -193,9 +201,12 @@ def _lines_of(part: Frame) -> _Lines:
     return _Lines(values, limits, rows["constraint"].tolist(), numbers, sizes, part.doubtful)
 
 
-def _highlighted(asked: Iterable[str] | None, ranked: Sequence[str]) -> list[str]:
-    chosen = names("highlight", asked, ranked[:TOLD_APART])
-    check_known("proxy", chosen, ranked)
+def _highlighted(asked: Iterable[str] | None, lines: _Lines) -> list[str]:
+    chosen = names("highlight", asked, lines.ranked()[:TOLD_APART])
+    check_known("proxy", chosen, lines.proxies)
+    unscored = [name for name in chosen if name in lines.unscored()]
+    if unscored:
+        raise UsageError(f"highlight {', '.join(unscored)}: no arch has a score of it; name others")
     if len(chosen) > TOLD_APART:
         many = f"{len(chosen)} proxies to highlight"
         raise UsageError(f"{many}; {TOLD_APART} colours can be told apart: name fewer")

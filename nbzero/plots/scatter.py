@@ -26,7 +26,7 @@ from nbzero.plots.axes import (
     plain_axes,
     titled,
 )
-from nbzero.plots.given import as_list, check_frame, check_pools
+from nbzero.plots.given import NOT_DRAWN, as_list, check_frame, check_pools
 from nbzero.plots.words import interval_of, metric_of, named, safe
 from nbzero.release.opened import COSTS
 from nbzero.spaces.published import doubt_notes, doubtful_in
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from nbzero.text import Row
 
-NOT_DRAWN = "Not drawn, because no arch has a score of it"
 DRAWABLE = (1e-290, 1e290)  # sizes that an axis can hold: it overflows near the ends of float64
 
 

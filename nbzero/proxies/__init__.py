@@ -1,7 +1,7 @@
 """The proxies: what is known of each, and the scores of a network.
 
 What is known needs neither torch nor numpy. `score`, `Scores`, `Protocol`, `PROTOCOLS`, `protocol_batch` and
-`protocol_net` need torch: pip install 'nbzero[torch]'. So does `score_archs`, unless the function to score
+`protocol_net` need torch: pip install '.[torch]'. So does `score_archs`, unless the function to score
 reads the arch alone.
 """
 

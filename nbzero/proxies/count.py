@@ -101,14 +101,16 @@ def sed_reconstructed(trace: Trace) -> float:
         score = log sum over convolutions of rank(k) sqrt(C_in C_out) / stride
         rank(k): 1 for the smallest kernel size of the network, 2 for the next, ..
 
-    This is our reconstruction of SED, not the published formula.
+    This is our reconstruction of SED, not the published formula. It is this sum for NAS-Bench-201's networks
+    too: `nbzero.spaces.sed_of_cell`, a count of a cell's operations, is another reconstruction.
 
     Args:
         trace: reads `net`. No network is run: entries per channel fall with stride^2, of which SED takes the
             root.
 
     Returns:
-        Natural logarithm. `nbzero.spaces.sed` gives the same from an arch or a table.
+        Natural logarithm. In our spaces `nbzero.spaces.sed_reconstructed` and `sed_of_table` give the same of
+        an arch or a table.
 
     Raises:
         ProxyError: the network has no convolution.

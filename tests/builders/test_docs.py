@@ -45,7 +45,7 @@ def test_what_the_site_needs_is_asked_for_before_the_work(monkeypatch, capsys, t
     monkeypatch.setattr(docs, "write_pages", None)
     assert docs.main(["--out", str(tmp_path / "site")]) == 2
     said = capsys.readouterr().err
-    assert "the site needs zensical" in said and "pip install 'nbzero[docs]'" in said
+    assert "the site needs zensical" in said and "pip install '.[docs]' in a checkout of nbzero" in said
 
 
 def test_every_page_of_the_navigation_is_there(site):

@@ -82,7 +82,7 @@ def test_problems_end_with_1_and_are_listed(release, folder):
 
 
 def test_page_and_figure(bench, release, tmp_path):
-    pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+    pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
     args = ("--release", release, "leaderboard", "--resamples", 0)
     done = ask(*args, "--plot", tmp_path / "x.gif", status=2)
     assert "x.gif; it ends in .png, .pdf or .svg" in done.stderr and not list(tmp_path.iterdir())

@@ -112,5 +112,5 @@ def test_ties_are_exact_where_float64_is_not(monkeypatch, engine):
 def test_without_numba_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     subsets.compiled_loop.cache_clear()
-    with pytest.raises(ImportError, match=r"engine 'numba' needs numba, .*: pip install 'nbzero\[fast\]'"):
+    with pytest.raises(ImportError, match=r"engine 'numba' needs numba, .*: pip install '.\[fast\]'"):
         subsets.picks(np.arange(6).reshape(2, 3), [np.ones(3, bool)], "numba")

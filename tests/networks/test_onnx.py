@@ -7,7 +7,7 @@ from nbzero.errors import MissingPackageError, NBZeroError, OutputError, UsageEr
 from nbzero.networks import build_net, export_onnx, onnx
 from tests.cli.asking import answer, ask
 
-onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'nbzero[onnx]'")
+onnxruntime = pytest.importorskip("onnxruntime", reason="pip install '.[onnx]'")
 ARCH = "r1-mini-s4-d1w12s2-d1w12s2-d1w12s2"
 
 
@@ -66,7 +66,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
-    with pytest.raises(MissingPackageError, match=r"export_onnx needs onnxscript.*'nbzero\[onnx\]'"):
+    with pytest.raises(MissingPackageError, match=r"export_onnx needs onnxscript.*'.\[onnx\]'"):
         export_onnx(ARCH, tmp_path / "net.onnx")
 
 

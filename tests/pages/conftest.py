@@ -9,7 +9,7 @@ from tests.pages.content import content_of
 
 @pytest.fixture(scope="session")
 def page_path(bench, tmp_path_factory):
-    pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+    pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
     return write_report(bench, tmp_path_factory.mktemp("page"), resamples=20)
 
 

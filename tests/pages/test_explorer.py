@@ -17,7 +17,7 @@ from nbzero.spaces.macro import as_arch
 from tests.pages.browser import Page
 from tests.pages.content import content_of, packed_lines, packed_numbers
 
-pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
 MINI = ("r1-mini", "cifar10", "cpu-16px-4")
 TYPE = """(() => {{
     const box = document.getElementById('find');

@@ -10,7 +10,7 @@ from tests.pages.browser import Page
 from tests.pages.content import content_of, first, numbers, packed_numbers
 from tests.timed import CARD, MINE
 
-pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
 LIMITED = """(async () => {
     const set = (id, value, event) => {
         document.getElementById(id).value = value;

@@ -9,7 +9,7 @@ from tests.judge.boards import pool_of
 from tests.pages.browser import Page
 from tests.pages.content import content_of
 
-pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
 NAMES = ("zen", "naswot", "synflow", "jacob_cov", "snip")
 CELLS = """[...document.querySelectorAll('#{} tbody tr')].map(
     (row) => [...row.children].map((cell) => cell.dataset.value))"""

@@ -10,7 +10,7 @@ from nbzero.errors import MissingPackageError, OutputError
 from nbzero.pages import page
 from tests.pages.content import data_of
 
-pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
 
 
 def test_the_page_may_fetch_nothing_and_run_no_other_script(page_path):
@@ -76,5 +76,5 @@ def test_a_page_appears_whole(tmp_path, content):
 
 def test_without_vl_convert(monkeypatch):
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(MissingPackageError, match=r"a page with charts .*pip install 'nbzero\[report\]'"):
+    with pytest.raises(MissingPackageError, match=r"a page with charts .*pip install '.\[report\]'"):
         page.bundler()

@@ -19,7 +19,7 @@ from nbzero.proxies.facts import PROXIES
 from tests.pages.browser import Page
 from tests.pages.content import KEY, content_of, first, numbers
 
-pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install 'nbzero[report]'")
+pytest.importorskip("vl_convert", reason="needs vl-convert-python: pip install '.[report]'")
 # Code that is run in the page; it waits until the charts are drawn.
 SLIDE = """(async () => {{
     const slider = document.getElementById('budget');
@@ -312,7 +312,7 @@ def test_a_space_without_scores_and_costs_is_told(bench, tmp_path, monkeypatch):
 
 def test_without_vl_convert(bench, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'nbzero\[report\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install '.\[report\]'"):
         write_report(bench, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

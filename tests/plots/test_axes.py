@@ -68,7 +68,7 @@ def test_ranks_begin_at_zero_and_a_point_there_is_whole(pool, other, picks):
 
 def test_without_matplotlib(table, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'nbzero\[plots\]'"):
+    with pytest.raises(ImportError, match=r"pip install '.\[plots\]'"):
         plots.mbr_bars(table)
 
 

@@ -115,6 +115,22 @@ def test_a_limit_below_every_arch_is_empty_in_the_map(pool):
     assert right.get_xticklabels()[0].get_text().endswith("N = 0")
 
 
+def test_a_proxy_without_any_score_is_no_row_and_a_note_names_it(pool):
+    none, half = np.full(len(pool), np.nan), np.where(np.arange(len(pool)) % 2, np.nan, pool.scores["zen"])
+    some = replace(pool, scores={"zen": pool.scores["zen"], "none": none, "half": half, "nil": none})
+    figure = plots.limits(constrained(some, "macs"), "macs", mbr_table(some, "macs"))
+    within(figure)
+    right, top, bottom = figure.axes[:3]
+    proxies = {"zen", "half", *pool.costs}
+    shown = [label.split()[0] for label in labels(right)]
+    assert set(shown) == {*proxies, ORACLE, RANDOM, CEILING.split()[0]}
+    assert len(shown) == len(right.images[0].get_array())
+    assert len(top.lines) == len(bottom.lines) == len(proxies) + 2
+    assert "Not drawn, because no arch has a score of it: none, nil." in foot(figure)
+    with pytest.raises(UsageError, match="highlight none: no arch has a score of it; name others"):
+        plots.limits(constrained(some, "macs"), "macs", highlight=["zen", "none"])
+
+
 @pytest.mark.parametrize("spacing", ["even", "quantile"])
 def test_limits_of_a_report(pool, spacing):
     picks = evaluate(pool, pool.scores["zen"], "mine").picks

@@ -81,7 +81,7 @@ def test_a_file_that_lacks_a_package_says_what_brings_it(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     monkeypatch.setitem(__import__("sys").modules, "xgboost", None)
     (tmp_path / "mine.py").write_text("import xgboost\n")
-    with pytest.raises(UsageError, match=r"it needs pip install 'nbzero\[factors\]'"):
+    with pytest.raises(UsageError, match=r"it needs pip install '.\[factors\]'"):
         load_function(f"{tmp_path}/mine.py:f")
 
 

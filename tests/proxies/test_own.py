@@ -218,7 +218,7 @@ except MissingPackageError as error:
     assert said[0] == "5" and said[1].startswith(
         "a function of (net, images, labels) needs torch, which cannot"
     )
-    assert said[1].endswith("pip install 'nbzero[torch]'")
+    assert said[1].endswith("pip install '.[torch]' in a checkout of nbzero")
 
 
 # On networks

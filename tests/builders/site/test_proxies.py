@@ -47,9 +47,11 @@ def test_what_stands_out_is_said():
     assert proxies.remarks("linear_regions", [MADE])[0].startswith("- No tau in made")
 
 
-def test_a_proxy_without_released_rows_says_so():
+def test_a_proxy_that_no_pool_has_says_so():
     page = proxies.family_page("kernel", [MADE], SECONDS, 10)
-    assert "*Found:* no released row has it yet." in section(page, "acor")
+    assert "*Found:* nothing; no network with an accuracy in the release has a score of it." in section(
+        page, "acor"
+    )
 
 
 def test_places_count_the_proxies_with_a_higher_tau():

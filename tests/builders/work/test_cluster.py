@@ -10,7 +10,7 @@ from builders.work import cluster
 from builders.work.cluster import Cluster, Node, find_cluster
 from nbzero.errors import MissingPackageError, UsageError
 
-needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="needs pip install 'nbzero[ray]'")
+needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="needs pip install '.[ray]'")
 ASKED = ("RAY_USAGE_STATS_ENABLED", "RAY_OVERRIDE_JOB_RUNTIME_ENV", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")
 
 
@@ -24,7 +24,7 @@ def own_environment(monkeypatch):
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    said = r"--engine ray needs ray, which cannot be imported .*: pip install 'nbzero\[ray\]'"
+    said = r"--engine ray needs ray, which cannot be imported .*: pip install '.\[ray\]'"
     with pytest.raises(MissingPackageError, match=said):
         find_cluster(None, None)
 

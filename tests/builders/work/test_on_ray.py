@@ -41,7 +41,7 @@ from tests.builders.work.clustered import (
 from tests.builders.work.gated import ENDS
 from tests.places import ROOT
 
-needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="needs pip install 'nbzero[ray]'")
+needs_ray = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="needs pip install '.[ray]'")
 
 
 # Options
