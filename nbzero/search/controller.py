@@ -39,7 +39,8 @@ def reinforcement(
 
     All options are equally likely at first. The reward is our choice: the paper normalises scores and does
     not say how, and synflow's differ by tens of orders of magnitude. On a sparse table options make the
-    nearest arch. Options that make no arch of the ground are drawn again.
+    nearest arch. Options that make no arch of the ground are drawn again; after 10,000 such draws the last
+    one takes decisions of a random arch until it makes one (`Ground.drawn`).
 
     Args:
         ground: whose decisions are learnt.
@@ -49,7 +50,7 @@ def reinforcement(
         batch: archs that are asked for at once. There is one step for them, of their mean gradient.
 
     Raises:
-        NothingFoundError: one arch, which has no moves; on a grid, 10,000 draws that made no arch.
+        NothingFoundError: one arch, which has no moves.
         UsageError: a learning rate that is not positive, a momentum outside [0, 1), a batch below 1.
 
     Source: Williams, Machine Learning 8, 1992; the numbers are those of WRCor, arXiv:2507.08841.
@@ -66,7 +67,7 @@ def reinforcement(
     while True:
         archs, choices = [], []
         for _ in range(batch):
-            archs.append(ground.drawn(controller.draw))
+            archs.append(ground.drawn(controller.draw, rng))
             choices.append(controller.drawn_D)
         scores = yield tuple(archs)
         advantages = []

@@ -68,7 +68,8 @@ def run(
         evaluations: how many archs it may ask for, at least 1.
         budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}. Where the objective
             is of `Bench.objective`, "latency" and "latency:SETUP" are costs too, and the archs those that
-            were timed. The history names the setup.
+            were timed. The history names the setup. A tight one makes a grid a table of what it leaves
+            (`nbzero.search.ground`).
         seed: of all that the strategy draws.
         history: an earlier part of the same search. The strategy is sent its scores again, and goes on.
         out: a file for the history. Where it is there, the search goes on from it, or from `history` where

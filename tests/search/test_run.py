@@ -136,6 +136,16 @@ def test_an_objective_of_a_table_narrows_a_ground():
     assert set(run(some, NASWOT, "random").archs) == set(NASWOT.archs[:30])
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_tight_budget_of_a_grid_is_searched(name):
+    history = run("r1-mini", depth, name, 100, {"macs": 300_000})
+    assert len(history) == 100 and history.settings["num_archs"] is None
+    assert max(Arch.parse(arch).macs for arch in history.archs) <= 300_000
+    tighter = run("r1-mini", depth, name, 100, {"macs": 250_000})
+    assert tighter.settings["num_archs"] == 55
+    assert max(Arch.parse(arch).macs for arch in tighter.archs) <= 250_000
+
+
 def test_a_limit_may_be_a_number_of_numpy():
     limits = {"macs": np.int64(5_000_000), "params": np.float32(1e5)}
     of_numpy = run("r1-mini", NASWOT, "random", 20, limits)
