@@ -6,12 +6,13 @@ D decisions, O options of the decision that has most.
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import UsageError, quoted, whole
+from nbzero.errors import UsageError, is_number, quoted, whole
 from nbzero.search.evolution import check_moves
 from nbzero.search.sampling import Asking
 
@@ -51,14 +52,15 @@ def reinforcement(
 
     Raises:
         NothingFoundError: one arch, which has no moves.
-        UsageError: a learning rate that is not positive, a momentum outside [0, 1), a batch below 1.
+        UsageError: a learning rate that is no positive, finite number, a momentum outside [0, 1), a batch
+            below 1.
 
     Source: Williams, Machine Learning 8, 1992; the numbers are those of WRCor, arXiv:2507.08841.
     """
     check_moves(ground, "reinforcement")
-    if not learning_rate > 0:
-        raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive number")
-    if not 0 <= momentum < 1:
+    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
+        raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive, finite number")
+    if not (is_number(momentum) and 0 <= momentum < 1):
         raise UsageError(f"momentum is {quoted(momentum)}; it is in [0, 1)")
     batch = whole("batch", batch, 1)
     controller = _Controller(ground.sizes, rng, learning_rate)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, quoted
+from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, is_number, quoted
 from nbzero.search.codes import Numbers, codes_of
 from nbzero.spaces.macro import NEAR
 from nbzero.spaces.published import IMPORTED
@@ -74,7 +74,7 @@ class Ground:
         budget: Mapping[str, float] | None = None,
         measured: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
-        self.space = space if isinstance(space, str) else _name_of(space)
+        self.space = space if isinstance(space, str) else space_name(space)
         self._codes = codes_of(self.space)
         self.decisions, self.sizes = self._codes.names, self._codes.sizes
         self.fixed = self._codes.fixed
@@ -413,13 +413,13 @@ class Ground:
         known = (*self._codes.fixed, *self._measured)
         check_known(f"cost of {self.space} that a budget may limit", budget, known)
         for name, limit in budget.items():
-            is_number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
-            if not (is_number and 0 < limit < math.inf):
+            if not (is_number(limit) and 0 < limit < math.inf):
                 raise UsageError(f"budget {name} {quoted(limit)}; it is a positive, finite number")
         return {name: float(limit) for name, limit in budget.items()}
 
 
-def _name_of(space: object) -> str:
+def space_name(space: object) -> str:
+    """The name of a `Space`; UsageError for anything else."""
     if not isinstance(space, Space):
         raise UsageError(
             f"space is {quoted(space)}; it is a name, or a Space such as Bench().space('r1-mini')"

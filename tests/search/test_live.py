@@ -81,6 +81,8 @@ def test_a_file_of_other_settings_is_left_as_it_is(tmp_path):
         ({"protocol": "std-64"}, UnknownNameError, "no protocol named 'std-64'"),
         ({"workers": 0}, UsageError, "workers 0; it is a whole number from 1"),
         ({"per_arch": -1}, UsageError, "per_arch -1; it is a positive number of seconds"),
+        ({"per_arch": "x"}, UsageError, "per_arch 'x'; it is a positive number of seconds"),
+        ({"per_arch": True}, UsageError, "per_arch True"),
         ({"score_seed": "x"}, UsageError, "score_seed 'x'"),
         ({"out": "scores.json"}, UsageError, "it is a file that ends in .csv"),
         ({"space": "flexibert"}, UsageError, "networks of flexibert read tokens"),

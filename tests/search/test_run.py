@@ -239,6 +239,8 @@ def test_files_that_cannot_be_read(tmp_path):
             "naswot, cifar10, std-16, seed 0 answers for none of r1-mini, 1 arch",
         ),
         ({"objective": 3}, UsageError, "objective is 3; it is a function of an arch"),
+        ({"space": None}, UsageError, "space is None; it is a name, or a Space such as"),
+        ({"space": 3, "objective": depth}, UsageError, "space is 3; it is a name, or a Space such as"),
         ({"space": "r2-mini"}, UsageError, "space r2-mini with an objective of r1-mini"),
         ({"budget": {"macs": 1}}, NothingFoundError, "none of 1,000 archs of r1-mini is within macs <= 1;"),
         ({"space": Ground("r1-mini"), "budget": {"macs": 1e7}}, UsageError, "a Ground has its budget"),
