@@ -95,6 +95,17 @@ def test_a_run_ends_when_every_arch_came():
     assert history.best[1] == max(map(ACCURACY, ACCURACY.archs))
 
 
+def test_two_archs_that_alternate_are_evaluations_like_any():
+    def alternating(ground, rng):
+        while True:
+            yield from ground.archs[:2]
+
+    calls = []
+    history = run(Ground("r1-mini", NASWOT.archs), lambda arch: calls.append(arch), alternating, 300)
+    assert len(history) == 300 and history.ended == "300 evaluations"
+    assert calls == list(NASWOT.archs[:2])
+
+
 def test_a_strategy_may_end():
     def three(ground, rng):
         for _ in range(3):
