@@ -295,8 +295,10 @@ def figure(found: Sequence[Searched]) -> Any:
         of_space = [one for one in found if one.space == space]
         _draw_curves(axes[number], of_space)
         _draw_objectives(axes[len(spaces) + number], of_space)
-    for place in (len(spaces) - 1, 2 * len(spaces) - 1):  # one legend a row
-        axes[place].legend(fontsize=SMALL, frameon=False, loc="upper right")
+    style: Any = {"fontsize": SMALL, "frameon": False}
+    axes[len(spaces) - 1].legend(loc="upper right", **style)  # one legend a row
+    above: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(SHARES)}
+    axes[2 * len(spaces) - 1].legend(columnspacing=1, handletextpad=0.2, **above, **style)
     seeds, evaluations = found[0].seeds, len(found[0].mean)
     notes = [
         f"Means over {seeds} seeds and their 95 % intervals. Above: under half of the members by macs.",

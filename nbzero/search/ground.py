@@ -51,7 +51,7 @@ class Ground:
         budget: cost -> the most that an arch may have, like {"macs": 5e6}. Costs are macs, params and depth,
             where the definition of the space fixes them; of our spaces for 32x32 pixels and 100 classes.
         measured: other costs that a budget may limit, by arch, like {"latency": {arch: 1.5}}. An arch that
-            has none of a limited one is not within the budget.
+            has none of a limited one is not within the budget, so that a grid is a table of those that have.
 
     Attributes:
         space: the name.
