@@ -1,18 +1,27 @@
 """How good each search is: python -m builders.compare_search --benchmarks DIR --out FOLDER
 
 Every strategy searches for every objective under three budgets, with 30 seeds, on r1-mini, r1 and mb of the
-release that ships and on NAS-Bench-201 of DIR, which `python -m builders.import_bench nb201` makes. FOLDER
-gets `search.csv`, a row for each, and `search.png`. What is finished is kept there in a file a space: a job
-that was stopped goes on where it was, and spaces can be searched side by side (`--spaces`).
+release that ships and on NAS-Bench-201 of DIR. This makes DIR, of the two Parquet files of NAS-Bench-201 and
+of the scores that ship:
 
-    truth    r1-mini, r1, mb: predicted val accuracies of the members, since few are trained
-             NAS-Bench-201: val accuracy on CIFAR-10 after 200 epochs
-    ground   the members that the objective has a score of, within the budget
-    budget   a fifth, half and all of the members by macs
-    regret   best truth of the ground - truth of the arch with the highest score so far
+    python -m builders.import_bench nb201 --source FOLDER --out DIR
+
+FOLDER gets `search.csv`, a row for each, and `search.png`. What is finished is kept there in a file a space:
+a job that was stopped goes on where it was, and spaces can be searched side by side (`--spaces`).
+
+    truth      r1-mini, r1, mb: predicted val accuracies of the members, since few are trained
+               NAS-Bench-201: val accuracy on CIFAR-10 after 200 epochs
+    objective  the truth of our spaces; of NAS-Bench-201 val accuracy after 12 epochs
+               naswot, synflow, swap, sjw, az_nas; macs
+    ground     the members that the objective has a score of, within the budget
+    budget     a fifth, half and all of the members by macs
+    regret     best truth of the ground - truth of the arch with the highest score so far
 
 The regret of one objective says how much of what it could find a strategy finds, and how far its favourite is
-from the best of the same ground. Grounds of other objectives are other ones: only some archs are scored.
+from the best of the same ground. Grounds of other objectives are other ones: of r1 and mb 200 members are
+scored. Of NAS-Bench-201 the source of the tables has naswot and synflow of every cell (freerea-naslib); swap,
+sjw and az_nas are those that ship, of 1,006 cells (std-32).
+
 Intervals are of the mean over seeds (95 %, seeds drawn again).
 """
 
@@ -40,7 +49,8 @@ from nbzero.search.objective import Objective
 from nbzero.search.regret import regret
 from nbzero.search.run import STRATEGIES, run
 from nbzero.search.sampling import Strategy, top_k
-from nbzero.spaces.published import space_with
+from nbzero.spaces.nb201 import NB201
+from nbzero.spaces.published import PUBLISHED_PROTOCOL, space_with, standard_protocol
 
 DATASET = "cifar10"
 SHARES = {"a fifth": 0.2, "half": 0.5, "all": 1.0}  # of the members, by macs
@@ -59,21 +69,29 @@ class Compared(NamedTuple):
     Attributes:
         recipe: of the truth.
         objectives: what is searched for; the first is an accuracy.
+        protocols: objective -> by which its networks were scored; of accuracies and costs there is none.
     """
 
     space: str
     recipe: str
     objectives: tuple[Any, ...]
+    protocols: Mapping[Any, str]
 
 
-OURS = (
-    Compared("r1-mini", "cpu-16px-4", ("predicted", "naswot", "synflow", "swap", "sjw", "az_nas", "macs")),
-    Compared("r1", "cpu-16px-4", ("predicted", "naswot", "swap", "sjw", "macs")),
-    Compared("mb", "cpu-16px-4", ("predicted", "naswot", "swap", "macs")),
-)
-PUBLISHED = (
-    Compared("nb201", "nb201-200-mean", ("accuracy", "naswot", "synflow", ("synflow", "naswot"), "macs")),
-)
+def _ours(space: str) -> Compared:
+    protocols = dict.fromkeys(("naswot", "synflow", "swap", "sjw", "az_nas"), standard_protocol(space))
+    return Compared(space, "cpu-16px-4", ("predicted", *protocols, "macs"), protocols)
+
+
+def _nb201() -> Compared:
+    """The source of the tables has scores of all cells, by fewer proxies than ours of a thousand cells."""
+    protocols: dict[Any, str] = dict.fromkeys(("naswot", "synflow", ("synflow", "naswot")), NB201.protocol)
+    protocols |= dict.fromkeys(("swap", "sjw", "az_nas"), PUBLISHED_PROTOCOL)
+    return Compared("nb201", "nb201-200-mean", ("accuracy", *protocols, "macs"), protocols)
+
+
+OURS = tuple(map(_ours, ("r1-mini", "r1", "mb")))
+PUBLISHED = (_nb201(),)
 SHORT_RECIPE = "nb201-12"
 
 
@@ -81,6 +99,7 @@ class Searched(NamedTuple):
     """One objective within one budget, searched by one strategy.
 
     Attributes:
+        protocol: by which the networks were scored; "" of accuracies and costs.
         limit: the most macs.
         num_archs: of the ground.
         mean, low, high: (N,) regret after each evaluation, the mean over seeds and its interval.
@@ -88,6 +107,7 @@ class Searched(NamedTuple):
 
     space: str
     objective: str
+    protocol: str
     share: str
     limit: float
     num_archs: int
@@ -99,7 +119,7 @@ class Searched(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        return (self.objective, self.share, self.strategy, self.seeds, len(self.mean))
+        return (self.objective, self.protocol, self.share, self.strategy, self.seeds, len(self.mean))
 
 
 @say_errors
@@ -188,8 +208,9 @@ def searches(
             archs = ground.archs or ()
             truths = {arch: truth[arch] for arch in archs}
             named = LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of)
+            protocol = compared.protocols.get(of, "")
             for name, strategy in strategies_of(bench, compared, of).items():
-                key = (named, share, name, seeds, evaluations)
+                key = (named, protocol, share, name, seeds, evaluations)
                 if key in there:
                     yield there[key]
                     continue
@@ -197,7 +218,7 @@ def searches(
                 for seed in range(seeds):
                     history = run(ground, objective, strategy, evaluations, seed=seed)
                     regrets.append(padded(regret(history, truths), evaluations))
-                where = (compared.space, named, share, limit, len(archs), name, seeds)
+                where = (compared.space, named, protocol, share, limit, len(archs), name, seeds)
                 yield Searched(*where, *intervals(np.array(regrets)))
 
 
@@ -224,7 +245,7 @@ def objective_of(bench: Bench, compared: Compared, of: Any, truth: Mapping[str, 
     if of == "predicted":
         return Objective(of, compared.space, "predicted accuracy", tuple(truth), truth.__getitem__)
     recipe = SHORT_RECIPE if of == "accuracy" else compared.recipe
-    return bench.objective(compared.space, of, DATASET, recipe)
+    return bench.objective(compared.space, of, DATASET, recipe, protocol=compared.protocols.get(of))
 
 
 def padded(values: Floats, number: int) -> Floats:
@@ -250,7 +271,8 @@ def table(found: Iterable[Searched]) -> Frame:
     rows = []
     for one in found:
         for number in sorted({min(number, len(one.mean)) for number in SAID}):
-            row: dict[str, Any] = {"space": one.space, "objective": one.objective, "budget": one.share}
+            row: dict[str, Any] = {"space": one.space, "objective": one.objective}
+            row |= {"protocol": one.protocol, "budget": one.share}
             row |= {"max_macs": one.limit, "num_archs": one.num_archs, "strategy": one.strategy}
             row |= {"seeds": one.seeds, "evaluations": number, "regret": one.mean[number - 1]}
             row |= {"regret_low": one.low[number - 1], "regret_high": one.high[number - 1]}
@@ -273,8 +295,10 @@ def figure(found: Sequence[Searched]) -> Any:
         of_space = [one for one in found if one.space == space]
         _draw_curves(axes[number], of_space)
         _draw_objectives(axes[len(spaces) + number], of_space)
-    for place in (len(spaces) - 1, 2 * len(spaces) - 1):  # one legend a row
-        axes[place].legend(fontsize=SMALL, frameon=False, loc="upper right")
+    style: Any = {"fontsize": SMALL, "frameon": False}
+    axes[len(spaces) - 1].legend(loc="upper right", **style)  # one legend a row
+    above: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(SHARES)}
+    axes[2 * len(spaces) - 1].legend(columnspacing=1, handletextpad=0.2, **above, **style)
     seeds, evaluations = found[0].seeds, len(found[0].mean)
     notes = [
         f"Means over {seeds} seeds and their 95 % intervals. Above: under half of the members by macs.",

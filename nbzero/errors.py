@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import numbers
 import operator
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -151,6 +152,15 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
         return number
     upto = "" if most is None else f" to {most}"
     raise UsageError(f"{name} {value!r}; it is a whole number from {least}{upto}")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number of Python or numpy; a truth value and NaN are none.
+
+    >>> is_number(0.5), is_number(True), is_number("0.5"), is_number(float("nan"))
+    (True, False, False, False)
+    """
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
 
 
 def names(what: str, given: Iterable[str] | None, default: Iterable[str] = ()) -> list[str]:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +12,8 @@ from nbzero.bench import Bench
 from nbzero.cli.frame import Answer, Call, Listing, only
 from nbzero.cli.options import command, dataset_of, joint_of, words
 from nbzero.cli.write import check_picture, write_picture
-from nbzero.errors import NothingFoundError, UsageError, check_known
+from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, check_known
+from nbzero.networks.published import NETWORKS, OF_TOKENS
 from nbzero.release.opened import Seed, Split
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ def search(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="The best score so far: .png, .pdf or .svg."),
     ] = None,
+    by: Annotated[
+        Literal["evaluations", "clock"] | None,
+        typer.Option("--by", help="What --plot draws it against. Default: evaluations."),
+    ] = None,
 ) -> Answer:
     """Search a space for the arch with the highest score.
 
@@ -116,11 +121,16 @@ def search(
     """
     if picture is not None:
         check_picture("--plot", picture)
+    elif by is not None:
+        raise UsageError(f"--by {by} belongs to --plot; give both or neither")
     check_known("strategy", [strategy], (*STRATEGIES, TOP_K))
-    if (guide is not None) != (strategy == TOP_K):
-        raise UsageError(f"--guide belongs to --strategy {TOP_K}, and is needed there; give both or neither")
     how: Any = {"evaluations": evaluations, "budget": _limits_of(budget), "seed": search_seed, "out": out}
     if live:
+        if strategy == TOP_K:
+            raise UsageError(
+                f"--strategy {TOP_K} orders archs by what tables have, and --live asks none; give one of "
+                f"{', '.join(STRATEGIES)}, or leave --live out"
+            )
         _refuse(
             "is of tables, and --live asks none; leave it out",
             {
@@ -135,10 +145,15 @@ def search(
     else:
         of_live = {"--images": images, "--scores": scores, "--workers": workers, "--batch": batch}
         _refuse("belongs to --live; give both or neither", of_live)
+        if (guide is not None) != (strategy == TOP_K):
+            raise UsageError(
+                f"--guide belongs to --strategy {TOP_K}, and is needed there; give both or neither"
+            )
+        _check_there(call.bench, space)
         which: Any = {"protocol": protocol, "seed": seed, "score_seed": score_seed, "split": split}
-        found = _stored(call.bench, space, objective, dataset, recipe, strategy, guide, which, how)
+        found = _stored(call.bench, space, objective, dataset, recipe, strategy, guide, which, how, by)
     if picture is not None:
-        _draw(found, picture)
+        _draw(found, picture, by)
     if found.best is None:
         raise NothingFoundError(f"no arch has a score: {found.title}")
     return Answer(found.table(), [_in_short(found)])
@@ -151,6 +166,18 @@ def _refuse(why: str, given: Mapping[str, Any]) -> None:
             raise UsageError(f"{name} {why}")
 
 
+def _check_there(bench: Bench, space: str) -> None:
+    """UnknownNameError where a release lacks a space whose networks --live can score."""
+    if space in bench.spaces or space not in NETWORKS or space in OF_TOKENS:
+        return
+    try:
+        bench.space(space)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"{error}; --live needs no table: it scores the networks with a proxy when they are asked for"
+        ) from error
+
+
 def _stored(
     bench: Bench,
     space: str,
@@ -161,6 +188,7 @@ def _stored(
     guide: str | None,
     which: Mapping[str, Any],
     how: Mapping[str, Any],
+    by: str | None,
 ) -> "History":
     """A search of what the release has."""
     from nbzero.search.run import run
@@ -169,6 +197,8 @@ def _stored(
     kind: Any = "runs" if objective in ("accuracy", "predicted") else "scores"
     on = dataset_of(bench, space, dataset, kind, preferred=DATASET)
     sought = bench.objective(space, _named(objective), on, recipe, **which)
+    if by == "clock" and sought.charge is None:
+        raise UsageError(f"--by clock: no clock knows the seconds of {sought.name} in {space}; leave it out")
     chosen: Any = strategy
     if guide is not None:
         chosen = top_k(bench.objective(space, _named(guide), on, recipe, **which))
@@ -190,7 +220,6 @@ def _live(
     from nbzero.search.live import live
     from nbzero.search.run import STRATEGIES, run
 
-    check_known("strategy", [strategy], STRATEGIES)
     chosen: Any = STRATEGIES[strategy]
     if strategy in BATCHED:
         chosen = functools.partial(chosen, batch=batch or workers or num_cores())
@@ -220,10 +249,10 @@ def _limits_of(given: str | None) -> dict[str, float] | None:
     raise UsageError(f"--budget {given}; it is a limit on each cost: macs=5e6,params=1e5")
 
 
-def _draw(found: "History", path: Path) -> None:
+def _draw(found: "History", path: Path, by: Any) -> None:
     from nbzero.plots.searches import search_curves
 
-    write_picture(search_curves(found), path)
+    write_picture(search_curves(found, by=by or "evaluations"), path)
 
 
 def _in_short(found: "History") -> Listing:

@@ -8,13 +8,25 @@ the end. Reading and writing them takes microseconds, because a search does litt
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from nbzero.errors import UsageError, check_known
+from nbzero.search.counted import (
+    COSTS,
+    Counted,
+    are_cells,
+    counted_cells,
+    counted_macro,
+    is_within,
+    macro_costs,
+)
 from nbzero.spaces import mobilenetv2
 from nbzero.spaces.choices import Imported
 from nbzero.spaces.decisions import KEPT, THREE_STAGES, decisions_of
+from nbzero.spaces.flexibert import BERT_LAYERS, FLEXIBERT, LAYER
 from nbzero.spaces.macro import (
     CHOICES,
     MAX_MACS,
@@ -27,18 +39,20 @@ from nbzero.spaces.macro import (
     network_costs,
 )
 from nbzero.spaces.mobilenetv2 import MOBILENETV2
+from nbzero.spaces.nb101 import NB101
 from nbzero.spaces.published import IMPORTED
 
-COSTS: tuple[str, ...] = ("macs", "params", "depth")
-
 if TYPE_CHECKING:
-    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+    Bools = npt.NDArray[np.bool_]
 
 Numbers = Sequence[int]
 
 
 class Codes(Protocol):
-    """How the archs of one space are coded.
+    """How the archs of one space are coded. N archs, D decisions.
 
     Attributes:
         space: its name.
@@ -46,6 +60,7 @@ class Codes(Protocol):
         sizes: how many options each has.
         ordered: whether its options are numbers in ascending order.
         fixed: the costs that the definition of the space fixes.
+        smallest: numbers of an arch than which no other has less of any cost, where its grid is not counted.
     """
 
     space: str
@@ -53,6 +68,7 @@ class Codes(Protocol):
     sizes: tuple[int, ...]
     ordered: tuple[bool, ...]
     fixed: tuple[str, ...]
+    smallest: Numbers | None
 
     def numbers(self, arch: str) -> list[int]:
         """The numbers of an arch; UsageError for a string that is no arch of the space."""
@@ -63,8 +79,17 @@ class Codes(Protocol):
     def changed(self, numbers: Numbers, rng: np.random.Generator) -> list[int]:
         """The numbers with one decision changed, which and to what drawn evenly. They may make no arch."""
 
+    def changes(self, numbers: Numbers) -> Iterator[list[int]]:
+        """All that `changed` may give."""
+
     def costs(self, arch: str) -> dict[str, int]:
         """The `fixed` costs of an arch, of macs, params and depth."""
+
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        """(N,) False where numbers surely make no arch within a budget of `fixed` costs."""
+
+    def counted(self, budget: Mapping[str, float]) -> Counted | None:
+        """What a budget of `fixed` costs leaves of the grid; None where it is too large to be looked at."""
 
 
 def codes_of(space: str) -> Codes:
@@ -72,8 +97,8 @@ def codes_of(space: str) -> Codes:
     check_known("space", [space], [*CHOICES, *IMPORTED])
     if space in CHOICES:
         return MacroCodes(space)
-    if space == MOBILENETV2.name:
-        return MobileNetCodes(MOBILENETV2)
+    if space in CODES:
+        return CODES[space]()
     return PublishedCodes(IMPORTED[space])
 
 
@@ -90,12 +115,22 @@ def one_changed(numbers: Numbers, sizes: Sequence[int], rng: np.random.Generator
     return found
 
 
+def all_changed(numbers: Numbers, sizes: Sequence[int]) -> Iterator[list[int]]:
+    """All that `one_changed` may give, but the numbers themselves."""
+    for place, size in enumerate(sizes):
+        for option in range(size):
+            if option != numbers[place]:
+                yield [*numbers[:place], option, *numbers[place + 1 :]]
+
+
 class MacroCodes:
     """Of one of our macro spaces. Widths are put in ascending order, so that most numbers make an arch.
 
     An arch of three stages has the numbers of its third stage also for the fourth, which then do not count.
     Archs beyond the limits of the space's members (700 M macs, 14 M params) are none.
     """
+
+    smallest: Numbers | None = None
 
     def __init__(self, space: str) -> None:
         decisions = decisions_of(space)
@@ -140,15 +175,27 @@ class MacroCodes:
     def changed(self, numbers: Numbers, rng: np.random.Generator) -> list[int]:
         return one_changed(numbers, self.sizes, rng)
 
+    def changes(self, numbers: Numbers) -> Iterator[list[int]]:
+        return all_changed(numbers, self.sizes)
+
     def costs(self, arch: str) -> dict[str, int]:
         stem, *rest = map(int, re.findall(r"\d+", arch[len(self.space) :]))
         stages = tuple(zip(rest[::3], rest[1::3], rest[2::3], strict=True))
         macs, params = network_costs(self._choices.family, stem, stages, RESOLUTION, NUM_CLASSES)
         return {"macs": macs, "params": params, "depth": sum(rest[::3])}
 
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        costs, are_archs_N = macro_costs(self.space, numbers_ND)
+        return are_archs_N & is_within(costs, budget)
+
+    def counted(self, budget: Mapping[str, float]) -> Counted:
+        return counted_macro(self.space, budget)
+
 
 class PublishedCodes:
     """Of a published space."""
+
+    smallest: Numbers | None = None
 
     def __init__(self, definition: Imported) -> None:
         self.space = definition.name
@@ -175,12 +222,55 @@ class PublishedCodes:
     def changed(self, numbers: Numbers, rng: np.random.Generator) -> list[int]:
         return one_changed(numbers, self.sizes, rng)
 
+    def changes(self, numbers: Numbers) -> Iterator[list[int]]:
+        return all_changed(numbers, self.sizes)
+
     def costs(self, arch: str) -> dict[str, int]:
         return self._definition.costs(self._definition.parse(arch))
+
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        return np.ones(len(numbers_ND), bool)
+
+    def counted(self, budget: Mapping[str, float]) -> Counted | None:
+        return None
+
+
+class CellCodes(PublishedCodes):
+    """Of NAS-Bench-101, where one in 1,700 draws of the decisions makes a cell."""
+
+    def __init__(self) -> None:
+        super().__init__(NB101)
+
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        return are_cells(numbers_ND)
+
+    def counted(self, budget: Mapping[str, float]) -> Counted:
+        return counted_cells(budget)
+
+
+class EncoderCodes(PublishedCodes):
+    """Of FlexiBERT, whose third and fourth layer are both there or both absent."""
+
+    def __init__(self) -> None:
+        super().__init__(FLEXIBERT)
+        self.smallest = [0] * len(self.sizes)
+
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        short, long = BERT_LAYERS
+        last_ND = numbers_ND[:, (short - long) * len(LAYER) :]  # 0 where there is no layer
+        is_long_N = (last_ND > 0).all(axis=1)
+        is_short_N = (last_ND == 0).all(axis=1)
+        costs = {"depth": np.where(is_long_N, long, short)}
+        may_N: Bools = (is_long_N | is_short_N) & is_within(costs, budget)
+        return may_N
 
 
 class MobileNetCodes(PublishedCodes):
     """Of WRCor's MobileNetV2 space, where strides change in pairs: four stages have stride 2."""
+
+    def __init__(self) -> None:
+        super().__init__(MOBILENETV2)
+        self.smallest = mobilenetv2.smallest()
 
     def arch(self, numbers: Numbers) -> str | None:
         halving = sum(numbers[place] for place in mobilenetv2.STRIDES_AT)
@@ -188,3 +278,18 @@ class MobileNetCodes(PublishedCodes):
 
     def changed(self, numbers: Numbers, rng: np.random.Generator) -> list[int]:
         return mobilenetv2.changed(numbers, rng)
+
+    def changes(self, numbers: Numbers) -> Iterator[list[int]]:
+        return mobilenetv2.changes(numbers)
+
+    def may_make(self, numbers_ND: Ints, budget: Mapping[str, float]) -> Bools:
+        halving_N = numbers_ND[:, mobilenetv2.STRIDES_AT].sum(axis=1)
+        is_arch_N: Bools = halving_N == mobilenetv2.NUM_HALVINGS
+        return is_arch_N
+
+
+CODES: dict[str, type[MobileNetCodes | CellCodes | EncoderCodes]] = {
+    MOBILENETV2.name: MobileNetCodes,
+    NB101.name: CellCodes,
+    FLEXIBERT.name: EncoderCodes,
+}

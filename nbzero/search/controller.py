@@ -6,12 +6,13 @@ D decisions, O options of the decision that has most.
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import UsageError, quoted, whole
+from nbzero.errors import UsageError, is_number, quoted, whole
 from nbzero.search.evolution import check_moves
 from nbzero.search.sampling import Asking
 
@@ -39,7 +40,8 @@ def reinforcement(
 
     All options are equally likely at first. The reward is our choice: the paper normalises scores and does
     not say how, and synflow's differ by tens of orders of magnitude. On a sparse table options make the
-    nearest arch. Options that make no arch of the ground are drawn again.
+    nearest arch. Options that make no arch of the ground are drawn again; after 10,000 such draws the last
+    one takes decisions of a random arch until it makes one (`Ground.drawn`).
 
     Args:
         ground: whose decisions are learnt.
@@ -49,15 +51,16 @@ def reinforcement(
         batch: archs that are asked for at once. There is one step for them, of their mean gradient.
 
     Raises:
-        NothingFoundError: one arch, which has no moves; on a grid, 10,000 draws that made no arch.
-        UsageError: a learning rate that is not positive, a momentum outside [0, 1), a batch below 1.
+        NothingFoundError: one arch, which has no moves.
+        UsageError: a learning rate that is no positive, finite number, a momentum outside [0, 1), a batch
+            below 1.
 
     Source: Williams, Machine Learning 8, 1992; the numbers are those of WRCor, arXiv:2507.08841.
     """
     check_moves(ground, "reinforcement")
-    if not learning_rate > 0:
-        raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive number")
-    if not 0 <= momentum < 1:
+    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
+        raise UsageError(f"learning_rate is {quoted(learning_rate)}; it is a positive, finite number")
+    if not (is_number(momentum) and 0 <= momentum < 1):
         raise UsageError(f"momentum is {quoted(momentum)}; it is in [0, 1)")
     batch = whole("batch", batch, 1)
     controller = _Controller(ground.sizes, rng, learning_rate)
@@ -66,7 +69,7 @@ def reinforcement(
     while True:
         archs, choices = [], []
         for _ in range(batch):
-            archs.append(ground.drawn(controller.draw))
+            archs.append(ground.drawn(controller.draw, rng))
             choices.append(controller.drawn_D)
         scores = yield tuple(archs)
         advantages = []

@@ -6,6 +6,12 @@
 A move changes decisions (`nbzero.search.codes`). On a dense table, which has at least a tenth of all
 combinations (NAS-Bench-201 has all), a change that leads out of it is drawn again. On a sparse one a move
 goes to the nearest archs. Every draw comes from the generator that is handed in.
+
+A tight budget, which fewer than 5 of 50,000 draws of one seed meet, makes a grid a table of the archs within
+it, where these are at most 20,000. So it is with our grids and with NAS-Bench-101. Those of MobileNetV2 and
+FlexiBERT are too large to be looked at whole, and `Ground.random_arch` walks there.
+
+N draws, D decisions.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, quoted
+from nbzero.errors import NothingFoundError, UsageError, check_known, count_of, is_number, quoted
 from nbzero.search.codes import Numbers, codes_of
 from nbzero.spaces.macro import NEAR
 from nbzero.spaces.published import IMPORTED
@@ -26,7 +32,11 @@ from nbzero.spaces.space import Space
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-TRIES = 10_000  # draws, before a budget is taken for one that no arch meets
+TRIES = 10_000  # draws, before archs within a budget are sought in another way
+BLOCK = 1_000  # draws that are looked at together
+LOOKED, MET = 50_000, 5  # draws, and how many of them meet a budget that is not tight
+FEW = 20_000  # archs of a grid that are a table
+STEPS = 1_000  # changes of a walk, over 20 of each decision
 NEARBY = 100  # changes of one arch that are tried, before there is taken to be none
 DENSE = 0.1  # share of all combinations from which a table is dense
 
@@ -41,11 +51,11 @@ class Ground:
         budget: cost -> the most that an arch may have, like {"macs": 5e6}. Costs are macs, params and depth,
             where the definition of the space fixes them; of our spaces for 32x32 pixels and 100 classes.
         measured: other costs that a budget may limit, by arch, like {"latency": {arch: 1.5}}. An arch that
-            has none of a limited one is not within the budget.
+            has none of a limited one is not within the budget, so that a grid is a table of those that have.
 
     Attributes:
         space: the name.
-        archs: those of a table, in their order; None on a grid.
+        archs: those of a table, in their order; None on a grid of which the budget leaves many.
         budget: as given.
         decisions: names of what is decided.
         sizes: (D,) how many options each decision has.
@@ -64,7 +74,7 @@ class Ground:
         budget: Mapping[str, float] | None = None,
         measured: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
-        self.space = space if isinstance(space, str) else _name_of(space)
+        self.space = space if isinstance(space, str) else space_name(space)
         self._codes = codes_of(self.space)
         self.decisions, self.sizes = self._codes.names, self._codes.sizes
         self.fixed = self._codes.fixed
@@ -74,12 +84,12 @@ class Ground:
         self._neighbours: dict[str, list[str]] = {}
         self.budget = self._checked(budget)
         self.archs: tuple[str, ...] | None = None
-        self._is_sparse = False
+        self._is_sparse = self._is_walked = False
         listed = self._listed(space, archs)
         if listed is not None:
             self._take(listed)
         elif self.budget:
-            self.random_arch(np.random.default_rng(0))  # raises where no arch is found within the budget
+            self._look_at_grid()
 
     def _listed(self, space: str | Space, archs: Iterable[str] | None) -> list[str] | None:
         if archs is not None:
@@ -89,6 +99,10 @@ class Ground:
             return given
         if not isinstance(space, str):
             return list(space)
+        measured = [by_arch for name, by_arch in self._measured.items() if name in self.budget]
+        if measured:
+            there = [arch for arch in measured[0] if all(arch in by_arch for by_arch in measured)]
+            return self._listed(space, there)
         definition = IMPORTED.get(self.space)
         if definition is None or definition.every is None:
             return None
@@ -102,19 +116,57 @@ class Ground:
             raise UsageError(f"archs of {self.space} {twice}; name at least one, each once")
         within = [arch for arch in there if self._is_within(arch)]
         if not within:
-            archs = count_of(len(there), "arch")
-            raise NothingFoundError(
-                f"none of {archs} of {self.space} is within {self.said_budget}; the least there is: "
-                f"{', '.join(self._least(name, there) for name in self.budget)}"
-            )
+            raise self._nothing(f"none of {count_of(len(there), 'arch')}", self._least(there))
         self.archs = tuple(within)
         self._places = {arch: place for place, arch in enumerate(within)}
         self._is_sparse = len(within) < DENSE * math.prod(self.sizes)
 
-    def _least(self, cost: str, archs: Iterable[str]) -> str:
-        """The least that some archs have of a cost, in words."""
-        there = [costs[cost] for costs in map(self.costs, archs) if cost in costs]
-        return f"{cost} {min(there):,}" if there else f"no {cost} at all"
+    def _look_at_grid(self) -> None:
+        """Find out what a budget leaves of a grid, where it is tight."""
+        if self._codes.smallest is not None:
+            smallest = str(self._codes.arch(self._codes.smallest))
+            if not self._is_within(smallest):
+                raise self._nothing("no arch", self.costs(smallest))
+        if self._is_often_met():
+            return
+        counted = self._codes.counted(self.budget)
+        if counted is None:
+            self._is_walked = True
+            return
+        if not len(counted.numbers_ND):
+            raise self._nothing(f"none of {count_of(counted.num_archs, 'arch')}", counted.least)
+        if len(counted.numbers_ND) <= FEW:
+            self._take([str(self._codes.arch(numbers)) for numbers in counted.numbers_ND.tolist()])
+
+    def _is_often_met(self) -> bool:
+        """Whether 5 of 50,000 draws, of one seed, are within the budget."""
+        rng, met = np.random.default_rng(0), 0
+        for _ in range(0, LOOKED, BLOCK):
+            numbers_ND = rng.integers(self.sizes, size=(BLOCK, len(self.sizes)))
+            there_N = self._codes.may_make(numbers_ND, self.budget)
+            for numbers in numbers_ND[there_N].tolist():
+                met += self._arch_there(numbers) is not None
+                if met == MET:
+                    return True
+        self._costs.clear()  # of archs that are not asked for
+        return False
+
+    def _nothing(self, none: str, least: Mapping[str, float]) -> NothingFoundError:
+        """The error of a budget that no arch meets, by the least there is of each cost."""
+        said = []
+        for name in self.budget:
+            said.append(f"{name} {least[name]:,}" if name in least else f"no {name} at all")
+        return NothingFoundError(
+            f"{none} of {self.space} is within {self.said_budget}; the least there is: {', '.join(said)}"
+        )
+
+    def _least(self, archs: Iterable[str]) -> dict[str, float]:
+        """The least that some archs have of each cost."""
+        least: dict[str, float] = {}
+        for costs in map(self.costs, archs):
+            for name, amount in costs.items():
+                least[name] = min(amount, least.get(name, amount))
+        return least
 
     @cached_property
     def _table_DN(self) -> npt.NDArray[np.int16]:
@@ -168,70 +220,134 @@ class Ground:
     # Moves
 
     def random_arch(self, rng: np.random.Generator) -> str:
-        """One arch. On a table each is as likely; on a grid each option of each decision is.
+        """One arch. On a table each is as likely.
 
-        Raises:
-            NothingFoundError: on a grid, 10,000 draws found none within the budget.
+        On a grid each option of each decision is as likely, of what makes an arch of the ground. So an arch
+        that several ways to decide make comes more often: of ours those with different widths, which are put
+        in order. On a grid that is too large to be looked at whole, where the budget is tight or 10,000 draws
+        made none, the arch is the end of a walk of 1,000 changes from the smallest one. That comes close to
+        an even draw, and is none exactly.
         """
         if self.archs is not None:
             return self.archs[int(rng.integers(len(self.archs)))]
-        return self.drawn(lambda: [int(rng.integers(size)) for size in self.sizes])
+        found = self._walked(rng) if self._is_walked else self._drawn_evenly(rng)
+        while found is None:
+            found = self._walked(rng) or self._drawn_evenly(rng)
+        return found
 
-    def drawn(self, draw: Callable[[], Numbers]) -> str:
+    def _drawn_evenly(self, rng: np.random.Generator) -> str | None:
+        """The first arch of the ground that evenly drawn options make; None where 10,000 draws make none.
+
+        They are drawn many at a time. Then the generator is put where it stands after one draw at a time.
+        """
+        left, number = TRIES, 1
+        while left:
+            number = min(number, left)
+            before = rng.bit_generator.state if number > 1 else None
+            numbers_ND = rng.integers(self.sizes, size=(number, len(self.sizes)))
+            places = [0]
+            if number > 1:
+                places = np.flatnonzero(self._codes.may_make(numbers_ND, self.budget)).tolist()
+            for place in places:
+                found = self._arch_there(numbers_ND[place].tolist())
+                if found is not None:
+                    if before is not None:
+                        rng.bit_generator.state = before
+                        rng.integers(self.sizes, size=(place + 1, len(self.sizes)))
+                    return found
+            left -= number
+            number = min(2 * number, BLOCK)
+        return None
+
+    def _walked(self, rng: np.random.Generator) -> str | None:
+        """The end of a walk from the smallest arch; None on a grid without.
+
+        A change that leads out of the ground is not made. Each is as likely as the one back, so that in the
+        long run every arch comes as often (Metropolis et al., J. Chem. Phys. 21, 1953).
+        """
+        numbers = self._codes.smallest
+        if numbers is None:
+            return None
+        for _ in range(STEPS):
+            changed = self._codes.changed(numbers, rng)
+            arch = self._codes.arch(changed)
+            if arch is not None and self._meets(self._codes.costs(arch)):
+                numbers = changed
+        return self._codes.arch(numbers)
+
+    def drawn(self, draw: Callable[[], Numbers], rng: np.random.Generator | None = None) -> str:
         """The first arch of the ground that numbers make which are drawn again and again.
 
         On a sparse table it is the nearest to the first numbers.
 
         Args:
             draw: gives the number of each decision.
+            rng: where 10,000 draws make none, the last of them takes the decisions of a random arch, one
+                after the other in an order that this draws, until it makes one.
 
         Raises:
-            NothingFoundError: 10,000 draws made none.
+            NothingFoundError: 10,000 draws made none, and there is no `rng`.
         """
-        over = None
         for _ in range(TRIES):
             numbers = draw()
             if self._is_sparse:
                 return self._nearest(numbers, 1)[0]
-            arch = self._codes.arch(numbers)
-            if arch is not None and self._is_there(arch):
-                return arch
-            over = arch or over
-        least = ""
-        if over is not None and self.budget:
-            least = f"; one drawn, {over}, has {self.costs(over)}"
-        limits = f" within {self.said_budget}" if self.budget else ""
-        raise NothingFoundError(f"none of {TRIES:,} draws made an arch of {self.space}{limits}{least}")
+            found = self._arch_there(numbers)
+            if found is not None:
+                return found
+        if rng is None:
+            none = f"none of {TRIES:,} draws made an arch of {self.words}"
+            raise NothingFoundError(f"{none}; hand in a generator, and the last of them is mended")
+        return self._mended(numbers, rng)
+
+    def _mended(self, numbers: Numbers, rng: np.random.Generator) -> str:
+        """The first arch of the ground on the way from numbers to a random one."""
+        end = self.random_arch(rng)
+        mixed, wanted = list(numbers), self.numbers(end)
+        for place in rng.permutation(len(mixed)).tolist():
+            mixed[place] = wanted[place]
+            found = self._arch_there(mixed)
+            if found is not None:
+                return found
+        return end
 
     def mutate(self, arch: str, rng: np.random.Generator) -> str:
         """An arch near another one: one decision changed, or on a sparse table one of the 8 nearest.
 
+        Where no change of one decision leads to an arch of a grid, it is a random one.
+
         Raises:
-            NothingFoundError: no arch is there beside it, or 100 changes led to none.
+            NothingFoundError: no arch is there beside it.
         """
         if not self._is_sparse:
             found = self._changed(arch, rng)
             if found is not None:
                 return found
-        near = self._near(arch)
+        near = self._near(arch, rng)
         if not near:
             raise NothingFoundError(f"no move from {arch} leads to another arch of {self.words}")
         return near[int(rng.integers(len(near)))]
 
-    def _near(self, arch: str) -> list[str]:
-        """The 8 nearest archs of a table; none on a grid."""
-        if self.archs is None:
-            return []
-        if arch not in self._neighbours:
-            self._neighbours[arch] = self._nearest(self.numbers(arch), NEAR, leave_out=arch)
-        return self._neighbours[arch]
+    def _near(self, arch: str, rng: np.random.Generator) -> list[str]:
+        """The 8 nearest archs of a table; on a grid those with one decision changed, or a random one."""
+        if arch in self._neighbours:
+            return self._neighbours[arch]
+        if self.archs is not None:
+            near = self._nearest(self.numbers(arch), NEAR, leave_out=arch)
+        else:
+            changed = map(self._arch_there, self._codes.changes(self.numbers(arch)))
+            near = [found for found in dict.fromkeys(changed) if found is not None and found != arch]
+            if not near:
+                return [found for found in [self.random_arch(rng)] if found != arch]
+        self._neighbours[arch] = near
+        return near
 
     def _changed(self, arch: str, rng: np.random.Generator) -> str | None:
         """Another arch of the ground with one decision changed; None where 100 changes led to none."""
         numbers = self.numbers(arch)
         for _ in range(NEARBY):
-            found = self._codes.arch(self._codes.changed(numbers, rng))
-            if found is not None and found != arch and self._is_there(found):
+            found = self._arch_there(self._codes.changed(numbers, rng))
+            if found is not None and found != arch:
                 return found
         return None
 
@@ -246,8 +362,8 @@ class Ground:
             mixed = [pair[choice] for pair, choice in zip(zip(one, other, strict=True), drawn, strict=True)]
             if self._is_sparse:
                 return self._nearest(mixed, 1)[0]
-            found = self._codes.arch(mixed)
-            if found is not None and self._is_there(found):
+            found = self._arch_there(mixed)
+            if found is not None:
                 return found
         return (a, b)[int(rng.integers(2))]
 
@@ -259,15 +375,18 @@ class Ground:
 
     # How
 
-    def _is_there(self, arch: str) -> bool:
-        if self.archs is not None:
-            return arch in self._places
-        return self._is_within(arch)
+    def _arch_there(self, numbers: Numbers) -> str | None:
+        """The arch that numbers make; None where they make none of the ground."""
+        arch = self._codes.arch(numbers)
+        if arch is None:
+            return None
+        is_there = self._is_within(arch) if self.archs is None else arch in self._places
+        return arch if is_there else None
 
     def _is_within(self, arch: str) -> bool:
-        if not self.budget:
-            return True
-        costs = self.costs(arch)
+        return not self.budget or self._meets(self.costs(arch))
+
+    def _meets(self, costs: Mapping[str, float]) -> bool:
         return all(costs.get(name, math.inf) <= limit for name, limit in self.budget.items())
 
     def _nearest(self, numbers: Numbers, number: int, leave_out: str | None = None) -> list[str]:
@@ -294,13 +413,13 @@ class Ground:
         known = (*self._codes.fixed, *self._measured)
         check_known(f"cost of {self.space} that a budget may limit", budget, known)
         for name, limit in budget.items():
-            is_number = isinstance(limit, (int, float, np.number)) and not isinstance(limit, bool)
-            if not (is_number and 0 < limit < math.inf):
+            if not (is_number(limit) and 0 < limit < math.inf):
                 raise UsageError(f"budget {name} {quoted(limit)}; it is a positive, finite number")
         return {name: float(limit) for name, limit in budget.items()}
 
 
-def _name_of(space: object) -> str:
+def space_name(space: object) -> str:
+    """The name of a `Space`; UsageError for anything else."""
     if not isinstance(space, Space):
         raise UsageError(
             f"space is {quoted(space)}; it is a name, or a Space such as Bench().space('r1-mini')"

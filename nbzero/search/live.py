@@ -10,6 +10,7 @@ torch is imported by the workers; with one worker, by this process.
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from nbzero.errors import UsageError, check_known, needs, whole
+from nbzero.errors import UsageError, check_known, is_number, needs, quoted, whole
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.scored import OwnRow, growing, rows_there
 from nbzero.proxies.workers import (
@@ -78,8 +79,9 @@ def live(
     check_known("space", [space], [*CHOICES, *IMPORTED])
     check_known("proxy", [proxy], PROXIES)
     workers = num_cores() if workers is None else whole("workers", workers, 1)
-    if per_arch is not None and not per_arch > 0:
-        raise UsageError(f"per_arch {per_arch!r}; it is a positive number of seconds, or None for no limit")
+    if per_arch is not None and not (is_number(per_arch) and 0 < per_arch < math.inf):
+        allowed = "it is a positive number of seconds, or None for no limit"
+        raise UsageError(f"per_arch {quoted(per_arch)}; {allowed}")
     needs("a live search", "torch")
     from nbzero.proxies.alone import setting_of, start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy as np
 from nbzero.errors import NothingFoundError, UsageError, count_of, quoted, unknown_name, whole
 from nbzero.progress import progress
 from nbzero.release.latencies import is_latency
+from nbzero.search.asked import score_of
 from nbzero.search.controller import reinforcement
 from nbzero.search.evolution import evolution
-from nbzero.search.ground import Ground
+from nbzero.search.ground import Ground, space_name
 from nbzero.search.history import History
 from nbzero.search.objective import Objective
 from nbzero.search.sampling import Asking, Strategy, random, said_name
@@ -68,7 +69,8 @@ def run(
         evaluations: how many archs it may ask for, at least 1.
         budget: cost -> the most that an arch may have, like {"macs": 5e6, "params": 1e5}. Where the objective
             is of `Bench.objective`, "latency" and "latency:SETUP" are costs too, and the archs those that
-            were timed. The history names the setup.
+            were timed. The history names the setup. A tight one makes a grid a table of what it leaves
+            (`nbzero.search.ground`).
         seed: of all that the strategy draws.
         history: an earlier part of the same search. The strategy is sent its scores again, and goes on.
         out: a file for the history. Where it is there, the search goes on from it, or from `history` where
@@ -227,27 +229,8 @@ class _Search:
         found = {}
         for place, arch in enumerate(archs):
             when = f"evaluation {len(self.history) + place + 1}, {arch}"
-            try:
-                given = self._objective(arch)
-            except Exception as error:  # whatever the reader's function raises
-                said = f"{type(error).__name__}: {error}"
-                raise UsageError(f"{self._of} failed ({when}): {said}") from error
-            found[arch] = self._number(given, when)
+            found[arch] = score_of(self._objective, arch, self._of, when)
         return found
-
-    def _number(self, given: Any, when: str) -> float | None:
-        """A score as a float, or None."""
-        if given is None:
-            return None
-        is_number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
-        number = math.nan
-        if is_number:
-            with suppress(OverflowError):  # a whole number that no float holds
-                number = given if isinstance(given, float) else float(given)
-        if math.isnan(number):
-            allowed = "it gives a number, higher is better, or None where an arch has no score"
-            raise UsageError(f"{self._of} gave {quoted(given)} ({when}); {allowed}")
-        return number
 
 
 def _as_archs(wanted: Any, strategy: str) -> tuple[str, ...]:
@@ -282,7 +265,7 @@ def _ground_of(space: str | Space | Ground, objective: object, budget: Mapping[s
         return space if not isinstance(objective, Objective) else _answered(space, objective)
     if not isinstance(objective, Objective):
         return Ground(space, budget=budget)
-    named = space if isinstance(space, str) else space.name
+    named = space if isinstance(space, str) else space_name(space)
     _check_one_space(named, objective)
     budget, measured = _with_measured(objective, budget)
     archs = objective.archs

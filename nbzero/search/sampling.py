@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from nbzero.errors import UsageError, whole
+from nbzero.errors import UsageError, quoted, whole
 from nbzero.proxies.function import name_of
+from nbzero.search.asked import score_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,13 +67,14 @@ def top_k(guide: Callable[[str], float | None], draws: int = GRID_DRAWS) -> Stra
         draws: on a grid, how many archs are drawn and ordered. A table is ordered whole.
 
     Returns:
-        The strategy. It ends when all archs that were ordered have come.
+        The strategy. It ends when all archs that were ordered have come. Where the guide raises, or gives
+        what is no number, that is a UsageError of the search.
 
     Raises:
         UsageError: a guide that is no function of an arch; draws below 1.
     """
     if not callable(guide):
-        raise UsageError(f"guide is {guide!r}; it is a function of an arch, like Bench().objective(..)")
+        raise UsageError(f"guide is {quoted(guide)}; it is a function of an arch, like Bench().objective(..)")
     draws = whole("draws", draws, least=1)
 
     def best_first(ground: Ground, rng: np.random.Generator) -> Asking:
@@ -84,8 +86,8 @@ def top_k(guide: Callable[[str], float | None], draws: int = GRID_DRAWS) -> Stra
             yield waiting.popleft()
 
     def worth(arch: str) -> float:
-        score = guide(arch)
-        return float("-inf") if score is None or score != score else score
+        score = score_of(guide, arch, f"guide {said_name(guide)}", arch, takes_nan=True)
+        return float("-inf") if score is None else score
 
     best_first.__name__ = f"top_k({said_name(guide)})"
     return best_first

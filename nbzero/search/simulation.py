@@ -13,6 +13,8 @@ from nbzero.errors import (
     OutOfBudgetError,
     UsageError,
     count_of,
+    is_number,
+    quoted,
     unknown_name,
     whole,
 )
@@ -459,9 +461,9 @@ def _some(archs: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
 
 
 def _check_limits(budget_s: float | None, max_queries: int | None, charge_repeats: bool) -> None:
-    is_number = not isinstance(budget_s, (bool, str))
-    if budget_s is not None and not (is_number and 0 < budget_s < math.inf):
-        raise UsageError(f"budget_s {budget_s!r}; it is a positive number of seconds, or None for no limit")
+    if budget_s is not None and not (is_number(budget_s) and 0 < budget_s < math.inf):
+        allowed = "it is a positive number of seconds, or None for no limit"
+        raise UsageError(f"budget_s {quoted(budget_s)}; {allowed}")
     if max_queries is not None:
         whole("max_queries", max_queries, least=1)
     elif budget_s is not None and not charge_repeats:

@@ -26,6 +26,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbzero.errors import NothingFoundError, UsageError, quoted, whole
@@ -273,6 +274,34 @@ def changed(values: Sequence[int], rng: np.random.Generator) -> list[int]:
     else:
         step = 1 + int(rng.integers(len(ALLOWED[place]) - 1))
         values[place] = (values[place] + step) % len(ALLOWED[place])
+    return values
+
+
+def changes(values: Sequence[int]) -> Iterator[list[int]]:
+    """All that `changed` may give."""
+    for place, allowed in enumerate(ALLOWED):
+        for option in range(len(allowed)):
+            if place not in STRIDES_AT and option != values[place]:
+                yield [*values[:place], option, *values[place + 1 :]]
+    for one, other in combinations(STRIDES_AT, 2):
+        if values[one] != values[other]:
+            swapped = list(values)
+            swapped[one], swapped[other] = values[other], values[one]
+            yield swapped
+
+
+def smallest() -> list[int]:
+    """The encoded arch than which no other has less macs, params or depth.
+
+    Every choice is its least, and the first stages have stride 2: macs grow with each choice and with the
+    side of the images in every stage.
+
+    >>> layer_costs(smallest())
+    {'macs': 13666624, 'params': 257688, 'depth': 12}
+    """
+    values = [0] * len(ALLOWED)
+    for place in STRIDES_AT[:NUM_HALVINGS]:
+        values[place] = 1
     return values
 
 

@@ -31,6 +31,7 @@ STACKS = 3  # each but the first halves the resolution and doubles the channels
 CELLS = 3  # of a stack
 PAIRS = tuple(combinations(range(MAX_VERTICES), 2))  # of vertices; the last is the output
 _INNER = MAX_VERTICES - 2  # vertices at most
+_SIZES = {"conv3x3": 9, "conv1x1": 1, "maxpool3x3": 0}  # numbers of a kernel that are trained
 _TITLE = "an arch of nb101 (NAS-Bench-101)"
 
 
@@ -149,36 +150,52 @@ def cell_costs(values: Sequence[int]) -> dict[str, int]:
     >>> cell_costs(NB101.parse(NB101.example))
     {'macs': 402002944, 'params': 2694282}
     """
-    cell = cell_of_values(values)
+    operations = [value for value in values[:_INNER] if value]
+    macs, params = fixed_costs()
+    for options, operation in zip(vertex_costs(cell_of_values(values)), (*operations, 0), strict=True):
+        macs += options[operation][0]
+        params += options[operation][1]
+    return {"macs": macs, "params": params}
+
+
+def fixed_costs() -> tuple[int, int]:
+    """macs and params of what every network has: the first convolution, and the classifier."""
+    last = STEM * 2 ** (STACKS - 1)
+    return 27 * STEM * 32 * 32 + 10 * last, 27 * STEM + 2 * STEM + 10 * last + 10
+
+
+def vertex_costs(cell: Cell) -> list[list[tuple[int, int]]]:
+    """macs and params that each vertex adds to a network, whatever the others compute.
+
+    Entry [v - 1][n] is that of vertex v where it computes operation n of `CELL_OPERATIONS`, counted from 1,
+    and [v - 1][0] where it computes none, as the output. Of the cell only the edges count.
+    """
+    projected = [[0, 0] for _ in range(1, cell.num_vertices)]
+    own = [[0, 0, 0] for _ in projected]  # macs and params of a 1x1 convolution, params of its batch norm
     width, area = STEM, 32 * 32
-    macs = 27 * width * area
-    params = 27 * width + 2 * width
     for stack in range(STACKS):
         out = width
         if stack:
             out, area = 2 * width, area // 4
-        for _ in range(CELLS):
-            weights, norms = _weights(cell, width, out)
-            macs += weights * area
-            params += weights + 2 * norms
-            width = out
-    return {"macs": macs + 10 * width, "params": params + 10 * width + 10}
-
-
-def _weights(cell: Cell, width: int, out: int) -> tuple[int, int]:
-    """The weights of a cell's convolutions, and the channels that they give."""
-    channels = vertex_channels(cell, width, out)
-    weights = norms = 0
-    for vertex in range(1, cell.num_vertices):
-        there = channels[vertex]
-        if cell.matrix[0][vertex]:  # a 1x1 convolution of the input
-            weights += width * there
-            norms += there
-        if vertex <= len(cell.operations) and cell.operations[vertex - 1] != "maxpool3x3":
-            size = 9 if cell.operations[vertex - 1] == "conv3x3" else 1
-            weights += size * there * there
-            norms += there
-    return weights, norms
+        widths = width + (CELLS - 1) * out  # of the inputs of all cells
+        channels = vertex_channels(cell, width, out)
+        for vertex, there in enumerate(channels[1:], start=1):
+            norms = 2 * CELLS * there
+            if cell.matrix[0][vertex]:  # a 1x1 convolution of the input
+                projected[vertex - 1][0] += area * widths * there
+                projected[vertex - 1][1] += widths * there + norms
+            own[vertex - 1][0] += area * CELLS * there * there
+            own[vertex - 1][1] += CELLS * there * there
+            own[vertex - 1][2] += norms
+        width = out
+    found = []
+    for (macs, params), (own_macs, own_params, norms) in zip(projected, own, strict=True):
+        options = [(macs, params)]
+        for size in map(_SIZES.__getitem__, CELL_OPERATIONS):
+            norm = norms if size else 0
+            options.append((macs + size * own_macs, params + size * own_params + norm))
+        found.append(options)
+    return found
 
 
 # Checks and pruning

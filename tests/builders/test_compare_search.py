@@ -5,14 +5,15 @@ import csv
 import numpy as np
 import pytest
 
-from builders import compare_search
+from builders import compare_search, import_bench
 from builders.compare_search import intervals, main, padded
 from nbzero import Bench
 from nbzero.search import Ground, run
+from tests.importers.made import MADE, write
 
 
 def test_a_space_is_compared(tmp_path, monkeypatch, capsys):
-    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted", "swap"))
+    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted", "swap"), {"swap": "std-16"})
     monkeypatch.setattr(compare_search, "OURS", (few,))
     assert not main(["--out", str(tmp_path), "--seeds", "2", "--evaluations", "20"])
     rows = list(csv.DictReader((tmp_path / "search.csv").read_text().splitlines()))
@@ -38,7 +39,7 @@ def test_a_space_is_compared(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_kept_is_not_searched_again(tmp_path, monkeypatch, capsys):
-    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted",))
+    few = compare_search.Compared("r1-mini", "cpu-16px-4", ("predicted",), {})
     monkeypatch.setattr(compare_search, "OURS", (few,))
     given = ["--out", str(tmp_path), "--seeds", "2", "--evaluations", "5"]
     assert not main(given)
@@ -54,6 +55,30 @@ def test_what_is_kept_is_not_searched_again(tmp_path, monkeypatch, capsys):
     path.write_text("{}\n")
     assert main(given) == 2
     assert "search-r1-mini.jsonl: line 1 is no search; remove the line or the file" in capsys.readouterr().err
+
+
+def test_ours_are_searched_for_every_objective():
+    bench = Bench()
+    for compared in compare_search.OURS:
+        assert compared.objectives == ("predicted", "naswot", "synflow", "swap", "sjw", "az_nas", "macs")
+        for of, protocol in compared.protocols.items():
+            objective = compare_search.objective_of(bench, compared, of, {})
+            assert len(objective.archs) >= 200 and f", {protocol}, " in objective.name
+
+
+def test_cells_are_searched_by_the_protocol_that_scored_most(few_archs, tmp_path):
+    """Of an import beside the scores that ship, which are of fewer cells: naswot is of all, swap of those."""
+    source = write(tmp_path / "source", MADE["nb201"]())
+    assert not import_bench.main(["nb201", "--source", str(source), "--out", str(tmp_path / "out")])
+    bench, (compared,) = Bench(tmp_path / "out"), compare_search.PUBLISHED
+    truth = compare_search.truth_of(bench, compared)
+    numbers = {}
+    for of in compared.objectives:
+        archs = compare_search.objective_of(bench, compared, of, truth).archs
+        numbers[of] = len(truth) if archs is None else len(archs)
+    of_all = ["accuracy", "naswot", "synflow", ("synflow", "naswot"), "macs"]
+    assert [of for of, number in numbers.items() if number == len(truth)] == of_all
+    assert 0 < numbers["swap"] == numbers["sjw"] == numbers["az_nas"] < len(truth)
 
 
 def test_intervals_are_of_the_mean_and_early_ends_are_kept():

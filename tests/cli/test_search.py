@@ -53,6 +53,25 @@ def test_the_same_command_goes_on_from_its_file_and_draws(tmp_path):
     assert len(json.loads(path.read_text())["archs"]) == 90
 
 
+def test_a_picture_is_drawn_against_evaluations_or_the_clock(tmp_path):
+    drawn = {}
+    for by in ((), ("--by", "evaluations"), ("--by", "clock")):
+        picture = tmp_path / "h.svg"
+        ask(*SMALL, "--plot", picture, *by)
+        drawn[by] = picture.read_text()
+    for by, text in drawn.items():
+        assert ("simulated clock (s)" in text) == ("clock" in by)
+
+
+@pytest.mark.parametrize(
+    ("space", "has_hint"), [("mobilenetv2", True), ("nb101", True), ("flexibert", False)]
+)
+def test_a_space_that_no_table_has_can_be_searched_live(space, has_hint):
+    told = ask("search", space, "-o", "synflow", status=2).stderr
+    assert "which this release lacks" in " ".join(told.split())
+    assert ("--live needs no table" in " ".join(told.split())) == has_hint
+
+
 def test_live_scores_networks_of_the_grid(tmp_path):
     live = ("--live", "--images", "noise", "--workers", "1", "--batch", "2", "-b", "macs=1e6")
     scores = tmp_path / "scores.csv"
@@ -84,6 +103,23 @@ def test_live_scores_networks_of_the_grid(tmp_path):
         (("-o", "naswot", "--workers", "2"), 2, "--workers belongs to --live; give both or neither"),
         (("-o", "naswot", "--live", "--seed", "1"), 2, "--seed is of tables, and --live asks none"),
         (("-o", "naswot", "--live", "--split", "test"), 2, "--split is of tables"),
+        (("-o", "naswot", "--live", "--guide", "macs"), 2, "--guide is of tables, and --live asks none"),
+        (
+            ("-o", "naswot", "--live", "--strategy", "top_k"),
+            2,
+            "--strategy top_k orders archs by what tables",
+        ),
+        (
+            ("-o", "naswot", "--live", "--strategy", "top_k", "--guide", "macs"),
+            2,
+            "and --live asks none; give one of random, evolution",
+        ),
+        (("-o", "naswot", "--by", "clock"), 2, "--by clock belongs to --plot; give both or neither"),
+        (
+            ("-o", "macs", "--plot", "a.svg", "--by", "clock"),
+            2,
+            "no clock knows the seconds of macs in r1-mini",
+        ),
         (("-o", "sjw", "--live"), 2, "no proxy named 'sjw'"),
         (("-o", "zen", "--live", "--strategy", "best"), 2, "no strategy named 'best'"),
         (

@@ -7,7 +7,7 @@ import pytest
 
 from nbzero import Arch, Bench
 from nbzero.errors import NothingFoundError, UnknownNameError, UsageError
-from nbzero.search import Ground
+from nbzero.search import Ground, ground as grounds
 from nbzero.search.codes import codes_of
 from nbzero.spaces import CHOICES, IMPORTED
 from nbzero.spaces.macro import MAX_MACS, MAX_PARAMS
@@ -172,10 +172,132 @@ def test_a_budget_below_every_arch_says_the_least_there_is():
         NothingFoundError, match=r"none of \d+ archs of r1-mini is within macs <= 10; .*macs \d+"
     ):
         Ground("r1-mini", MEASURED, {"macs": 10})
-    with pytest.raises(
-        NothingFoundError, match="none of 10,000 draws made an arch of r1 within macs <= 10; one"
-    ):
-        Ground("r1", budget={"macs": 10})
+
+
+@pytest.mark.parametrize(
+    ("space", "budget", "said"),
+    [
+        ("r1-mini", {"macs": 213_135}, "none of 1,036,800 archs of r1-mini .*: macs 213,136$"),
+        ("mb-mini", {"macs": 1e6, "params": 10}, "none of .* <= 10; the least there is: macs .*, params "),
+        ("r2", {"macs": 10}, "none of 3,170,834 archs of r2 is within macs <= 10; the least there is: macs "),
+        ("nb101", {"params": 1e5}, "none of 1,293,208 archs of nb101 .*: params 227,274$"),
+        ("mobilenetv2", {"macs": 1e7}, "no arch of mobilenetv2 is .*: macs 13,666,624$"),
+        (
+            "flexibert",
+            {"depth": 1},
+            "no arch of flexibert is within depth <= 1; the least there is: depth 2$",
+        ),
+    ],
+)
+def test_a_budget_below_every_arch_of_a_grid_says_the_least_there_is(space, budget, said):
+    with pytest.raises(NothingFoundError, match=said):
+        Ground(space, budget=budget)
+
+
+# Tight budgets of a grid
+
+
+TIGHT = {
+    "r1-mini, a table": Ground("r1-mini", budget={"macs": 250_000}),
+    "r1-mini": Ground("r1-mini", budget={"macs": 300_000}),
+    "mb, a table": Ground("mb", budget={"macs": 2.7e6}),
+    "nb101, a table": Ground("nb101", budget={"params": 3e5}),
+    "nb101": Ground("nb101", budget={"macs": 3e9}),
+    "mobilenetv2": Ground("mobilenetv2", budget={"macs": 2e7}),
+    "flexibert": Ground("flexibert", budget={"depth": 3}),
+}
+
+
+@pytest.mark.parametrize("name", TIGHT)
+def test_a_tight_budget_is_kept_and_has_moves(name, monkeypatch):
+    monkeypatch.setattr(grounds, "TRIES", 1_000)  # as if more draws had made none
+    ground, rng = TIGHT[name], np.random.default_rng(0)
+    most = [size - 1 for size in ground.sizes]
+    for _ in range(3):
+        a, b = ground.random_arch(rng), ground.random_arch(rng)
+        child = ground.mutate(a, rng)
+        assert child != a
+        for arch in (a, b, child, ground.crossover(a, b, rng), ground.drawn(lambda: most, rng)):
+            assert arch in ground
+            assert all(ground.costs(arch)[cost] <= limit for cost, limit in ground.budget.items())
+    assert (ground.archs is not None) == name.endswith("a table")
+
+
+def test_a_tight_budget_leaves_a_table_of_all_archs_within_it():
+    """Of any arch of the table every edit within the budget is there too, and the smallest arch is."""
+    ground = TIGHT["r1-mini, a table"]
+    assert "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2" in ground and len(set(ground.archs)) == len(ground.archs)
+    for arch in ground.archs:
+        parsed = Arch.parse(arch)
+        assert parsed.macs <= 250_000
+        assert all(str(edit) in ground for edit in parsed.edits() if edit.macs <= 250_000)
+
+
+def test_one_arch_that_a_budget_leaves_has_no_moves():
+    ground, rng = Ground("r1-mini", budget={"macs": 213_136}), np.random.default_rng(0)
+    arch = ground.random_arch(rng)
+    with pytest.raises(NothingFoundError, match=f"no move from {arch} leads to another arch of .* 1 arch"):
+        ground.mutate(arch, rng)
+
+
+@pytest.mark.parametrize("name", ["r1-mini", "mb, budget", "nb101", "mobilenetv2"])
+def test_options_are_drawn_as_one_after_the_other(name):
+    """Until they make an arch of the ground, with the same arch and the same generator after it."""
+    space, *_ = name.split(",")
+    ground = Ground(space, budget={"macs": 8e6} if "budget" in name else None)
+    codes = codes_of(space)
+    plain, rng = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(6):
+        expected = None
+        while expected is None or expected not in ground:
+            expected = codes.arch([int(plain.integers(size)) for size in codes.sizes])
+        assert ground.random_arch(rng) == expected
+    assert rng.bit_generator.state == plain.bit_generator.state
+
+
+def test_a_walk_comes_to_every_option_as_often(monkeypatch):
+    """Of FlexiBERT two layers alone are within the budget; each of their decisions is even."""
+    monkeypatch.setattr(grounds, "STEPS", 200)
+    ground, rng = TIGHT["flexibert"], np.random.default_rng(0)
+    numbers_ND = np.array([ground.numbers(ground._walked(rng)) for _ in range(120)])
+    assert not numbers_ND[:, 9:].any()
+    for column_N, size in zip(numbers_ND.T[:9], ground.sizes, strict=False):
+        shares = np.bincount(column_N, minlength=size) / 120
+        np.testing.assert_allclose(shares, 1 / size, atol=0.16)
+
+
+def test_numbers_that_make_no_arch_are_mended_by_decisions_of_a_random_one(monkeypatch):
+    monkeypatch.setattr(grounds, "TRIES", 100)
+    ground, rng = Ground("r1-mini", budget={"macs": 1e6}), np.random.default_rng(0)
+    most = [size - 1 for size in ground.sizes]
+    mended = [ground.numbers(ground.drawn(lambda: most, rng)) for _ in range(20)]
+    kept = [sum(a == b for a, b in zip(numbers, most, strict=True)) for numbers in mended]
+    assert len(set(map(tuple, mended))) > 10 and max(kept) >= 2
+    with pytest.raises(NothingFoundError, match="none of 100 draws made an arch of r1-mini, grid, macs"):
+        ground.drawn(lambda: most)
+
+
+def test_a_cell_without_a_change_of_one_decision_moves_to_a_random_one():
+    ground, rng = TIGHT["nb101"], np.random.default_rng(0)
+    alone = "nb101-output.0"
+    assert alone in ground
+    assert len({ground.mutate(alone, rng) for _ in range(4)} - {alone}) == 4
+
+
+@pytest.mark.parametrize("space", ["r1-mini", "nb101", "flexibert", "mobilenetv2"])
+def test_all_changes_are_those_that_may_be_drawn(space):
+    codes, rng = codes_of(space), np.random.default_rng(0)
+    numbers = codes.numbers(Ground(space).random_arch(rng))
+    every = list(map(tuple, codes.changes(numbers)))
+    drawn = {tuple(codes.changed(numbers, rng)) for _ in range(8_000)} - {tuple(numbers)}
+    assert len(set(every)) == len(every) and drawn <= set(every)
+    assert len(drawn) == len(every) or (space == "mobilenetv2" and len(drawn) > len(every) / 2)
+
+
+def test_archs_that_were_measured_are_the_ground_of_a_limit_on_it():
+    latencies = {arch: float(place) for place, arch in enumerate(MEASURED[:20])}
+    ground = Ground("r1-mini", budget={"latency": 6}, measured={"latency": latencies})
+    assert ground.archs == tuple(MEASURED[:7])
 
 
 @pytest.mark.parametrize(

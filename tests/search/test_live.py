@@ -48,6 +48,13 @@ def test_a_search_of_the_grid_goes_on_after_a_kill(tmp_path):
     assert len(rows_of(path)) == len(rows)
 
 
+@pytest.mark.parametrize("limit", [300_000, 230_000])
+def test_a_tight_budget_is_searched(limit):
+    with live(*ON, **NOISE) as objective:
+        history = run("r1-mini", objective, functools.partial(evolution, population=3), 5, {"macs": limit})
+    assert len(history) == 5 and max(Arch.parse(arch).macs for arch in history.archs) <= limit
+
+
 def test_an_arch_without_a_score_is_none_and_its_reason_is_kept(tmp_path):
     """A cell of NAS-Bench-201 without a path: its logits do not depend on the images."""
     cell = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
@@ -81,6 +88,8 @@ def test_a_file_of_other_settings_is_left_as_it_is(tmp_path):
         ({"protocol": "std-64"}, UnknownNameError, "no protocol named 'std-64'"),
         ({"workers": 0}, UsageError, "workers 0; it is a whole number from 1"),
         ({"per_arch": -1}, UsageError, "per_arch -1; it is a positive number of seconds"),
+        ({"per_arch": "x"}, UsageError, "per_arch 'x'; it is a positive number of seconds"),
+        ({"per_arch": True}, UsageError, "per_arch True"),
         ({"score_seed": "x"}, UsageError, "score_seed 'x'"),
         ({"out": "scores.json"}, UsageError, "it is a file that ends in .csv"),
         ({"space": "flexibert"}, UsageError, "networks of flexibert read tokens"),

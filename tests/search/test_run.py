@@ -95,6 +95,18 @@ def test_a_run_ends_when_every_arch_came():
     assert history.best[1] == max(map(ACCURACY, ACCURACY.archs))
 
 
+def test_two_archs_that_alternate_are_evaluations_like_any():
+    def alternating(ground, rng):
+        while True:
+            yield ground.archs[0]
+            yield ground.archs[1]
+
+    calls = []
+    history = run(Ground("r1-mini", NASWOT.archs), lambda arch: calls.append(arch), alternating, 300)
+    assert len(history) == 300 and history.ended == "300 evaluations"
+    assert calls == list(NASWOT.archs[:2])
+
+
 def test_a_strategy_may_end():
     def three(ground, rng):
         for _ in range(3):
@@ -134,6 +146,16 @@ def test_an_objective_of_a_table_narrows_a_ground():
     assert narrowed == run("r1-mini", NASWOT, "evolution", 80, {"macs": 5e6})
     some = Ground("r1-mini", NASWOT.archs[:30])
     assert set(run(some, NASWOT, "random").archs) == set(NASWOT.archs[:30])
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_tight_budget_of_a_grid_is_searched(name):
+    history = run("r1-mini", depth, name, 100, {"macs": 300_000})
+    assert len(history) == 100 and history.settings["num_archs"] is None
+    assert max(Arch.parse(arch).macs for arch in history.archs) <= 300_000
+    tighter = run("r1-mini", depth, name, 100, {"macs": 250_000})
+    assert tighter.settings["num_archs"] == 55
+    assert max(Arch.parse(arch).macs for arch in tighter.archs) <= 250_000
 
 
 def test_a_limit_may_be_a_number_of_numpy():
@@ -229,6 +251,8 @@ def test_files_that_cannot_be_read(tmp_path):
             "naswot, cifar10, std-16, seed 0 answers for none of r1-mini, 1 arch",
         ),
         ({"objective": 3}, UsageError, "objective is 3; it is a function of an arch"),
+        ({"space": None}, UsageError, "space is None; it is a name, or a Space such as"),
+        ({"space": 3, "objective": depth}, UsageError, "space is 3; it is a name, or a Space such as"),
         ({"space": "r2-mini"}, UsageError, "space r2-mini with an objective of r1-mini"),
         ({"budget": {"macs": 1}}, NothingFoundError, "none of 1,000 archs of r1-mini is within macs <= 1;"),
         ({"space": Ground("r1-mini"), "budget": {"macs": 1e7}}, UsageError, "a Ground has its budget"),

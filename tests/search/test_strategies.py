@@ -242,6 +242,28 @@ def test_top_k_puts_archs_without_a_score_last():
     assert found == [archs[3], archs[1], archs[0], archs[2]]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (ZeroDivisionError("of the reader"), r"failed \(r1-mini-.*\): ZeroDivisionError: of the reader"),
+        ("high", r"gave 'high' \(r1-mini-.*\); it gives a number, higher is better, or None"),
+        (True, "gave True"),
+    ],
+)
+def test_a_guide_that_raises_or_gives_no_number_is_named(given, said):
+    answers = iter([1.0, given, 2.0, 3.0])
+
+    def guide(arch):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(UsageError, match=f"guide guide {said}") as raised:
+        run(Ground("r1-mini", NASWOT.archs[:4]), NASWOT, top_k(guide))
+    assert raised.value.__cause__ is (given if isinstance(given, Exception) else None)
+
+
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "random"])
 def test_one_arch_has_no_moves(name):
     with pytest.raises(NothingFoundError, match=f"only arch of r1-mini, 1 arch, so {name} has no moves"):
@@ -254,7 +276,14 @@ def test_one_arch_has_no_moves(name):
         (functools.partial(evolution, population=0), "population 0; it is a whole number from 1"),
         (functools.partial(evolution, tournament=0.5), "tournament 0.5"),
         (functools.partial(reinforcement, learning_rate=0), "learning_rate is 0"),
+        (
+            functools.partial(reinforcement, learning_rate="x"),
+            "learning_rate is 'x'; it is a positive, finite",
+        ),
+        (functools.partial(reinforcement, learning_rate=math.inf), "learning_rate is inf"),
+        (functools.partial(reinforcement, learning_rate=True), "learning_rate is True"),
         (functools.partial(reinforcement, momentum=1), "momentum is 1; it is in"),
+        (functools.partial(reinforcement, momentum=None), "momentum is None; it is in"),
         (functools.partial(swap_nas, population=3), "population 3; it is a whole number from 4"),
         (functools.partial(swap_nas, mutations=0), "mutations 0"),
     ],

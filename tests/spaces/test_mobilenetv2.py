@@ -12,12 +12,15 @@ from nbzero.spaces.mobilenetv2 import (
     ALLOWED,
     MOBILENETV2,
     RE_SJW,
+    STRIDES_AT,
+    changes,
     design_of,
     layer_costs,
     layers_of,
     mutate,
     published_costs,
     random_arch,
+    smallest,
 )
 
 TABLE_11 = [
@@ -140,6 +143,21 @@ def test_a_mutation_changes_one_choice_or_two_strides():
     for _ in range(200):
         arch = mutate(arch, rng)
     assert arch != RE_SJW
+
+
+def test_no_arch_is_smaller_than_the_smallest():
+    """More of a choice, or a stride of 2 in a later stage, is never less of a cost; so all lead to it."""
+    assert layer_costs(smallest()) == {"macs": 13_666_624, "params": 257_688, "depth": 12}
+    for start in [smallest(), *(MOBILENETV2.parse(random_arch(seed)) for seed in range(4))]:
+        costs = layer_costs(start)
+        for other in changes(start):
+            place = next(place for place in range(len(ALLOWED)) if other[place] != start[place])
+            is_more = other[place] > start[place]
+            if place in STRIDES_AT:
+                is_more = not is_more
+            more, less = (layer_costs(other), costs) if is_more else (costs, layer_costs(other))
+            assert all(more[name] >= less[name] for name in costs)
+            assert is_more or start != smallest()
 
 
 @pytest.mark.parametrize(
