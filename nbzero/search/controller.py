@@ -1,6 +1,6 @@
 """Reinforcement learning: a controller that learns which options make good archs.
 
-D decisions, O options of the decision that has most.
+D decisions, O options of the decision that has most, N draws.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def reinforcement(
 
     All options are equally likely at first. The reward is our choice: the paper normalises scores and does
     not say how, and synflow's differ by tens of orders of magnitude. On a sparse table options make the
-    nearest arch. Options that make no arch of the ground are drawn again; after 10,000 such draws the last
+    nearest arch. Options that make no arch of the ground are drawn again; after 10,000 such draws the next
     one takes decisions of a random arch until it makes one (`Ground.drawn`).
 
     Args:
@@ -121,13 +121,13 @@ class _Controller:
         self.probabilities_DO = weights_DO / weights_DO.sum(axis=1, keepdims=True)
         self._upto_DO = self.probabilities_DO.cumsum(axis=1)
 
-    def draw(self) -> list[int]:
-        """The number of an option for each decision; also kept as `drawn_D`."""
-        uniform_D1 = self._rng.random((len(self._rows), 1))
-        drawn_D = (self._upto_DO <= uniform_D1).sum(axis=1)
-        self.drawn_D = np.minimum(drawn_D, self._last)  # a sum of probabilities may round to below 1
-        numbers: list[int] = self.drawn_D.tolist()
-        return numbers
+    def draw(self, number: int) -> npt.NDArray[np.int64]:
+        """(N, D) the number of an option for each decision, drawn so often; the last is kept as `drawn_D`."""
+        uniform_ND1 = self._rng.random((number, len(self._rows), 1))
+        above_ND = (self._upto_DO <= uniform_ND1).sum(axis=2)
+        drawn_ND: npt.NDArray[np.int64] = np.minimum(above_ND, self._last)  # a sum may round to below 1
+        self.drawn_D = drawn_ND[-1]
+        return drawn_ND
 
     def learn(self, choices_BD: Sequence[npt.NDArray[np.int64]], advantages_B: Sequence[float]) -> None:
         """One step of Adam for some drawn options, by the mean of their gradients."""

@@ -80,10 +80,11 @@ class _Counting:
 
 
 def is_within(costs: Mapping[str, Ints], budget: Mapping[str, float]) -> Bools:
-    """Which archs are within a budget, by their costs."""
+    """Which archs are within a budget, by those of its costs that are given."""
     within = np.array(True)
-    for name, limit in budget.items():
-        within = within & (costs[name] <= limit)
+    for name in budget:
+        if name in costs:
+            within = within & (costs[name] <= budget[name])
     return within
 
 

@@ -32,6 +32,8 @@ from nbzero.spaces.space import Space
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Ints = npt.NDArray[np.int64]
+
 TRIES = 10_000  # draws, before archs within a budget are sought in another way
 BLOCK = 1_000  # draws that are looked at together
 LOOKED, MET = 50_000, 5  # draws, and how many of them meet a budget that is not tight
@@ -236,24 +238,28 @@ class Ground:
         return found
 
     def _drawn_evenly(self, rng: np.random.Generator) -> str | None:
-        """The first arch of the ground that evenly drawn options make; None where 10,000 draws make none.
+        """The first arch of the ground that evenly drawn options make; None where 10,000 draws make none."""
+        return self._first(lambda number: rng.integers(self.sizes, size=(number, len(self.sizes))), rng)
 
-        They are drawn many at a time. Then the generator is put where it stands after one draw at a time.
+    def _first(self, draw: Callable[[int], Ints], rng: np.random.Generator) -> str | None:
+        """The first arch of the ground that numbers make which are drawn; None where 10,000 draws make none.
+
+        They are drawn many at a time. Then the generator is put back, and draws those up to the first again.
         """
         left, number = TRIES, 1
         while left:
             number = min(number, left)
-            before = rng.bit_generator.state if number > 1 else None
-            numbers_ND = rng.integers(self.sizes, size=(number, len(self.sizes)))
+            before = rng.bit_generator.state
+            numbers_ND = draw(number)
             places = [0]
             if number > 1:
                 places = np.flatnonzero(self._codes.may_make(numbers_ND, self.budget)).tolist()
             for place in places:
                 found = self._arch_there(numbers_ND[place].tolist())
                 if found is not None:
-                    if before is not None:
+                    if number > 1:
                         rng.bit_generator.state = before
-                        rng.integers(self.sizes, size=(place + 1, len(self.sizes)))
+                        draw(place + 1)
                     return found
             left -= number
             number = min(2 * number, BLOCK)
@@ -275,30 +281,23 @@ class Ground:
                 numbers = changed
         return self._codes.arch(numbers)
 
-    def drawn(self, draw: Callable[[], Numbers], rng: np.random.Generator | None = None) -> str:
+    def drawn(self, draw: Callable[[int], Ints], rng: np.random.Generator) -> str:
         """The first arch of the ground that numbers make which are drawn again and again.
 
-        On a sparse table it is the nearest to the first numbers.
+        On a sparse table it is the nearest to the first numbers. Where 10,000 draws make none, the next one
+        takes the decisions of a random arch, one after the other in random order, until it makes one.
 
         Args:
-            draw: gives the number of each decision.
-            rng: where 10,000 draws make none, the last of them takes the decisions of a random arch, one
-                after the other in an order that this draws, until it makes one.
-
-        Raises:
-            NothingFoundError: 10,000 draws made none, and there is no `rng`.
+            draw: gives an (N, D) array, the numbers of so many draws, by what `rng` draws next. The last row
+                of its last call is the draw that the arch was made of.
+            rng: of the draws.
         """
-        for _ in range(TRIES):
-            numbers = draw()
-            if self._is_sparse:
-                return self._nearest(numbers, 1)[0]
-            found = self._arch_there(numbers)
+        if not self._is_sparse:
+            found = self._first(draw, rng)
             if found is not None:
                 return found
-        if rng is None:
-            none = f"none of {TRIES:,} draws made an arch of {self.words}"
-            raise NothingFoundError(f"{none}; hand in a generator, and the last of them is mended")
-        return self._mended(numbers, rng)
+        numbers = draw(1)[0].tolist()
+        return self._nearest(numbers, 1)[0] if self._is_sparse else self._mended(numbers, rng)
 
     def _mended(self, numbers: Numbers, rng: np.random.Generator) -> str:
         """The first arch of the ground on the way from numbers to a random one."""

@@ -160,7 +160,7 @@ def test_the_controller_steps_as_adam_written_plainly():
     logits = [[0.0] * size for size in sizes]
     moments = [[(0.0, 0.0)] * size for size in sizes]
     for step, advantage in enumerate((0.5, -0.3, 0.0, 0.9, 0.2), 1):
-        numbers = controller.draw()
+        numbers = controller.draw(1)[0].tolist()
         controller.learn([np.array(numbers)], [advantage])
         for one, moment, number in zip(logits, moments, numbers, strict=True):
             total = sum(map(math.exp, one))
@@ -182,10 +182,17 @@ def test_the_controller_draws_options_as_often_as_it_says():
     controller = _Controller((2, 4), np.random.default_rng(0), 0.1)
     controller.logits_DO[1, :4] = np.log([0.1, 0.2, 0.3, 0.4])
     controller._update_probabilities()
-    drawn = np.array([controller.draw() for _ in range(4000)])
+    drawn = controller.draw(4000)
     shares = np.bincount(drawn[:, 1], minlength=4) / 4000
     np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.4], atol=0.03)
     assert set(drawn[:, 0]) == {0, 1}
+
+
+def test_the_controller_draws_many_as_one_after_the_other():
+    many, single = (_Controller((3, 5, 2), np.random.default_rng(4), 0.1) for _ in range(2))
+    drawn = many.draw(50)
+    assert drawn.tolist() == [single.draw(1)[0].tolist() for _ in range(50)]
+    assert many.drawn_D.tolist() == single.drawn_D.tolist() == drawn[-1].tolist()
 
 
 def test_rewards_are_the_share_of_lower_scores():
