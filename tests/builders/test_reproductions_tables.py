@@ -59,7 +59,7 @@ def test_what_has_no_figure_is_a_dash_and_not_apart(ships):
 
 
 def test_rows_of_one_line_say_what_they_share_once(ships):
-    paths = [("wrcor-6", name, "std-32-n01") for name in ("PNorm", "PGNorm", "SNIP", "Fisher")]
+    paths = [("wrcor-6", name, "std-32-normal") for name in ("PNorm", "PGNorm", "SNIP", "Fisher")]
     same = {key: replace(ships[key], se=0.0512, n=1234) for key in paths}
     cells = _line_of(tables.of_others({**ships, **same}), "| WRCor 6")
     assert cells[1] == "PNorm, PGNorm, SNIP, Fisher" and cells[4:] == [".05", "1,234"]
@@ -86,8 +86,11 @@ def test_claims_are_of_the_spaces_asked_for(ships):
     assert len(lines) == 2 + len(tables.CLAIMS)
     cells = _line_of(lines[4], "| 3")
     row = ships["nbzero", "r1-mini, claim 3", "std-16"]
-    assert cells[3].startswith(f"{row.ours:+.2f}".replace("0.", ".")) and cells[3].endswith("`")
+    cell = cells[1 + SPACES_OF_CLAIMS.index("r1-mini")]
+    assert cell.startswith(f"{row.ours:+.2f}".replace("0.", ".")) and cell.endswith("`")
     assert _line_of(lines[2], "| 1")[1] == ""  # of nb201 with itself
+    share = _line_of(lines[3], "| 2")[1]
+    assert re.fullmatch(r"\d+ % \(\d+ % to \d+ %\)", share)
 
 
 @pytest.mark.parametrize("table", ["wrcor-2", "swap-darts", "wrcor-9"])
