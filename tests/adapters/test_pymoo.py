@@ -103,11 +103,11 @@ def test_the_grid_is_searched_where_others_are_predicted(bench):
     assert (front[:, 1] < 3e6).all() and (np.diff(front[:, 0]) >= 0).all()
 
 
-def test_costs_are_those_that_the_space_has(transnas, bench):
+def test_costs_are_those_that_the_space_has(transnas, tables, bench):
     deep = Objectives(transnas, "transnas-macro", "class_scene", costs=["depth"])
     assert deep.all.shape[1] == 2 and set(deep.all[:, 1]) <= {8, 10, 12}
-    with pytest.raises(UnknownNameError, match="no cost of transnas-macro named 'macs'; Known: depth"):
-        Objectives(transnas, "transnas-macro", "class_scene")
+    with pytest.raises(UnknownNameError, match="no cost of nb201 named 'depth'; Known: macs, params"):
+        Objectives(tables, "nb201", "cifar10", "nb201-200-mean", costs=["depth"])
     with pytest.raises(UnknownNameError, match="no cost of r1-mini named 'flops'"):
         Objectives(bench, *R1, costs=["flops"])
     with pytest.raises(UsageError, match="costs is 'macs'; it is a list of names"):
