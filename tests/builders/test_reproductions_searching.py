@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from builders.reproduce import main
@@ -40,6 +41,15 @@ def test_searches_by_val_accuracy_are_judged_by_test_accuracy(reproduce):
             assert row.ours == pytest.approx(of_best) and row.n == len(bench.space("nb201"))
             assert row.paper == pytest.approx(searching.PAPER[f"{letter}-ValAcc"][number] / 100)
         assert rows[f"Optimum, {dataset}"].ours == test["test_acc"].max()
+
+
+def test_seconds_of_training_are_the_mean_of_what_the_file_tells(reproduce, monkeypatch):
+    runs = [("nb201-12", 60.0), ("nb201-12", None), ("nb201-12", 100.0), ("nb201-200", 9e9)]
+    told = pa.Table.from_pylist([{"recipe": recipe, "train_time_s": seconds} for recipe, seconds in runs])
+    monkeypatch.setattr(searching, "_runs_of_cells", lambda _: told)
+    _, rows = reproduce("nb201", "wrcor-9", "--known-only")
+    row = rows["seconds an evaluation, ValAcc"]
+    assert (row.ours, row.n, row.paper) == (80.0, 2, pytest.approx(105.992))
 
 
 def test_one_network_of_a_class_is_scored_and_stands_for_it(reproduce, tmp_path, monkeypatch):
