@@ -6,8 +6,9 @@ of the scores that ship:
 
     python -m builders.import_bench nb201 --source FOLDER --out DIR
 
-FOLDER gets `search.csv`, a row for each, and `search.png`. What is finished is kept there in a file a space:
-a job that was stopped goes on where it was, and spaces can be searched side by side (`--spaces`).
+FOLDER gets `search.csv`, a row for each, `search.md`, the README's table, and `search.png`. What is finished
+is kept there in a file a space: a job that was stopped goes on where it was, and spaces can be searched side
+by side (`--spaces`).
 
     truth      r1-mini, r1, mb: predicted val accuracies of the members, since few are trained
                NAS-Bench-201: val accuracy on CIFAR-10 after 200 epochs
@@ -16,6 +17,10 @@ a job that was stopped goes on where it was, and spaces can be searched side by 
     ground     the members that the objective has a score of, within the budget
     budget     a fifth, half and all of the members by macs
     regret     best truth of the ground - truth of the arch with the highest score so far
+
+A proxy is searched for itself, and is the guide of `top_k`, which looks up the accuracy of its favourites,
+best first: what comes of training the k archs that a proxy likes best. `swap_nas_sized` searches for swap
+alone, of which its preference is defined.
 
 The regret of one objective says how much of what it could find a strategy finds, and how far its favourite is
 from the best of the same ground. Grounds of other objectives are other ones: of r1 and mb 200 members are
@@ -48,16 +53,18 @@ from nbzero.search.ground import Ground
 from nbzero.search.objective import Objective
 from nbzero.search.regret import regret
 from nbzero.search.run import STRATEGIES, run
-from nbzero.search.sampling import Strategy, top_k
+from nbzero.search.sampling import top_k
 from nbzero.spaces.nb201 import NB201
 from nbzero.spaces.published import PUBLISHED_PROTOCOL, space_with, standard_protocol
 
 DATASET = "cifar10"
 SHARES = {"a fifth": 0.2, "half": 0.5, "all": 1.0}  # of the members, by macs
 EVALUATIONS, SEEDS, RESAMPLES = 300, 30, 2000
-SAID = (50, 100, 200, 300)  # evaluations after which the table has the regret
+SAID = (10, 50, 100, 200, 300)  # evaluations after which the table has the regret
 PLAIN = ("random", "evolution", "reinforcement", "swap_nas")
 SIZED = "swap_nas_sized"  # its preference is defined for swap alone
+SHOWN_SHARE, GUIDED = "half", 10  # of the README's table: the budget, and the archs that a guide has trained
+TITLES = {"nb201": "NAS-Bench-201"}
 LABELS = {"predicted": "predicted accuracy", "accuracy": "accuracy after 12 epochs"}
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +106,8 @@ class Searched(NamedTuple):
     """One objective within one budget, searched by one strategy.
 
     Attributes:
-        protocol: by which the networks were scored; "" of accuracies and costs.
+        protocol: by which the networks were scored, of the objective or of the guide of `top_k`; "" of
+            accuracies and costs.
         limit: the most macs.
         num_archs: of the ground.
         mean, low, high: (N,) regret after each evaluation, the mean over seeds and its interval.
@@ -147,6 +155,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     file.flush()
                     print(_said(one), flush=True)
     table(found).to_csv(folder / "search.csv")
+    write_whole(folder / "search.md", markdown(found).encode())
     drawn = io.BytesIO()
     figure(found).savefig(drawn, dpi=120, format="png")
     write_whole(folder / "search.png", drawn.getvalue())
@@ -197,6 +206,8 @@ def searches(
     truth = truth_of(bench, compared)
     macs = bench.table(compared.space, ["arch", "macs"])
     limits = {share: float(np.quantile(macs["macs"], part)) for share, part in SHARES.items()}
+    first = compared.objectives[0]
+    accuracy = objective_of(bench, compared, first, truth)
     for of in compared.objectives:
         objective = objective_of(bench, compared, of, truth)
         answered = list(truth)
@@ -207,30 +218,31 @@ def searches(
             ground = Ground(space_with(compared.space, answered), budget={"macs": limit})
             archs = ground.archs or ()
             truths = {arch: truth[arch] for arch in archs}
-            named = LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of)
             protocol = compared.protocols.get(of, "")
-            for name, strategy in strategies_of(bench, compared, of).items():
-                key = (named, protocol, share, name, seeds, evaluations)
+            asked = [(of, objective, name, STRATEGIES[name]) for name in strategies_of(of)]
+            if of != first:
+                asked.append((first, accuracy, f"top_k({said(of)})", top_k(objective)))
+            for sought, scores, name, strategy in asked:
+                key = (said(sought), protocol, share, name, seeds, evaluations)
                 if key in there:
                     yield there[key]
                     continue
                 regrets = []
                 for seed in range(seeds):
-                    history = run(ground, objective, strategy, evaluations, seed=seed)
+                    history = run(ground, scores, strategy, evaluations, seed=seed)
                     regrets.append(padded(regret(history, truths), evaluations))
-                where = (compared.space, named, protocol, share, limit, len(archs), name, seeds)
+                where = (compared.space, said(sought), protocol, share, limit, len(archs), name, seeds)
                 yield Searched(*where, *intervals(np.array(regrets)))
 
 
-def strategies_of(bench: Bench, compared: Compared, of: Any) -> dict[str, Strategy]:
-    """The strategies that search for an objective: for an accuracy also the largest networks first."""
-    found = {name: STRATEGIES[name] for name in PLAIN}
-    if of == "swap":
-        found[SIZED] = STRATEGIES[SIZED]
-    if of == compared.objectives[0]:
-        largest = top_k(bench.objective(compared.space, "macs", DATASET))
-        found[largest.__name__] = largest
-    return found
+def said(of: Any) -> str:
+    """An objective in words."""
+    return str(LABELS.get(of, " + ".join(of) if isinstance(of, tuple) else of))
+
+
+def strategies_of(of: Any) -> tuple[str, ...]:
+    """The strategies that search for an objective."""
+    return (*PLAIN, SIZED) if of == "swap" else PLAIN
 
 
 def truth_of(bench: Bench, compared: Compared) -> dict[str, float]:
@@ -280,6 +292,34 @@ def table(found: Iterable[Searched]) -> Frame:
     return Frame.of(rows, "Regret of searches")
 
 
+def markdown(found: Iterable[Searched]) -> str:
+    """The README's table: the regret after all evaluations in points, of `top_k` after the first ten."""
+    strategies = ("random", "evolution", "reinforcement", "SWAP-NAS")  # as in PLAIN
+    heads = ("space, objective (archs)", *strategies, "its best ten trained")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    by_name = {(one.space, one.objective, one.strategy): one for one in found if one.share == SHOWN_SHARE}
+    for (space, objective, strategy), one in by_name.items():
+        if strategy != PLAIN[0]:
+            continue
+        cells = [_points(by_name[space, objective, name], -1) for name in PLAIN]
+        sized = by_name.get((space, objective, SIZED))
+        if sized is not None:
+            cells[-1] += f"; sized {_points(sized, -1)}"
+        guided = [of for of in by_name.values() if (of.space, of.strategy) == (space, f"top_k({objective})")]
+        cells.append(_points(guided[0], GUIDED - 1) if guided else "")
+        named = f"{TITLES.get(space, space)}, {objective} ({one.num_archs:,})"
+        lines.append(f"| {named} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _points(one: Searched, at: int) -> str:
+    """Regret in points of accuracy; of `top_k` there is no interval, since every seed has the same order."""
+    at = min(at, len(one.mean) - 1)
+    if one.strategy.startswith("top_k"):
+        return f"{100 * one.mean[at]:.1f}"
+    return f"{100 * one.mean[at]:.1f} ({100 * one.low[at]:.1f}-{100 * one.high[at]:.1f})"
+
+
 def _said(one: Searched) -> str:
     mean, low, high = one.mean[-1], one.low[-1], one.high[-1]
     of = f"{one.space}, {one.objective}, {one.share} ({one.num_archs} archs), {one.strategy}"
@@ -311,7 +351,12 @@ def figure(found: Sequence[Searched]) -> Any:
 
 def _draw_curves(axes: Any, of_space: Sequence[Searched]) -> None:
     first = of_space[0].objective
-    shown = [one for one in of_space if one.objective == first and one.share == "half"]
+    drawn = (*PLAIN, "top_k(macs)")
+    shown = [
+        one
+        for one in of_space
+        if (one.objective, one.share) == (first, SHOWN_SHARE) and one.strategy in drawn
+    ]
     for number, one in enumerate(shown):
         steps = np.arange(1, len(one.mean) + 1)
         axes.plot(steps, one.mean, color=CYCLE[number], linestyle=DASHES[number], label=one.strategy)
@@ -340,7 +385,9 @@ def _draw_objectives(axes: Any, of_space: Sequence[Searched]) -> None:
             style: Any = {"color": CYCLE[number], "linestyle": "none", "markersize": 4, "label": label}
             axes.plot([low, high], [at, at], color=CYCLE[number])
             axes.plot(mean, at, marker=MARKERS[number], **style)
-    counts = {one.objective: one.num_archs for one in of_space if one.share == "all"}
+    counts = {
+        one.objective: one.num_archs for one in of_space if (one.share, one.strategy) == ("all", PLAIN[0])
+    }
     labels = [f"{name.replace(' ', chr(10), 1)} ({counts[name]:,})" for name in names]
     axes.set_yticks(range(len(names)), labels)
     axes.invert_yaxis()

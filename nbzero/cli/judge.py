@@ -24,6 +24,7 @@ from nbzero.proxies.facts import PROXIES
 from nbzero.release.opened import COSTS, Accuracy, Seed, Split
 
 if TYPE_CHECKING:
+    from nbzero.judge.correlations import Undefined
     from nbzero.judge.hybrids import Rule
     from nbzero.judge.pool import Pool
 
@@ -46,15 +47,22 @@ def mbr(
     return Answer(whole, [only(whole, "proxy", *per_cost, *of_union, f"{PAPER}mbr_union", "missing")])
 
 
-@judging("k", "fraction")
-def corr(call: Call, pool: "Pool", intervals: dict[str, Any], k: int | None, fraction: float) -> Answer:
+@judging("k", "fraction", "undefined")
+def corr(
+    call: Call,
+    pool: "Pool",
+    intervals: dict[str, Any],
+    k: int | None,
+    fraction: float,
+    undefined: "Undefined",
+) -> Answer:
     """How well every proxy orders the measured archs.
 
     Kendall, Spearman, Pearson, BR@K and P@topK; the highest Kendall first.
     """
     from nbzero.judge.correlations import correlations
 
-    found = correlations(pool, k=k, fraction=fraction, **intervals)
+    found = correlations(pool, k=k, fraction=fraction, **intervals, undefined=undefined)
     return Answer(_noted(call, pool, found.sorted("kendall", descending=True)))
 
 
@@ -328,7 +336,7 @@ def factors(
 
 @command(
     *("space", "dataset", "recipe", "cost", "k", "fraction", "protocol", "seed", "split", "where"),
-    *("score_seed", "accuracy", "bootstrap_seed", "level"),
+    *("score_seed", "accuracy", "bootstrap_seed", "level", "undefined"),
 )
 def evaluate(
     call: Call,
@@ -349,6 +357,7 @@ def evaluate(
     accuracy: Accuracy,
     bootstrap_seed: int | None,
     level: float | None,
+    undefined: "Undefined",
     column: Annotated[
         str | None,
         typer.Option(
@@ -405,6 +414,7 @@ def evaluate(
         costs=cost,
         budgets=budgets,
         **intervals_of(asked, bootstrap_seed, level),
+        undefined=undefined,
         **which,
     )
     scored_by = report.pool.protocol

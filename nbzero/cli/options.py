@@ -341,6 +341,13 @@ OPTIONS: dict[str, Option] = {
         Annotated[int | None, typer.Option("-k", min=1, help="Of best_rank_at_k. Default: 10.")], None
     ),
     "fraction": Option(Annotated[float, typer.Option("--fraction", help="Of precision_at_top_k.")], 0.05),
+    "undefined": Option(
+        Annotated[
+            Literal["last", "omit"],
+            typer.Option("--undefined", help="Archs without a score: rank them last, or leave them out."),
+        ],
+        "last",
+    ),
 }
 WHICH = ("protocol", "seed", "split", "where", "score_seed", "accuracy")
 INTERVALS = ("resamples", "bootstrap_seed", "level")

@@ -12,7 +12,7 @@ from nbzero.judge.correlations import CORRELATIONS
 from nbzero.judge.hybrid_search import best_hybrids
 from nbzero.judge.hybrids import PAPER, hybrid
 from nbzero.proxies.facts import PROXIES
-from tests.cli.asking import ARCH, SHORT, answer, ask, mine
+from tests.cli.asking import ARCH, FIRST, SHORT, answer, ask, mine
 from tests.cli.cases import FRAMES
 
 
@@ -190,6 +190,26 @@ def test_evaluate_shows_what_the_report_shows_and_names_the_other_columns(releas
     assert note.split(", ") == [column for column in columns if column not in shown] and len(
         note.split(", ")
     ) + len(shown) == len(columns)
+
+
+def test_archs_without_a_score_are_left_out_where_that_is_asked(release, bench):
+    args = ("--release", release, "corr", "r1-mini", *SHORT)
+    rows = {}
+    for how in ("last", "omit"):
+        wanted = bench.correlations("r1-mini", *SHORT[1::2], undefined=how).sorted("kendall", descending=True)
+        rows[how] = answer(*args, "--undefined", how)["rows"]
+        assert rows[how] == json.loads(wanted.to_json())["rows"]
+    assert rows["omit"] != rows["last"] == answer(*args)["rows"]
+
+
+def test_evaluate_leaves_out_archs_without_a_score_where_that_is_asked():
+    scores = {ARCH: None, **{arch: number for number, arch in enumerate(FIRST)}}
+    args = ("evaluate", "-", "r1-mini", *SHORT)
+    report = Bench().evaluate(scores, "r1-mini", *SHORT[1::2], undefined="omit")
+    found = answer(*args, "--undefined", "omit", given=json.dumps(scores))
+    assert found["rows"] == json.loads(report.sorted.to_json())["rows"]
+    assert "1 arch without a score of yours left out" in " ".join(found["notes"])
+    assert found["rows"] != answer(*args, given=json.dumps(scores))["rows"]
 
 
 LONG = "r1-mini:cifar10:val:cpu-16px-12"
