@@ -45,11 +45,19 @@ from builders.work.rates import scoring_cost
 from builders.work.rows import Row
 from builders.work.units import Unit
 from nbzero.errors import UsageError, check_known
-from nbzero.images.facts import dataset
 from nbzero.images.tensors import load
-from nbzero.networks.published import NETWORKS, OF_TOKENS
+from nbzero.networks.published import NETWORKS
 from nbzero.proxies.facts import proxy
-from nbzero.proxies.protocol import PROTOCOLS, batch_of, is_there, protocol_named, row_of_scores
+from nbzero.proxies.protocol import (
+    PROTOCOLS,
+    TokenProtocol,
+    batch_of,
+    classes_of,
+    is_there,
+    protocol_named,
+    row_of_scores,
+    token_batch,
+)
 from nbzero.proxies.score import COMPUTE
 from nbzero.release.opened import Opened
 from nbzero.spaces.published import IMPORTED
@@ -63,8 +71,13 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
             are needed, where there are such.
     """
     protocol = PROTOCOLS[settings["protocol"]]
-    data = load(settings["dataset"], settings["images"], protocol.resolution)
-    num_classes = dataset(settings["dataset"]).num_classes
+    num_classes = classes_of(protocol, settings["dataset"])
+    if isinstance(protocol, TokenProtocol):
+        drawn = functools.partial(token_batch, protocol)
+    else:
+        drawn = functools.partial(
+            batch_of, protocol, load(settings["dataset"], settings["images"], protocol.resolution)
+        )
     fixed = {
         "device": device_name(device),
         "software": software(),
@@ -73,7 +86,7 @@ def start(device: str, settings: dict[str, Any]) -> Compute:
 
     @functools.cache
     def batch(seed: int) -> tuple[Tensor, Tensor]:
-        images, labels = batch_of(protocol, data, seed)
+        images, labels = drawn(seed)
         return images.to(device), labels.to(device)
 
     def compute(unit: Unit, there: Row | None) -> Row:
@@ -121,10 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _score(given: argparse.Namespace, deadline: Deadline) -> int:
     if given.space in IMPORTED:
         check_known("published space with networks", [given.space], NETWORKS)
-        if given.members is None and IMPORTED[given.space].every is None and given.space not in OF_TOKENS:
+        if given.members is None and IMPORTED[given.space].every is None:
             said = "its archs are not enumerated here; name them by --members FILE, an arch a line"
             raise UsageError(f"--space {given.space}: {said}")
-    given.protocol = protocol_named(given.space, given.protocol).name
+    given.protocol = protocol_named(given.space, given.protocol, given.images).name
     names = [proxy(name).name for name in dict.fromkeys(given.proxies)]
     protocol = PROTOCOLS[given.protocol]
     stands_for = dataclasses.asdict(protocol)

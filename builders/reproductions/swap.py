@@ -26,9 +26,9 @@ from nbzero.errors import UsageError
 from nbzero.images.facts import dataset
 from nbzero.images.tensors import load, normalise
 from nbzero.networks.build import build_net, seed_of
-from nbzero.networks.flexibert import VOCABULARY
+from nbzero.networks.flexibert import draw_electra_weights
 from nbzero.proxies.passes import draw_gaussian_weights
-from nbzero.proxies.protocol import NOISE
+from nbzero.proxies.protocol import NOISE, PROTOCOLS, token_batch
 from nbzero.proxies.score import score
 
 BATCHES = {8: 0.933, 16: None, 32: None, 64: None, 128: 0.649}  # images -> the paper's Spearman
@@ -40,8 +40,7 @@ FEW_DRAWS, MANY_DRAWS = 2, 32  # of the weights with each seed; the authors' cod
 OF_MANY_DRAWS = ("images 8", "images 16")
 SWAP_FIGURE, PARAMS_FIGURE = 0.711, 0.653  # on FlexiBERT
 BERT_SEED = 0  # of weights and tokens
-SEQUENCES, TOKENS = 16, 128
-_DEVIATION = 0.02  # of ELECTRA's weights
+TOKENS = PROTOCOLS["tokens-16x128"]
 
 
 # DARTS
@@ -146,26 +145,6 @@ def _params_of_darts(table: str, archs: Sequence[str], values: np.ndarray) -> Re
 # FlexiBERT
 
 
-def draw_electra_weights(net: nn.Module, draws: torch.Generator) -> None:
-    """N(0, 0.02) weights of linear layers, convolutions and embeddings, biases 0; 0 for what fills up."""
-    for module in net.modules():
-        if not isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):
-            continue
-        nn.init.normal_(module.weight, std=_DEVIATION, generator=draws)
-        if isinstance(module, nn.Embedding):
-            if module.padding_idx is not None:
-                nn.init.zeros_(module.weight[module.padding_idx])
-        elif module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-@functools.cache
-def token_batch(seed: int) -> Tensor:
-    """Tokens drawn uniformly, without the one that fills up."""
-    draws = torch.Generator().manual_seed(seed)
-    return torch.randint(1, VOCABULARY, (SEQUENCES, TOKENS), generator=draws)
-
-
 def flexibert_scores(seed: int, task: Task) -> dict[str, float | None]:
     """swap and params (without a classifier) of the encoder that is scored, or of the one of the arch."""
     arch, names = task
@@ -175,7 +154,7 @@ def flexibert_scores(seed: int, task: Task) -> dict[str, float | None]:
             continue
         net = build_net(arch, 2, seed, variant)
         draw_electra_weights(net, torch.Generator().manual_seed(seed_of(f"{arch}|{seed}|swap")))
-        scores[f"{kind} swap"] = _swap(net, token_batch(seed))
+        scores[f"{kind} swap"] = _swap(net, token_batch(TOKENS, seed)[0])
         scores[f"{kind} params"] = float(_num_params(net.blocks))
     return scores
 
@@ -187,7 +166,7 @@ def num_stacks(arch: str) -> int:
 
 def flexibert(context: Context) -> list[Result]:
     """SWAP and params on FlexiBERT against GLUE. An encoder that was trained twice counts twice."""
-    table, protocol = "swap-flexibert", f"tokens-{SEQUENCES}x{TOKENS}"
+    table, protocol = "swap-flexibert", TOKENS.name
     archs = context.archs("flexibert", 500)
     trained = context.benchmarks.arrow("runs", "flexibert", "glue").to_pylist()
     members = context.benchmarks.space("flexibert")

@@ -20,8 +20,8 @@ from builders.work.rates import Cost, known
 from builders.work.rows import default_format
 from builders.work.units import parse_range, parse_shard, planned_units
 from nbzero.errors import NBZeroError, UsageError, check_known, count_of, whole
-from nbzero.images.facts import dataset
 from nbzero.images.sources import find_source
+from nbzero.networks.published import OF_TOKENS
 from nbzero.proxies.workers import ASKING
 from nbzero.release.schema import TABLES, Table, column, value_fault
 from nbzero.spaces.macro import CHOICES
@@ -208,8 +208,11 @@ def job_of(
     check_out(given.out)
     _check_cluster(given)
     members = members_of(given.space, getattr(given, "members", None))
-    dataset(given.dataset)
-    source = find_source(given.dataset, given.images)
+    if given.space in OF_TOKENS:
+        check_known("dataset", [given.dataset], OF_TOKENS[given.space])
+        source = None
+    else:
+        source = find_source(given.dataset, given.images)  # raises for no data set
     seeds = sorted(set(given.seeds))
     for seed in seeds:
         whole("seed", seed, most=int(column(table, "seed").bounds[1]))

@@ -13,7 +13,7 @@ from nbzero.cli.frame import Answer, Call, Listing, only
 from nbzero.cli.options import command, dataset_of, joint_of, words
 from nbzero.cli.write import check_picture, write_picture
 from nbzero.errors import NothingFoundError, UnknownNameError, UsageError, check_known
-from nbzero.networks.published import NETWORKS, OF_TOKENS
+from nbzero.networks.published import NETWORKS
 from nbzero.release.opened import Seed, Split
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _refuse(why: str, given: Mapping[str, Any]) -> None:
 
 def _check_there(bench: Bench, space: str) -> None:
     """UnknownNameError where a release lacks a space whose networks --live can score."""
-    if space in bench.spaces or space not in NETWORKS or space in OF_TOKENS:
+    if space in bench.spaces or space not in NETWORKS:
         return
     try:
         bench.space(space)

@@ -26,13 +26,13 @@ from nbzero.importers.source import (
     runs_rows,
 )
 from nbzero.importers.table_file import Columns, TableFile, json_once, official_table
+from nbzero.spaces.flexibert import GLUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SPACE = "flexibert"
 TABLE = "flexibert500"
-GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")
 LAYER_KEYS = {
     "operation": "operation_type",
     "parameter": "operation_parameter",

@@ -38,6 +38,7 @@ VOCABULARY, LONGEST, EMBEDDING = 30_522, 512, 128  # tokens known, tokens of a s
 SCORED_HIDDEN, SCORED_FF = 256, 1024  # of every network that the authors' code scores
 _EPS = 1e-12  # of layer norms
 _DROPOUT = 0.1
+_DEVIATION = 0.02  # of ELECTRA's weights
 
 
 class LayerKind(NamedTuple):
@@ -185,6 +186,19 @@ class Added(nn.Module):
     def forward(self, y: Tensor, x: Tensor) -> Tensor:
         added: Tensor = self.norm(self.dropout(self.linear(y)) + x)
         return added
+
+
+def draw_electra_weights(net: nn.Module, draws: torch.Generator) -> None:
+    """N(0, 0.02) weights of linear layers, convolutions and embeddings, biases 0; 0 for what fills up."""
+    for module in net.modules():
+        if not isinstance(module, (nn.Linear, nn.Conv2d, nn.Embedding)):
+            continue
+        nn.init.normal_(module.weight, std=_DEVIATION, generator=draws)
+        if isinstance(module, nn.Embedding):
+            if module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
+        elif module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def operation(name: str, hidden: int, heads: int) -> nn.Module:

@@ -5,6 +5,8 @@ A network is made from the numbers that its space gives an arch (`Imported.parse
 
 from __future__ import annotations
 
+from nbzero.spaces.flexibert import GLUE
+
 NETWORKS = {
     "nb201": "nbzero.networks.nb201:cell_net",
     "nb101": "nbzero.networks.nb101:graph_net",
@@ -22,4 +24,4 @@ VARIANTS = {
         "flexibert": "nbzero.networks.flexibert:scored_net",
     },
 }  # whose code scores another network than the benchmark's -> space -> module:function
-OF_TOKENS = frozenset({"flexibert"})  # their networks read tokens, and no protocol of images
+OF_TOKENS = {"flexibert": ("glue", *GLUE)}  # whose networks read tokens, no images -> its data sets

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from nbzero.images.facts import dataset as facts_of
-from nbzero.proxies.protocol import PROTOCOLS, protocol_batches, protocol_named, row_of_scores
+from nbzero.proxies.protocol import PROTOCOLS, classes_of, protocol_batches, protocol_named, row_of_scores
 from nbzero.proxies.workers import Compute, Outcome, tune_process
 
 
@@ -33,7 +32,7 @@ class Setting:
 def setting_of(space: str, proxy: str, dataset: str, protocol: str | None, seed: int, images: Any) -> Setting:
     """The setting of a proxy; errors as of `protocol_named` and `protocol_batches`."""
     chosen = protocol_named(space, protocol, images)
-    num_classes = facts_of(dataset).num_classes
+    num_classes = classes_of(chosen, dataset)
     pixels, labels = protocol_batches(chosen, dataset, [seed], images)[seed]
     return Setting(proxy, chosen.name, seed, num_classes, (pixels.numpy(), labels.numpy()))
 

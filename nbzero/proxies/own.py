@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from nbzero.errors import NoSuchArchIdError, UsageError, count_of, needs, quoted, whole
-from nbzero.images.facts import dataset as dataset_of
 from nbzero.networks.published import NETWORKS
 from nbzero.progress import progress
 from nbzero.proxies.function import (
@@ -244,9 +243,9 @@ class _Setting:
         if space.name not in CHOICES and space.name not in NETWORKS:
             own = ", ".join([*CHOICES, *NETWORKS])
             raise UsageError(f"networks of {space.name} cannot be built here, only those of {own}: {KINDS}")
-        num_classes = dataset_of(dataset).num_classes
-        chosen = _protocols().protocol_named(space.name, protocol, images)
-        return cls(dataset, chosen.name, num_classes)
+        home = _protocols()
+        chosen = home.protocol_named(space.name, protocol, images)
+        return cls(dataset, chosen.name, home.classes_of(chosen, dataset))
 
     def with_batches(self, seeds: Sequence[int], images: Any) -> _Setting:
         """With the batch of each seed."""

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from nbzero.images.facts import dataset
 from nbzero.images.splits import scoring_labels
 from nbzero.images.tensors import ImageData, load, normalise
 from nbzero.networks.build import build_net, seed_of
+from nbzero.networks.flexibert import VOCABULARY, draw_electra_weights
 from nbzero.networks.published import NETWORKS, OF_TOKENS
 from nbzero.proxies.facts import PROXIES
 from nbzero.proxies.lend import seeded_generators
@@ -32,6 +34,7 @@ Row = dict[str, Any]
 
 NOISE = "noise"  # in place of a folder of images
 STANDARD_BATCH = 64  # of the proxies that read no other number of images
+_NUM_CLASSES = 2  # of networks that read tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,30 @@ class Protocol:
         num_images: class-balanced training images without augmentation, chosen by hash from the seed. Proxies
             that the registry gives fewer than 64 read that many of them, from the first on.
         init: own (that of `build_net`), uniform (PyTorch's default), normal (Kaiming normal: weights from
-            N(0, 2 / fan-in)) or n01 (N(0, 1) weights, biases 0).
+            N(0, 2 / fan-in)), n01 (N(0, 1) weights, biases 0) or electra (N(0, 0.02) weights and embeddings,
+            biases 0).
         noise: N(0, 1) images instead, drawn from the seed; the labels stay.
     """
 
     name: str
     resolution: int
     num_images: int = STANDARD_BATCH
-    init: Literal["own", "uniform", "normal", "n01"] = "own"
+    init: Literal["own", "uniform", "normal", "n01", "electra"] = "own"
     noise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProtocol(Protocol):
+    """The settings of a scoring of networks that read tokens.
+
+    Attributes:
+        resolution: 0.
+        num_images: sequences. Tokens are drawn uniformly from the seed, without the one that fills up; the
+            classes are 0 and 1 in turn. They are the same for every task.
+        tokens: of a sequence.
+    """
+
+    tokens: int = 128
 
 
 def _protocols() -> dict[str, Protocol]:
@@ -67,6 +85,7 @@ def _protocols() -> dict[str, Protocol]:
             replace(base, name=f"{base.name}-n01", init="n01"),
             replace(base, name=f"{base.name}-noise", noise=True),
         ]
+    protocols.append(TokenProtocol("tokens-16x128", 0, num_images=16, init="electra", tokens=128))
     return {protocol.name: protocol for protocol in protocols}
 
 
@@ -84,6 +103,13 @@ def batch_of(protocol: Protocol, data: ImageData, seed: int) -> tuple[Tensor, Te
     spec = dataset(data.dataset)
     pixels, labels = data.scoring_batch(protocol.num_images, seed)
     return normalise(pixels, spec.mean, spec.std), labels
+
+
+def token_batch(protocol: TokenProtocol, seed: int) -> tuple[Tensor, Tensor]:
+    """The int64 tokens of one seed, (num_images, tokens), and their int64 labels, on the CPU."""
+    draws = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(1, VOCABULARY, (protocol.num_images, protocol.tokens), generator=draws)
+    return tokens, torch.arange(protocol.num_images) % _NUM_CLASSES
 
 
 def noise_batch(protocol: Protocol, name: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -107,32 +133,33 @@ def protocol_batch(
 
     Args:
         space: its standard protocol is meant where none is named (std-16 for mini spaces, else std-32).
-        dataset: cifar10, cifar100, imagenet16-120 or digits.
+        dataset: cifar10, cifar100, imagenet16-120 or digits; of networks that read tokens glue or a task.
         seed: fixes the images and the noise.
         protocol: one of `PROTOCOLS`.
         images: folder or file; None: where NBZERO_IMAGES says. "noise" is the protocol of the same name and
             `-noise`, and needs none.
 
     Returns:
-        float32 (B, 3, R, R), normalised by the data set's mean and deviation, and int64 labels (B,), on the
-        CPU.
+        float32 (B, 3, R, R), normalised by the data set's mean and deviation, or int64 tokens (B, T); and
+        int64 labels (B,), on the CPU.
 
     Raises:
         UnknownNameError: a data set or protocol that does not exist.
-        UsageError: images="noise" of a protocol that has no such variant, another seed, or a space without
-            a protocol of ours.
+        UsageError: images="noise" of a protocol that has no such variant, another seed, a space without a
+            protocol of ours, or images for networks that read tokens.
         ImagesError: images that are absent or damaged.
     """
-    batches = protocol_batches(
-        protocol_named(space, protocol, images), dataset, [whole("seed", seed)], images
-    )
-    return batches[seed]
+    chosen = protocol_named(space, protocol, images)
+    classes_of(chosen, dataset)  # raises for a data set that the space cannot have
+    return protocol_batches(chosen, dataset, [whole("seed", seed)], images)[seed]
 
 
 def protocol_batches(
     protocol: Protocol, dataset: str, seeds: Iterable[int], images: str | Path | None = None
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """`protocol_batch` of several seeds, of images that are read once."""
+    if isinstance(protocol, TokenProtocol):
+        return {seed: token_batch(protocol, seed) for seed in seeds}
     if protocol.noise:
         return {seed: noise_batch(protocol, dataset, seed) for seed in seeds}
     try:
@@ -155,16 +182,22 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
     if images is not None and not isinstance(images, (str, os.PathLike)):
         allowed = f"a folder or file, None for NBZERO_IMAGES, or {NOISE!r}"
         raise UsageError(f"images is of type {type(images).__name__}; it is {allowed}")
-    if space in OF_TOKENS:
-        instead = "give tokens to nbzero.proxies.score with the network of build_net"
-        raise UsageError(f"networks of {space} read tokens, and protocols have images; {instead}")
-    if name is None and space in NETWORKS:
-        name = PUBLISHED_PROTOCOL  # theirs is the one that imported scores were computed under
-    name = name or standard_protocol(space)
+    reads = "tokens" if space in OF_TOKENS else "images"
+    if reads == "tokens" and images is not None:
+        raise UsageError(
+            f"images={str(images)!r}: networks of {space} read tokens, which are drawn; leave images out"
+        )
+    # The protocol of a published space is the one that imported scores were computed under.
+    is_scored_here = space in NETWORKS and reads == "images"
+    standard = PUBLISHED_PROTOCOL if is_scored_here else standard_protocol(space)
+    name = name or standard
     if not name:
         raise UsageError(f"{space} has no standard protocol; name one of {', '.join(PROTOCOLS)}")
     check_known("protocol", [name], PROTOCOLS)
     protocol = PROTOCOLS[name]
+    has = "tokens" if isinstance(protocol, TokenProtocol) else "images"
+    if has != reads:
+        raise UsageError(f"networks of {space} read {reads}, and {name} has {has}; take {standard}")
     if images != NOISE or protocol.noise:
         return protocol
     if f"{name}-noise" not in PROTOCOLS:
@@ -173,11 +206,26 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
     return PROTOCOLS[f"{name}-noise"]
 
 
+def classes_of(protocol: Protocol, name: str) -> int:
+    """How many outputs a network has under a protocol, for a data set by name.
+
+    Raises:
+        UnknownNameError: no data set of that name; of a protocol with tokens, no task of theirs.
+    """
+    if not isinstance(protocol, TokenProtocol):
+        return dataset(name).num_classes
+    check_known("dataset", [name], list(dict.fromkeys(chain.from_iterable(OF_TOKENS.values()))))
+    return _NUM_CLASSES
+
+
 def initialise(net: nn.Module, init: str, seed: int) -> None:
     """Redraw the weights of a network for a protocol whose `init` is not `own`."""
     draws = torch.Generator().manual_seed(seed)
     if init == "n01":
         draw_gaussian_weights(net, draws)
+        return
+    if init == "electra":
+        draw_electra_weights(net, draws)
         return
     for module in net.modules():
         if not isinstance(module, (nn.Conv2d, nn.Linear)):

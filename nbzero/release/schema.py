@@ -46,11 +46,14 @@ DATA_VERSION = "0.1.0"
 DATASETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
 # std-32 and std-16 are the spaces' standard ones. The others differ from them in what their ending says
-# (`nbzero.proxies.protocol` has the settings).
-PROTOCOLS = tuple(
-    base + ending
-    for base in ("std-32", "std-16")
-    for ending in ("", "-b32", "-b128", "-uniform", "-normal", "-n01", "-noise")
+# (`nbzero.proxies.protocol` has the settings). tokens-16x128 is of networks that read tokens.
+PROTOCOLS = (
+    *(
+        base + ending
+        for base in ("std-32", "std-16")
+        for ending in ("", "-b32", "-b128", "-uniform", "-normal", "-n01", "-noise")
+    ),
+    "tokens-16x128",
 )
 PASSES = tuple(dict.fromkeys(row.timed_as for row in PROXIES.values()))  # what the scoring job times
 STATUSES = ("ok", "diverged")

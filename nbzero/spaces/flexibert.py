@@ -3,8 +3,7 @@
     bert-h128-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3
 
 The hidden size; then of each layer its operation, heads, width and number of feed-forward stacks. The string
-is
-ours: its authors have JSON. `arch_id` is the position in the order of the strings. Source: Tuli et al.,
+is ours: its authors have JSON. `arch_id` is the position in the order of the strings. Source: Tuli et al.,
 arXiv:2205.11656; the trained encoders Serianni and Kalita, arXiv:2306.00288.
 """
 
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 
 from nbzero.spaces.choices import Choice, Imported
 
+GLUE = ("cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst", "sts")  # the tasks; "glue" is their mean
 BERT_WIDTHS = ("128", "256")
 BERT_LAYERS = (2, 4)
 BERT_OPERATIONS = ("SA.SDP", "SA.WMA", "LT.DFT", "LT.DCT", "DSC.5", "DSC.9")
@@ -78,4 +78,5 @@ FLEXIBERT = Imported(
     pieces=_pieces,
     text=_text,
     costs=_depth,
+    protocol="tokens-16x128",
 )

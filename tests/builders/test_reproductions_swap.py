@@ -1,5 +1,7 @@
 """builders.reproductions.swap: scores by hand, and the tables on made benchmarks of a few archs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,13 +23,10 @@ from tests.importers.made import MADE, run, write
 def reproduce(tmp_path, few_archs, monkeypatch):
     """Runs a table on a made release of few archs, with small inputs."""
     monkeypatch.setattr(swap, "SIDES", (4, 8))
-    monkeypatch.setattr(swap, "SEQUENCES", 12)
-    monkeypatch.setattr(swap, "TOKENS", 4)
+    monkeypatch.setattr(swap, "TOKENS", replace(swap.TOKENS, num_images=12, tokens=4))
     swap.batch_of.cache_clear()
-    swap.token_batch.cache_clear()
     yield lambda *tables: _reproduced(tmp_path, *tables)
     swap.batch_of.cache_clear()
-    swap.token_batch.cache_clear()
 
 
 def _reproduced(folder, space, *given):

@@ -7,6 +7,9 @@ from builders.work import rates
 from builders.work.origin import device_name
 from builders.work.rates import Key
 from nbzero import Bench
+from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
+from nbzero.proxies.score import score
+from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.published import IMPORTED, sample_order
 
 NAME = "scores-r1-mini-digits-std-16-0000-of-0001.parquet"
@@ -130,10 +133,32 @@ def test_archs_of_a_file_are_scored_and_another_file_is_not_mixed_in(
     assert "other settings" in capsys.readouterr().err
 
 
+def test_encoders_are_scored_on_tokens(in_this_process, rows_in, tmp_path, capsys):
+    names, out = tmp_path / "archs.txt", tmp_path / "out"
+    names.write_text(f"{FLEXIBERT.example}\n")
+    given = ["--space", "flexibert", "--members", str(names), "--out", str(out), "--base", "none"]
+    given += ["--seeds", "1", "--proxies", "grad_norm", "synflow", "naswot"]
+    assert score_shard.main([*given, "--dataset", "cola"]) == 0
+    (row,) = rows_in(only_shard(out), whole=True)
+    assert (row["arch"], row["dataset"], row["protocol"]) == (FLEXIBERT.example, "cola", "tokens-16x128")
+    tokens, labels = protocol_batch("flexibert", "cola", 1)
+    net = protocol_net(FLEXIBERT.example, PROTOCOLS["tokens-16x128"], 2, 1)
+    expected = score(net, tokens, labels, ["grad_norm", "naswot"], seed=1)
+    assert {name: row[name] for name in expected} == expected
+    assert row["synflow"] is None and "tokens" in row["failures"]
+    assert score_shard.main([*given, "--dataset", "cifar10"]) == 2
+    assert "no dataset named 'cifar10'; Known: cola, glue, " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("space", "members", "said"),
     [
-        ("flexibert", None, "networks of flexibert read tokens, and protocols have images"),
+        ("flexibert", None, "--space flexibert: its archs are not enumerated here"),
+        (
+            "flexibert",
+            FLEXIBERT.example,
+            "flexibert read tokens, and std-16-noise has images; take tokens-16x128",
+        ),
         ("darts", None, "--space darts: its archs are not enumerated here; name them by --members FILE"),
         ("r1-mini", "02012100", "members are fixed"),
         ("nbmacro", "", "has no line"),

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nbzero.errors import UsageError
+from nbzero.errors import UnknownNameError, UsageError
 from nbzero.networks.build import build_net
 from nbzero.networks.flexibert import LONGEST, VOCABULARY, encoder_net, scored_net
 from nbzero.proxies.facts import PROXIES
-from nbzero.proxies.protocol import protocol_batch
+from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
 from nbzero.proxies.score import score
 from nbzero.spaces.flexibert import BERT_OPERATIONS, FLEXIBERT
 from tests.networks.published import num_params, on_meta
@@ -203,6 +203,51 @@ def test_every_proxy_has_a_value_or_a_reason_on_tokens(arch):
     assert scores["depth"] == arch.count("-") - 1
 
 
+def test_the_protocol_of_tokens():
+    batches = [protocol_batch("flexibert", name, seed) for name in ("glue", "cola") for seed in (0, 1)]
+    for ids, labels in batches:
+        assert ids.shape == (16, 128) and ids.dtype == torch.int64
+        assert ids.min() >= 1 and VOCABULARY - 100 < ids.max() < VOCABULARY
+        assert labels.tolist() == [0, 1] * 8
+    of_glue, other_seed, of_cola, _ = (ids for ids, _ in batches)
+    assert of_glue.eq(of_cola).all() and not of_glue.eq(other_seed).all()
+    protocol = PROTOCOLS["tokens-16x128"]
+    net = protocol_net(MIXED, protocol, 2, 0)
+    again = protocol_net(MIXED, protocol, 2, 0)
+    for weight, same in zip(net.state_dict().values(), again.state_dict().values(), strict=True):
+        assert weight.equal(same)
+    assert net.blocks[0].tokens.weight.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        (("flexibert", "cifar10"), UnknownNameError, "no dataset named 'cifar10'; Known: cola, glue, mnli"),
+        (("flexibert", "colla"), UnknownNameError, "did you mean 'cola'"),
+        (("r1", "glue"), UnknownNameError, "no dataset named 'glue'"),
+        (
+            ("flexibert", "glue", 0, "std-32"),
+            UsageError,
+            "networks of flexibert read tokens, and std-32 has images; take tokens-16x128",
+        ),
+        (
+            ("nb201", "cifar10", 0, "tokens-16x128"),
+            UsageError,
+            "networks of nb201 read images, and tokens-16x128 has tokens; take std-32",
+        ),
+        (("r1-mini", "cifar10", 0, "tokens-16x128"), UsageError, "take std-16"),
+        (
+            ("flexibert", "glue", 0, None, "noise"),
+            UsageError,
+            "images='noise': networks of flexibert read tokens, which are drawn; leave images out",
+        ),
+    ],
+)
+def test_protocols_of_images_and_of_tokens_are_told_apart(given, error, said):
+    with pytest.raises(error, match=said):
+        protocol_batch(*given)
+
+
 def test_what_is_no_tokens_is_refused():
     net = build_net(MIXED)
     said = r"read int64 tokens \(B, T\), up to 512 of 0 to 30521, not "
@@ -211,7 +256,5 @@ def test_what_is_no_tokens_is_refused():
             net(given)
     with pytest.raises(UsageError, match=said):
         score(net, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), ["naswot"])
-    with pytest.raises(UsageError, match="networks of flexibert read tokens, and protocols have images"):
-        protocol_batch("flexibert", "cifar10", images="noise")
     with pytest.raises(UsageError, match=r"an arch of flexibert \(FlexiBERT\) is like"):
         build_net("bert-h64-SA.SDP.h2.f512x1-DSC.9.h4.f1024x3")

@@ -295,10 +295,18 @@ def test_what_is_no_space(given):
         score_archs(functions.length, given, **HERE)
 
 
-def test_networks_that_read_tokens_have_no_protocol():
-    space = space_with("flexibert", [IMPORTED["flexibert"].example])
-    with pytest.raises(UsageError, match="networks of flexibert read tokens, and protocols have images"):
-        score_archs(functions.naswot, space, [0], images="noise", **HERE)
+def test_networks_that_read_tokens_are_scored_on_tokens():
+    example = IMPORTED["flexibert"].example
+    space = space_with("flexibert", [example])
+    scored = score_archs(functions.answers, space, [0], "glue", **HERE)
+    tokens, labels = protocol_batch("flexibert", "glue")
+    net = protocol_net(example, PROTOCOLS["tokens-16x128"], 2, 0)
+    assert scored[example] == pytest.approx(functions.answers(net, tokens, labels))
+    assert (scored.dataset, scored.protocol) == ("glue", "tokens-16x128")
+    with pytest.raises(UsageError, match="networks of flexibert read tokens, which are drawn; leave images"):
+        score_archs(functions.answers, space, [0], "glue", images="noise", **HERE)
+    with pytest.raises(UnknownNameError, match="no dataset named 'cifar10'; Known: cola, glue, "):
+        score_archs(functions.answers, space, [0], **HERE)
 
 
 # 64 images take minutes in 20 cells of darts, or at mobilenetv2's own resolution, and seconds in these

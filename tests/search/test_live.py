@@ -7,8 +7,11 @@ import pytest
 
 from nbzero import PROXIES, Arch, Bench
 from nbzero.errors import UnknownNameError, UsageError
+from nbzero.proxies.protocol import PROTOCOLS, protocol_batch, protocol_net
+from nbzero.proxies.score import score
 from nbzero.proxies.scored import COLUMNS
 from nbzero.search import evolution, live, run
+from nbzero.spaces.flexibert import FLEXIBERT
 
 ON = ("r1-mini", "synflow", "cifar10")
 NOISE = {"images": "noise", "workers": 1}
@@ -79,6 +82,15 @@ def test_a_file_of_other_settings_is_left_as_it_is(tmp_path):
     assert path.read_bytes() == kept
 
 
+def test_encoders_are_scored_live_on_tokens():
+    with live("flexibert", "pnorm", "glue", workers=1) as objective:
+        found = objective(FLEXIBERT.example)
+    net = protocol_net(FLEXIBERT.example, PROTOCOLS["tokens-16x128"], 2, 0)
+    batch = protocol_batch("flexibert", "glue")
+    assert found == score(net, *batch, ["pnorm"])["pnorm"]
+    assert objective.name == "live pnorm, glue, tokens-16x128, seed 0"
+
+
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
@@ -92,7 +104,7 @@ def test_a_file_of_other_settings_is_left_as_it_is(tmp_path):
         ({"per_arch": True}, UsageError, "per_arch True"),
         ({"score_seed": "x"}, UsageError, "score_seed 'x'"),
         ({"out": "scores.json"}, UsageError, "it is a file that ends in .csv"),
-        ({"space": "flexibert"}, UsageError, "networks of flexibert read tokens"),
+        ({"space": "flexibert"}, UsageError, "read tokens, which are drawn; leave images out"),
     ],
 )
 def test_bad_arguments(given, error, said):
