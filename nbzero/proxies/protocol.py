@@ -177,7 +177,8 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
 
     Raises:
         UnknownNameError: no protocol of that name.
-        UsageError: no noise variant, or a space that has no protocol of ours.
+        UsageError: no noise variant, a space that has no protocol of ours, or a protocol of images for
+            networks that read tokens, or the other way round.
     """
     if images is not None and not isinstance(images, (str, os.PathLike)):
         allowed = f"a folder or file, None for NBZERO_IMAGES, or {NOISE!r}"
@@ -187,9 +188,9 @@ def protocol_named(space: str, name: str | None, images: str | Path | None = Non
         raise UsageError(
             f"images={str(images)!r}: networks of {space} read tokens, which are drawn; leave images out"
         )
-    # The protocol of a published space is the one that imported scores were computed under.
-    is_scored_here = space in NETWORKS and reads == "images"
-    standard = PUBLISHED_PROTOCOL if is_scored_here else standard_protocol(space)
+    standard = standard_protocol(space)
+    if space in NETWORKS and reads == "images":
+        standard = PUBLISHED_PROTOCOL  # theirs is the one that imported scores were computed under
     name = name or standard
     if not name:
         raise UsageError(f"{space} has no standard protocol; name one of {', '.join(PROTOCOLS)}")
@@ -214,7 +215,7 @@ def classes_of(protocol: Protocol, name: str) -> int:
     """
     if not isinstance(protocol, TokenProtocol):
         return dataset(name).num_classes
-    check_known("dataset", [name], list(dict.fromkeys(chain.from_iterable(OF_TOKENS.values()))))
+    check_known("dataset", [name], [*chain.from_iterable(OF_TOKENS.values())])
     return _NUM_CLASSES
 
 
