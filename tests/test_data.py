@@ -344,8 +344,8 @@ def images_read_once() -> Iterator[None]:
         yield
 
 
-# Of all proxies: in `make test` r1-mini and r2-mini alone. The next test has all spaces and fewer proxies.
-LARGE = {"r1", "r2", "mb", "mb-mini"}
+# Of all proxies: in `make test` the quick spaces alone. The test before has all spaces and fewer proxies.
+LARGE = {"r1", "r2", "mb", "mb-mini", "nb201"}
 AGAIN = [pytest.param(space, marks=pytest.mark.long if space in LARGE else []) for space in SCORED]
 
 

@@ -2,17 +2,21 @@
 
 import itertools
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 
 from nbzero.search.codes import PublishedCodes, codes_of
-from nbzero.search.counted import are_cells, counted_cells, counted_macro, macro_costs
+from nbzero.search.counted import Counted, are_cells, counted_cells, counted_macro, macro_costs
 from nbzero.spaces.flexibert import FLEXIBERT
 from nbzero.spaces.macro import CHOICES, grid_size
 from nbzero.spaces.nb101 import MAX_VERTICES, NB101, PAIRS
 
-CELLS = counted_cells({"params": math.inf})
+
+@cache
+def cells() -> Counted:
+    return counted_cells({"params": math.inf})
 
 
 def places_of(codes, numbers_ND):
@@ -55,22 +59,22 @@ def test_cells_of_two_inner_vertices_are_counted_as_by_hand():
         for place, edge in zip(places, edges, strict=True):
             numbers[MAX_VERTICES - 2 + place] = edge
         expected.add(codes.arch(numbers))
-    small_ND = CELLS.numbers_ND[~CELLS.numbers_ND[:, 2:5].any(axis=1)]
+    small_ND = cells().numbers_ND[~cells().numbers_ND[:, 2:5].any(axis=1)]
     assert {codes.arch(numbers) for numbers in small_ND.tolist()} == expected - {None}
     assert len(small_ND) == len(expected) - 1 == 97
 
 
 def test_cells_are_counted_each_once_and_by_their_costs():
     codes = codes_of("nb101")
-    places = places_of(codes, CELLS.numbers_ND)
-    assert len(set(places.tolist())) == len(places) == CELLS.num_archs == 1_293_208
+    places = places_of(codes, cells().numbers_ND)
+    assert len(set(places.tolist())) == len(places) == cells().num_archs == 1_293_208
     within = set(places_of(codes, counted_cells({"params": 5e6, "macs": 7e8}).numbers_ND).tolist())
     seen = set()
-    for numbers, place in zip(CELLS.numbers_ND[::2000].tolist(), places[::2000].tolist(), strict=True):
+    for numbers, place in zip(cells().numbers_ND[::2000].tolist(), places[::2000].tolist(), strict=True):
         costs = codes.costs(codes.arch(numbers))
         fits = costs["params"] <= 5e6 and costs["macs"] <= 7e8
         assert (place in within) == fits
-        assert all(CELLS.least[name] <= amount for name, amount in costs.items())
+        assert all(cells().least[name] <= amount for name, amount in costs.items())
         seen.add(fits)
     assert seen == {True, False}
 
@@ -82,7 +86,7 @@ def test_a_look_at_many_draws_sees_what_makes_an_arch(definition, look):
     rng = np.random.default_rng(0)
     drawn_ND = rng.integers(codes.sizes, size=(2000, len(codes.sizes)))
     if look is not None:
-        drawn_ND[:1000] = CELLS.numbers_ND[rng.integers(len(CELLS.numbers_ND), size=1000)]
+        drawn_ND[:1000] = cells().numbers_ND[rng.integers(len(cells().numbers_ND), size=1000)]
         drawn_ND[:1000] = [codes.changed(numbers, rng) for numbers in drawn_ND[:1000].tolist()]
     are_archs = [plain.arch(numbers) is not None for numbers in drawn_ND.tolist()]
     assert codes.may_make(drawn_ND, {}).tolist() == are_archs and 40 < sum(are_archs) < 1960

@@ -1,6 +1,7 @@
 """The ground of a search: its moves stay inside, reach what is near, and keep to a budget."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,23 +18,28 @@ from tests.importers.made import some
 EMBEDDED = Bench()
 MEASURED = EMBEDDED.objective("r1-mini", "accuracy", "cifar10").archs
 GROUNDS = {
-    "r1-mini, grid": Ground("r1-mini"),
-    "mb, grid within a budget": Ground("mb", budget={"macs": 3e7, "depth": 10}),
-    "r1-mini, members": Ground(EMBEDDED.space("r1-mini")),
-    "r1-mini, measured": Ground("r1-mini", MEASURED),
-    "nb201": Ground("nb201"),
-    "nbmacro within a budget": Ground("nbmacro", budget={"params": 2e6}),
-    "transnas-macro": Ground("transnas-macro"),
-    "darts, a table": Ground("darts", some("darts")),
-    "darts, grid": Ground("darts"),
-    "mobilenetv2": Ground("mobilenetv2", budget={"macs": 600e6}),
+    "r1-mini, grid": lambda: Ground("r1-mini"),
+    "mb, grid within a budget": lambda: Ground("mb", budget={"macs": 3e7, "depth": 10}),
+    "r1-mini, members": lambda: Ground(EMBEDDED.space("r1-mini")),
+    "r1-mini, measured": lambda: Ground("r1-mini", MEASURED),
+    "nb201": lambda: Ground("nb201"),
+    "nbmacro within a budget": lambda: Ground("nbmacro", budget={"params": 2e6}),
+    "transnas-macro": lambda: Ground("transnas-macro"),
+    "darts, a table": lambda: Ground("darts", some("darts")),
+    "darts, grid": lambda: Ground("darts"),
+    "mobilenetv2": lambda: Ground("mobilenetv2", budget={"macs": 600e6}),
 }
 each_ground = pytest.mark.parametrize("name", GROUNDS)
 
 
+@cache
+def ground_of(name: str) -> Ground:
+    return GROUNDS[name]()
+
+
 @each_ground
 def test_every_move_stays_on_the_ground_and_within_the_budget(name):
-    ground, rng = GROUNDS[name], np.random.default_rng(0)
+    ground, rng = ground_of(name), np.random.default_rng(0)
     seen = set()
     for _ in range(15):
         a, b = ground.random_arch(rng), ground.random_arch(rng)
@@ -50,7 +56,7 @@ def test_every_move_stays_on_the_ground_and_within_the_budget(name):
 
 @each_ground
 def test_the_same_generator_makes_the_same_moves(name):
-    ground = GROUNDS[name]
+    ground = ground_of(name)
     made = []
     for _ in range(2):
         rng = np.random.default_rng(1)
@@ -88,14 +94,15 @@ def differing(codes, one, other):
 
 @pytest.mark.parametrize("name", ["nb201", "nbmacro", "transnas-macro"])
 def test_a_mutation_of_a_dense_table_changes_one_decision_and_reaches_all_such_archs(name):
-    ground, codes, rng = GROUNDS.get(name) or Ground(name), codes_of(name), np.random.default_rng(0)
+    ground = ground_of(name) if name in GROUNDS else Ground(name)
+    codes, rng = codes_of(name), np.random.default_rng(0)
     arch = ground.random_arch(rng)
     near = {other for other in ground.archs if differing(codes, arch, other) == 1}
     assert {ground.mutate(arch, rng) for _ in range(600)} == near
 
 
 def test_a_mutation_of_a_sparse_table_is_one_of_the_eight_nearest():
-    ground, rng = GROUNDS["r1-mini, members"], np.random.default_rng(0)
+    ground, rng = ground_of("r1-mini, members"), np.random.default_rng(0)
     codes, arch = codes_of("r1-mini"), ground.archs[7]
     kept = codes.names.index("kept_stage")
 
@@ -109,7 +116,7 @@ def test_a_mutation_of_a_sparse_table_is_one_of_the_eight_nearest():
 
 def test_a_mutation_of_our_grid_changes_one_stage_decision_at_most():
     """One depth, one width (which may then stand elsewhere), the stem, or which stage keeps its size."""
-    ground, rng = GROUNDS["r1-mini, grid"], np.random.default_rng(0)
+    ground, rng = ground_of("r1-mini, grid"), np.random.default_rng(0)
     for _ in range(100):
         arch = ground.random_arch(rng)
         one, other = Arch.parse(arch), Arch.parse(ground.mutate(arch, rng))
@@ -123,7 +130,7 @@ def test_a_mutation_of_our_grid_changes_one_stage_decision_at_most():
 
 
 def test_a_crossover_takes_every_decision_of_a_grid_from_a_parent():
-    ground, codes, rng = GROUNDS["darts, grid"], codes_of("darts"), np.random.default_rng(3)
+    ground, codes, rng = ground_of("darts, grid"), codes_of("darts"), np.random.default_rng(3)
     for _ in range(30):
         a, b = ground.random_arch(rng), ground.random_arch(rng)
         mixed = codes.numbers(ground.crossover(a, b, rng))
@@ -137,7 +144,7 @@ def test_random_archs_are_drawn_evenly_from_a_table():
 
 
 def test_strides_of_mobilenetv2_move_and_stay_four():
-    ground, rng = GROUNDS["mobilenetv2"], np.random.default_rng(0)
+    ground, rng = ground_of("mobilenetv2"), np.random.default_rng(0)
     assert RE_SJW in ground and published_costs(RE_SJW)["flops"] < 600e6
     strides = set()
     arch = RE_SJW
@@ -156,12 +163,12 @@ def test_a_table_within_a_budget_has_exactly_the_archs_that_meet_it():
 
 def test_every_arch_of_a_published_space_is_there():
     assert len(Ground("transnas-macro")) == IMPORTED["transnas-macro"].num_members
-    every = list(itertools.islice(GROUNDS["nb201"].archs, 5))
-    assert len(GROUNDS["nb201"]) == 15_625 and all(arch in GROUNDS["nb201"] for arch in every)
+    every = list(itertools.islice(ground_of("nb201").archs, 5))
+    assert len(ground_of("nb201")) == 15_625 and all(arch in ground_of("nb201") for arch in every)
 
 
 def test_what_is_no_arch_of_the_ground():
-    grid = GROUNDS["mb, grid within a budget"]
+    grid = ground_of("mb, grid within a budget")
     for arch in ("r1-mini", 7, "mb-s32-d6w192s2-d6w192s2-d6w192s2", MEASURED[0]):
         assert arch not in grid
     assert "mb-s16-d1w192s2-d1w8s2-d1w8s2" not in grid  # widths that decrease
@@ -198,20 +205,25 @@ def test_a_budget_below_every_arch_of_a_grid_says_the_least_there_is(space, budg
 
 
 TIGHT = {
-    "r1-mini, a table": Ground("r1-mini", budget={"macs": 250_000}),
-    "r1-mini": Ground("r1-mini", budget={"macs": 300_000}),
-    "mb, a table": Ground("mb", budget={"macs": 2.7e6}),
-    "nb101, a table": Ground("nb101", budget={"params": 3e5}),
-    "nb101": Ground("nb101", budget={"macs": 3e9}),
-    "mobilenetv2": Ground("mobilenetv2", budget={"macs": 2e7}),
-    "flexibert": Ground("flexibert", budget={"depth": 3}),
+    "r1-mini, a table": lambda: Ground("r1-mini", budget={"macs": 250_000}),
+    "r1-mini": lambda: Ground("r1-mini", budget={"macs": 300_000}),
+    "mb, a table": lambda: Ground("mb", budget={"macs": 2.7e6}),
+    "nb101, a table": lambda: Ground("nb101", budget={"params": 3e5}),
+    "nb101": lambda: Ground("nb101", budget={"macs": 3e9}),
+    "mobilenetv2": lambda: Ground("mobilenetv2", budget={"macs": 2e7}),
+    "flexibert": lambda: Ground("flexibert", budget={"depth": 3}),
 }
+
+
+@cache
+def tight(name: str) -> Ground:
+    return TIGHT[name]()
 
 
 @pytest.mark.parametrize("name", TIGHT)
 def test_a_tight_budget_is_kept_and_has_moves(name, monkeypatch):
     monkeypatch.setattr(grounds, "TRIES", 1_000)  # as if more draws had made none
-    ground, rng = TIGHT[name], np.random.default_rng(0)
+    ground, rng = tight(name), np.random.default_rng(0)
     for _ in range(3):
         a, b = ground.random_arch(rng), ground.random_arch(rng)
         child = ground.mutate(a, rng)
@@ -224,7 +236,7 @@ def test_a_tight_budget_is_kept_and_has_moves(name, monkeypatch):
 
 def test_a_tight_budget_leaves_a_table_of_all_archs_within_it():
     """Of any arch of the table every edit within the budget is there too, and the smallest arch is."""
-    ground = TIGHT["r1-mini, a table"]
+    ground = tight("r1-mini, a table")
     assert "r1-mini-s4-d1w4s2-d1w4s2-d1w4s2" in ground and len(set(ground.archs)) == len(ground.archs)
     for arch in ground.archs:
         parsed = Arch.parse(arch)
@@ -257,7 +269,7 @@ def test_options_are_drawn_as_one_after_the_other(name):
 def test_a_walk_comes_to_every_option_as_often(monkeypatch):
     """Of FlexiBERT two layers alone are within the budget; each of their decisions is even."""
     monkeypatch.setattr(grounds, "STEPS", 200)
-    ground, rng = TIGHT["flexibert"], np.random.default_rng(0)
+    ground, rng = tight("flexibert"), np.random.default_rng(0)
     numbers_ND = np.array([ground.numbers(ground._walked(rng)) for _ in range(120)])
     assert not numbers_ND[:, 9:].any()
     for column_N, size in zip(numbers_ND.T[:9], ground.sizes, strict=False):
@@ -280,7 +292,7 @@ def test_numbers_that_make_no_arch_are_mended_by_decisions_of_a_random_one(monke
 
 
 def test_a_cell_without_a_change_of_one_decision_moves_to_a_random_one():
-    ground, rng = TIGHT["nb101"], np.random.default_rng(0)
+    ground, rng = tight("nb101"), np.random.default_rng(0)
     alone = "nb101-output.0"
     assert alone in ground
     assert len({ground.mutate(alone, rng) for _ in range(4)} - {alone}) == 4
