@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nbzero.search.history import History
 
 STRATEGIES = ("random", "evolution", "reinforcement", "swap_nas", "swap_nas_sized")
-BATCHED = ("random", "evolution", "reinforcement")
+IN_PAIRS = ("swap_nas", "swap_nas_sized")  # a cycle asks for two archs
 TOP_K = "top_k"
 DATASET = "cifar10"
 SHOWN = ("evaluation", "arch", "score", "clock_s")
@@ -101,7 +102,10 @@ def search(
     batch: Annotated[
         int | None,
         typer.Option(
-            "--batch", min=1, metavar="N", help="Of --live: archs asked for at once. Default: one per worker."
+            "--batch",
+            min=1,
+            metavar="N",
+            help="Of --live: archs asked for at once (swap_nas: pairs). Default: work for all workers.",
         ),
     ] = None,
     picture: Annotated[
@@ -220,13 +224,11 @@ def _live(
     from nbzero.search.live import live
     from nbzero.search.run import STRATEGIES, run
 
-    chosen: Any = STRATEGIES[strategy]
-    if strategy in BATCHED:
-        chosen = functools.partial(chosen, batch=batch or workers or num_cores())
-    elif batch is not None:
-        raise UsageError(
-            f"--batch with --strategy {strategy}, which asks for its children at once; leave it out"
-        )
+    if batch is None:
+        batch = workers or num_cores()
+        if strategy in IN_PAIRS:
+            batch = math.ceil(batch / 2)
+    chosen: Any = functools.partial(STRATEGIES[strategy], batch=batch)
     with live(space, objective, dataset, workers=workers, **proxy) as sought:
         return run(space, sought, chosen, **how, show_progress=True)
 

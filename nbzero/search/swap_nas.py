@@ -19,7 +19,14 @@ Member = tuple[float, str]  # score and arch
 CROSSED = 0.5  # of the cycles
 
 
-def swap_nas(ground: Ground, rng: np.random.Generator, *, population: int = 64, mutations: int = 2) -> Asking:
+def swap_nas(
+    ground: Ground,
+    rng: np.random.Generator,
+    *,
+    population: int = 64,
+    mutations: int = 2,
+    batch: int = 1,
+) -> Asking:
     """SWAP-NAS.
 
     The first `population` archs are random. In each cycle half of them are drawn. The parent is the best, or,
@@ -33,19 +40,26 @@ def swap_nas(ground: Ground, rng: np.random.Generator, *, population: int = 64, 
         rng: of all draws.
         population: archs that live, at least 4.
         mutations: children of a parent.
+        batch: cycles that go on side by side. All draw from one population. Their children are asked for at
+            once, `batch * mutations` of them; then the best of each parent's joins.
 
     Raises:
         NothingFoundError: one arch, which has no moves.
-        UsageError: a population below 4, mutations below 1.
+        UsageError: a population below 4, mutations or batch below 1.
 
     Source: Peng et al., ICLR 2024, arXiv:2403.04161.
     """
     check_moves(ground, "swap_nas")
-    yield from _cycles(ground, rng, population, mutations, None)
+    yield from _cycles(ground, rng, population, mutations, batch, None)
 
 
 def swap_nas_sized(
-    ground: Ground, rng: np.random.Generator, *, population: int = 64, mutations: int = 2
+    ground: Ground,
+    rng: np.random.Generator,
+    *,
+    population: int = 64,
+    mutations: int = 2,
+    batch: int = 1,
 ) -> Asking:
     """SWAP-NAS with its preference for a model size, which adapts to the search.
 
@@ -60,7 +74,7 @@ def swap_nas_sized(
     check_moves(ground, "swap_nas_sized")
     if "params" not in ground.fixed:
         raise UsageError(f"swap_nas_sized prefers a number of params, which {ground.space} does not fix")
-    yield from _cycles(ground, rng, population, mutations, _Sizes(ground))
+    yield from _cycles(ground, rng, population, mutations, batch, _Sizes(ground))
 
 
 class _Sizes:
@@ -99,10 +113,16 @@ class _Sizes:
 
 
 def _cycles(
-    ground: Ground, rng: np.random.Generator, population: int, mutations: int, sizes: _Sizes | None
+    ground: Ground,
+    rng: np.random.Generator,
+    population: int,
+    mutations: int,
+    batch: int,
+    sizes: _Sizes | None,
 ) -> Asking:
     """The search; with sizes members are compared by them, else by their scores."""
     population, mutations = whole("population", population, 4), whole("mutations", mutations, 1)
+    batch = whole("batch", batch, 1)
 
     def compared(member: Member) -> float:
         return member[0] if sizes is None else sizes.compared(member)
@@ -116,14 +136,23 @@ def _cycles(
 
     alive = yield from scored([ground.random_arch(rng) for _ in range(population)])
     while True:
-        half = rng.choice(population, population // 2, replace=False).tolist()
-        drawn = sorted((alive[place] for place in half), key=compared, reverse=True)
-        parent = drawn[0]
-        if rng.random() < CROSSED:
-            a, b = drawn[0][1], drawn[1][1]
-            mixes = [ground.crossover(a, b, rng), ground.crossover(b, a, rng)]
-            parent = max((yield from scored(mixes)), key=compared)
-        children = [ground.mutate(parent[1], rng) for _ in range(mutations)]
-        best = max((yield from scored(children)), key=compared)
-        alive.append(best)
-        alive.remove(min(alive, key=compared))
+        parents: list[Member | None] = []  # None: the better of two mixes, which are to be scored
+        mixes: list[str] = []
+        for _ in range(batch):
+            half = rng.choice(population, population // 2, replace=False).tolist()
+            best, second, *_ = sorted((alive[place] for place in half), key=compared, reverse=True)
+            if rng.random() < CROSSED:
+                mixes += [ground.crossover(a[1], b[1], rng) for a, b in ((best, second), (second, best))]
+                parents.append(None)
+            else:
+                parents.append(best)
+        mixed = iter((yield from scored(mixes)) if mixes else [])
+        children = []
+        for parent in parents:
+            if parent is None:
+                parent = max(next(mixed), next(mixed), key=compared)
+            children += [ground.mutate(parent[1], rng) for _ in range(mutations)]
+        members = yield from scored(children)
+        for start in range(0, len(members), mutations):
+            alive.append(max(members[start : start + mutations], key=compared))
+            alive.remove(min(alive, key=compared))

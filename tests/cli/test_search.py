@@ -1,10 +1,13 @@
 """The command search: the API's answer, its files, and what it refuses."""
 
+import importlib
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from nbzero import Bench
+from nbzero.proxies import workers
 from nbzero.search import History, run, top_k
 from tests.cli.asking import answer, ask
 
@@ -84,6 +87,18 @@ def test_live_scores_networks_of_the_grid(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("strategy", "given", "batch"),
+    [("random", [], 3), ("swap_nas", [], 2), ("swap_nas_sized", ["--batch", "5"], 5)],
+)
+def test_live_asks_for_as_many_at_once_as_workers_have_to_do(strategy, given, batch, monkeypatch):
+    monkeypatch.setattr(workers, "num_cores", lambda: 3)
+    live_search = importlib.import_module("nbzero.search.live")  # the name alone is the function
+    monkeypatch.setattr(live_search, "live", lambda *args, **settings: nullcontext(len))
+    asked = ("search", "r1-mini", "-o", "synflow", "--live", "-n", "4", "--strategy", strategy, *given)
+    assert f"{strategy}(batch={batch}), seed 0, 4 evaluations" in answer(*asked)["title"]
+
+
+@pytest.mark.parametrize(
     ("args", "status", "said"),
     [
         (("-o", "naswot", "--budget", "macs=5"), 1, "none of 1,000 archs of r1-mini is within macs <= 5"),
@@ -120,11 +135,6 @@ def test_live_scores_networks_of_the_grid(tmp_path):
         ),
         (("-o", "sjw", "--live"), 2, "no proxy named 'sjw'"),
         (("-o", "zen", "--live", "--strategy", "best"), 2, "no strategy named 'best'"),
-        (
-            ("-o", "zen", "--live", "--strategy", "swap_nas", "--batch", "2"),
-            2,
-            "--batch with --strategy",
-        ),
         (("-o", "naswot", "-n", "0"), 2, "Input should be greater than or equal to 1"),
     ],
 )

@@ -1,6 +1,7 @@
 """Strategies: each against its algorithm written plainly, and what all have in common."""
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -229,6 +230,47 @@ def test_swap_nas_keeps_the_best_and_removes_the_worst():
     archs = asked(strategy, CELLS, convolutions, 300)
     best = np.maximum.accumulate([convolutions(arch) for arch in archs])
     assert best[-1] == 18 and best[3] < 18  # every edge a 3x3 convolution
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_swap_nas_as_written_plainly(batch):
+    """Cycle by cycle; those of a batch see one population, and ask for their mixes, then their children."""
+    found = asked(
+        functools.partial(swap_nas, population=8, mutations=2, batch=batch), CELLS, convolutions, 200
+    )
+    rng = np.random.default_rng(0)
+    plain = [CELLS.random_arch(rng) for _ in range(8)]
+    alive = list(plain)
+    while len(plain) < 200:
+        parents, mixes = [], []
+        for _ in range(batch):
+            drawn = [alive[place] for place in rng.choice(8, 4, replace=False)]
+            drawn.sort(key=convolutions, reverse=True)
+            if rng.random() < 0.5:
+                first, second = CELLS.crossover(*drawn[:2], rng), CELLS.crossover(*drawn[1::-1], rng)
+                mixes += [first, second]
+                parents.append(second if convolutions(second) > convolutions(first) else first)
+            else:
+                parents.append(drawn[0])
+        families = [[CELLS.mutate(parent, rng) for _ in range(2)] for parent in parents]
+        plain += [*mixes, *itertools.chain(*families)]
+        for one, other in families:
+            alive.append(other if convolutions(other) > convolutions(one) else one)
+            alive.remove(min(alive, key=convolutions))
+    assert found == plain[:200]
+
+
+@pytest.mark.parametrize("name", ["swap_nas", "swap_nas_sized"])
+def test_cycles_side_by_side_ask_at_once(name):
+    asking = STRATEGIES[name](CELLS, np.random.default_rng(0), population=8, mutations=3, batch=5)
+    archs, sizes = next(asking), []
+    for _ in range(40):
+        archs = asking.send(tuple(map(convolutions, archs)))
+        sizes.append(len(archs))
+    assert sizes.count(15) >= 20 and max(sizes) == 15  # the children; mixes are fewer, two of a cycle
+    assert all(size % 2 == 0 and size <= 10 for size in sizes if size != 15)
+    with pytest.raises(UsageError, match="batch 0; it is a whole number from 1"):
+        next(STRATEGIES[name](CELLS, np.random.default_rng(0), batch=0))
 
 
 def test_top_k_asks_for_the_best_of_its_guide_first():
