@@ -19,7 +19,7 @@ import numpy as np
 from builders.reproductions.context import Context
 from builders.reproductions.results import Result, spearman_row
 from builders.reproductions.scoring import Scored
-from builders.reproductions.searching import Judged, searched, signals_of
+from builders.reproductions.searching import Judged, ballots_of, searched, signals_of
 from builders.reproductions.wrcor import all_names, rows_of
 from nbzero.bench import Bench
 from nbzero.errors import NothingFoundError, UsageError
@@ -125,7 +125,8 @@ def table_8(context: Context) -> list[Result]:
         return rows
     said = f"among {len(scored):,} archs that are drawn, where the paper scores what is asked for"
     for name, scores in signals_of(scored):
-        rows += searched("wrcor-8", SPACE, name, scores, _judged(context, list(scored)), protocol, said)
+        judged, ballots = _judged(context, list(scored)), ballots_of(scored, name)
+        rows += searched("wrcor-8", SPACE, name, scores, judged, protocol, said, ballots)
     return rows
 
 

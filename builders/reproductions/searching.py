@@ -8,8 +8,10 @@
     swap-nas    SWAP-NAS on the 1,000 cells of DARTS that were trained
 
 A network of NAS-Bench-201 stands for its isomorphism class: it alone is scored, with the images of CIFAR-10.
-With fewer classes than there are the search is among the archs of these. Votes are Copeland scores among
-all archs that can be found. The test accuracy judges what was found, and chooses nothing.
+With fewer classes than there are the search is among the archs of these. By a vote random search and
+evolution compare archs in pairs, as the authors do (`builders.reproductions.voting`). Reinforcement learning
+needs a number, and has Copeland scores among all archs that can be found. The test accuracy judges what was
+found, and chooses nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from builders.reproductions.context import SEED_OF_SAMPLE, SPACE, Context
 from builders.reproductions.results import Result, joined
 from builders.reproductions.scoring import Scored, counted
 from builders.reproductions.swap import darts_scores
+from builders.reproductions.voting import Ballot, found_by_vote
 from builders.reproductions.wrcor import SHORT, TRAINED, accuracy, column
 from nbzero.bench import Bench
 from nbzero.errors import NothingFoundError
@@ -66,6 +69,7 @@ SECONDS = {"ValAcc": 105_992, "WRCor": 2_412, "ZeroCost": 5_474, "SJW": 5_825}
 NUM_TIMED = 20  # networks
 WRCOR = counted(["wrcor"])[0]  # counted as the authors do
 VOTES = ("ZeroCost", "SJW")
+IN_PAIRS, COPELAND = "votes in pairs", "votes as Copeland scores"
 MAX_MACS = 600e6
 FOUND = {"params (M)": 10.8, "FLOPs (M)": 592.0}  # of the paper's RE-SJW
 LIVE_EVALUATIONS = 5000
@@ -99,7 +103,8 @@ def table_9(context: Context) -> list[Result]:
     for name, scores in guides.items():
         for number, dataset in enumerate(DATASETS):
             other = "" if dataset == "cifar10" else "scores of CIFAR-10 images"
-            rows += _searched(context, name, scores, number, protocol, joined(note, other))
+            said = joined(note, other)
+            rows += _searched(context, name, scores, number, protocol, said, ballots_of(scored, name))
     return rows
 
 
@@ -172,29 +177,51 @@ def _scored_classes(context: Context) -> tuple[Scored, str]:
 
 
 def signals_of(scored: Scored) -> Iterator[tuple[str, Scores]]:
-    """WRCor and the votes, of those whose scores are there."""
+    """WRCor and the votes, these as Copeland scores, of those whose scores are there."""
     archs = list(scored)
     there = scored[archs[0]]
-    wrcor = WRCOR if WRCOR in there else "wrcor"
+    wrcor = _wrcor_of(scored)
     if wrcor in there:
         yield "WRCor", {arch: scored[arch][wrcor] for arch in archs}
     for name in VOTES:
-        experts = [wrcor if expert == "wrcor" else expert for expert in EXPERTS[name.lower()]]
+        experts = _experts_of(scored, name)
         if all(expert in there for expert in experts):
             values_PN = np.array([column(scored, archs, expert) for expert in experts])
             votes = combined(ranked_columns(values_PN, "majority"), "majority")
             yield name, dict(zip(archs, votes.tolist(), strict=True))
 
 
+def ballots_of(scored: Scored, name: str) -> dict[str, Ballot] | None:
+    """The ballots of a vote by arch; None for what is none."""
+    if name not in VOTES:
+        return None
+    experts = _experts_of(scored, name)
+    return {arch: Ballot([scores[expert] for expert in experts]) for arch, scores in scored.items()}
+
+
+def _experts_of(scored: Scored, vote: str) -> list[str]:
+    return [_wrcor_of(scored) if expert == "wrcor" else expert for expert in EXPERTS[vote.lower()]]
+
+
+def _wrcor_of(scored: Scored) -> str:
+    return WRCOR if WRCOR in next(iter(scored.values())) else "wrcor"
+
+
 def _searched(
-    context: Context, name: str, signal: Scores, number: int, protocol: str, note: str
+    context: Context,
+    name: str,
+    signal: Scores,
+    number: int,
+    protocol: str,
+    note: str,
+    ballots: Mapping[str, Ballot] | None = None,
 ) -> Iterator[Result]:
     """The rows of one signal on one data set: the test accuracy of what is found."""
     archs, dataset = list(signal), DATASETS[number]
     test = dict(zip(archs, accuracy(context, archs, dataset, TRAINED, "test").tolist(), strict=True))
     paper = {row: of_row[number] for row, of_row in PAPER.items()}
     judged = {dataset: Judged(test, paper)}
-    yield from searched("wrcor-9", SPACE, name, signal, judged, protocol, note)
+    yield from searched("wrcor-9", SPACE, name, signal, judged, protocol, note, ballots)
 
 
 class Judged(NamedTuple):
@@ -217,16 +244,24 @@ def searched(
     judged: Mapping[str, Judged],
     protocol: str,
     note: str,
+    ballots: Mapping[str, Ballot] | None = None,
 ) -> Iterator[Result]:
     """The rows of the paper's three strategies by one signal, among the archs that have it.
 
     Args:
         name: of the signal.
         judged: by what the row is called.
+        ballots: of a vote. Reinforcement learning has the signal.
     """
-    ground = Ground(space_with(space, list(signal)))
+    ground, said = Ground(space_with(space, list(signal))), note
     for letter, strategy in LETTERS.items():
-        archs = _found(ground, signal.__getitem__, STRATEGIES[strategy])
+        if ballots is not None:
+            note = joined(said, COPELAND if letter == "RL" else IN_PAIRS)
+        if ballots is None or letter == "RL":
+            archs = _found(ground, signal.__getitem__, STRATEGIES[strategy])
+        else:
+            voting = partial(found_by_vote, ground, ballots, STRATEGIES[strategy], EVALUATIONS)
+            archs = [voting(seed) for seed in range(RUNS)]
         for label, (accuracy_of, paper) in judged.items():
             found = np.array([accuracy_of[arch] for arch in archs])
             row, figure = f"{letter}-{name}, {label}", paper[f"{letter}-{name}"] / 100

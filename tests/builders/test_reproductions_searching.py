@@ -68,9 +68,15 @@ def test_one_network_of_a_class_is_scored_and_stands_for_it(reproduce, tmp_path,
     votes = copeland(np.array(columns, np.float64))
     test = bench.table("nb201", ["arch", "test_acc"], "cifar10", "nb201-200-mean")
     of = dict(zip(test["arch"], test["test_acc"], strict=True))
-    row = rows["RE-ZeroCost, cifar10"]
     winners = [of[arch] for arch, vote in zip(archs, votes, strict=True) if vote == votes.max()]
-    assert min(winners) <= row.ours <= max(winners) and row.n == len(archs)
+    for letter, how in {
+        "R": "votes in pairs",
+        "RL": "votes as Copeland scores",
+        "RE": "votes in pairs",
+    }.items():
+        row = rows[f"{letter}-ZeroCost, cifar10"]
+        assert min(winners) <= row.ours <= max(winners) and row.n == len(archs)
+        assert row.note.endswith(f"; {how}")
     assert "scores of CIFAR-10 images" in rows["RE-ZeroCost, cifar100"].note
     seconds = rows["seconds an evaluation, ZeroCost"]
     assert (seconds.paper, seconds.n) == (5.474, 1) and seconds.ours > 0
