@@ -228,7 +228,8 @@ def _live(
         batch = workers or num_cores()
         if strategy in IN_PAIRS:
             batch = math.ceil(batch / 2)
-    chosen: Any = functools.partial(STRATEGIES[strategy], batch=batch)
+    asking: Any = STRATEGIES[strategy]
+    chosen = functools.partial(asking, batch=batch)
     with live(space, objective, dataset, workers=workers, **proxy) as sought:
         return run(space, sought, chosen, **how, show_progress=True)
 
