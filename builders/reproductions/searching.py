@@ -253,19 +253,19 @@ def searched(
         judged: by what the row is called.
         ballots: of a vote. Reinforcement learning has the signal.
     """
-    ground, said = Ground(space_with(space, list(signal))), note
+    ground = Ground(space_with(space, list(signal)))
     for letter, strategy in LETTERS.items():
-        if ballots is not None:
-            note = joined(said, COPELAND if letter == "RL" else IN_PAIRS)
-        if ballots is None or letter == "RL":
-            archs = _found(ground, signal.__getitem__, STRATEGIES[strategy])
+        if ballots is None:
+            archs, how = _found(ground, signal.__getitem__, STRATEGIES[strategy]), ""
+        elif letter == "RL":
+            archs, how = _found(ground, signal.__getitem__, STRATEGIES[strategy]), COPELAND
         else:
             voting = partial(found_by_vote, ground, ballots, STRATEGIES[strategy], EVALUATIONS)
-            archs = [voting(seed) for seed in range(RUNS)]
+            archs, how = [voting(seed) for seed in range(RUNS)], IN_PAIRS
         for label, (accuracy_of, paper) in judged.items():
             found = np.array([accuracy_of[arch] for arch in archs])
             row, figure = f"{letter}-{name}, {label}", paper[f"{letter}-{name}"] / 100
-            yield _of_runs(table, row, figure, found, len(signal), protocol, note)
+            yield _of_runs(table, row, figure, found, len(signal), protocol, joined(note, how))
 
 
 def _found(
