@@ -17,11 +17,14 @@ last] of each run of equal keys; the seed of what has none is 0. A column is one
 
     {"dtype", "offset", "count"}              numbers, NaN for null; a nullable integer is stored as float32
     {"texts", "codes": {numbers}}             texts by position in a list; -1 for null
+    {"packed": {numbers, uint8}, "codes"}     the same of many or long texts: their list as JSON by zlib,
+                                              which opening the index leaves alone
     {"bytes": {numbers, uint8}}               texts that hardly repeat (arch): UTF-8 joined by newlines;
                                               of many rows also "starts" and "slots", as
                                               `nbzero.release.strings` says
     {"ends": {numbers}, "values": {numbers}}  lists: row i holds values[ends[i - 1] : ends[i]]
 
+Codes take as few bytes as their texts allow. Columns of equal bytes share one array.
 Of all but the archs it has no space, dataset and arch: the index is of one space, a table of one data set,
 and the arch follows from arch_id.
 """
@@ -32,7 +35,9 @@ import itertools
 import json
 import mmap
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -40,7 +45,7 @@ from nbzero.errors import ReleaseError
 from nbzero.release import strings
 from nbzero.release.reading import open_regular
 from nbzero.release.schema import KEYS, WHERE, Table
-from nbzero.release.structure import CODES, check_header
+from nbzero.release.structure import CODES, check_header, checked_texts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,6 +53,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
+LONG = 1 << 14  # characters of a column's distinct texts, above which they are packed
+UNPACKED = 1 << 28  # bytes of such texts at most
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
 
 
@@ -79,17 +86,18 @@ def build_index(space: str, tables: Mapping[str, pa.Table], sources: Mapping[str
         for field in table.schema:
             if name == "archs" or field.name not in WHERE:
                 columns[field.name] = _column(arrays, table, field)
-        described[name] = {"rows": table.num_rows, "groups": _groups(name, table), "columns": columns}
+        described[name] = {"rows": table.num_rows, "groups": groups_of(name, table), "columns": columns}
     header = {"space": space, "sources": dict(sources), "tables": described}
     return _with_header(header, b"".join(arrays.chunks))
 
 
 class _Arrays:
-    """The bytes of the arrays, one after the other."""
+    """The bytes of the arrays, one after the other; equal ones once."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         self.size = 0
+        self._places: dict[tuple[str, bytes], dict[str, Any]] = {}
 
     def put(self, values: npt.ArrayLike, dtype: str) -> dict[str, Any]:
         """Add an array; where it lies, counted from the first one."""
@@ -97,11 +105,13 @@ class _Arrays:
 
         array = np.ascontiguousarray(values, dtype=dtype)
         data = array.tobytes()
-        chunk = data + bytes(-len(data) % ALIGN)
-        place = {"dtype": dtype, "offset": self.size, "count": len(array)}
-        self.chunks.append(chunk)
-        self.size += len(chunk)
-        return place
+        key = dtype, sha256(data).digest()
+        if key not in self._places:
+            chunk = data + bytes(-len(data) % ALIGN)
+            self._places[key] = {"dtype": dtype, "offset": self.size, "count": len(array)}
+            self.chunks.append(chunk)
+            self.size += len(chunk)
+        return self._places[key]
 
 
 def _column(arrays: _Arrays, table: pa.Table, field: pa.Field) -> dict[str, Any]:
@@ -118,7 +128,11 @@ def _column(arrays: _Arrays, table: pa.Table, field: pa.Field) -> dict[str, Any]
         return found
     if kind == "string":
         texts, codes = _coded(values.to_pylist())
-        return {"texts": texts, "codes": arrays.put(codes, "<i4")}
+        places = arrays.put(codes, _smallest(len(texts)))
+        if sum(map(len, texts)) <= LONG:
+            return {"texts": texts, "codes": places}
+        packed = zlib.compress(json.dumps(texts).encode(), 9)
+        return {"packed": arrays.put(np.frombuffer(packed, np.uint8), "<u1"), "codes": places}
     if kind.startswith("list"):
         lists = values.to_pylist()
         ends = np.cumsum(list(map(len, lists)), dtype=np.int64)
@@ -138,7 +152,14 @@ def _coded(listed: list[str | None]) -> tuple[list[str], list[int]]:
     return texts, list(map(places.__getitem__, listed))
 
 
-def _groups(name: str, table: pa.Table) -> list[list[Any]]:
+def _smallest(num_texts: int) -> str:
+    """The type of the fewest bytes that has every code from -1 on."""
+    if num_texts <= 1 << 7:
+        return "<i1"
+    return "<i2" if num_texts <= 1 << 15 else "<i4"
+
+
+def groups_of(name: str, table: pa.Table) -> list[list[Any]]:
     """The header's "groups" of a table; none of archs."""
     kind: Any = name.split("/")[0]
     if kind == "archs":
@@ -175,6 +196,15 @@ def _moved(node: Any, start: int) -> Any:
     return moved
 
 
+def _inflated(packed: memoryview) -> bytes:
+    """What zlib packed; ValueError where it is too much or breaks off."""
+    packer = zlib.decompressobj()
+    found = packer.decompress(packed, UNPACKED)
+    if not packer.eof:
+        raise ValueError(f"packed texts break off, or are more than {UNPACKED} bytes")
+    return found
+
+
 class Index:
     """An opened index: every array is a read-only view of the mapped file.
 
@@ -201,6 +231,7 @@ class Index:
         self.space: str = header["space"]
         self.sources: dict[str, str] = header["sources"]
         self.tables: dict[str, dict[str, Any]] = header["tables"]
+        self._unpacked: dict[tuple[str, str], list[str]] = {}
 
     def damaged(self, why: str) -> ReleaseError:
         """The error for an index that is not what this module says."""
@@ -229,8 +260,20 @@ class Index:
 
     def texts(self, table: str, column: str) -> tuple[list[str], memoryview]:
         """The distinct texts of a column and each row's position among them, -1 for null."""
-        described = self._described(table, column, "texts")
-        return described["texts"], self._array(described["codes"])
+        described = self._described(table, column, "codes")
+        texts = described["texts"] if "texts" in described else self._unpack(table, column)
+        return texts, self._array(described["codes"])
+
+    def _unpack(self, table: str, column: str) -> list[str]:
+        """The distinct texts of a column that has them packed; unpacked once."""
+        if (table, column) not in self._unpacked:
+            place = self._described(table, column, "packed")["packed"]
+            try:
+                texts = checked_texts(json.loads(_inflated(self._array(place))))
+            except (zlib.error, ValueError, RecursionError) as error:
+                raise self.damaged(f"column {column} of {table}: {error}") from error
+            self._unpacked[table, column] = texts
+        return self._unpacked[table, column]
 
     def lines(self, table: str, column: str) -> Sequence[str]:
         """A text column that hardly repeats, one string a row."""

@@ -13,7 +13,15 @@ from typing import Any
 from nbzero.errors import UsageError, quoted
 from nbzero.release.schema import KEYS, NAME_RULE, TABLES, WITHOUT_DATASET, is_name
 
-CODES = {"<u1": "B", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}  # of memoryview.cast
+CODES = {
+    "<u1": "B",
+    "<i1": "b",
+    "<i2": "h",
+    "<i4": "i",
+    "<i8": "q",
+    "<f4": "f",
+    "<f8": "d",
+}  # of memoryview.cast
 
 
 def check_header(header: Any, size: int) -> None:
@@ -29,6 +37,14 @@ def check_header(header: Any, size: int) -> None:
         _check_table(name, table, size)
     if "bytes" not in tables["archs"]["columns"].get("arch", {}):
         raise UsageError("its archs have no strings")
+
+
+def checked_texts(texts: Any) -> list[str]:
+    """The texts of a column; UsageError where they are no list of texts that can be shown."""
+    for text in _expect(texts, list, "texts"):
+        if not _expect(text, str, "a text").isprintable():
+            raise UsageError(f"a text {quoted(text)} with characters that cannot be shown")
+    return list(texts)
 
 
 def check_place(place: Any, size: int) -> int:
@@ -65,9 +81,10 @@ def _check_table(name: str, table: Any, size: int) -> None:
 def _check_column(described: dict[str, Any], size: int) -> int | None:
     """How many rows a column has; None where only reading it would tell."""
     if "texts" in described:
-        for text in _expect(described["texts"], list, "texts"):
-            if not _expect(text, str, "a text").isprintable():
-                raise UsageError(f"a text {quoted(text)} with characters that cannot be shown")
+        checked_texts(described["texts"])
+        return check_place(described.get("codes"), size)
+    if "packed" in described:
+        check_place(described["packed"], size)
         return check_place(described.get("codes"), size)
     if "ends" in described:
         check_place(described.get("values"), size)

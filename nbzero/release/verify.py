@@ -26,8 +26,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbzero.errors import ReleaseError, count_of
+from nbzero.release.compared import first_difference
 from nbzero.release.derived import stale
-from nbzero.release.index import build_index, index_path, sort_keys
+from nbzero.release.index import Index, index_path, sort_keys
 from nbzero.release.latencies import check_setups
 from nbzero.release.manifest import MANIFEST, Release
 from nbzero.release.places import check_places
@@ -167,10 +168,9 @@ def _check_index(release: Release, space: str, tables: Mapping[TableKey, pa.Tabl
             named[f"{kind}/{dataset}" if dataset else kind] = table
             source = path_of(kind, of, dataset)
             sources[source] = release.manifest.files[source].sha256
-    with release.file(path) as file:
-        data = file.read()
-    if data != build_index(space, named, sources):
-        raise ReleaseError(f"{path} differs from the Parquet files it is derived from; {AGAIN}")
+    difference = first_difference(Index(path, release.file(path)), named, sources)
+    if difference is not None:
+        raise ReleaseError(f"{path} differs from the Parquet files it is derived from: {difference}; {AGAIN}")
     return [f"{path}: equals its {count_of(len(named), 'table')}"]
 
 

@@ -14,6 +14,7 @@ import os
 import shutil
 import tarfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ from builders.work.commit import commit_release
 from nbzero import Bench, ReleaseError
 from nbzero.errors import OutputError, UsageError
 from nbzero.files import write_whole
+from nbzero.release import index
 from nbzero.release.index import Index, build_index, index_path
 from nbzero.release.manifest import MANIFEST, NEXT, Manifest, Parent, Release, Version, parse_version
 from nbzero.release.schema import KEYS, TABLES, WHERE, check_rows, parse_path, path_of, safe_path
@@ -517,13 +519,23 @@ def test_an_index_that_points_outside_itself(tmp_path: Path, place: Any) -> None
         Index(tmp_path / "x").numbers("archs", "macs")
 
 
-def test_the_byte_layout_is_the_one_written_down(release: Path) -> None:
+@pytest.mark.parametrize("long", [0, index.LONG])
+def test_the_byte_layout_is_the_one_written_down(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
     """An index read by hand, from the module's description alone."""
+    monkeypatch.setattr(index, "LONG", long)
+    release = copied
+    rewritten(release, RUNS_FILE, lambda rows: rows)
     data = (release / index_path("r1-mini")).read_bytes()
+    assert (b'"packed"' in data) == (long == 0)
     assert data[:8] == b"NBZIDX1\n"
     header = json.loads(data[16 : 16 + int.from_bytes(data[8:16], "little")])
     assert header["space"] == "r1-mini"
     assert header["sources"][RUNS_FILE] == hashlib.sha256((release / RUNS_FILE).read_bytes()).hexdigest()
+
+    def unpacked(packed: Any) -> Any:
+        return json.loads(zlib.decompress(packed.tobytes()))
 
     def array(place: Any) -> Any:
         assert place["offset"] % 64 == 0
@@ -538,8 +550,9 @@ def test_the_byte_layout_is_the_one_written_down(release: Path) -> None:
         for column, place in table["columns"].items():
             if "bytes" in place:
                 values = array(place["bytes"]).tobytes().decode().split("\n")
-            elif "texts" in place:
-                values = [place["texts"][code] if code >= 0 else None for code in array(place["codes"])]
+            elif "codes" in place:
+                texts = place["texts"] if "texts" in place else unpacked(array(place["packed"]))
+                values = [texts[code] if code >= 0 else None for code in array(place["codes"])]
             elif "ends" in place:
                 ends = [0, *array(place["ends"])]
                 values = [array(place["values"])[a:b].tolist() for a, b in itertools.pairwise(ends)]
