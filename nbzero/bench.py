@@ -215,7 +215,7 @@ class Bench:
                 `arrow("predictions", space, dataset)` has those of every arch, `predicted` of a record one,
                 and `surrogate` makes those of any grid point.
             dataset: needed for columns of runs and scores.
-            recipe: may be left out where the release has only one for this space and dataset.
+            recipe: None is the only one that has runs; of several in r1 to mb-mini it is cpu-16px-4.
             protocol: None is the space's standard one.
             seed: of runs and scores; None is 0. "mean" is over all seeds. It needs the same ones for every
                 arch that has any, because averaging more seeds for some archs than for others biases a
@@ -327,7 +327,7 @@ class Bench:
 
         Raises:
             UnknownNameError: a space, dataset or recipe that does not exist, or a recipe without runs there.
-            UsageError: an imported space; several recipes and none named.
+            UsageError: an imported space; no recipe where one has to be named.
             NothingFoundError: runs of fewer than 20 networks, or no surrogate was fitted on them.
         """
         from nbzero.surrogate import surrogate_of
@@ -349,7 +349,7 @@ class Bench:
         """The archs of a space that have an accuracy, which every function of `nbzero.judge` reads.
 
         Args:
-            recipe: may be left out where the release has only one for this space and dataset.
+            recipe: None is the only one that has runs; of several in r1 to mb-mini it is cpu-16px-4.
             proxies: names; None is every proxy that the release looked for on an arch of the pool; an empty
                 list is the costs alone.
             orient: multiply each proxy by its registry direction, so that higher is better; False leaves the
@@ -361,7 +361,7 @@ class Bench:
         Raises:
             UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
             NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores.
-            UsageError: several recipes and none named; another split; a condition that cannot be read.
+            UsageError: no recipe where one has to be named; another split; a condition that cannot be read.
         """
         from nbzero.judge.pool import pool_of
 
@@ -662,8 +662,8 @@ class Bench:
 
         The name of a stored proxy in place of scores is the report of that one.
 
-        The data set may be left out where the release has runs of the space on one alone, or on the one that
-        `score_archs` made the scores on.
+        The data set may be left out: it is the one that `score_archs` made the scores on, else the only one
+        on which the release has runs of the space, else in r1 to mb-mini cifar10.
         """
         from nbzero.judge.evaluate import evaluate
 

@@ -201,11 +201,6 @@ def test_unknown_names_show_near_matches(bench: Bench, ask: Any, said: str) -> N
 
 
 WRONG = [
-    (
-        lambda b, r: r.accuracy("cifar10"),
-        "several recipes, which are never mixed; name one: cpu-16px-12, cpu-16px-4",
-    ),
-    (lambda b, r: b.table("r1-mini", ["val_acc"], "cifar10"), "several recipes, .* name one"),
     (lambda b, r: r.accuracy("digits", split="train"), "split 'train'; it is 'val', or 'test'"),
     (lambda b, r: r.accuracy("digits", seed="all"), "seed 'all'; it is None"),
     (lambda b, r: r.accuracy("digits", seed=-1), "seed -1; it is None"),

@@ -191,7 +191,7 @@ WRONG = [
         "no runs.*'gpu-12'; it has cpu",
     ),
     (lambda b: b.surrogate("mb-mini", "cifar10", "none"), UnknownNameError, "no recipe named 'none'"),
-    (lambda b: b.surrogate("r1-mini", "cifar10"), UsageError, "several recipes"),
+    (lambda b: b.surrogate("r1-mini", "cifar10"), NothingFoundError, "with cpu-16px-4 has 78 runs of 60"),
     (lambda b: b.surrogate("r9", "cifar10"), UnknownNameError, "no space named 'r9'"),
     (lambda b: b.surrogate("r1-mini", "mnist"), UnknownNameError, "no dataset named 'mnist'"),
 ]

@@ -175,7 +175,8 @@ class Results:
         there = self.bench.recipes(self.space, self.ours(dataset))
         allowed = self.hps(dataset)
         if hp is None:
-            hp = allowed[0] if len(allowed) == 1 else DEFAULT_EPOCHS
+            standard = self.opened.standard_recipe(self.ours(dataset))
+            hp = allowed[0] if len(allowed) == 1 else standard or DEFAULT_EPOCHS
         if hp in there:
             return [str(hp)]
         wanted = int(hp) if str(hp).isdecimal() else None

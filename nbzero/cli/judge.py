@@ -250,7 +250,7 @@ def _pool_named(bench: Bench, named: str, own: "Pool", which: dict[str, Any]) ->
         raise UsageError(f"pool {named!r} has split {split!r}; it is val or test")
     on = dataset_of(bench, space, dataset or None, by=f"{space}:DATASET")
     there = bench.recipes(space, on)
-    if not recipe and len(there) > 1:
+    if not recipe and there and bench.release.space(space).standard_recipe(on) is None:
         listed = " or ".join(f"{space}:{on}:{split or 'val'}:{one}" for one in there)
         several = f"{space} has runs of several recipes on {on}, which are never mixed"
         raise UsageError(f"pool {named!r}: {several}; name one: {listed}")

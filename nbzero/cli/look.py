@@ -342,7 +342,8 @@ class _Ranking:
         }
         self.shown = [self.column]
         if dataset is not None and self.accuracy not in self.shown:
-            one_recipe = recipe is not None or len(self.bench.recipes(self.space, dataset)) == 1
+            opened = self.bench.release.space(self.space)
+            one_recipe = recipe is not None or opened.standard_recipe(dataset) is not None
             self.shown += [self.accuracy] if one_recipe else []
         self.shown += [name for name in COSTS if name in self.of_archs and name not in self.shown]
         columns = ["arch_id", "arch", *self.shown]

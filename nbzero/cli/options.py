@@ -231,12 +231,12 @@ OPTIONS: dict[str, Option] = {
     "dataset": _named_option(
         "--dataset",
         "-d",
-        help="Data set; may be left out where there is one.",
+        help="Data set. Default: the only one; in r1 to mb-mini cifar10.",
         complete=of_release(_datasets),
     ),
     "recipe": _named_option(
         "--recipe",
-        help="Training recipe; may be left out where there is one.",
+        help="Training recipe. Default: the only one; in r1 to mb-mini cpu-16px-4.",
         complete=of_release(_settings("runs")),
     ),
     "protocol": _named_option(
@@ -446,5 +446,5 @@ def dataset_of(
     by: str = "--dataset",
     preferred: str = "",
 ) -> str:
-    """The data set meant: the one given, else the only one (or the preferred) that has runs (or scores)."""
+    """The data set meant: the one given, else what `only_dataset` finds."""
     return bench.release.only_dataset(space, kind, by, preferred) if given is None else given

@@ -132,7 +132,7 @@ def plot(
         **which,
     )
     write_picture(made, path, dpi)
-    used = recipe or ", ".join(bench.recipes(space, on))
+    used = recipe or bench.release.space(space).standard_recipe(on)
     of = f"{split}, seed {seed or 0}" if accuracy == "measured" else f"{split} predicted accuracy"
     title = f"Figure {chosen.number}: {chosen.meaning}: {space}, {on}, {used}, {of}"
     if where:

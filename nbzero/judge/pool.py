@@ -464,7 +464,7 @@ def pool_of(
         UnknownNameError: a space, dataset, recipe, protocol, proxy or column that does not exist.
         NothingFoundError: no arch has an accuracy there, or meets `where`; a score_seed without scores; no
             surrogate to predict by.
-        UsageError: several recipes and none named; another split; a string for proxies; a condition that
+        UsageError: no recipe where one has to be named; another split; a string for proxies; a condition that
             cannot be read; a seed or the test split of predicted accuracies.
     """
     column = split_column(split)
@@ -575,7 +575,7 @@ def sample_of(
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, target or column that does not exist.
         NothingFoundError: no arch meets `where`, or no target has a value.
-        UsageError: several recipes and none named; another split.
+        UsageError: no recipe where one has to be named; another split.
     """
     column = split_column(split)
     names = names_of("targets", targets, [*PROXIES, *COSTS, ACCURACY])

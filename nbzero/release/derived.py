@@ -41,11 +41,11 @@ def why_no_surrogate(release: Opened, opened: OpenedSpace, dataset: str, recipe:
     """Why a release has no surrogate of a space, data set and recipe, and what to do; None where it has one.
 
     Args:
-        recipe: may be left out where the release has runs of only one.
+        recipe: None is the only one that has runs; of several in r1 to mb-mini it is cpu-16px-4.
 
     Raises:
         UnknownNameError: a dataset or recipe that does not exist.
-        UsageError: several recipes and none named.
+        UsageError: no recipe where one has to be named.
     """
     space = opened.name
     if space not in CHOICES:

@@ -22,6 +22,8 @@ from nbzero.release.schema import (
     DATASETS,
     PROTOCOLS,
     RECIPES,
+    STANDARD_DATASET,
+    STANDARD_RECIPE,
     TABLES,
     WITHOUT_DATASET,
     Table,
@@ -135,6 +137,17 @@ class OpenedSpace:
         if self.published is None:
             return "accuracy"
         return self.index.text(f"runs/{dataset}", "metric", 0) or "accuracy"
+
+    def standard_recipe(self, dataset: str) -> str | None:
+        """The recipe meant where none is named.
+
+        It is the only one of which there are runs. Of several in a space of ours it is cpu-16px-4. None
+        where one has to be named, and where there are no runs.
+        """
+        there = self.named("runs", dataset)
+        if len(there) == 1:
+            return there[0]
+        return STANDARD_RECIPE if self.published is None and STANDARD_RECIPE in there else None
 
     @property
     def how_to_import(self) -> str:
@@ -254,7 +267,7 @@ class Opened:
         """The recipe or protocol meant.
 
         Args:
-            name: None is the space's standard protocol, or the only recipe that there is. Of a published
+            name: None is the space's standard protocol, or what `standard_recipe` says. Of a published
                 space it is std-32 where there are scores by it, else the one of the benchmark's own scores.
 
         Returns:
@@ -262,13 +275,13 @@ class Opened:
 
         Raises:
             UnknownNameError: a dataset, recipe or protocol that does not exist.
-            UsageError: several recipes and none named.
+            UsageError: several recipes, none of them standard, and none named.
         """
         self.check_dataset(dataset)
         there = space.named(kind, dataset)
         if name is None:
             if kind == "runs":
-                return _only(there, space.name, dataset)
+                return self._recipe_meant(space, dataset)
             if space.published is not None and PUBLISHED_PROTOCOL in there:
                 return PUBLISHED_PROTOCOL
             return standard_protocol(space.name) or None
@@ -279,6 +292,13 @@ class Opened:
             if name not in everywhere:
                 raise unknown_name(word, name, {*known, *everywhere})
         return name
+
+    def _recipe_meant(self, space: OpenedSpace, dataset: str) -> str | None:
+        meant, there = space.standard_recipe(dataset), space.named("runs", dataset)
+        if meant is None and there:
+            several = f"{space.name} on {dataset} has runs of several recipes, which are never mixed"
+            raise UsageError(f"{several}; name one: {', '.join(there)}")
+        return meant
 
     def _named_anywhere(self, kind: Kind) -> set[str]:
         found: set[str] = set()
@@ -354,19 +374,22 @@ class Opened:
         return said + self.space(space).how_to_import if kind == "runs" else said
 
     def only_dataset(self, space: str, kind: Kind = "runs", by: str = "dataset", preferred: str = "") -> str:
-        """The only data set of which there are runs (or scores).
+        """The data set meant where none is named: the only one of which there are runs (or scores).
 
-        Of several it is the preferred one, where that is among them.
+        Of several it is the preferred one, where that is among them. Else it is in a space of ours the
+        standard one, CIFAR-10.
 
         Raises:
             NothingFoundError: there is none.
-            UsageError: there are several; one is named by the argument `by`.
+            UsageError: there are several and none of these; one is named by the argument `by`.
         """
         there = self.space(space).datasets(kind)
         if not there:
             raise NothingFoundError(self.none_there(space, kind))
         if preferred in there:
             return preferred
+        if self.space(space).published is None and STANDARD_DATASET in there:
+            return STANDARD_DATASET
         if len(there) > 1:
             listed = ", ".join(there)
             raise UsageError(f"{space} has {kind} on several data sets; name one with {by}: {listed}")
@@ -420,13 +443,6 @@ class Opened:
                 order = [(key, "ascending") for key in sort_keys(table)]
                 tables[name] = self.files.table(path_of(table, space, dataset)).sort_by(order)
         return tables
-
-
-def _only(recipes: list[str], space: str, dataset: str) -> str | None:
-    if len(recipes) > 1:
-        several = f"{space} on {dataset} has runs of several recipes, which are never mixed"
-        raise UsageError(f"{several}; name one: {', '.join(recipes)}")
-    return recipes[0] if recipes else None
 
 
 def _is_of(path: str, space: str) -> bool:

@@ -186,7 +186,7 @@ class Record:
         In an imported space it is what the source gives, of the metric that `run` names.
 
         Args:
-            recipe: may be left out where the release has only one for this space and dataset.
+            recipe: None is the only one that has runs; of several in r1 to mb-mini it is cpu-16px-4.
             split: "val", or "test", which is for the final judgement only.
             seed: None is seed 0; a number; or "mean" over the seeds that finished.
 

@@ -45,6 +45,9 @@ DATA_VERSION = "0.1.0"
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 RECIPES = ("paper-360", "gpu-12", "cpu-16px-4", "cpu-16px-12")
+# Of our own spaces, what is meant where there are several and none is named: what every space has first. So
+# more data never change what a call means.
+STANDARD_DATASET, STANDARD_RECIPE = "cifar10", "cpu-16px-4"
 # std-32 and std-16 are the spaces' standard ones. The others differ from them in what their ending says
 # (`nbzero.proxies.protocol` has the settings). tokens-16x128 is of networks that read tokens.
 PROTOCOLS = (

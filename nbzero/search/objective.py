@@ -96,7 +96,7 @@ def objective_of(
     Raises:
         UnknownNameError: a space, dataset, recipe, protocol, proxy or hybrid that does not exist.
         NothingFoundError: no scores or runs of it; no surrogate.
-        UsageError: several recipes and none named; a prediction of the test split.
+        UsageError: no recipe where one has to be named; a prediction of the test split.
     """
     opened = release.space(space)
     release.check_dataset(dataset)

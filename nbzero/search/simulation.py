@@ -122,8 +122,8 @@ class Simulation:
         UnknownNameError: a space, dataset, recipe, protocol or column that does not exist.
         NothingFoundError: no runs of the space on the dataset with the recipe; no arch that meets `where`;
             "predict" with fewer runs than a surrogate needs.
-        UsageError: several recipes and none named, another option or number than is allowed, a clock that
-            does not know this space, or a budget_s without a clock.
+        UsageError: no recipe where one has to be named, another option or number than is allowed, a clock
+            that does not know this space, or a budget_s without a clock.
     """
 
     def __init__(

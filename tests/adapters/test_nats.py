@@ -499,7 +499,8 @@ def test_a_diverged_run_has_no_accuracy_and_says_so(release):
 
 def test_hp_is_a_number_of_epochs_or_a_recipe(bench, monkeypatch):
     api = NATSBench(bench, "r1")
-    assert api.get_more_info(0, "cifar10")["comment"].startswith("gpu-12, ")
+    assert api.get_more_info(0, "cifar10")["comment"].startswith("cpu-16px-4, ")
+    assert api.get_more_info(0, "cifar10", hp="12")["comment"].startswith("gpu-12, ")
     assert api.get_more_info(0, "cifar10", hp="04")["comment"].startswith("cpu-16px-4, ")
     assert api.full_train_epochs == 12
     monkeypatch.setattr(Bench, "recipes", lambda *given: ["cpu-16px-12", "gpu-12"])

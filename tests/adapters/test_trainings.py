@@ -137,8 +137,6 @@ def test_seconds_take_the_place_of_a_clock(bench, tables):
 def test_what_a_bench_refuses_is_refused(bench, tables):
     with pytest.raises(UnknownNameError, match="no recipe named 'gpu-13'"):
         Trainings(bench, "r1-mini", "cifar10", "gpu-13")
-    with pytest.raises(UsageError, match="has runs of several recipes"):
-        Trainings(bench, "r1", "cifar10")
     with pytest.raises(UnknownNameError, match="no space named 'nats-sss'"):
         Trainings(bench, "nats-sss", "cifar10")
     with pytest.raises(NothingFoundError, match=r"no runs of nb201 .*import_bench nb201"):

@@ -273,16 +273,6 @@ def test_hybrid_searches_judges_and_reports(release, bench):
     for wrong, said in (
         (("--name", "sjw", "--rule", "majority"), "--rule goes with a search"),
         (("--judge", "test", "--top", "1"), "--top lists combinations"),
-        (
-            ("--judge", "r1-mini"),
-            "r1-mini has runs on several data sets; name one with r1-mini:DATASET: cifar10, digits",
-        ),
-        (
-            ("--judge", "r1-mini:cifar10"),
-            "pool 'r1-mini:cifar10': r1-mini has runs of several recipes on cifar10, which are never mixed; "
-            "name one: "
-            "r1-mini:cifar10:val:cpu-16px-12 or r1-mini:cifar10:val:cpu-16px-4",
-        ),
         (("--judge", "mb-mini:cifar10:train"), "has split 'train'; it is val or test"),
         (("--judge", "a:b:c:d:e"), "it is test, or SPACE[:DATASET[:SPLIT[:RECIPE]]]"),
     ):

@@ -166,18 +166,13 @@ def test_top_is_the_sorted_table(by, end, release, bench):
     assert (f"Without {by}, and left out: {absent} of {len(values):,} archs." in got["notes"]) == bool(absent)
 
 
-def test_top_says_what_is_tied_and_names_the_recipe(release):
+def test_top_says_what_is_tied(release):
     got = answer("--release", release, "top", "r1-mini", "--by", "s1_stride", "-n", "2")
     assert any(
         re.fullmatch(r"\d+ more archs have the last value shown; equal ones are in build order.", note)
         for note in got["notes"]
     )
     assert "accuracy" not in got["rows"][0]
-    several = ask("--release", release, "top", "r1-mini", status=2).stderr
-    assert (
-        several == "nbzero: r1-mini has runs on several data sets; name one with --dataset: cifar10, digits\n"
-    )
-    assert "name one: " in ask("--release", release, "top", "r1-mini", "-d", "cifar10", status=2).stderr
 
 
 def test_space_draws_and_finds_what_the_api_does(bench, release):

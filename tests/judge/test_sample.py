@@ -64,8 +64,6 @@ def test_samples_of_a_release(bench):
         match="neither scores nor val accuracies of r2-mini on cifar10; it has no data set of r2-mini",
     ):
         bench.factors("r2-mini", "cifar10")
-    with pytest.raises(ValueError, match="runs of several recipes"):
-        bench.factors("r1-mini", "cifar10")
     with pytest.raises(ValueError, match="targets is 'zen'"):
         bench.factors("r1-mini", "cifar10", targets="zen")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from builders.work.commit import commit_release
-from nbzero import Arch, Bench, UnknownNameError, UsageError
+from nbzero import Arch, Bench, UnknownNameError
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.schema import PASSES
 
@@ -245,5 +245,4 @@ def test_where_nothing_is_predicted_there_is_a_reason(bench):
     assert "no surrogate of them" in mini.predicted_reason("cifar10", "cpu-16px-4")
     with pytest.raises(UnknownNameError, match="no recipe named 'x'"):
         mini.predicted("cifar10", "x")
-    with pytest.raises(UsageError, match="several recipes"):
-        mini.predicted("cifar10")
+    assert mini.predicted_reason("cifar10") == mini.predicted_reason("cifar10", "cpu-16px-4")

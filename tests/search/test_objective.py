@@ -148,7 +148,6 @@ def test_published_benchmarks(tmp_path, few_archs):
         ("zen", {"score_seed": "mean"}, UsageError, "seed='mean' needs the same seeds for every arch"),
         ("predicted", {"recipe": "cpu-16px-12"}, NothingFoundError, "surrogate"),
         ("predicted", {"split": "test"}, UsageError, "split 'test' of predictions"),
-        ("accuracy", {}, UsageError, "recipe"),
         ([], {}, UsageError, "members none"),
         (3, {}, UsageError, "objective 3; it is a name, a Hybrid, or a list of names"),
         ("depht", {}, UnknownNameError, "best_four, bndlent, depth, dyniso"),

@@ -403,8 +403,6 @@ def test_a_split_that_the_source_lacks_is_named(few_archs, tmp_path):
 
 
 def test_bad_input(bench, made):
-    with pytest.raises(ValueError, match="several recipes"):
-        bench.simulate(SPACE, DATASET)
     for budget in (0, -1, math.inf, math.nan, True, "10"):
         with pytest.raises(ValueError, match="it is a positive number of seconds, or None"):
             bench.simulate(SPACE, DATASET, made.short, budget_s=budget)
