@@ -54,10 +54,8 @@ def compare(standard: Pool, other: Pool, everything: bool) -> None:
     names = [name for name in left if name in right and (everything or name in SHOWN)]
     for name in sorted(names, key=lambda name: -kendall_tau(right[name], two.accuracy)):
         first, second = kendall_tau(left[name], one.accuracy), kendall_tau(right[name], two.accuracy)
-        arrays = (left[name], one.accuracy, right[name], two.accuracy)
-        print(
-            f"  {name:18} {first:+.2f} {second:+.2f}  difference {second - first:+.2f} {said(change, *arrays)}"
-        )
+        by = said(change, left[name], one.accuracy, right[name], two.accuracy)
+        print(f"  {name:18} {first:+.2f} {second:+.2f}  difference {second - first:+.2f} {by}")
     for pool, found in ((one, left), (two, right)):
         lead = judge.mbr_lead(pool, found["macs / depth"], "macs", resamples=RESAMPLES)
         taus = (found["macs / depth"], found["macs"], pool.accuracy)
