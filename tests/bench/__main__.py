@@ -10,6 +10,7 @@ JUDGING = (
     "transfer",
     "surrogate",
     "agreement",
+    "fidelity",
     "own",
     "search",
     "searching",
