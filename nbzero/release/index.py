@@ -53,8 +53,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"NBZIDX1\n"
 ALIGN = 64
-LONG = 1 << 14  # characters of a column's distinct texts, above which they are packed
-UNPACKED = 1 << 28  # bytes of such texts at most
+LONG, LONGEST = 1 << 14, 1 << 28  # bytes of a column's distinct texts as JSON, between which they are packed
 _DTYPES = {"int16": "<i2", "int32": "<i4", "int64": "<i8", "double": "<f8"}
 
 
@@ -129,9 +128,10 @@ def _column(arrays: _Arrays, table: pa.Table, field: pa.Field) -> dict[str, Any]
     if kind == "string":
         texts, codes = _coded(values.to_pylist())
         places = arrays.put(codes, _smallest(len(texts)))
-        if sum(map(len, texts)) <= LONG:
+        listed = json.dumps(texts).encode()
+        if not LONG < len(listed) <= LONGEST:
             return {"texts": texts, "codes": places}
-        packed = zlib.compress(json.dumps(texts).encode(), 9)
+        packed = zlib.compress(listed, 9)
         return {"packed": arrays.put(np.frombuffer(packed, np.uint8), "<u1"), "codes": places}
     if kind.startswith("list"):
         lists = values.to_pylist()
@@ -199,9 +199,9 @@ def _moved(node: Any, start: int) -> Any:
 def _inflated(packed: memoryview) -> bytes:
     """What zlib packed; ValueError where it is too much or breaks off."""
     packer = zlib.decompressobj()
-    found = packer.decompress(packed, UNPACKED)
+    found = packer.decompress(packed, LONGEST)
     if not packer.eof:
-        raise ValueError(f"packed texts break off, or are more than {UNPACKED} bytes")
+        raise ValueError(f"packed texts break off, or are more than {LONGEST} bytes")
     return found
 
 

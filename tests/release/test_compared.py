@@ -163,8 +163,8 @@ def packed_as(data: bytes, packed: bytes) -> bytes:
 def test_packed_texts_that_are_none_are_refused(
     tmp_path: Path, tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, packed: bytes, said: str
 ) -> None:
-    monkeypatch.setattr(layout, "LONG", -1)
-    monkeypatch.setattr(layout, "UNPACKED", 1000)
+    monkeypatch.setattr(layout, "LONG", 0)
+    monkeypatch.setattr(layout, "LONGEST", 1000)
     table = tables["scores/cifar10"]
     at = table.schema.get_field_index("failures")
     failing = table.set_column(
