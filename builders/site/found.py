@@ -70,7 +70,7 @@ def pool_found(bench: Bench, space: str, dataset: str, recipe: str, resamples: i
         num=len(pool.archs),
         tau=_bounds(ranks, "kendall"),
         mbr=_bounds(picks, "mbr_union"),
-        doubts=doubts_of(space),
+        doubts=doubts_of(space, dataset),
     )
 
 

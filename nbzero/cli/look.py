@@ -126,6 +126,7 @@ def query(
         {"part": "arch", "name": name, "value": value} for name, value in _arch_facts(bench, record).items()
     ]
     said = 0 if seed is None else seed
+    doubtful, notes = list[str](), list[str]()
     datasets = bench.datasets(record.space) if dataset is None else [dataset]
     for one in datasets:
         for named in _or_all(recipe, bench.recipes(record.space, one)):
@@ -133,12 +134,15 @@ def query(
             rows += [head | row for row in _run_rows(record, one, named, split, seed)]
         for named in _or_all(protocol, bench.protocols(record.space, one)):
             head = {"dataset": one, "setting": named, "seed": said}
-            rows += [head | row for row in _score_rows(bench, record, one, named, seed)]
+            scored = list(_score_rows(bench, record, one, named, seed))
+            rows += [head | row for row in scored]
+            there = [row["name"] for row in scored if row.get("value") is not None]
+            doubtful += doubtful_in(record.space, there, one)
+            notes += doubt_notes(record.space, there, one)
     for setup in bench.setups(record.space):
         head = {"part": "latency", "setting": setup}
         rows += [head | row for row in _latency_rows(record, setup)]
-    doubtful = doubtful_in(record.space, [row["name"] for row in rows if row.get("value") is not None])
-    notes = doubt_notes(record.space, doubtful)
+    notes = list(dict.fromkeys(notes))
     if not datasets:
         notes.append(f"The release has no runs and no scores of {record.space}.")
     title = f"{record.arch}: {record.space}, arch_id {record.arch_id}; split {split}, seed {said}"
@@ -324,8 +328,7 @@ class _Ranking:
             self.kind = None
         self.proxy = PROXIES.get(self.column.removeprefix("scores.")) if self.kind == "scores" else None
         self.direction = 1 if self.proxy is None else self.proxy.direction
-        scored = [] if self.proxy is None else [self.proxy.name]
-        self.doubtful = doubtful_in(self.space, scored)
+        self.doubtful: list[str] = []
 
     def load(
         self, dataset: str | None, recipe: str | None, protocol: str | None, seed: Seed, where: str | None
@@ -333,6 +336,8 @@ class _Ranking:
         """Read the columns that are shown."""
         if dataset is None and self.kind is not None:
             dataset = dataset_of(self.bench, self.space, None, self.kind)
+        scored = [] if self.proxy is None else [self.proxy.name]
+        self.doubtful = doubtful_in(self.space, scored, dataset or "")
         self.where = where
         self.asked: dict[str, Any] = {
             "dataset": dataset,
@@ -416,7 +421,8 @@ class _Ranking:
         beyond = sum(keys[row] == last for row in order[number:])
         by = marked(self.by, self.doubtful)
         title = f"Top {len(kept)} by {by}: {', '.join(self._said())}, N = {len(self.there):,}"
-        notes = [*self._notes(ascending, beyond), *doubt_notes(self.space, self.doubtful)]
+        doubts = doubt_notes(self.space, self.doubtful, self.asked["dataset"] or "")
+        notes = [*self._notes(ascending, beyond), *doubts]
         return Listing(list(rows[0]), rows, title, notes, self.doubtful)
 
     def _row(self, row: int) -> dict[str, Any]:

@@ -122,8 +122,9 @@ def bias(
     notes = [f"{sizes_said(sizes)}; the top {top:.3g} of them, at least {min_top}"]
     if unjudged:
         notes.append(f"Without all numbers: {', '.join(unjudged)}")
-    notes += doubt_notes(sample.space, chosen)
-    return Frame.of(rows, title, notes, texts=("reason",)).marking(doubtful_in(sample.space, chosen))
+    notes += doubt_notes(sample.space, chosen, sample.dataset)
+    doubtful = doubtful_in(sample.space, chosen, sample.dataset)
+    return Frame.of(rows, title, notes, texts=("reason",)).marking(doubtful)
 
 
 def _too_few(sample: Sample, name: str, num_archs: int, num_both: int, min_top: int) -> str | None:

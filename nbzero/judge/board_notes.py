@@ -74,7 +74,7 @@ def doubts_of(found: Sequence[Judged], doubtful: Sequence[str]) -> list[str]:
     """Why entries are marked."""
     notes: dict[str, None] = {}
     for one in found:
-        notes |= dict.fromkeys(doubt_notes(one.pool.space, one.pool.scores))
+        notes |= dict.fromkeys(doubt_notes(one.pool.space, one.pool.scores, one.pool.dataset))
     made_of = []
     for one in found:
         made_of += [name for name in doubtful if name in one.entries and len(one.entries[name].members) > 1]

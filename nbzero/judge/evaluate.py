@@ -287,7 +287,8 @@ def _report(
     if bootstrap is not None:
         of_what = f"{bootstrap.level:.0%} intervals of {bootstrap.of_what}: {own.name}"
         found = Frame.of(intervals, of_what, [bootstrap.note])
-        found = found.with_notes(*doubt_notes(own.space, entries.names)).marking(entries.doubtful)
+        doubts = doubt_notes(own.space, entries.names, own.dataset)
+        found = found.with_notes(*doubts).marking(entries.doubtful)
     title = f"{name} beside the stored proxies: {own.name}"
     table = Frame(columns, title, notes, doubtful=entries.doubtful)
     picks = _both_picks(own, parts)

@@ -159,8 +159,8 @@ def factors(
             fit = designs[key].fit(target.values)
         rows += _rows(name, target, factor_names, repeated, fit, reason, min_r2)
     title = f"factors of {count_of(len(chosen), 'target')}: {sample.name}"
-    notes = [*_notes(rows, transform, min_r2, encoding), *doubt_notes(sample.space, chosen)]
-    doubtful = doubtful_in(sample.space, chosen)
+    notes = [*_notes(rows, transform, min_r2, encoding), *doubt_notes(sample.space, chosen, sample.dataset)]
+    doubtful = doubtful_in(sample.space, chosen, sample.dataset)
     return Frame.of(rows, title, notes, texts=("same_as", "reason")).marking(doubtful)
 
 

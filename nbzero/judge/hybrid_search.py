@@ -195,7 +195,7 @@ class HybridSearch:
                     }
                 )
         title = f"Best hybrids by {self.rule} of {self.chosen}, judged elsewhere: {criterion}"
-        notes += doubt_notes(self.pool.space, self.members)
+        notes += doubt_notes(self.pool.space, self.members, self.pool.dataset)
         doubtful = doubtful_on([self.pool, *listed], self.members)
         return Frame.of(rows, title, dict.fromkeys(notes)).marking(doubtful)
 
@@ -207,7 +207,7 @@ class HybridSearch:
         lines = [
             f"HybridSearch of {combinations} of {count_of(len(self.members), 'member')}",
             Frame(columns, best.title, doubtful=best.doubtful).to_text(),
-            *doubt_notes(self.pool.space, self.members),
+            *doubt_notes(self.pool.space, self.members, self.pool.dataset),
             "In-sample: chosen and judged by the same accuracies. What it is worth elsewhere: .judge(pools);"
             " more of each size: .table(), .best().",
         ]
@@ -358,7 +358,7 @@ def best_hybrids(
         chance_of_all=chance_of_all,
         no_score=_num_unscored(pool, names),
         not_searched=tuple(not_searched),
-        left_out=(*unscored, *doubt_notes(pool.space, names), *chain_notes(chains)),
+        left_out=(*unscored, *doubt_notes(pool.space, names, pool.dataset), *chain_notes(chains)),
         pool=pool,
     )
 

@@ -476,7 +476,7 @@ def pool_notes(pool: Pool, members: Iterable[str], chains: Iterable[Chain]) -> l
     names = list(members)
     unscored = [name for name in names if name in pool.without_scores]
     notes = [*unscored_notes(pool, unscored), *chain_notes(chains)]
-    return [*(f"{pool.name}: {note}" for note in notes), *doubt_notes(pool.space, names)]
+    return [*(f"{pool.name}: {note}" for note in notes), *doubt_notes(pool.space, names, pool.dataset)]
 
 
 def doubtful_on(pools: Iterable[Pool], members: Iterable[str]) -> list[str]:
@@ -484,7 +484,7 @@ def doubtful_on(pools: Iterable[Pool], members: Iterable[str]) -> list[str]:
     names = list(members)
     found: dict[str, None] = {}
     for pool in pools:
-        found |= dict.fromkeys(doubtful_in(pool.space, names))
+        found |= dict.fromkeys(doubtful_in(pool.space, names, pool.dataset))
     return list(found)
 
 

@@ -361,6 +361,7 @@ class Sample(Selection):
         name: what it is, in words for a title.
         targets: proxy, cost, or "accuracy" -> (N,) float64, higher is better (unless it was loaded with the
             raw sign); NaN where there is none.
+        dataset: that scores and accuracies are of; "" where none is known.
 
     Raises:
         UsageError: categories of what is no feature, or a feature with a number that has no name.
@@ -368,6 +369,7 @@ class Sample(Selection):
 
     name: str
     targets: Mapping[str, Floats]
+    dataset: str = ""
 
     def __post_init__(self) -> None:
         for name, options in self.categories.items():
@@ -421,6 +423,7 @@ def as_sample(source: Sample | Pool) -> Sample:
     absent = dict.fromkeys(source.unscored, np.full(len(source), np.nan))
     return Sample(
         space=source.space,
+        dataset=source.dataset,
         name=source.source,
         archs=source.archs,
         costs=source.costs,
@@ -599,6 +602,7 @@ def sample_of(
     costs = _rows(loaded.costs, ids)
     return Sample(
         space=space,
+        dataset=dataset,
         name=loaded.title(split, ACCURACY in found, scored, surrogate),
         archs=tuple(loaded.archs[ids]),
         costs=costs,

@@ -46,7 +46,7 @@ class Entries:
         self.scores: Floats = np.array(list(rows.values()))
         self.missing: list[int] = np.isnan(self.scores).sum(axis=1).tolist()
         self.unscored = np.array(self.missing) == len(pool)
-        self.doubtful = doubtful_in(pool.space, self.names)
+        self.doubtful = doubtful_in(pool.space, self.names, pool.dataset)
         self._accuracy = pool.accuracy
         of_proxies = dict(zip(self.names[: self.num_proxies], self.scores, strict=False))
         self.notes = score_notes(pool, of_proxies, omit)
@@ -105,7 +105,7 @@ def score_notes(pool: Pool, rows: dict[str, Floats], omit: bool = False) -> list
         notes.append(f"{same}: {', '.join(constant)}.")
     if rounding:
         notes.append(f"{equal} {', '.join(rounding)}.")
-    notes += doubt_notes(pool.space, rows)
+    notes += doubt_notes(pool.space, rows, pool.dataset)
     if not pool.scores and not pool.unscored:
         notes.append(f"No arch has a score of any proxy: only costs are listed ({pool.name}).")
     return notes + unscored_notes(pool, pool.without_scores)

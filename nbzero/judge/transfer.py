@@ -556,7 +556,7 @@ def _doubt_notes(judges: Iterable[_Judge]) -> list[str]:
     """A note for each space in which proxies are doubtful."""
     notes: dict[str, None] = {}
     for judge in judges:
-        notes |= dict.fromkeys(doubt_notes(judge.pool.space, judge.names))
+        notes |= dict.fromkeys(doubt_notes(judge.pool.space, judge.names, judge.pool.dataset))
     return list(notes)
 
 

@@ -21,6 +21,7 @@ from nbzero.pages.page import write_page
 from nbzero.pages.shared import (
     Found,
     asked_pools,
+    doubtful_in_words,
     is_lower_better,
     latencies_once,
     latency_in_words,
@@ -35,7 +36,7 @@ from nbzero.plots.words import UNITS, metric_unit
 from nbzero.release.latencies import LATENCY
 from nbzero.release.opened import COSTS, split_column
 from nbzero.spaces.macro import CHOICES
-from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
+from nbzero.spaces.published import IMPORTED, doubt_notes
 from nbzero.surrogate import predicted_column
 from nbzero.text import MARK
 
@@ -137,8 +138,8 @@ def _pool_content(bench: Bench, pool: Pool, packed: Packed) -> dict[str, Any]:
         "judged": packed.numbers(pool.arch_ids),
         "predicted": _predictions(bench, pool, packed),
         "runs": _runs(bench, pool, packed),
-        "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
-        "doubts": doubt_notes(pool.space, scores),
+        "doubtful": doubtful_in_words(pool, scores),
+        "doubts": doubt_notes(pool.space, scores, pool.dataset),
         "notes": _notes(bench, pool, sample),
     }
 
@@ -199,7 +200,7 @@ def _notes(bench: Bench, pool: Pool, sample: Sample) -> list[str]:
         f"Scores: {protocol_in_words(pool)}, seed 0, as computed, signs untouched. The rank of an arch is "
         "how many archs of the space with a score have a better one; 0 is best.",
         *filter(None, [sample.cost_note(name) for name in latencies_once(sample.latency_costs)]),
-        *doubt_notes(pool.space, pool.scores),
+        *doubt_notes(pool.space, pool.scores, pool.dataset),
     ]
     if sample.unscored:
         lacking = "; ".join(map(sample.why_unscored, sample.unscored))

@@ -25,6 +25,7 @@ from nbzero.pages.page import Columns, table_content, write_page
 from nbzero.pages.shared import (
     Found,
     asked_pools,
+    doubtful_in_words,
     is_lower_better,
     latencies_once,
     noise_in_words,
@@ -37,7 +38,7 @@ from nbzero.pages.shared import (
 from nbzero.plots.paper import RESAMPLES
 from nbzero.plots.words import UNITS, metric_unit
 from nbzero.release.latencies import LATENCY
-from nbzero.spaces.published import IMPORTED, doubt_notes, doubtful_in
+from nbzero.spaces.published import IMPORTED, doubt_notes
 from nbzero.text import MARK
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ def _pool_content(bench: Bench, pool: Pool, columns: Columns, budgets: int, resa
         "latencies": {name: columns.numbers(values) for name, values in latencies.items()},
         "scores": {name: columns.numbers(values) for name, values in scores.items()},
         "opens": _opens(pool, ours),
-        "doubtful": {name: doubt_notes(pool.space, [name])[0] for name in doubtful_in(pool.space, scores)},
-        "doubts": doubt_notes(pool.space, scores),
+        "doubtful": doubtful_in_words(pool, scores),
+        "doubts": doubt_notes(pool.space, scores, pool.dataset),
         "flipped": [name for name in scores if is_lower_better(name)],
         "tables": [*_mbr_tables(mbr, budgets), _correlations_table(ordered)],
         "notes": _notes(bench, pool, ours, ordered),
@@ -230,7 +231,7 @@ def _notes(bench: Bench, pool: Pool, mbr: Frame | None, ordered: Frame) -> list[
         _TRUE_RANK,
         *filter(None, [pool.cost_note(name) for name in latencies_once(pool.latency_costs)]),
         _noise_in_words(pool, mbr, ordered),
-        *doubt_notes(pool.space, pool.scores),
+        *doubt_notes(pool.space, pool.scores, pool.dataset),
     ]
     if pool.space in IMPORTED:
         notes += sources_in_words(bench, pool)

@@ -15,6 +15,7 @@ from nbzero.judge.pool import Pool
 from nbzero.pages.page import bundler, target
 from nbzero.proxies.facts import PROXIES
 from nbzero.release.latencies import LATENCY
+from nbzero.spaces.published import doubt_notes, doubtful_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,6 +151,14 @@ def latencies_once(costs: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, np
 def is_lower_better(name: str) -> bool:
     """Whether lower raw scores of a proxy are better; of a cost they are not."""
     return name in PROXIES and PROXIES[name].direction < 0
+
+
+def doubtful_in_words(pool: Pool, names: Iterable[str]) -> dict[str, str]:
+    """Why the scores of some proxies are not to be trusted in a pool: those that are doubtful there."""
+    found = {}
+    for name in doubtful_in(pool.space, names, pool.dataset):
+        found[name] = doubt_notes(pool.space, [name], pool.dataset)[0]
+    return found
 
 
 def split_in_words(pool: Pool) -> str:

@@ -185,7 +185,7 @@ def proxy_scatter(
         check_frame(correlations, ("proxy", "kendall"), "proxy_scatter", "correlations")
         judged = {row["proxy"]: row for row in correlations}
         chosen.sort(key=lambda name: _by_tau(judged.get(name)))
-    doubtful = doubtful_in(pool.space, chosen)
+    doubtful = doubtful_in(pool.space, chosen, pool.dataset)
     heads = [_head(named(name, doubtful), pool.score(name), judged.get(name)) for name in chosen]
     tallest = max(len(head) for head in heads)
     across = min(len(chosen), 4 if len(chosen) <= 12 else 6)
@@ -200,7 +200,7 @@ def proxy_scatter(
     if proxies is None:
         notes += [f"{NOT_DRAWN}: {pool.why_unscored(name)}." for name in pool.unscored]
     notes.append(_tau_said(judged))
-    below = [" ".join(note for note in notes if note), *doubt_notes(pool.space, chosen)]
+    below = [" ".join(note for note in notes if note), *doubt_notes(pool.space, chosen, pool.dataset)]
     if correlations is not None and _has_intervals(judged):
         below += [note for note in correlations.notes if "resamples" in note]
     titled(figure, f"Scores against {pool.metric}: {pool.name}", below, page)

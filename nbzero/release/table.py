@@ -241,7 +241,7 @@ def _part(
     for one in (ids, *made.values()):
         one.flags.writeable = False
     scores = [column for table, column in homes.values() if table == "scores"]
-    return _Part(made, ids, chosen, doubtful_in(space.name, scores), rows.notes)
+    return _Part(made, ids, chosen, doubtful_in(space.name, scores, wanted.dataset or ""), rows.notes)
 
 
 def _framed(
@@ -260,7 +260,7 @@ def _framed(
     for name, part in parts.items():
         of_space = "" if isinstance(space, str) else f"{name}: "
         notes += [f"{of_space}{note}" for note in part.notes]
-        notes += doubt_notes(name, part.doubtful)
+        notes += doubt_notes(name, part.doubtful, wanted.dataset or "")
         doubtful += part.doubtful
     return Frame(
         made,

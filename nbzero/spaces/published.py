@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nbzero.errors import UsageError, check_known
-from nbzero.proxies.facts import DOUBTS
+from nbzero.proxies.facts import DOUBTS, DOUBTS_ON
 from nbzero.spaces.choices import Imported, ImportedSpace, import_command
 from nbzero.spaces.darts import DARTS
 from nbzero.spaces.flexibert import FLEXIBERT
@@ -134,37 +134,38 @@ def standard_protocol(space: str) -> str:
     return "std-16" if space.endswith("-mini") else "std-32"
 
 
-def doubts_of(space: str) -> Mapping[str, str]:
-    """Proxy -> why its scores in a space are not to be trusted.
+def doubts_of(space: str, dataset: str = "") -> Mapping[str, str]:
+    """Proxy -> why its scores in a space are not to be trusted; of a data set, where one is named.
 
     They are stored all the same, as computed or as given.
     """
     if space in IMPORTED:
         return IMPORTED[space].doubts
-    return DOUBTS.get(space, {})
+    return DOUBTS_ON.get(dataset, {}) | DOUBTS.get(space, {})
 
 
-def doubtful_in(space: str, names: Iterable[str]) -> list[str]:
-    """Those of some proxies whose scores in a space are not to be trusted.
+def doubtful_in(space: str, names: Iterable[str], dataset: str = "") -> list[str]:
+    """Those of some proxies whose scores in a space, on a data set, are not to be trusted.
 
     >>> doubtful_in("mb-mini", ["zen", "jacob_cov"])
     ['jacob_cov']
     """
-    doubts = doubts_of(space)
+    doubts = doubts_of(space, dataset)
     return [name for name in names if name in doubts]
 
 
-def doubt_notes(space: str, names: Iterable[str]) -> list[str]:
+def doubt_notes(space: str, names: Iterable[str], dataset: str = "") -> list[str]:
     """What the mark behind the `doubtful_in` a space says: a note for each reason.
 
     >>> doubt_notes("r1-mini", ["jacob_cov"])
     []
     """
-    doubts = doubts_of(space)
+    doubts, of_space = doubts_of(space, dataset), doubts_of(space)
     by_reason: dict[str, list[str]] = {}
-    for name in doubtful_in(space, names):
+    for name in doubtful_in(space, names, dataset):
         by_reason.setdefault(doubts[name], []).append(name)
     notes = []
     for reason, those in by_reason.items():
-        notes.append(f"{MARK} Doubtful in {space}: {', '.join(those)}; {reason}.")
+        where = space if of_space.get(those[0]) == reason else f"{space} on {dataset}"
+        notes.append(f"{MARK} Doubtful in {where}: {', '.join(those)}; {reason}.")
     return notes
