@@ -193,7 +193,5 @@ _OF_ROUNDING = (
 _DOUBTFUL = dict.fromkeys(("jacob_cov", "epe_nas", "netsens"), _OF_ROUNDING)
 DOUBTS: dict[str, dict[str, str]] = {"mb": _DOUBTFUL, "mb-mini": dict(_DOUBTFUL)}
 # The same by data set, in every space that is enumerated here.
-_NONE_TWICE = (
-    "it compares images of one class, and of 100 classes a batch of 64 has none twice"
-)
+_NONE_TWICE = "it compares images of one class, and of 100 classes a batch of 64 has none twice"
 DOUBTS_ON: dict[str, dict[str, str]] = {"cifar100": {"epe_nas": _NONE_TWICE}}
