@@ -148,7 +148,7 @@ def query(
     title = f"{record.arch}: {record.space}, arch_id {record.arch_id}; split {split}, seed {said}"
     columns = ["part", "dataset", "setting", "seed", "name", "value", "reason"]
     whole = Listing(columns, rows, f"{title}; release {bench.version}", notes, doubtful)
-    return Answer(whole, _query_parts(whole))
+    return Answer(whole, _query_parts(whole, record.space))
 
 
 def _or_all(given: str | None, there: Sequence[str]) -> Sequence[str | None]:
@@ -245,7 +245,7 @@ def _latency_rows(record: Record, setup: str) -> Iterator[dict[str, Any]]:
             yield {"name": name, "value": value}
 
 
-def _query_parts(whole: Listing) -> list[Listing]:
+def _query_parts(whole: Listing, space: str) -> list[Listing]:
     """The rows of `query` as a table for each run, scored initialisation and setup, and the arch itself."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in whole:
@@ -260,7 +260,8 @@ def _query_parts(whole: Listing) -> list[Listing]:
             parts_said.append(f"seed {seed}")
         said = f"{part}: {', '.join(parts_said)}"
         head = whole.title if part == "arch" else said
-        parts.append(Listing(columns, rows, head, doubtful=whole.doubtful))
+        scored = [row["name"] for row in rows if row["value"] is not None]
+        parts.append(Listing(columns, rows, head, doubtful=doubtful_in(space, scored, dataset or "")))
     parts[-1].notes = list(whole.notes)
     return parts
 

@@ -514,5 +514,5 @@ def test_a_doubtful_proxy_is_marked_in_tables_and_plain_in_data(args):
     rows = json.dumps(said["rows"])
     assert "jacob_cov" in rows and "jacob_cov*" not in rows
     assert "jacob_cov*" not in ask("--csv", *args).stdout
-    other = [arg.replace("mb-mini", "r1-mini") for arg in args]
+    other = [arg.replace("mb-mini", "r2-mini") for arg in args]
     assert "*" not in ask(*other).stdout

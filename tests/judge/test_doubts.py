@@ -59,8 +59,11 @@ def test_it_is_marked_in_look_ups(two: Path) -> None:
     for dataset, marked in (("cifar10", False), ("cifar100", True)):
         top = ask("--release", two, "top", SPACE, "--by", NAME, "-d", dataset).stdout
         assert ("epe_nas*" in top) == marked and ("Doubtful in r1-mini on cifar100" in top) == marked
-        query = answer("--release", two, "query", f"{Bench(two).query((SPACE, 1)).arch}", "-d", dataset)
+        query = answer("--release", two, "query", "r1-mini:1", "-d", dataset)
         assert any("Doubtful in r1-mini on cifar100" in note for note in query["notes"]) == marked
+    both = ask("--release", two, "query", "r1-mini:1").stdout.split("score: ")
+    assert ["epe_nas*" in part for part in both] == [False, False, True]
+    assert both[1].startswith("cifar10,") and both[2].startswith("cifar100,")
 
 
 def test_it_is_of_rounding_where_no_class_is_there_twice() -> None:
