@@ -35,7 +35,7 @@ def test_the_readme_says_in_its_first_lines_what_is_trained_scored_and_predicted
     )
     bench = Bench(ROOT / "data")
     for space in bench.spaces:
-        lines = re.findall(rf"^\| `{space}` \| [\d,]+ \| cifar10(.*) \|$", README, re.M)
+        lines = re.findall(rf"^\| `{space}` \| [\d,]+ \| cifar10((?:,| \|).*) \|$", README, re.M)
         said = {line.split(" | ")[0].removeprefix(", "): line.split(" | ")[1:3] for line in lines}
         recipes = []
         if bench.release.space(space).datasets("runs"):

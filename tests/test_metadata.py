@@ -90,7 +90,8 @@ def test_mlcroissant_finds_no_fault_and_loads_the_records(caplog):
     assert len(loaded) == next(group.rows for group in GROUPS if group.name == "runs")
     for row in loaded[::50]:
         record = Bench(DATA).query(row["runs/arch"].decode())
-        run = record.run("cifar10", row["runs/recipe"].decode(), int(row["runs/seed"]))
+        of = (row["runs/dataset"].decode(), row["runs/recipe"].decode(), int(row["runs/seed"]))
+        run = record.run(*of)
         assert run.val_acc == row["runs/val_acc"]
 
 

@@ -311,7 +311,9 @@ def test_our_members_are_answered_by_their_runs(ours, bench):
     assert (
         costs["flops"] == bench.query(arch).macs / 1e6 and costs["params"] == bench.query(arch).params / 1e6
     )
-    assert (ours.full_train_epochs, ours.avaliable_hps) == (4, ["4"])
+    epochs = {recipe.rsplit("-", 1)[1] for recipe in bench.recipes("r1-mini", "cifar10")}
+    assert set(ours.avaliable_hps) == epochs and ours.full_train_epochs == max(map(int, epochs))
+    assert ours.get_more_info(0, "cifar10", is_random=0) == ours.get_more_info(0, "cifar10", None, "4", 0)
 
 
 def test_our_other_archs_are_predicted_and_say_so(ours, bench):

@@ -133,8 +133,15 @@ def test_a_space_without_surrogate(shipped, bench):
 
 
 def test_pools_samples_and_transfer(shipped):
-    pools = shipped.pools(["r1-mini", "r2-mini"], proxies=["zen", "snip"], accuracy="predicted")
+    found = shipped.pools(["r1-mini", "r2-mini"], proxies=["zen", "snip"], accuracy="predicted")
+    pools = [pool for pool in found if (pool.dataset, pool.recipe) == ("cifar10", "cpu-16px-4")]
     assert [len(pool) for pool in pools] == [1000, 1000]
+    assert {(pool.space, pool.dataset, pool.recipe) for pool in found} == {
+        (space, dataset, recipe)
+        for space in ("r1-mini", "r2-mini")
+        for dataset in shipped.datasets(space)
+        for recipe in shipped.recipes(space, dataset)
+    }
     measured = shipped.pool(*SPACE, proxies=["zen", "snip"])
     pairs = judge.transfer([measured, pools[1]]).pairs
     assert pairs["across"].tolist() == ["seed"] and "same runs" in str(list(pairs))
