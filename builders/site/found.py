@@ -26,11 +26,12 @@ class PoolFound:
         num: networks that were trained and scored.
         tau: Kendall's tau with val accuracy, by proxy; none where it is null.
         mbr: mean best ranking over quantile limits on macs, params and depth, by proxy and reference.
-        doubts: why scores of some proxies mean little in this space.
+        doubts: why scores of some proxies mean little there.
     """
 
     name: str
     space: str
+    dataset: str
     num: int
     tau: dict[str, Bounds]
     mbr: dict[str, Bounds]
@@ -67,6 +68,7 @@ def pool_found(bench: Bench, space: str, dataset: str, recipe: str, resamples: i
     return PoolFound(
         name=f"{space}, {dataset}, `{recipe}`",
         space=space,
+        dataset=dataset,
         num=len(pool.archs),
         tau=_bounds(ranks, "kendall"),
         mbr=_bounds(picks, "mbr_union"),

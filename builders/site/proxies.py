@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from builders.site.found import REFERENCES, Bounds, PoolFound
 from nbzero.proxies.facts import PROXIES, Proxy
 from nbzero.proxies.score import COMPUTE
+from nbzero.spaces.published import where_doubtful
 
 FAMILIES = {
     "count": "Counts: closed forms, or sums over the weights. They read no image.",
@@ -103,21 +104,23 @@ def _judged(name: str, found: Sequence[PoolFound]) -> list[str]:
 def remarks(name: str, found: Sequence[PoolFound]) -> list[str]:
     """What stands out: the wrong direction, where its interval is below 0; doubts; ties."""
     lines = []
-    wrong = listed(one.space for one in found if _below_zero(one.tau.get(name)))
+    wrong = where(found, [one for one in found if _below_zero(one.tau.get(name))])
     if wrong:
         lines.append(f"- It ranks the wrong way in {wrong}: the interval of tau is below 0.")
     for why in dict.fromkeys(one.doubts[name] for one in found if name in one.doubts):
-        spaces = listed(one.space for one in found if one.doubts.get(name) == why)
-        lines.append(f"- Doubtful in {spaces}: {why}.")
-    without = listed(one.space for one in found if name not in one.tau)
+        doubtful = [one for one in found if one.doubts.get(name) == why]
+        spaces = dict.fromkeys(where_doubtful(one.space, name, one.dataset) for one in doubtful)
+        lines.append(f"- Doubtful in {', '.join(spaces)}: {why}.")
+    without = where(found, [one for one in found if name not in one.tau])
     if without:
         lines.append(f"- No tau in {without}: all scores there are equal, or none could be computed.")
     return lines
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names in words, each once."""
-    return ", ".join(dict.fromkeys(names))
+def where(found: Sequence[PoolFound], those: Sequence[PoolFound]) -> str:
+    """Some of the pools in words: a space where it is all of its pools, else the pool's name."""
+    others = {one.space for one in found if one not in those}
+    return "; ".join(dict.fromkeys(one.name if one.space in others else one.space for one in those))
 
 
 def _below_zero(bounds: Bounds | None) -> bool:

@@ -154,18 +154,27 @@ def doubtful_in(space: str, names: Iterable[str], dataset: str = "") -> list[str
     return [name for name in names if name in doubts]
 
 
+def where_doubtful(space: str, name: str, dataset: str) -> str:
+    """Where the scores of a proxy that is doubtful are so, in words: in the space, or on the data set alone.
+
+    >>> where_doubtful("r1-mini", "epe_nas", "cifar100")
+    'r1-mini on cifar100'
+    """
+    return space if name in doubts_of(space) else f"{space} on {dataset}"
+
+
 def doubt_notes(space: str, names: Iterable[str], dataset: str = "") -> list[str]:
     """What the mark behind the `doubtful_in` a space says: a note for each reason.
 
     >>> doubt_notes("r1-mini", ["jacob_cov"])
     []
     """
-    doubts, of_space = doubts_of(space, dataset), doubts_of(space)
+    doubts = doubts_of(space, dataset)
     by_reason: dict[str, list[str]] = {}
     for name in doubtful_in(space, names, dataset):
         by_reason.setdefault(doubts[name], []).append(name)
     notes = []
     for reason, those in by_reason.items():
-        where = space if of_space.get(those[0]) == reason else f"{space} on {dataset}"
+        where = where_doubtful(space, those[0], dataset)
         notes.append(f"{MARK} Doubtful in {where}: {', '.join(those)}; {reason}.")
     return notes

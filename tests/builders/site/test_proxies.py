@@ -1,6 +1,7 @@
 """Pages of proxies: every one has its section, and its numbers are those of the release."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -13,13 +14,14 @@ from tests.places import ROOT
 BENCH = Bench(ROOT / "data")
 MADE = PoolFound(
     name="made, digits, `r`",
-    space="made",
+    space="mb",
+    dataset="digits",
     num=9,
     tau={"zen": (0.5, 0.4, 0.6), "snip": (-0.3, -0.5, -0.1), "ntk": (0.1, -0.2, 0.3)},
     mbr={"zen": (0.1, None, None), "macs": (0.2, 0.1, 0.3), "linear_regions": (0.3, None, None)},
-    doubts={"ntk": "it was made up"},
+    doubts={"ntk": "it was made up", "netsens": "rounding"},
 )
-SECONDS = {"made": {row.timed_as: 2.0 for row in PROXIES.values()}}
+SECONDS = {"mb": {row.timed_as: 2.0 for row in PROXIES.values()}}
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +44,19 @@ def test_every_proxy_has_a_section_with_docstring_cost_and_source():
 def test_what_stands_out_is_said():
     assert proxies.remarks("zen", [MADE]) == []
     (wrong,) = proxies.remarks("snip", [MADE])
-    assert wrong == "- It ranks the wrong way in made: the interval of tau is below 0."
-    assert proxies.remarks("ntk", [MADE]) == ["- Doubtful in made: it was made up."]
-    assert proxies.remarks("linear_regions", [MADE])[0].startswith("- No tau in made")
+    assert wrong == "- It ranks the wrong way in mb: the interval of tau is below 0."
+    assert proxies.remarks("ntk", [MADE]) == ["- Doubtful in mb on digits: it was made up."]
+    assert "- Doubtful in mb: rounding." in proxies.remarks("netsens", [MADE])
+    assert proxies.remarks("linear_regions", [MADE])[0].startswith("- No tau in mb:")
+
+
+def test_of_several_pools_of_a_space_those_are_named_in_which_it_is_so():
+    other = replace(
+        MADE, name="mb, cifar10, `r`", dataset="cifar10", tau=MADE.tau | {"snip": (0.3, 0.1, 0.5)}
+    )
+    third = replace(MADE, name="r1, digits, `r`", space="r1")
+    (wrong,) = proxies.remarks("snip", [MADE, other, third])
+    assert wrong.startswith("- It ranks the wrong way in made, digits, `r`; r1: the interval")
 
 
 def test_a_proxy_that_no_pool_has_says_so():
