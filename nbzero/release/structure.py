@@ -13,15 +13,8 @@ from typing import Any
 from nbzero.errors import UsageError, quoted
 from nbzero.release.schema import KEYS, NAME_RULE, TABLES, WITHOUT_DATASET, is_name
 
-CODES = {
-    "<u1": "B",
-    "<i1": "b",
-    "<i2": "h",
-    "<i4": "i",
-    "<i8": "q",
-    "<f4": "f",
-    "<f8": "d",
-}  # of memoryview.cast
+# Of memoryview.cast.
+CODES = {"<u1": "B", "<i1": "b", "<i2": "h", "<i4": "i", "<i8": "q", "<f4": "f", "<f8": "d"}
 
 
 def check_header(header: Any, size: int) -> None:
