@@ -43,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     number = 30 if config.option.markexpr == "not long" else 100
     hypothesis.settings.register_profile("here", deadline=None, derandomize=True, max_examples=number)
     hypothesis.settings.load_profile("here")
+    # Nothing waits for the disk. What a power cut would take, `tests.disk.PowerCut` says.
+    os.fsync = os.fstat
 
 
 @pytest.hookimpl(wrapper=True)

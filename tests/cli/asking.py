@@ -4,11 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 
+import typer.testing
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from nbzero import Bench
 from nbzero.cli import main as cli
+
+# Typer makes the whole command anew whenever it is invoked, which takes longer than most answers.
+typer.testing._get_command = cache(get_command)
 
 ARCH = "r1-mini-s4-d2w12s2-d1w24s1-d2w32s2-d4w48s2"
 
