@@ -15,6 +15,7 @@ from nbzero.release.derived import MIN_ARCHS
 from nbzero.spaces.macro import as_arch
 from nbzero.spaces.points import points_of
 from nbzero.surrogate import FEATURES, Kernel, Process, features, standardisation
+from tests.bench.agreement import with_unseen
 from tests.places import ROOT
 
 SPACES = ("r1-mini", "r2-mini", "mb-mini")
@@ -115,9 +116,20 @@ def test_the_shipped_ones_are_as_good_as_a_second_training_and_calibrated(shippe
     assert quality.rmse < np.sqrt(np.mean((first[both] - second[both]) ** 2)) * 1.05
     assert 0.92 <= quality.coverage <= 0.97
     rows = shipped.arrow("surrogates", name, "cifar10").to_pandas()
+    rows = rows[rows.recipe == surrogate.recipe]
     for rival in ("xgboost", "forest"):
         worse = kendall_tau(rows[f"unseen_{rival}"], first[rows.arch_id])
         assert worse < kendall_tau(rows.unseen_mean, first[rows.arch_id])
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_readmes_agreement_is_of_one_recipe(shipped, name):
+    pool = shipped.pool(name, "cifar10")
+    unseen = with_unseen(shipped, pool)
+    assert unseen.archs == pool.archs and unseen.accuracies is None
+    assert kendall_tau(unseen.accuracy, pool.accuracy) == pytest.approx(
+        shipped.surrogate(name, "cifar10").quality.tau
+    )
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -29,7 +29,8 @@ def judged(pool: Pool) -> dict[str, tuple[float, float]]:
 
 def with_unseen(bench: Bench, pool: Pool) -> Pool:
     """The same networks, their accuracies predicted by a surrogate that had not seen them."""
-    rows = bench.arrow("surrogates", pool.space, DATASET).to_pandas().set_index("arch")
+    rows = bench.arrow("surrogates", pool.space, DATASET).to_pandas()
+    rows = rows[rows.recipe == pool.recipe].set_index("arch")
     unseen = rows.unseen_mean.loc[list(pool.archs)].to_numpy()
     return dataclasses.replace(pool, accuracy=unseen, accuracies=None)
 
